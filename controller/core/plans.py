@@ -1,0 +1,80 @@
+"""A plan as a value: what was decided, how far it has come, and everything a controller that takes it over must know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from controller.core.model import Epoch, Lsn, Position, Site, Trigger
+
+
+class PlanKind(StrEnum):
+    """What a plan is for. Only failover and switchover claim an epoch, and only they may replace a plan that is under way."""
+
+    FAILOVER = "failover"
+    SWITCHOVER = "switchover"
+    SETTLE = "settle"
+    GROW = "grow"
+    SHRINK = "shrink"
+    RETURN = "return"
+    STEER = "steer"
+
+
+class Phase(StrEnum):
+    """Where a plan stands; `phases.TRANSITIONS` says which phases follow which, and what an operator reads about each."""
+
+    FENCE = "fence"
+    CATCH_UP = "catch_up"
+    CUT = "cut"
+    ATTACH = "attach"
+    OPEN = "open"
+    SETTLE = "settle"
+    VERIFY = "verify"
+    MARK = "mark"
+    JOIN = "join"
+    ROW = "row"
+    CONFIRM = "confirm"
+    EXPORT = "export"
+    RESEED = "reseed"
+    STEER = "steer"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One movement of one service. Replaced as a whole in etcd, in the transaction that journals the step it records."""
+
+    id: str
+    service: str
+    kind: PlanKind
+    epoch: Epoch
+    """The claimed epoch, or the present reign for plans that claim none."""
+    trigger: Trigger
+    reason: str
+    by: str
+    """Controller or operator who asked for it."""
+    started: datetime
+    subject: Site | None = None
+    """Failover: the site left. Switchover: the site moved to. Grow, shrink, return: the follower. Else None."""
+    phase: Phase
+    positions: tuple[Position, ...] = ()
+    inherited: tuple[Position, ...] = ()
+    """Positions that a superseded plan of an earlier claim had already read; used where a node has nothing newer."""
+    level: frozenset[Site] = frozenset()
+    """Followers that the fenced writer saw confirm its last byte."""
+    winner: Site | None = None
+    siblings: tuple[Site, ...] = ()
+    """Still to be attached to the winner."""
+    attached: frozenset[Site] = frozenset()
+    left_behind: frozenset[Site] = frozenset()
+    marker: Lsn | None = None
+    """Grow: join marker on the writer. Shrink: flush position after the row was changed."""
+    weights: Mapping[Site, float] | None = None
+    """Traffic wanted from the start of the plan; None: traffic stays as it is."""
+    steered: bool = False
+    waived: frozenset[Site] = frozenset()
+    """Members an operator allowed to be left uncut, by name and on the record: durability is then no longer proven."""
+
+    def position_of(self, site: Site) -> Position | None:
+        """What this plan read from a site, or None while it has not been cut."""
+        return next((position for position in self.positions if position.site == site), None)

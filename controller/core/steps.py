@@ -1,0 +1,184 @@
+"""Effects as data. A step says what is to happen, never how; `execute` carries it out and hands back its result.
+
+Rules for changing this file: every step is idempotent and safe after a lost answer; a step never carries the ownership token
+(the executor presents the one it holds at that moment); a result is everything a later step may rely on, because a controller
+that takes the plan over knows nothing but the journal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from controller.core.model import Epoch, Lsn, Position, Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Stop this node's part in every reign before `epoch` and read how far it came; a writer is fenced and drained."""
+
+    step: Literal["cut"] = "cut"
+    site: Site
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatchUp:
+    """Wait on the fenced writer until its followers have confirmed its last byte; answers who did."""
+
+    step: Literal["catch_up"] = "catch_up"
+    writer: Site
+    reign: Epoch
+    followers: frozenset[Site]
+    lsn: Lsn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attach:
+    """Make the sibling follow the winner from exactly where it stands, without a copy."""
+
+    step: Literal["attach"] = "attach"
+    sibling: Site
+    winner: Site
+    epoch: Epoch
+    position: Position
+    level: bool
+    """Proven by the fenced writer to hold everything the winner holds: a new slot at the winner's end is exact."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Make the winner the writer of `epoch`, with these followers as its ack set, and commit the epoch marker."""
+
+    step: Literal["open"] = "open"
+    winner: Site
+    epoch: Epoch
+    ack_set: frozenset[Site]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Wait until a follower has confirmed the epoch marker, so that the winner's disk is no longer the only proof."""
+
+    step: Literal["settle"] = "settle"
+    writer: Site
+    reign: Epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steer:
+    """Give every reachable authority these weights; an unreachable one is noted and reconciled later."""
+
+    step: Literal["steer"] = "steer"
+    weights: Mapping[Site, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Pay a canary through every serving site and compare ledger digests of the closed epochs."""
+
+    step: Literal["verify"] = "verify"
+    writer: Site
+    epoch: Epoch
+    sites: frozenset[Site]
+    followers: frozenset[Site]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkJoin:
+    """Commit a join marker on the writer; answers its position, which the newcomer and every member must reach."""
+
+    step: Literal["mark_join"] = "mark_join"
+    writer: Site
+    reign: Epoch
+    newcomer: Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitConfirmed:
+    """Wait on the writer until `need` of these followers have confirmed the position."""
+
+    step: Literal["await_confirmed"] = "await_confirmed"
+    writer: Site
+    reign: Epoch
+    followers: frozenset[Site]
+    need: int
+    lsn: Lsn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAckSet:
+    """Write the ack set into the writer's node row; answers the flush position read after that commit."""
+
+    step: Literal["set_ack_set"] = "set_ack_set"
+    writer: Site
+    reign: Epoch
+    ack_set: frozenset[Site]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """Close a returning node for good before anything on it is touched."""
+
+    step: Literal["fence"] = "fence"
+    site: Site
+    reign: Epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportTail:
+    """Put transactions that only the old writer has into its quarantine, sorted by what the present writer knows of them."""
+
+    step: Literal["export_tail"] = "export_tail"
+    site: Site
+    writer: Site
+    reign: Epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reseed:
+    """Empty the node's ledger and copy the writer's; the node follows the writer afterwards."""
+
+    step: Literal["reseed"] = "reseed"
+    site: Site
+    writer: Site
+    reign: Epoch
+
+
+Step = (
+    Cut | CatchUp | Attach | Open | Settle | Steer | Verify | MarkJoin | AwaitConfirmed | SetAckSet | Fence | ExportTail | Reseed
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The step's effect stands and needs no further value."""
+
+    result: Literal["done"] = "done"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """The step's effect stands at this position of the node it ran on."""
+
+    result: Literal["reached"] = "reached"
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """Which followers had confirmed when the wait ended; fewer than wanted is an answer, not an error."""
+
+    result: Literal["confirmed"] = "confirmed"
+    followers: frozenset[Site]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """The sibling cannot be attached with proof, so it is left for a reseed."""
+
+    result: Literal["left_behind"] = "left_behind"
+    because: str
+
+
+Result = Done | Reached | Confirmed | LeftBehind

@@ -1,0 +1,240 @@
+"""What the control plane needs from the world, one Protocol per noun. Adapters and shipped fakes pass the same contract suite.
+
+Every method has a deadline that really fires, translates its vendor's errors into `controller.errors`, and is idempotent: a
+caller that lost the answer may simply ask again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from controller.core.model import (
+    Epoch,
+    JournalEntry,
+    Lsn,
+    NodeFacts,
+    Observation,
+    Position,
+    Posture,
+    Site,
+    Token,
+)
+from controller.core.plans import Plan
+
+
+class Clock(Protocol):
+    """Time comes in by the front door, so that tests and the simulation own it."""
+
+    def now(self) -> datetime:
+        """Wall clock, timezone-aware UTC; for people and the journal only."""
+
+    def monotonic(self) -> timedelta:
+        """Time since an arbitrary start; what deadlines and freshness are counted on."""
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Return after `duration`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """One measurement. A deadline that fired is `ok=False`; a measurement that could not be made at all is not a result."""
+
+    ok: bool
+    latency: timedelta
+    detail: str
+
+
+class Probe(Protocol):
+    """One way of asking one part of one site whether it works."""
+
+    async def measure(self, deadline: timedelta) -> ProbeResult:
+        """Ask once; never raises for a failure of the thing that is asked, and returns within the deadline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailReport:
+    """What an old writer had that nobody else has, after it was put into quarantine."""
+
+    transactions: int
+    superseded: int
+    """Keys the present writer has too: the client retried and was served."""
+    never_happened: int
+    """Keys the present writer lacks: never acknowledged, kept for a person, never applied."""
+
+
+class Database(Protocol):
+    """One site's PostgreSQL, as the protocol of DESIGN section 3 acts on it.
+
+    Every changing method presents the ownership token in the same transaction that changes anything; the node refuses older
+    ones with StaleToken and keeps this one as its promise.
+    """
+
+    @property
+    def site(self) -> Site:
+        """Which site's node this is."""
+
+    async def facts(self, deadline: timedelta) -> NodeFacts:
+        """Who the node says it is, in one round trip."""
+
+    async def cut(self, *, token: Token, epoch: Epoch, writer: Site, reign: Epoch) -> Position:
+        """Stop every stream of an older epoch for good, wait until it is gone, then read the position. A writer is fenced and drained."""
+
+    async def fence(self, *, token: Token) -> Position:
+        """Close the node to clients, wait for transactions that passed the guard before, end application sessions."""
+
+    async def await_confirmed(
+        self, *, reign: Epoch, followers: frozenset[Site], lsn: Lsn, need: int, deadline: timedelta
+    ) -> frozenset[Site]:
+        """Followers whose stream confirmed `lsn` by the time `need` of them had, or by the deadline."""
+
+    async def place_slot(self, *, token: Token, epoch: Epoch, sibling: Site, position: Position, level: bool) -> str | None:
+        """Put the sibling's slot of `epoch` exactly where the sibling stands; None when it stands there, else why it cannot."""
+
+    async def follow(self, *, token: Token, epoch: Epoch, publisher: Site) -> None:
+        """Drop older subscriptions and follow `publisher` from its slot of `epoch`, without a copy."""
+
+    async def open(self, *, token: Token, epoch: Epoch, ack_set: frozenset[Site]) -> Lsn:
+        """Become the writer of `epoch` in one transaction that also commits the epoch marker; answers the marker's position."""
+
+    async def mark_join(self, *, token: Token, reign: Epoch, newcomer: Site) -> Lsn:
+        """Commit a join marker; answers its position."""
+
+    async def set_ack_set(self, *, token: Token, reign: Epoch, ack_set: frozenset[Site]) -> Lsn:
+        """Replace the ack set in the writer's row; answers the flush position read after that commit."""
+
+    async def export_tail(self, *, token: Token, known: "KeyLookup") -> TailReport:
+        """Put what only this node has into its quarantine, before it is reseeded."""
+
+    async def clear(self, *, token: Token, reign: Epoch) -> None:
+        """Drop every stream and slot of the service and empty the ledger: the node now holds nothing and proves nothing."""
+
+    async def seed(self, *, token: Token, reign: Epoch, publisher: Site) -> None:
+        """Follow `publisher` with an initial copy; returns once every table is copied and streaming."""
+
+    async def offer_seed(self, *, token: Token, reign: Epoch, follower: Site) -> None:
+        """On the writer: have the slot that `seed` on the follower will use."""
+
+    async def tend(self, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn]) -> tuple[str, ...]:
+        """Caretaker: keep a short spare slot per sibling, drop slots of closed epochs; answers what it changed."""
+
+    async def digest(self, *, up_to: Epoch) -> str:
+        """Order-free digest of every payment and entry of epochs up to `up_to`; equal ledgers, equal digests."""
+
+
+class KeyLookup(Protocol):
+    """Which of these idempotency keys does the present writer have?"""
+
+    async def has(self, keys: Sequence[str]) -> frozenset[str]:
+        """The subset that exists there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteeringReport:
+    """What an authority answered before and what it was told."""
+
+    before: Mapping[Site, float]
+    after: Mapping[Site, float]
+    changed: bool
+    in_sync: bool
+    """The authority says that all its name servers answer the new weights; False when it could not be asked in time."""
+
+
+class Dns(Protocol):
+    """One authority for the zone."""
+
+    @property
+    def name(self) -> str:
+        """For reports: `route53`."""
+
+    async def read(self) -> Mapping[Site, float]:
+        """Ratios the authority holds now; sites without a record are absent."""
+
+    async def steer(self, weights: Mapping[Site, float], deadline: timedelta) -> SteeringReport:
+        """Make the authority answer by these ratios: one change batch, only records we own, repeatable after a lost answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """Who carries the plan out, and since which revision."""
+
+    controller: str
+    session: int
+    """Lease of the owner's session; when it is gone, the plan may be taken over."""
+    token: Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """One service's control state as one linearizable read of etcd, with the revisions a write is compared against."""
+
+    posture: Posture
+    plan: Plan | None
+    """None: no plan was ever made, or the last one is done."""
+    ownership: Ownership | None
+    observations: Mapping[Site, Observation]
+    sessions: Mapping[str, int]
+    """Controllers with a living session, and its lease."""
+    requests: tuple["Request", ...]
+    revisions: Mapping[str, int]
+    """Opaque to callers: what `commit` compares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An operator's wish, waiting in etcd until a controller turns it into a plan or refuses it."""
+
+    id: str
+    verb: str
+    """switchover, failover, pause, resume, mode."""
+    by: str
+    reason: str
+    at: datetime
+    arguments: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A journal entry before it has its place in the chain."""
+
+    kind: str
+    body: Mapping[str, object]
+
+
+class Coordination(Protocol):
+    """etcd, as this project uses it. Nothing else decides."""
+
+    async def open_session(self) -> int:
+        """Have a session lease for this controller, new if the old one lapsed; answers the lease."""
+
+    async def read(self, service: str) -> Control | None:
+        """Everything about a service, linearizable; None when the service was never founded."""
+
+    async def found(self, posture: Posture) -> None:
+        """Write the first posture of a service; keeps an existing one untouched."""
+
+    async def publish(self, service: str, observation: Observation) -> None:
+        """Replace this vantage's observation, under its session lease."""
+
+    async def commit(
+        self,
+        known: Control,
+        *,
+        posture: Posture | None = None,
+        plan: Plan | None = None,
+        take: bool = False,
+        settle_request: str | None = None,
+        journal: Sequence[Draft] = (),
+    ) -> Control:
+        """Write all of it or nothing, only if nothing it rests on has changed since `known`; answers the new control state.
+
+        `take` makes this controller the owner: the new token is the revision of this very write. Without `take`, a `plan` is
+        only written while this controller still owns it. Raises LostOwnership when the comparison fails, Transient when the
+        answer is lost (the write may stand: read again).
+        """
+
+    async def request(self, service: str, request: Request) -> None:
+        """Leave an operator's wish; the same id twice is the same wish."""
+
+    async def journal(self, service: str, after: int = 0, limit: int = 1000) -> tuple[JournalEntry, ...]:
+        """Entries with a sequence above `after`, in order."""
