@@ -1,0 +1,83 @@
+"""What botocore raises, translated into our own tree by one context manager. Nothing of botocore crosses this border."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+)
+from botocore.parsers import ResponseParserError
+
+from controller.errors import Conflict, Denied, ProviderError, Transient, Unsupported
+
+THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
+)
+"""Route 53 answers 400 `Throttling` above five requests a second per account, so the status alone does not tell."""
+TEMPORARY = frozenset({"ServiceUnavailable", "InternalFailure", "InternalError", "RequestTimeout", "RequestTimeoutException"})
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "MissingAuthenticationToken",
+        "NotAuthorized",
+        "OptInRequired",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+
+
+class ZoneBusy(Conflict):
+    """Route 53 still works on an earlier change of this zone; it asks for the same request again after a pause."""
+
+
+@contextmanager
+def translated(operation: str) -> Iterator[None]:
+    """Raise our errors instead of botocore's, with the operation, the vendor's code and the request id in the message.
+
+    A body that is no XML (a proxy's error page, a truncated answer) surfaces as ResponseParserError, not as ClientError:
+    the request may have been carried out, so it is Transient.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _from_answer(operation, error) from error
+    except (ResponseParserError, HTTPClientError, CredentialRetrievalError) as error:
+        raise Transient(f"{operation}: {type(error).__name__}: {error}") from error
+    except (NoCredentialsError, PartialCredentialsError, TokenRetrievalError) as error:
+        raise Denied(f"{operation}: {error}") from error
+    except ParamValidationError as error:
+        raise Unsupported(f"{operation}: {error}") from error
+    except BotoCoreError as error:
+        raise ProviderError(f"{operation}: {type(error).__name__}: {error}") from error
+
+
+def _from_answer(operation: str, error: ClientError) -> ProviderError:
+    details = error.response.get("Error", {})
+    meta = error.response.get("ResponseMetadata", {})
+    code, status = str(details.get("Code", "")), int(meta.get("HTTPStatusCode", 0))
+    text = f"{operation}: {code or status}: {details.get('Message', '')} (request {meta.get('RequestId', 'unknown')})"
+    if code in THROTTLED or code in TEMPORARY or status == 429 or status >= 500:
+        return Transient(text)
+    if code in DENIED or status in (401, 403):
+        return Denied(text)
+    if code == "PriorRequestNotComplete":
+        return ZoneBusy(text)
+    if code == "InvalidChangeBatch":
+        return Conflict(text)
+    if code in ("InvalidInput", "NoSuchHostedZone"):
+        return Unsupported(text)
+    return ProviderError(text)
