@@ -1,0 +1,167 @@
+"""What moto's Route 53 lacks: batches that are all or nothing, checked records, changes that take time, and what is published.
+
+Measured on moto 5.2.5: a batch with one bad change keeps the good ones; weight 999 and an A record with no address are accepted;
+every change has the same id and is INSYNC; DELETE by SetIdentifier removes that identifier under every name.
+"""
+
+import ipaddress
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from moto.route53.models import FakeZone, RecordSet, Route53Backend
+
+from lab.clouds.zone import Record
+
+NAMESPACE = "{https://route53.amazonaws.com/doc/2013-04-01/}"
+
+
+class InvalidBatch(Exception):
+    """The batch would be refused by Route 53; carries the message for the client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The zone as its name servers answer it from `due` on."""
+
+    revision: int
+    due: float
+    """Monotonic seconds."""
+    records: tuple[Record, ...]
+
+
+class Zones:
+    """Changes of all zones and what the name servers know of them. The caller holds moto's lock while it changes anything."""
+
+    def __init__(self, backend: Route53Backend, propagation: float, monotonic: Callable[[], float]) -> None:
+        """`propagation`: seconds from an accepted change until it is INSYNC and answered."""
+        self._backend, self._propagation, self._monotonic = backend, propagation, monotonic
+        self._published: dict[str, list[Published]] = {}
+        self._changes: dict[str, float] = {}
+        self._news = threading.Condition()
+        self._revision = 0
+
+    @contextmanager
+    def whole_batch(self, zone_id: str, body: bytes) -> Iterator[None]:
+        """Everything in the block happens to the zone, or nothing does. Raises InvalidBatch."""
+        zone = self._backend.zones.get(zone_id)
+        if zone is None:
+            yield  # moto answers NoSuchHostedZone
+            return
+        touched = check_batch(body, zone)
+        records, journal = list(zone.rrsets), list(zone.rr_changes)
+        try:
+            yield
+            zone.rrsets += [r for r in records if _identity(r) not in touched and r not in zone.rrsets]
+            check_zone(zone)
+        except BaseException:
+            zone.rrsets[:] = records
+            zone.rr_changes[:] = journal
+            raise
+
+    def publish(self, zone_id: str) -> str:
+        """Have the zone as it is now answered after the propagation time; answers the id of the change."""
+        due = self._monotonic() + self._propagation
+        change = f"C{uuid.uuid4().hex[:20].upper()}"
+        with self._news:
+            self._revision += 1
+            zone = self._backend.zones[zone_id]
+            entry = Published(revision=self._revision, due=due, records=tuple(_record(r) for r in zone.rrsets))
+            self._published.setdefault(zone_id, []).append(entry)
+            self._changes[change] = due
+            self._news.notify_all()
+        return change
+
+    def in_sync(self, change: str) -> bool | None:
+        """Do all name servers answer this change? None: there never was such a change."""
+        due = self._changes.get(change)
+        return None if due is None else self._monotonic() >= due
+
+    def zone_ids(self) -> Mapping[str, str]:
+        """Id of each zone by its name."""
+        return {zone.name.rstrip("."): zone_id for zone_id, zone in self._backend.zones.items()}
+
+    def await_news(self, zone_id: str, after: int, patience: float) -> Published | None:
+        """What the name servers answer, once its revision is above `after`; None when `patience` seconds brought nothing."""
+        ends = self._monotonic() + patience
+        with self._news:
+            while True:
+                now = self._monotonic()
+                entries = self._published.get(zone_id, [])
+                answered = [entry for entry in entries if entry.due <= now]
+                if answered and answered[-1].revision > after:
+                    del entries[: len(answered) - 1]
+                    return answered[-1]
+                if now >= ends:
+                    return None
+                self._news.wait(min([ends, *(entry.due for entry in entries if entry.due > now)]) - now)
+
+
+def check_batch(body: bytes, zone: FakeZone) -> set[tuple[str, str, str | None]]:
+    """Raise InvalidBatch for what Route 53 refuses in a batch; answers the records it touches."""
+    try:
+        batch = ElementTree.fromstring(body)
+    except ElementTree.ParseError as error:
+        raise InvalidBatch(f"not XML: {error}") from error
+    present, touched = {_identity(record) for record in zone.rrsets}, set()
+    for change in batch.iter(f"{NAMESPACE}Change"):
+        action, record = change.findtext(f"{NAMESPACE}Action"), change.find(f"{NAMESPACE}ResourceRecordSet")
+        if record is None:
+            raise InvalidBatch("a change without a record set")
+        name = (record.findtext(f"{NAMESPACE}Name") or "").lower().rstrip(".") + "."
+        identity = (name, record.findtext(f"{NAMESPACE}Type") or "", record.findtext(f"{NAMESPACE}SetIdentifier"))
+        if identity in touched:
+            raise InvalidBatch(f"{identity} is changed twice in one batch")
+        if (action == "CREATE" and identity in present) or (action == "DELETE" and identity not in present):
+            raise InvalidBatch(f"{action} of {identity}, which {'exists' if identity in present else 'does not exist'}")
+        check_record(record, identity)
+        touched.add(identity)
+    return touched
+
+
+def check_record(record: ElementTree.Element, identity: tuple[str, str, str | None]) -> None:
+    """Raise InvalidBatch unless weight, identifier, TTL and address are what Route 53 accepts."""
+    weight, ttl = record.findtext(f"{NAMESPACE}Weight"), record.findtext(f"{NAMESPACE}TTL")
+    if weight is not None and not (weight.isdigit() and int(weight) <= 255):
+        raise InvalidBatch(f"{identity}: weight {weight}, allowed 0 to 255")
+    if (weight is None) != (identity[2] is None):
+        raise InvalidBatch(f"{identity}: weight and SetIdentifier go together")
+    if identity[2] is not None and not 1 <= len(identity[2]) <= 128:
+        raise InvalidBatch(f"{identity}: SetIdentifier of 1 to 128 characters")
+    if ttl is None or not (ttl.isdigit() and int(ttl) < 2**31):
+        raise InvalidBatch(f"{identity}: TTL {ttl}")
+    values = [value.text or "" for value in record.iter(f"{NAMESPACE}Value")]
+    if not values:
+        raise InvalidBatch(f"{identity}: no value")
+    if identity[1] == "A":
+        for value in values:
+            try:
+                ipaddress.IPv4Address(value)
+            except ValueError as error:
+                raise InvalidBatch(f"{identity}: {error}") from error
+
+
+def check_zone(zone: FakeZone) -> None:
+    """Raise InvalidBatch when a simple record stands beside weighted ones of the same name and type."""
+    simple = {(r.name, r.type) for r in zone.rrsets if r.set_identifier is None}
+    weighted = {(r.name, r.type) for r in zone.rrsets if r.set_identifier is not None}
+    if both := simple & weighted:
+        raise InvalidBatch(f"{sorted(both)[0]}: a simple record beside weighted ones")
+
+
+def _identity(record: RecordSet) -> tuple[str, str, str | None]:
+    return str(record.name).lower(), str(record.type), record.set_identifier
+
+
+def _record(record: RecordSet) -> Record:
+    return Record(
+        name=str(record.name).lower().rstrip(".") + ".",
+        type=str(record.type),
+        ttl=int(record.ttl or 0),
+        values=tuple(str(value) for value in record.records),
+        set_identifier=record.set_identifier,
+        weight=None if record.weight is None else int(record.weight),
+    )
