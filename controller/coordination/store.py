@@ -1,0 +1,154 @@
+"""The `Coordination` port over etcd: one linearizable read per tick, one atomic transaction per commit.
+
+A commit compares the revision of everything it rests on and of the journal's head, and always replaces the head, which
+remembers the stamps of the latest commits. So it can be sent again after a lost answer, by the client below or by the caller
+with the same arguments: it is written once, and the second asking is answered as the first would have been.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from controller.coordination.change import Change, stamp
+from controller.coordination.codec import decode, encode
+from controller.coordination.layout import Keys, session_key
+from controller.coordination.reading import Reader, control_ranges
+from controller.coordination.records import Tip
+from controller.coordination.session import Session, replace
+from controller.coordination.transaction import ABSENT, KeyValue, LeaseLapsed, Put, Range, Txn, below
+from controller.coordination.wish import Wish
+from controller.core.model import JournalEntry, Observation, Posture
+from controller.core.plans import Plan
+from controller.errors import LostOwnership, Transient
+from controller.ports import Clock, Control, Draft, Request
+
+APPENDS = 100
+"""Attempts to append while other writers move the journal's head; the store's patience usually ends sooner."""
+
+PAGE = 200
+"""Journal entries per request, so that a long journal does not meet the deadline of one call."""
+
+
+class Store:
+    """One controller's view of etcd. Implements `ports.Coordination`."""
+
+    def __init__(
+        self,
+        kv: KeyValue,
+        *,
+        controller: str,
+        clock: Clock,
+        session_term: timedelta = timedelta(seconds=2),
+        patience: timedelta = timedelta(seconds=1),
+    ) -> None:
+        """`patience` bounds how long a commit contends for the journal's head; `session_term` is what etcd is asked for."""
+        self._kv, self._controller, self._clock, self._patience = kv, controller, clock, patience
+        self.session = Session(kv, key=session_key(controller), controller=controller, clock=clock, term=session_term)
+        self._reader = Reader()
+        self._tips: dict[str, Tip] = {}
+        self._published: dict[str, int] = {}
+
+    async def open_session(self) -> int:
+        """Have a session lease for this controller, new if the old one lapsed; answers the lease."""
+        return await self.session.open()
+
+    async def read(self, service: str) -> Control | None:
+        """Everything about a service in one round trip; raises Transient, and Unreadable for a key that must be mended."""
+        keys = Keys(service)
+        control, self._tips[service] = self._reader.control(keys, await self._kv.transact(Txn(reads=control_ranges(keys))))
+        return control
+
+    async def found(self, posture: Posture) -> None:
+        """Write the first posture of a service and open its journal; keeps an existing posture untouched."""
+        keys = Keys(posture.service)
+        first = Change(
+            keys=keys,
+            actor=self._controller,
+            unchanged={keys.posture: ABSENT},
+            writes=(Put(key=keys.posture, value=encode(posture)),),
+            drafts=(Draft(kind="founded", body={"posture": posture}),),
+            stamp=stamp("found", self._controller, posture),
+        )
+        try:
+            await self._append(first)
+        except LostOwnership:
+            return
+
+    async def publish(self, service: str, observation: Observation) -> None:
+        """Replace this vantage's observation, under its session lease; an older one that arrives late cannot overwrite it."""
+        key, value = Keys(service).observation(observation.vantage), encode(observation)
+        for _ in range(2):
+            lease, known = await self.session.open(), self._published.get(key, ABSENT)
+            try:
+                self._published[key] = await replace(self._kv, key=key, value=value, lease=lease, known=known)
+                return
+            except LeaseLapsed:
+                self.session.lapsed(lease)
+        raise Transient("the session lapsed twice while an observation was published")
+
+    async def commit(
+        self,
+        known: Control,
+        *,
+        posture: Posture | None = None,
+        plan: Plan | None = None,
+        take: bool = False,
+        settle_request: str | None = None,
+        journal: Sequence[Draft] = (),
+    ) -> Control:
+        """Write all of it or nothing, only if nothing it rests on has changed since `known`; answers the new control state.
+
+        Raises LostOwnership when something changed, Transient when the answer is lost; then the same call with the same
+        `known` settles it, as long as no more than 32 other commits came in between.
+        """
+        wish = Wish(
+            controller=self._controller,
+            session=await self.session.open() if take else self.session.lease,
+            known=known,
+            posture=posture,
+            plan=plan,
+            take=take,
+            settle_request=settle_request,
+            journal=tuple(journal),
+        )
+        return wish.after(await self._append(wish.change()))
+
+    async def request(self, service: str, request: Request) -> None:
+        """Leave an operator's wish; the same id twice is the same wish, even after it was settled."""
+        keys = Keys(service)
+        waiting, settled = keys.request(request.id), keys.settled(request.id)
+        write = Put(key=waiting, value=encode(request))
+        await self._kv.transact(Txn(unchanged={waiting: ABSENT, settled: ABSENT}, writes=(write,)))
+
+    async def journal(self, service: str, after: int = 0, limit: int = 1000) -> tuple[JournalEntry, ...]:
+        """Entries with a sequence above `after`, in etcd's order; whether they form a chain is for `chain.verify` to say."""
+        keys = Keys(service)
+        end = below(keys.journal).end
+        entries: list[JournalEntry] = []
+        while len(entries) < limit:
+            size = min(PAGE, limit - len(entries))
+            answer = await self._kv.transact(Txn(reads=(Range(key=keys.entry(after + 1), end=end, limit=size),)))
+            (page,) = answer.found
+            entries += (decode(JournalEntry, item.value, key=item.key) for item in page)
+            if len(page) < size:
+                break
+            after = int(page[-1].key.removeprefix(keys.journal))
+        return tuple(entries)
+
+    async def _append(self, change: Change) -> Mapping[str, int]:
+        """Write the change behind the journal's end, wherever that is by now; answers the revisions of the keys it put."""
+        service, give_up = change.keys.service, self._clock.monotonic() + self._patience
+        tip = self._tips.get(service, Tip())
+        for _ in range(APPENDS):
+            txn, head = change.onto(tip, self._clock.now())
+            answer = await self._kv.transact(txn)
+            if answer.succeeded:
+                self._tips[service] = Tip(head=head, revision=answer.revision)
+                return {write.key: answer.revision for write in (*change.writes, txn.writes[-1]) if isinstance(write, Put)}
+            seen = {item.key: item for group in answer.found for item in group}
+            built_on, tip = tip, self._reader.tip(tuple(filter(None, (seen.get(change.keys.head),))))
+            self._tips[service] = tip
+            if change.refused(seen, built_on, tip):
+                return {key: item.revision for key, item in seen.items()}
+            if self._clock.monotonic() >= give_up:
+                break
+        raise Transient(f"{change.keys.head} kept moving while others wrote; nothing was written")

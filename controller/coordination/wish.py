@@ -1,0 +1,99 @@
+"""What a caller of `commit` wants, as a value: the change it makes in etcd, and the Control it leaves. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import replace as changed
+
+from controller.coordination.change import Change, stamp
+from controller.coordination.codec import encode
+from controller.coordination.layout import Keys
+from controller.coordination.reading import unfinished
+from controller.coordination.records import Owner
+from controller.coordination.transaction import ABSENT, Put, Remove
+from controller.core.model import Posture, Token
+from controller.core.plans import Plan
+from controller.errors import LostOwnership
+from controller.ports import Control, Draft, Ownership
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """The arguments of one commit, with who asks and under which session."""
+
+    controller: str
+    session: int
+    known: Control
+    posture: Posture | None
+    plan: Plan | None
+    take: bool
+    settle_request: str | None
+    journal: tuple[Draft, ...]
+
+    @property
+    def keys(self) -> Keys:
+        """Keys of the service it is about."""
+        return Keys(self.known.posture.service)
+
+    def change(self) -> Change:
+        """The change in etcd; raises LostOwnership when it is plain already that it may not be made."""
+        if self.plan is not None and not self.take:
+            self._check_ownership()
+        return Change(
+            keys=self.keys,
+            actor=self.controller,
+            unchanged={key: self.known.revisions.get(key, ABSENT) for key in self._rests_on()},
+            writes=self._writes(),
+            drafts=self.journal,
+            stamp=stamp(
+                self.controller, self.known.revisions, self.posture, self.plan, self.take, self.settle_request, self.journal
+            ),
+        )
+
+    def after(self, revisions: Mapping[str, int]) -> Control:
+        """The control state that the commit leaves; `revisions` of the keys it wrote, and none for a key it removed."""
+        keys, known = self.keys, self.known
+        gone = keys.request(self.settle_request) if self.settle_request is not None else None
+        mine = Ownership(controller=self.controller, session=self.session, token=Token(revisions.get(keys.owner, ABSENT)))
+        return changed(
+            known,
+            posture=self.posture or known.posture,
+            plan=unfinished(self.plan) if self.plan is not None else known.plan,
+            ownership=mine if self.take else known.ownership,
+            requests=tuple(wish for wish in known.requests if wish.id != self.settle_request),
+            revisions={key: revision for key, revision in {**known.revisions, **revisions}.items() if key != gone},
+        )
+
+    def _rests_on(self) -> tuple[str, ...]:
+        keys = self.keys
+        request = () if self.settle_request is None else (self._waiting_request(self.settle_request),)
+        return (keys.posture, keys.plan, keys.owner, *request)
+
+    def _writes(self) -> tuple[Put | Remove, ...]:
+        keys, writes = self.keys, list[Put | Remove]()
+        if self.posture is not None:
+            writes.append(Put(key=keys.posture, value=encode(self.posture)))
+        if self.plan is not None:
+            writes.append(Put(key=keys.plan, value=encode(self.plan)))
+        if self.take:
+            writes.append(Put(key=keys.owner, value=encode(Owner(controller=self.controller, session=self.session))))
+        if self.settle_request is not None:
+            writes.append(Remove(key=keys.request(self.settle_request)))
+            writes.append(Put(key=keys.settled(self.settle_request), value=encode(self.controller)))
+        return tuple(writes)
+
+    def _check_ownership(self) -> None:
+        """A plan moves only in its owner's hands, and a controller is its owner only under the session that took it.
+
+        Scenario: this controller stalls, its session lapses, it comes back under a new one. The others see a plan whose
+        owner's session is gone and take it over at any moment; writing on without taking would race with them for nothing.
+        """
+        owner = self.known.ownership
+        if owner is None or (owner.controller, owner.session) != (self.controller, self.session):
+            held = f"{owner.controller} under session {owner.session}" if owner else "nobody"
+            raise LostOwnership(f"the plan is owned by {held}, not by {self.controller} under session {self.session}")
+
+    def _waiting_request(self, wish: str) -> str:
+        key = self.keys.request(wish)
+        if key not in self.known.revisions:
+            raise LostOwnership(f"request {wish} is not waiting; it was settled or never made")
+        return key
