@@ -47,7 +47,8 @@ class ForeignDns(Dns, Protocol):
 class World(Protocol):
     """One authority, with the switches for its faults."""
 
-    dns: ForeignDns
+    @property
+    def dns(self) -> ForeignDns: ...
 
     def another(self) -> Dns:
         """A second controller's adapter on the same records."""
@@ -219,14 +220,18 @@ def emulated_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.terminate()
 
 
+@pytest.fixture(scope="module")
+def api(emulated_aws: str) -> "Iterator[Route53Client]":
+    """The vendor's client, with credentials from the environment as in the field."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        yield route53_client(endpoint_url=emulated_aws)
+
+
 @pytest_asyncio.fixture
-async def route53(
-    emulated_aws: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> AsyncIterator[Route53World]:
+async def route53(emulated_aws: str, api: "Route53Client", request: pytest.FixtureRequest) -> AsyncIterator[Route53World]:
     """Route 53's adapter on records nobody else uses."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     service = "".join(c if c.isalnum() else "-" for c in request.node.name)[:48].rstrip("-").lower()
     async with aiohttp.ClientSession() as http:
         control = AwsControl(http, emulated_aws)
