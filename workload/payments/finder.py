@@ -1,0 +1,112 @@
+"""Finds the writer: asks every site's node over a warm session, and the highest epoch wins.
+
+No site waits for another: each has its own loop and its own deadline, so a black hole delays only the news about itself.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import psycopg
+
+from workload.payments.session import Lost, Session, Unreachable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What one site's node said it is."""
+
+    role: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Where payments go."""
+
+    site: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """Where payments go, and the highest epoch any writer was ever seen in: there is no way back below it."""
+
+    writer: Writer | None = None
+    floor: int = 0
+
+
+def judge(before: Outlook, views: Mapping[str, View | None]) -> Outlook:
+    """The outlook after these views; None is a site that could not be asked.
+
+    Unknown is not "no longer the writer": while its site is silent the last known writer stays, and its sessions' deadlines
+    decide. A writer of an epoch below the floor is a ghost: A is thawed after B opened the next epoch, says it writes, and
+    every payment sent there would wait for confirmations that no follower gives any more.
+    """
+    claims = [Writer(site=site, epoch=view.epoch) for site, view in sorted(views.items()) if view and view.role == "writer"]
+    floor = max([before.floor, *(claim.epoch for claim in claims)])
+    best = [claim for claim in claims if claim.epoch == floor]
+    if len(best) == 1:
+        return Outlook(writer=best[0], floor=floor)
+    if not best and before.writer is not None and views.get(before.writer.site) is None:
+        return before
+    return Outlook(writer=None, floor=floor)
+
+
+async def _ask_node(connection: psycopg.AsyncConnection) -> View | None:
+    cursor = await connection.execute("SELECT role, epoch FROM trimaran.node", prepare=True)
+    row = await cursor.fetchone()
+    return View(role=row[0], epoch=row[1]) if row else None
+
+
+class Finder:
+    """Keeps the outlook up to date."""
+
+    def __init__(
+        self,
+        openers: Mapping[str, Callable[[], Awaitable[Session]]],
+        *,
+        interval: timedelta,
+        deadline: timedelta,
+        on_change: Callable[[Outlook, Outlook], None] = lambda before, after: None,
+    ) -> None:
+        self._openers = openers
+        self._interval = interval
+        self._deadline = deadline
+        self._on_change = on_change
+        self._outlook = Outlook()
+        self._views: dict[str, View | None] = dict.fromkeys(openers)
+
+    @property
+    def writer(self) -> Writer | None:
+        """The site to send payments to now, or None when no site is known to write."""
+        return self._outlook.writer
+
+    @property
+    def views(self) -> Mapping[str, View | None]:
+        """The latest word of every site; None is unknown."""
+        return self._views
+
+    def learn(self, site: str, view: View | None) -> None:
+        """Take in one site's latest word."""
+        self._views[site] = view
+        before = self._outlook
+        self._outlook = judge(before, self._views)
+        if self._outlook != before:
+            self._on_change(before, self._outlook)
+
+    async def watch(self, site: str) -> None:
+        """Ask `site` for ever."""
+        session: Session | None = None
+        try:
+            while True:
+                try:
+                    session = session if session and not session.broken else await self._openers[site]()
+                    self.learn(site, await session.run(_ask_node, self._deadline))
+                except (Lost, Unreachable, psycopg.Error):
+                    self.learn(site, None)
+                await asyncio.sleep(self._interval.total_seconds())
+        finally:
+            if session:
+                session.shut()
