@@ -54,9 +54,12 @@ def slept(gap: timedelta, expected: timedelta, slack: timedelta) -> timedelta:
 
 
 def judge(track: Track, part: Part, sample: Sample, policy: Policy) -> Track:
-    """The track after one finished probe. A failure during which the vantage itself slept is no measurement."""
+    """The track after one finished probe. A failure during which the vantage itself slept is no measurement.
+
+    An answer so late that the target was accused meanwhile does not take the accusation back: it has to be forgiven.
+    """
     if sample.ok:
-        return _answered(track, sample, policy)
+        return _answered(waiting(track, part, sample.took, policy), sample, policy)
     if sample.slept > ZERO:
         return track
     missed = track.misses + max(1, sample.took // policy.probe_timeout)
