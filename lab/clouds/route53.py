@@ -161,7 +161,7 @@ def _record(record: RecordSet) -> Record:
         name=str(record.name).lower().rstrip(".") + ".",
         type=str(record.type),
         ttl=int(record.ttl or 0),
-        values=tuple(str(value) for value in record.records),
+        values=tuple(value["Value"] if isinstance(value, dict) else str(value) for value in record.records),
         set_identifier=record.set_identifier,
         weight=None if record.weight is None else int(record.weight),
     )

@@ -1,0 +1,211 @@
+"""The authority's name server: answers the zone from the emulated API's state over UDP and TCP, by weight, with the records' TTL.
+
+Run as `python -m lab.nameserver --settings FILE`; prints one JSON line with its ports when it can be asked. It is a victim of its
+own: while the API is down, hangs or lies, it goes on answering what it knows, as the vendors' name servers do.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import signal
+import struct
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import cast
+
+import aiohttp
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from lab.clouds.control import AwsControl
+from lab.clouds.zone import Record, respond
+
+log = logging.getLogger("lab.nameserver")
+
+PATIENCE = 1.0
+"""Seconds the API holds a question for news; a change arrives the moment it is published."""
+PAUSE = 0.1
+"""Seconds between questions while the API cannot be asked."""
+LARGEST_UDP = 1232
+IDLE = 5.0
+"""Seconds after which a silent TCP client is let go."""
+
+
+class Settings(BaseModel):
+    """What one name server needs to know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    zone: str = "trimaran.test"
+    api: str
+    """URL of the emulated API that holds the zone."""
+    port: int = Field(default=0, ge=0, le=65535)
+    """UDP and TCP on 127.0.0.1; 0: any free one, see the line printed."""
+    control_port: int = Field(default=0, ge=0, le=65535)
+    seed: int | None = None
+    """Of the choice by weight; None: different in every run."""
+
+
+class Zone:
+    """What this server knows of the zone, and whether it may learn more."""
+
+    def __init__(self, origin: str, chance: Callable[[], float]) -> None:
+        self._origin, self._chance = origin, chance
+        self.records: tuple[Record, ...] | None = None
+        self.revision = 0
+        self.stale = False
+        """Fault: news of the zone is ignored."""
+        self.learned_at: float | None = None
+        """Monotonic seconds of the last news."""
+        self.queries = 0
+
+    def answer(self, wire: bytes, largest: int | None) -> bytes | None:
+        """The answer to one query; None for what is not even a query."""
+        self.queries += 1
+        try:
+            query = dns.message.from_wire(wire)
+        except dns.exception.DNSException:
+            return _format_error(wire)
+        if query.flags & dns.flags.QR:
+            return None
+        try:
+            reply = respond(query, self._origin, self.records, self._chance)
+        except dns.exception.DNSException:
+            log.exception("a record of the zone cannot be answered")
+            reply = dns.message.make_response(query)
+            reply.set_rcode(dns.rcode.SERVFAIL)
+        limit = 65535 if largest is None else min(largest, max(512, query.payload))
+        return reply.to_wire(max_size=limit, prefer_truncation=True)
+
+    async def follow(self, api: AwsControl) -> None:
+        """Learn every change of the zone; never ends."""
+        zone_id: str | None = None
+        while True:
+            try:
+                zone_id = zone_id or await api.zone_id(self._origin)
+                news = await api.zone(zone_id, after=self.revision, patience=PATIENCE)
+            except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as error:
+                log.info("cannot ask for the zone: %r", error)
+                await asyncio.sleep(PAUSE)
+                continue
+            if self.stale:
+                await asyncio.sleep(PAUSE)
+            elif news is not None:
+                self.records, self.revision, self.learned_at = news.records, news.revision, time.monotonic()
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    """Queries over UDP."""
+
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where answers go out."""
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
+        """Answer at once."""
+        answer = self._zone.answer(data, LARGEST_UDP)
+        if answer is not None and self._transport is not None:
+            self._transport.sendto(answer, addr)
+
+
+async def serve_stream(zone: Zone, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Queries over one TCP connection, each with its length before it (RFC 1035 4.2.2)."""
+    with suppress(asyncio.IncompleteReadError, ConnectionError, TimeoutError):
+        while True:
+            async with asyncio.timeout(IDLE):
+                (size,) = struct.unpack("!H", await reader.readexactly(2))
+                answer = zone.answer(await reader.readexactly(size), None)
+                if answer is not None:
+                    writer.write(struct.pack("!H", len(answer)) + answer)
+                    await writer.drain()
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+def control(zone: Zone) -> web.Application:
+    """Routes of the lab's own: `GET /status`, `PUT /stale` with `true` or `false`."""
+
+    async def status(_: web.Request) -> web.Response:
+        age = None if zone.learned_at is None else time.monotonic() - zone.learned_at
+        return web.json_response(
+            {
+                "revision": zone.revision,
+                "stale": zone.stale,
+                "queries": zone.queries,
+                "age_s": age,
+                "loaded": zone.records is not None,
+            }
+        )
+
+    async def stale(request: web.Request) -> web.Response:
+        zone.stale = bool(await request.json())
+        return web.json_response({"stale": zone.stale})
+
+    application = web.Application()
+    application.add_routes([web.get("/status", status), web.put("/stale", stale)])
+    return application
+
+
+async def run(settings: Settings, stop: asyncio.Event, ready: Callable[[int, int], None]) -> None:
+    """Serve until `stop`; `ready` gets the ports, DNS and control, once both can be asked."""
+    zone = Zone(settings.zone, random.Random(settings.seed).random)
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        streams = await asyncio.start_server(lambda r, w: serve_stream(zone, r, w), "127.0.0.1", settings.port)
+        stack.callback(streams.close)
+        port: int = streams.sockets[0].getsockname()[1]
+        transport, _ = await loop.create_datagram_endpoint(lambda: Datagrams(zone), local_addr=("127.0.0.1", port))
+        stack.callback(transport.close)
+        runner = web.AppRunner(control(zone), access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", settings.control_port).start()
+        following = asyncio.create_task(zone.follow(AwsControl(http, settings.api)))
+        stack.callback(following.cancel)
+        ready(port, runner.addresses[0][1])
+        await stop.wait()
+
+
+def _format_error(wire: bytes) -> bytes | None:
+    if len(wire) < 12 or wire[2] & 0x80:
+        return None
+    reply = dns.message.Message(id=struct.unpack("!H", wire[:2])[0])
+    reply.flags |= dns.flags.QR
+    reply.set_rcode(dns.rcode.FORMERR)
+    return reply.to_wire()
+
+
+async def _main(settings: Settings) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def ready(port: int, control_port: int) -> None:
+        print(json.dumps({"ready": True, "port": port, "control_port": control_port}), flush=True)
+
+    await run(settings, stop, ready)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="lab.nameserver")
+    parser.add_argument("--settings", type=Path, required=True)
+    asyncio.run(_main(Settings.model_validate_json(parser.parse_args().settings.read_bytes())))
+
+
+if __name__ == "__main__":
+    main()
