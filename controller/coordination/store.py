@@ -135,7 +135,7 @@ class Store:
         return tuple(entries)
 
     async def _append(self, change: Change) -> Mapping[str, int]:
-        """Write the change behind the journal's end, wherever that is by now; answers the revisions of the keys it put."""
+        """Write the change behind the journal's end, wherever that is by now; answers the new revisions of what it compared."""
         service, give_up = change.keys.service, self._clock.monotonic() + self._patience
         tip = self._tips.get(service, Tip())
         for _ in range(APPENDS):
@@ -143,7 +143,7 @@ class Store:
             answer = await self._kv.transact(txn)
             if answer.succeeded:
                 self._tips[service] = Tip(head=head, revision=answer.revision)
-                return {write.key: answer.revision for write in (*change.writes, txn.writes[-1]) if isinstance(write, Put)}
+                return {write.key: answer.revision for write in txn.writes if isinstance(write, Put) and write.key in txn.unchanged}
             seen = {item.key: item for group in answer.found for item in group}
             built_on, tip = tip, self._reader.tip(tuple(filter(None, (seen.get(change.keys.head),))))
             self._tips[service] = tip
