@@ -63,7 +63,14 @@ class TailReport:
     """Keys the present writer lacks: never acknowledged, kept for a person, never applied."""
 
 
-class Database(Protocol):
+class KeyLookup(Protocol):
+    """Which of these idempotency keys does the present writer have?"""
+
+    async def has(self, keys: Sequence[str]) -> frozenset[str]:
+        """The subset that exists there."""
+
+
+class Database(KeyLookup, Protocol):
     """One site's PostgreSQL, as the protocol of DESIGN section 3 acts on it.
 
     Every changing method presents the ownership token in the same transaction that changes anything; the node refuses older
@@ -80,8 +87,8 @@ class Database(Protocol):
     async def cut(self, *, token: Token, epoch: Epoch, writer: Site, reign: Epoch) -> Position:
         """Stop every stream of an older epoch for good, wait until it is gone, then read the position. A writer is fenced and drained."""
 
-    async def fence(self, *, token: Token) -> Position:
-        """Close the node to clients, wait for transactions that passed the guard before, end application sessions."""
+    async def fence(self, *, token: Token, reign: Epoch) -> Position:
+        """Close a node that wrote before `reign` to clients, and wait for transactions that passed the guard before."""
 
     async def await_confirmed(
         self, *, reign: Epoch, followers: frozenset[Site], lsn: Lsn, need: int, deadline: timedelta
@@ -103,7 +110,7 @@ class Database(Protocol):
     async def set_ack_set(self, *, token: Token, reign: Epoch, ack_set: frozenset[Site]) -> Lsn:
         """Replace the ack set in the writer's row; answers the flush position read after that commit."""
 
-    async def export_tail(self, *, token: Token, known: "KeyLookup") -> TailReport:
+    async def export_tail(self, *, token: Token, known: KeyLookup) -> TailReport:
         """Put what only this node has into its quarantine, before it is reseeded."""
 
     async def clear(self, *, token: Token, reign: Epoch) -> None:
@@ -120,13 +127,6 @@ class Database(Protocol):
 
     async def digest(self, *, up_to: Epoch) -> str:
         """Order-free digest of every payment and entry of epochs up to `up_to`; equal ledgers, equal digests."""
-
-
-class KeyLookup(Protocol):
-    """Which of these idempotency keys does the present writer have?"""
-
-    async def has(self, keys: Sequence[str]) -> frozenset[str]:
-        """The subset that exists there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,10 +58,10 @@ class Plan:
     """Failover: the site left. Switchover: the site moved to. Grow, shrink, return: the follower. Else None."""
     phase: Phase
     positions: tuple[Position, ...] = ()
-    inherited: tuple[Position, ...] = ()
-    """Positions that a superseded plan of an earlier claim had already read; used where a node has nothing newer."""
-    level: frozenset[Site] = frozenset()
-    """Followers that the fenced writer saw confirm its last byte."""
+    unanswered: frozenset[Site] = frozenset()
+    """Sites whose cut was tried and not answered; it is still tried again, but nobody waits for it."""
+    level: frozenset[Site] | None = None
+    """Followers that the fenced writer saw confirm its last byte; None: the writer was not asked."""
     winner: Site | None = None
     siblings: tuple[Site, ...] = ()
     """Still to be attached to the winner."""

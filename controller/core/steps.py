@@ -19,6 +19,9 @@ class Cut:
     step: Literal["cut"] = "cut"
     site: Site
     epoch: Epoch
+    writer: Site
+    reign: Epoch
+    """The reign whose position is wanted, and its writer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,4 +184,12 @@ class LeftBehind:
     because: str
 
 
-Result = Done | Reached | Confirmed | LeftBehind
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """The node could not be asked; whether the step's effect stands is unknown."""
+
+    result: Literal["unanswered"] = "unanswered"
+    because: str
+
+
+Result = Unanswered | Done | Reached | Confirmed | LeftBehind

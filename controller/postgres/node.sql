@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS trimaran.node (
     ack_slots         text[] NOT NULL DEFAULT '{}', -- slots on this node whose confirmation counts
     system_identifier bigint NOT NULL,              -- pin: an in-cloud failover or a restore changes one of these two
     timeline          bigint NOT NULL,
-    token             bigint NOT NULL DEFAULT 0     -- promise: no step with an older token is ever obeyed again
+    token             bigint NOT NULL DEFAULT 0,    -- promise: no step with an older token is ever obeyed again
+    seeded            bigint NOT NULL DEFAULT -1    -- token under which the last initial copy began
 );
 
 -- Markers travel with the payments. An epoch marker is a writer's first transaction; a join marker lets a newcomer prove itself.

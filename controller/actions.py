@@ -1,0 +1,222 @@
+"""Steps carried out: each turns one step into calls on ports and answers its result. Nothing is decided here.
+
+A step that could not be asked answers Unanswered with the reason, and is tried again by whoever owns the plan then; losing
+ownership is the one thing that ends it (LostOwnership passes through).
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import assert_never
+
+from controller.core import naming
+from controller.core.model import Epoch, Lsn, NodeFacts, Position, Site, Token
+from controller.core.steps import (
+    Attach,
+    AwaitConfirmed,
+    CatchUp,
+    Confirmed,
+    Cut,
+    Done,
+    ExportTail,
+    Fence,
+    LeftBehind,
+    MarkJoin,
+    Open,
+    Reached,
+    Reseed,
+    Result,
+    SetAckSet,
+    Settle,
+    Steer,
+    Step,
+    Unanswered,
+    Verify,
+)
+from controller.errors import LostOwnership, TrimaranError
+from controller.ports import Clock, Database, Dns, Probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long one try of a step may take before it answers with what it has."""
+
+    facts: timedelta = timedelta(seconds=0.4)
+    catch_up: timedelta = timedelta(seconds=2)
+    attach: timedelta = timedelta(seconds=3)
+    """For a sibling; one that cannot be attached in this time is left behind, so that one dead node never holds up the rest."""
+    settle: timedelta = timedelta(seconds=3)
+    steer: timedelta = timedelta(seconds=1)
+    join: timedelta = timedelta(seconds=5)
+    canary: timedelta = timedelta(seconds=1)
+    verify: timedelta = timedelta(seconds=10)
+    seed: timedelta = timedelta(minutes=10)
+    look: timedelta = timedelta(seconds=0.1)
+    """Between two looks while waiting for a copy or for equal ledgers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actions:
+    """The hands of one controller for one service."""
+
+    service: str
+    databases: Mapping[Site, Database]
+    authorities: Sequence[Dns]
+    canaries: Mapping[Site, Probe]
+    clock: Clock
+    patience: Patience = field(default_factory=Patience)
+
+    async def perform(self, step: Step, token: Token) -> Result:
+        """Carry one step out under this token. Raises LostOwnership only; every other failure is an answer."""
+        try:
+            return await self._perform(step, token)
+        except LostOwnership:
+            raise
+        except TrimaranError as error:
+            return Unanswered(because=str(error))
+
+    async def _perform(self, step: Step, token: Token) -> Result:
+        match step:
+            case Cut(site=site, epoch=epoch, writer=writer, reign=reign):
+                return Reached(position=await self.databases[site].cut(token=token, epoch=epoch, writer=writer, reign=reign))
+            case CatchUp():
+                return await self._await_slots(step, need=len(step.followers), deadline=self.patience.catch_up)
+            case Attach():
+                return await self._attach(step, token)
+            case Open(winner=winner, epoch=epoch, ack_set=ack_set):
+                lsn = await self.databases[winner].open(token=token, epoch=epoch, ack_set=ack_set)
+                return _reached(winner, epoch, lsn)
+            case Settle():
+                return await self._settle(step)
+            case Steer(weights=weights):
+                return await self._steer(weights)
+            case Verify():
+                return await self._verify(step)
+            case MarkJoin(writer=writer, reign=reign, newcomer=newcomer):
+                lsn = await self.databases[writer].mark_join(token=token, reign=reign, newcomer=newcomer)
+                return _reached(writer, reign, lsn)
+            case AwaitConfirmed():
+                return await self._await_slots(step, need=step.need, deadline=self.patience.join)
+            case SetAckSet(writer=writer, reign=reign, ack_set=ack_set):
+                lsn = await self.databases[writer].set_ack_set(token=token, reign=reign, ack_set=ack_set)
+                return _reached(writer, reign, lsn)
+            case Fence(site=site, reign=reign):
+                return Reached(position=await self.databases[site].fence(token=token, reign=reign))
+            case ExportTail(site=site, writer=writer):
+                report = await self.databases[site].export_tail(token=token, known=self.databases[writer])
+                return Done(
+                    detail=f"{report.transactions} payments nobody else had: {report.superseded} superseded, "
+                    f"{report.never_happened} never happened"
+                )
+            case Reseed():
+                return await self._reseed(step, token)
+            case _:
+                assert_never(step)
+
+    async def _await_slots(self, step: CatchUp | AwaitConfirmed, *, need: int, deadline: timedelta) -> Result:
+        followers = await self.databases[step.writer].await_confirmed(
+            reign=step.reign, followers=step.followers, lsn=step.lsn, need=need, deadline=deadline
+        )
+        return Confirmed(followers=followers)
+
+    async def _attach(self, step: Attach, token: Token) -> Result:
+        """Slot on the winner, then the subscription on the sibling; a sibling that already follows is left as it is."""
+        sibling, winner = self.databases[step.sibling], self.databases[step.winner]
+        stream = naming.stream(self.service, step.epoch, step.winner, step.sibling)
+        give_up = self.clock.monotonic() + self.patience.attach
+        because = "no answer"
+        while self.clock.monotonic() < give_up:
+            try:
+                if _follows(await sibling.facts(self.patience.facts), stream):
+                    return Done(detail="followed already")
+                refusal = await winner.place_slot(
+                    token=token, epoch=step.epoch, sibling=step.sibling, position=step.position, level=step.level
+                )
+                if refusal is not None:
+                    return LeftBehind(because=refusal)
+                await sibling.follow(token=token, epoch=step.epoch, publisher=step.winner)
+                return Done()
+            except LostOwnership:
+                raise
+            except TrimaranError as error:
+                because = str(error)
+                await self.clock.sleep(self.patience.look)
+        return LeftBehind(because=because)
+
+    async def _settle(self, step: Settle) -> Result:
+        """Nobody yet is an answer: whoever asked goes on, and it is asked again later."""
+        writer = self.databases[step.writer]
+        facts = await writer.facts(self.patience.facts)
+        followers = frozenset(
+            site for site in self.databases if naming.stream(self.service, step.reign, step.writer, site) in facts.ack_slots
+        )
+        if not followers:
+            return Confirmed(followers=frozenset())
+        return Confirmed(
+            followers=await writer.await_confirmed(
+                reign=step.reign, followers=followers, lsn=facts.flushed, need=1, deadline=self.patience.settle
+            )
+        )
+
+    async def _steer(self, weights: Mapping[Site, float]) -> Result:
+        """Tell every authority at once. One that is out of reach is noted; the loop reconciles it when it answers again."""
+
+        async def tell(authority: Dns) -> str:
+            try:
+                report = await authority.steer(weights, self.patience.steer)
+            except TrimaranError as error:
+                return f"{authority.name}: left behind ({error})"
+            return f"{authority.name}: {'in sync' if report.in_sync else 'told, not yet in sync'}"
+
+        return Done(detail="; ".join(await asyncio.gather(*(tell(authority) for authority in self.authorities))))
+
+    async def _verify(self, step: Verify) -> Result:
+        paid = await asyncio.gather(*(self.canaries[site].measure(self.patience.canary) for site in sorted(step.sites)))
+        canaries = "; ".join(
+            f"{site}: {'paid' if result.ok else result.detail}" for site, result in zip(sorted(step.sites), paid, strict=True)
+        )
+        return Done(detail=f"canary {canaries}; ledgers {await self._compare(step)}")
+
+    async def _compare(self, step: Verify) -> str:
+        """Digests of the closed epochs; followers get the time they need to apply what the election found on the winner only."""
+        give_up = self.clock.monotonic() + self.patience.verify
+        up_to = Epoch(step.epoch - 1)
+        try:
+            wanted = await self.databases[step.writer].digest(up_to=up_to)
+            unequal = set(step.followers)
+            while unequal and self.clock.monotonic() < give_up:
+                for site in sorted(unequal):
+                    if await self.databases[site].digest(up_to=up_to) == wanted:
+                        unequal.discard(site)
+                if unequal:
+                    await self.clock.sleep(self.patience.look)
+        except LostOwnership:
+            raise
+        except TrimaranError as error:
+            return f"not compared ({error})"
+        return f"differ on {', '.join(sorted(unequal))}" if unequal else "equal"
+
+    async def _reseed(self, step: Reseed, token: Token) -> Result:
+        """Empty it, offer a slot, copy. A copy that an earlier try began is waited for, never begun again."""
+        node, writer = self.databases[step.site], self.databases[step.writer]
+        stream = naming.stream(self.service, step.reign, step.writer, step.site)
+        if not _follows(await node.facts(self.patience.facts), stream):
+            await node.clear(token=token, reign=step.reign)
+            await writer.offer_seed(token=token, reign=step.reign, follower=step.site)
+            await node.seed(token=token, reign=step.reign, publisher=step.writer)
+        give_up = self.clock.monotonic() + self.patience.seed
+        while self.clock.monotonic() < give_up:
+            facts = await node.facts(self.patience.facts)
+            if any(one.name == stream and one.seeded and one.position > 0 for one in facts.subscriptions):
+                return Done()
+            await self.clock.sleep(self.patience.look)
+        return Unanswered(because=f"the copy to {step.site} is not done after {self.patience.seed}")
+
+
+def _follows(facts: NodeFacts, stream: str) -> bool:
+    return any(one.name == stream and one.enabled for one in facts.subscriptions)
+
+
+def _reached(site: Site, epoch: Epoch, lsn: Lsn) -> Reached:
+    return Reached(position=Position(site=site, publisher=site, epoch=epoch, lsn=lsn))

@@ -1,0 +1,73 @@
+"""Who may become the writer: the election, from positions that are final.
+
+Invariant (`no-loss`): whoever wins holds every payment that any earlier reign acknowledged. Two kinds of proof are enough:
+  1. every member of the must-cut set was cut and read; any one of them may have acknowledged, so the highest position has it all
+     (R + W > N). Worthless while the set holds the writer itself: then only the writer's own disk is known to be complete.
+  2. the fenced and drained writer itself answers: its own log is complete, and so is every follower it saw confirm its last byte.
+"""
+
+from dataclasses import dataclass
+
+from controller.core.model import Posture, Site
+from controller.core.plans import Plan, PlanKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A node that may win, with the proof that makes it safe."""
+
+    site: Site
+    proof: str
+
+
+def is_cut(plan: Plan, site: Site) -> bool:
+    """Has this plan read the site's final position?"""
+    return plan.position_of(site) is not None
+
+
+def rank_candidates(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
+    """Everybody who may win now, best first; empty while nothing is proven. Ties go by site name, so every controller agrees.
+
+    A failover keeps the old writer for last: it may be undone by electing it again, but only when nobody else is proven.
+    """
+    proven: dict[Site, Candidate] = {}
+    for candidate in (*_by_every_member(plan, posture), *_by_fenced_writer(plan, posture)):
+        proven.setdefault(candidate.site, candidate)
+
+    def preference(candidate: Candidate) -> tuple[bool, bool, Site]:
+        wanted = plan.kind is PlanKind.SWITCHOVER and candidate.site == plan.subject
+        given_back = plan.kind is PlanKind.SWITCHOVER and candidate.site == posture.writer
+        return (not wanted, (candidate.site == posture.writer) != given_back, candidate.site)
+
+    return tuple(sorted(proven.values(), key=preference))
+
+
+def _by_every_member(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
+    if posture.writer in posture.must_cut - plan.waived:
+        return ()
+    if not all(is_cut(plan, site) for site in posture.must_cut - plan.waived):
+        return ()
+    usable = [
+        position
+        for position in plan.positions
+        if position.site in posture.must_cut
+        and (position.publisher, position.epoch) == (posture.writer, posture.reign)
+        and position.lsn > 0
+    ]
+    best = max((position.lsn for position in usable), default=None)
+    return tuple(
+        Candidate(site=position.site, proof="every member was cut; none stands higher")
+        for position in usable
+        if position.lsn == best
+    )
+
+
+def _by_fenced_writer(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
+    if not is_cut(plan, posture.writer) or plan.level is None:
+        return ()
+    level = [
+        Candidate(site=site, proof="the fenced writer saw it confirm the last byte")
+        for site in sorted(plan.level)
+        if is_cut(plan, site)
+    ]
+    return (*level, Candidate(site=posture.writer, proof="the fenced writer's own log is complete"))

@@ -1,0 +1,282 @@
+"""What a plan does next, and what a result changes. The table says which phases follow which; the two functions below it are the
+whole meaning of a plan.
+
+Rules for changing this file: everything that decides how a plan moves lives here; nothing here acts. `ready` names steps that may
+run now, in any order and in parallel; `advance` takes one result and answers the next plan and posture, which are written to etcd
+together before anything that builds on them may start. A plan only goes forward: undoing one is electing the old writer.
+"""
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from controller.core.candidates import is_cut, rank_candidates
+from controller.core.model import Lsn, Posture, Site
+from controller.core.plans import Phase, Plan, PlanKind
+from controller.core.steps import (
+    Attach,
+    AwaitConfirmed,
+    CatchUp,
+    Confirmed,
+    Cut,
+    ExportTail,
+    Fence,
+    LeftBehind,
+    MarkJoin,
+    Open,
+    Reached,
+    Reseed,
+    Result,
+    SetAckSet,
+    Settle,
+    Steer,
+    Step,
+    Unanswered,
+    Verify,
+)
+
+TRANSITIONS: dict[PlanKind, tuple[tuple[Phase, str], ...]] = {
+    PlanKind.FAILOVER: (
+        (Phase.CUT, "stopping every stream of the old reign and reading how far each follower came"),
+        (Phase.ATTACH, "making the others follow the new writer from exactly where they stand"),
+        (Phase.OPEN, "opening the new writer"),
+        (Phase.SETTLE, "waiting until a follower holds the new reign's first transaction"),
+        (Phase.VERIFY, "paying a canary through every serving site and comparing ledgers"),
+    ),
+    PlanKind.SWITCHOVER: (
+        (Phase.FENCE, "closing the writer and waiting for payments under way"),
+        (Phase.CATCH_UP, "waiting until the followers hold its last byte"),
+        (Phase.CUT, "stopping every stream of the old reign and reading how far each follower came"),
+        (Phase.ATTACH, "making the others follow the new writer from exactly where they stand"),
+        (Phase.OPEN, "opening the new writer"),
+        (Phase.SETTLE, "waiting until a follower holds the new reign's first transaction"),
+        (Phase.VERIFY, "paying a canary through every serving site and comparing ledgers"),
+    ),
+    PlanKind.SETTLE: ((Phase.SETTLE, "waiting until a follower holds the reign's first transaction"),),
+    PlanKind.GROW: (
+        (Phase.MARK, "committing a join marker"),
+        (Phase.JOIN, "waiting until the newcomer and every member hold it"),
+        (Phase.ROW, "counting the newcomer's confirmations"),
+    ),
+    PlanKind.SHRINK: (
+        (Phase.ROW, "no longer counting the member's confirmations"),
+        (Phase.CONFIRM, "waiting until a remaining member holds all that was acknowledged"),
+    ),
+    PlanKind.RETURN: (
+        (Phase.FENCE, "closing the returning node"),
+        (Phase.EXPORT, "putting what only it has into quarantine"),
+        (Phase.RESEED, "copying the writer's ledger to it"),
+    ),
+    PlanKind.STEER: ((Phase.STEER, "moving traffic"),),
+}
+"""Phases of each kind in order, each with the sentence an operator reads. Every kind ends in DONE."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What one result makes of a plan and its posture."""
+
+    plan: Plan
+    posture: Posture
+
+
+def first_phase(kind: PlanKind) -> Phase:
+    """Where a plan of this kind starts."""
+    return TRANSITIONS[kind][0][0]
+
+
+def sentence(plan: Plan) -> str:
+    """What the plan is doing, for people."""
+    return next((said for phase, said in TRANSITIONS[plan.kind] if phase is plan.phase), "done")
+
+
+def ready(plan: Plan, posture: Posture) -> tuple[Step, ...]:
+    """Steps that may run now. None and not DONE: the plan waits for something a person or a returning node must change."""
+    steering: tuple[Step, ...] = ()
+    if plan.weights is not None and not plan.steered:
+        steering = (Steer(weights=plan.weights),)
+    return (*steering, *_of_phase(plan, posture))
+
+
+def _of_phase(plan: Plan, posture: Posture) -> tuple[Step, ...]:
+    writer, reign = posture.writer, posture.reign
+    match plan.phase:
+        case Phase.DONE | Phase.STEER:
+            return ()
+        case Phase.FENCE if plan.kind is PlanKind.RETURN:
+            return (Fence(site=_subject(plan), reign=reign),)
+        case Phase.FENCE:
+            return (Cut(site=writer, epoch=plan.epoch, writer=writer, reign=reign),)
+        case Phase.CATCH_UP:
+            return (_catch_up(plan, posture),)
+        case Phase.CUT:
+            left = [site for site in sorted(posture.must_cut | {writer}) if not is_cut(plan, site)]
+            cuts = tuple(Cut(site=site, epoch=plan.epoch, writer=writer, reign=reign) for site in left)
+            asks_writer = is_cut(plan, writer) and plan.level is None and plan.unanswered.issuperset(left)
+            return (*cuts, _catch_up(plan, posture)) if asks_writer else cuts
+        case Phase.ATTACH:
+            return tuple(_attach(plan, sibling) for sibling in plan.siblings)
+        case Phase.OPEN:
+            return (Open(winner=_winner(plan), epoch=plan.epoch, ack_set=plan.attached),)
+        case Phase.SETTLE:
+            return (Settle(writer=writer, reign=reign),)
+        case Phase.VERIFY:
+            serving = frozenset(site for site, share in posture.weights.items() if share > 0)
+            return (Verify(writer=writer, epoch=plan.epoch, sites=serving, followers=plan.attached),)
+        case Phase.MARK:
+            return (MarkJoin(writer=writer, reign=reign, newcomer=_subject(plan)),)
+        case Phase.JOIN:
+            joined = (posture.must_cut | {_subject(plan)}) - {writer}
+            return (AwaitConfirmed(writer=writer, reign=reign, followers=joined, need=len(joined), lsn=_marker(plan)),)
+        case Phase.ROW if plan.kind is PlanKind.GROW:
+            return (SetAckSet(writer=writer, reign=reign, ack_set=(posture.must_cut | {_subject(plan)}) - {writer}),)
+        case Phase.ROW:
+            return (SetAckSet(writer=writer, reign=reign, ack_set=posture.must_cut - {_subject(plan), writer}),)
+        case Phase.CONFIRM:
+            rest = posture.must_cut - {_subject(plan), writer}
+            return (AwaitConfirmed(writer=writer, reign=reign, followers=rest, need=min(1, len(rest)), lsn=_marker(plan)),)
+        case Phase.EXPORT:
+            return (ExportTail(site=_subject(plan), writer=writer, reign=reign),)
+        case Phase.RESEED:
+            return (Reseed(site=_subject(plan), writer=writer, reign=reign),)
+        case _:
+            assert_never(plan.phase)
+
+
+def advance(plan: Plan, posture: Posture, step: Step, result: Result) -> Change:
+    """The next plan and posture. A result that no longer matters, because the plan moved on meanwhile, changes nothing."""
+    if isinstance(step, Steer):
+        steered = replace(plan, steered=True)
+        return Change(plan=_finished(steered) if plan.kind is PlanKind.STEER else steered, posture=posture)
+    if step not in _of_phase(plan, posture):
+        return Change(plan=plan, posture=posture)
+    match step, result:
+        case Cut(site=site), Unanswered():
+            return elect(replace(plan, unanswered=plan.unanswered | {site}), posture)
+        case _, Unanswered():
+            return Change(plan=plan, posture=posture)
+        case Cut(site=site), Reached(position=position):
+            known = replace(plan, positions=(*plan.positions, position), unanswered=plan.unanswered - {site})
+            if plan.phase is Phase.FENCE:
+                return Change(plan=replace(known, phase=Phase.CATCH_UP), posture=posture)
+            return elect(known, posture)
+        case CatchUp(), Confirmed(followers=followers):
+            return elect(replace(plan, phase=Phase.CUT, level=followers), posture)
+        case Attach(sibling=sibling), LeftBehind():
+            return _attached(replace(plan, left_behind=plan.left_behind | {sibling}), _without(posture, sibling), sibling)
+        case Attach(sibling=sibling), _:
+            return _attached(replace(plan, attached=plan.attached | {sibling}), posture, sibling)
+        case Open(), Reached(position=position):
+            return Change(plan=replace(plan, phase=Phase.SETTLE, marker=position.lsn), posture=posture)
+        case Settle(), Confirmed(followers=followers):
+            return _settled(plan, posture, followers)
+        case MarkJoin(), Reached(position=position):
+            return Change(plan=replace(plan, phase=Phase.JOIN, marker=position.lsn), posture=posture)
+        case AwaitConfirmed(followers=wanted, need=need), Confirmed(followers=followers):
+            return _confirmed(plan, posture, enough=len(followers & wanted) >= need)
+        case SetAckSet(), Reached(position=position) if plan.kind is PlanKind.SHRINK:
+            return Change(plan=replace(plan, phase=Phase.CONFIRM, marker=position.lsn), posture=posture)
+        case Fence(), _:
+            return Change(plan=replace(plan, phase=Phase.EXPORT), posture=posture)
+        case ExportTail(), _:
+            return Change(plan=replace(plan, phase=Phase.RESEED), posture=posture)
+        case ((SetAckSet() | Reseed() | Verify()), _):
+            return Change(plan=_finished(plan), posture=posture)
+        case _:
+            return Change(plan=plan, posture=posture)
+
+
+def elect(plan: Plan, posture: Posture) -> Change:
+    """Elect as soon as somebody is proven. The posture names the winner, and holds it in the must-cut set with its siblings, before
+    anything is attached or opened: from here on the winner may be the only place where an earlier epoch's payments are.
+
+    A switchover has time: it waits until every node was read or did not answer, so that nobody is left behind without need, and
+    gives the reign back to the old writer when its target did not come level.
+    """
+    unchanged = Change(plan=plan, posture=posture)
+    if plan.phase is not Phase.CUT:
+        return unchanged
+    left = {site for site in posture.must_cut | {posture.writer} if not is_cut(plan, site)}
+    if plan.kind is PlanKind.SWITCHOVER and not left <= plan.unanswered:
+        return unchanged
+    candidates = rank_candidates(plan, posture)
+    if not candidates:
+        return unchanged
+    winner = candidates[0].site
+    siblings = tuple(sorted(position.site for position in plan.positions if position.site != winner))
+    return Change(
+        plan=replace(plan, phase=Phase.ATTACH if siblings else Phase.OPEN, winner=winner, siblings=siblings),
+        posture=replace(posture, writer=winner, reign=plan.epoch, must_cut=frozenset({winner, *siblings})),
+    )
+
+
+def _attach(plan: Plan, sibling: Site) -> Attach:
+    position = plan.position_of(sibling)
+    assert position is not None, "only sites that were read become siblings"
+    winner = _winner(plan)
+    writer_was_fenced = any(one.site == one.publisher for one in plan.positions)
+    level = plan.level or frozenset()
+    same_end = sibling in level or position.publisher == sibling
+    winner_end = winner in level or any(one.site == winner == one.publisher for one in plan.positions)
+    return Attach(
+        sibling=sibling,
+        winner=winner,
+        epoch=plan.epoch,
+        position=position,
+        level=writer_was_fenced and same_end and winner_end,
+    )
+
+
+def _attached(plan: Plan, posture: Posture, sibling: Site) -> Change:
+    left = tuple(site for site in plan.siblings if site != sibling)
+    return Change(plan=replace(plan, siblings=left, phase=plan.phase if left else Phase.OPEN), posture=posture)
+
+
+def _settled(plan: Plan, posture: Posture, followers: frozenset[Site]) -> Change:
+    """A follower holds the marker: the winner's disk is no longer the only proof. Nobody yet: the plan ends all the same, and upkeep
+    settles later; a plan that waited here would block the very return that could settle it."""
+    settled = replace(posture, must_cut=posture.must_cut - {posture.writer}) if followers else posture
+    if plan.kind is PlanKind.SETTLE:
+        return Change(plan=_finished(plan), posture=settled)
+    return Change(plan=replace(plan, phase=Phase.VERIFY), posture=settled)
+
+
+def _confirmed(plan: Plan, posture: Posture, *, enough: bool) -> Change:
+    """Grow and shrink meet etcd here: the set in etcd is always a superset of the one in the row, so it grows before the row and
+    shrinks after it, and only when what the removed member alone could have acknowledged is held by another one."""
+    subject = _subject(plan)
+    if not enough:
+        return Change(plan=_finished(plan) if plan.kind is PlanKind.GROW else plan, posture=posture)
+    if plan.kind is PlanKind.GROW:
+        return Change(plan=replace(plan, phase=Phase.ROW), posture=replace(posture, must_cut=posture.must_cut | {subject}))
+    left = _without(posture, subject)
+    # Nobody left: nothing is acknowledged any more, and only the writer itself can prove what was.
+    return Change(plan=_finished(plan), posture=left if left.must_cut else replace(left, must_cut=frozenset({posture.writer})))
+
+
+def _finished(plan: Plan) -> Plan:
+    return replace(plan, phase=Phase.DONE)
+
+
+def _without(posture: Posture, site: Site) -> Posture:
+    return replace(posture, must_cut=posture.must_cut - {site})
+
+
+def _subject(plan: Plan) -> Site:
+    assert plan.subject is not None, f"a {plan.kind} plan names its site"
+    return plan.subject
+
+
+def _winner(plan: Plan) -> Site:
+    assert plan.winner is not None, "only an election leads to this phase"
+    return plan.winner
+
+
+def _marker(plan: Plan) -> Lsn:
+    assert plan.marker is not None, "only a marked position leads to this phase"
+    return plan.marker
+
+
+def _catch_up(plan: Plan, posture: Posture) -> CatchUp:
+    position = plan.position_of(posture.writer)
+    assert position is not None, "the writer was fenced before"
+    return CatchUp(writer=posture.writer, reign=posture.reign, followers=posture.must_cut - {posture.writer}, lsn=position.lsn)

@@ -1,0 +1,148 @@
+"""Warm database sessions whose deadlines really fire.
+
+On a black hole nothing in a library helps: a cancelled psycopg call came back after 10 s, `connect_timeout` counts whole seconds
+from two up, `tcp_user_timeout` never fires behind a relay. So a deadline shuts the socket down, and the call fails at once.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+Row = tuple[Any, ...]
+Statement = tuple[str, Sequence[object]]
+"""SQL text and its parameters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where one role reaches one database, as seen from this process."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    options: str = ""
+    """Further libpq settings, `key=value`; for example `sslmode=verify-full`."""
+
+    def conninfo(self, **more: str | int) -> str:
+        """libpq connection string."""
+        return psycopg.conninfo.make_conninfo(
+            self.options,
+            host=self.host,
+            port=self.port,
+            dbname=self.database,
+            user=self.user,
+            password=self.password,
+            **more,
+        )
+
+
+def shut(connection: psycopg.AsyncConnection[Row]) -> None:
+    """Shut the socket under a connection, so that whatever waits on it fails now."""
+    with suppress(OSError, psycopg.Error):
+        with socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin:
+            twin.shutdown(socket.SHUT_RDWR)
+
+
+class Session:
+    """One connection. After a deadline or an error of the connection it is dead and stays dead."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Row]) -> None:
+        self._connection = connection
+
+    @property
+    def alive(self) -> bool:
+        """Can it be used again?"""
+        return not self._connection.closed and self._connection.pgconn.status == psycopg.pq.ConnStatus.OK
+
+    @classmethod
+    async def connect(cls, address: Address, deadline: timedelta) -> "Session":
+        """Connect within the deadline. Raises psycopg.Error or TimeoutError."""
+        async with asyncio.timeout(deadline.total_seconds()):
+            connection = await psycopg.AsyncConnection.connect(
+                address.conninfo(application_name="trimaran"), autocommit=True, row_factory=tuple_row, prepare_threshold=None
+            )
+        return cls(connection)
+
+    async def run(self, *statements: Statement, deadline: timedelta) -> list[list[Row]]:
+        """Send all statements in one round trip; answers the rows of each. Raises psycopg.Error.
+
+        Without BEGIN and COMMIT among them, PostgreSQL treats a pipeline as one implicit transaction: whoever needs a
+        commit before the next statement looks must say so.
+        """
+        timer = asyncio.get_running_loop().call_later(deadline.total_seconds(), shut, self._connection)
+        try:
+            return await self._pipelined(statements)
+        finally:
+            timer.cancel()
+
+    async def _pipelined(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        cursors = []
+        try:
+            async with self._connection.pipeline():
+                for text, parameters in statements:
+                    cursors.append(await self._connection.execute(text, parameters or None))
+            return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        except psycopg.Error:
+            if self.alive and self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                with suppress(psycopg.Error):
+                    await self._connection.rollback()
+            raise
+
+    async def run_script(self, text: str, deadline: timedelta) -> None:
+        """Run a script of several statements without parameters. Raises psycopg.Error."""
+        timer = asyncio.get_running_loop().call_later(deadline.total_seconds(), shut, self._connection)
+        try:
+            await self._connection.execute(text)
+        finally:
+            timer.cancel()
+
+    async def close(self) -> None:
+        """Close without waiting for the other side."""
+        shut(self._connection)
+        with suppress(psycopg.Error):
+            await self._connection.close()
+
+
+class Sessions:
+    """A few warm sessions to one address; a broken one is thrown away, a missing one is made."""
+
+    def __init__(self, address: Address, *, connect_deadline: timedelta = timedelta(seconds=1)) -> None:
+        self.address = address
+        self._connect_deadline = connect_deadline
+        self._idle: list[Session] = []
+        self._closed = False
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[Session]:
+        """A living session for one use. Raises psycopg.Error or TimeoutError when none can be made."""
+        session = None
+        while self._idle and session is None:
+            session = self._idle.pop()
+            if not session.alive:
+                await session.close()
+                session = None
+        if session is None:
+            session = await Session.connect(self.address, self._connect_deadline)
+        try:
+            yield session
+        finally:
+            if session.alive and not self._closed:
+                self._idle.append(session)
+            else:
+                await session.close()
+
+    async def close(self) -> None:
+        """End every idle session; those in use end when they are given back."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().close()

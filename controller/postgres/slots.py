@@ -1,0 +1,150 @@
+"""Slots: placing a sibling's slot exactly where the sibling stands, and keeping spare slots short.
+
+A spare slot is what lets a third node be re-parented without a copy: it holds, in the winner's own log, every transaction that
+came from the old writer, each with the position it had there.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from controller.core import naming
+from controller.core.model import Epoch, Lsn, Position, Site, Token
+from controller.postgres.node import Node, alone, lsn_text, lsn_value
+from controller.postgres.pgoutput import Transaction, transactions
+
+_PEEK = """SELECT data FROM pg_logical_slot_peek_binary_changes(%s, NULL, NULL,
+           'proto_version', '1', 'publication_names', %s)"""
+_CREATE = """SELECT pg_create_logical_replication_slot(%s, 'pgoutput')
+             WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"""
+
+
+async def place_slot(node: Node, *, token: Token, epoch: Epoch, sibling: Site, position: Position, level: bool) -> str | None:
+    """Before: the winner is cut, nothing writes here. After: its slot for the sibling starts exactly behind the last transaction the
+    sibling has, or the answer says why that cannot be proven. A slot that an earlier try left half-way is brought there."""
+    name = node.slot_for(epoch, sibling)
+    await node.run("place_slot", ("SELECT trimaran.promise_pinned(%s)", (token,)))
+    if level:
+        await _create(node, name)
+    elif position.publisher == node.site:
+        source = node.slot_for(position.epoch, sibling)
+        if not await _copy(node, source, position.lsn or None, name=name):
+            return f"its own slot {source} is gone"
+    else:
+        found = await _mapped(node, sibling, position)
+        if isinstance(found, str):
+            return found
+        if not await _copy(node, *found, name=name):
+            return f"spare slot {found[0]} is gone"
+    # A slot cannot be made inside the transaction that presents the token, so the promise is checked once more after it: had
+    # a newer owner taken this node in between, what was placed here would belong to nobody, and must not be reported as placed.
+    await node.run("place_slot", ("SELECT trimaran.promise_pinned(%s)", (token,)))
+    return None
+
+
+async def _create(node: Node, name: str) -> None:
+    await node.run("create_slot", (_CREATE, (name, name)))
+
+
+async def _copy(node: Node, source: str, end: Lsn | None, *, name: str) -> bool:
+    """Copy a slot and move the copy to `end`; None leaves it where the source stands, for a sibling that applied nothing yet.
+    The source stays, so that a try that dies in between can be made again."""
+    target = lsn_text(end or Lsn(0))
+    rows = await node.run(
+        "copy_slot",
+        *alone(
+            """SELECT pg_copy_logical_replication_slot(%s, %s)
+               WHERE EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)
+                 AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)""",
+            source,
+            name,
+            source,
+            name,
+        ),
+        *alone(
+            """SELECT pg_replication_slot_advance(slot_name, %s::pg_lsn) FROM pg_replication_slots
+               WHERE slot_name = %s AND NOT active AND confirmed_flush_lsn < %s::pg_lsn""",
+            target,
+            name,
+            target,
+        ),
+        ("SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s", (name,)),
+    )
+    return bool(rows[-1]) and end in (None, lsn_value(rows[-1][0][0]))
+
+
+async def _mapped(node: Node, sibling: Site, position: Position) -> tuple[str, Lsn] | str:
+    """Spare slot and the end, in this node's log, of the very transaction the sibling applied last; or why there is none.
+
+    Only an exact match counts. The nearest earlier transaction would send the sibling payments it has, the nearest later one
+    would skip payments it lacks; both look healthy until somebody compares the ledgers.
+    """
+    spare = naming.spare_slot(node.service, position.epoch, node.site, sibling)
+    stream = node.stream_from(position.epoch, position.publisher)
+    rows = await node.run(
+        "map_position",
+        ("SELECT 'pg_' || id FROM trimaran.subscriptions() WHERE name = %s", (stream,)),
+        ("SELECT slot_name FROM pg_replication_slots WHERE slot_name = %s AND wal_status <> 'lost'", (spare,)),
+    )
+    if not rows[0]:
+        return f"{node.site} did not follow {position.publisher} in epoch {position.epoch}"
+    if not rows[1]:
+        return f"{node.site} has no spare slot {spare}"
+    end = mapped_end(await _peek(node, spare), origin=rows[0][0][0], lsn=position.lsn)
+    return (spare, end) if end is not None else f"its position {lsn_text(position.lsn)} is not in spare slot {spare}"
+
+
+def mapped_end(changes: Iterable[Transaction], *, origin: str, lsn: Lsn) -> Lsn | None:
+    """End, in the local log, of the transaction that ended at `lsn` in its first server's log; None without an exact match."""
+    return next((one.end for one in changes if one.origin == lsn and one.origin_name == origin), None)
+
+
+async def _peek(node: Node, slot: str) -> list[Transaction]:
+    rows = await node.run("peek", (_PEEK, (slot, naming.publication(node.service))), wait=node.deadlines.step)
+    return list(transactions(bytes(data) for (data,) in rows[0]))
+
+
+async def tend(node: Node, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn]) -> tuple[str, ...]:
+    """Caretaker. Before: anything. After: one spare slot per sibling, from just before the sibling's last transaction on, and no
+    slot of a closed reign. Only for nodes of a settled reign; moving a spare slot forward late is harmless."""
+    changed = list(await _drop_closed(node, reign))
+    if node.site == writer:
+        return tuple(changed)
+    stream = node.stream_from(reign, writer)
+    for sibling, lsn in sorted(siblings.items()):
+        spare = naming.spare_slot(node.service, reign, node.site, sibling)
+        rows = await node.run(
+            "tend",
+            ("SELECT 'pg_' || id FROM trimaran.subscriptions() WHERE name = %s", (stream,)),
+            ("SELECT slot_name FROM pg_replication_slots WHERE slot_name = %s", (spare,)),
+        )
+        if not rows[0]:
+            continue
+        if not rows[1]:
+            await _create(node, spare)
+            changed.append(f"created {spare}")
+        elif (end := short_end(await _peek(node, spare), origin=rows[0][0][0], lsn=lsn)) is not None:
+            await node.run(
+                "tend",
+                ("SELECT pg_replication_slot_advance(%s, %s::pg_lsn)", (spare, lsn_text(end))),
+            )
+    return tuple(changed)
+
+
+def short_end(changes: Iterable[Transaction], *, origin: str, lsn: Lsn) -> Lsn | None:
+    """How far a spare slot may move: up to the transaction before the sibling's last one, which must stay inside to be matched."""
+    held = [one.end for one in changes if one.origin is not None and one.origin_name == origin and one.origin <= lsn]
+    return held[-2] if len(held) >= 2 else None
+
+
+async def _drop_closed(node: Node, reign: Epoch) -> tuple[str, ...]:
+    """Drop this service's slots of earlier epochs. A slot still in use is left for the next round."""
+    rows = await node.run(
+        "tend",
+        (
+            """SELECT s.slot_name, pg_drop_replication_slot(s.slot_name)
+               FROM pg_replication_slots AS s, trimaran.node AS n,
+                    regexp_match(s.slot_name, '^' || n.service || '_(?:spare_)?e(\\d+)_') AS m (part)
+               WHERE NOT s.active AND m.part[1]::bigint < %s AND n.epoch = %s AND s.database = current_database()""",
+            (reign, reign),
+        ),
+    )
+    return tuple(f"dropped {name}" for name, _ in rows[0])
