@@ -38,6 +38,9 @@ class Lock:
         except BlockingIOError:
             os.close(file)
             return False
+        if not self._is_current(file):
+            os.close(file)  # Its last holder removed the file between our opening and locking it.
+            return False
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps({"pid": os.getpid(), "purpose": purpose}).encode(), 0)
         self._file = file
@@ -52,7 +55,14 @@ class Lock:
             return None
 
     def release(self) -> None:
-        """Let go. The file stays: removing it would let two labs lock two different files of one name."""
+        """Remove the file, then let go; who locked the removed one notices, see `acquire`."""
         if self._file is not None:
+            self._path.unlink(missing_ok=True)
             os.close(self._file)
             self._file = None
+
+    def _is_current(self, file: int) -> bool:
+        try:
+            return os.fstat(file).st_ino == self._path.stat().st_ino
+        except FileNotFoundError:
+            return False
