@@ -23,7 +23,9 @@ def unprivileged() -> Account | None:
     try:
         user = pwd.getpwnam("nobody")
     except KeyError:
-        raise LabError("PostgreSQL does not run as root and there is no user 'nobody': start the lab as an ordinary user") from None
+        raise LabError(
+            "PostgreSQL does not run as root and there is no user 'nobody': start the lab as an ordinary user"
+        ) from None
     return Account(uid=user.pw_uid, gid=_group("nogroup") or _group("nobody") or user.pw_gid)
 
 

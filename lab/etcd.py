@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.addresses import LOCAL
 from lab.binaries import EtcdBinary
 from lab.errors import LabError
-from lab.etcd_gateway import Gateway, NoAnswer, Status
+from lab.etcd_gateway import Gateway, NoAnswerError, Status
 from lab.links import Links
 from lab.processes import Supervised, launch
 from lab.workspace import Workspace
@@ -113,7 +113,7 @@ class EtcdCluster:
                 goal = goal or await self._ask_others(site)
                 if (await member.gateway.status(ASK)).revision >= goal:
                     return
-            except NoAnswer:
+            except NoAnswerError:
                 pass
             self._require_alive(until, f"the member of {site} did not catch up")
             await asyncio.sleep(LOOK)
@@ -135,7 +135,7 @@ class EtcdCluster:
                 target = (await self.members[to].gateway.status(ASK)).member
                 if now is not None:
                     await self.members[now].gateway.post("/v3/maintenance/transfer-leadership", {"targetID": target}, ASK)
-            except NoAnswer:
+            except NoAnswerError:
                 pass
             await asyncio.sleep(LOOK)
 
@@ -151,7 +151,7 @@ class EtcdCluster:
                 for site in self.members.keys() - digests.keys():
                     digests[site] = await self.members[site].gateway.digest(revision, timedelta(seconds=5))
                 return Comparison(revision=revision, digests=digests)
-            except NoAnswer as error:
+            except NoAnswerError as error:
                 if time.monotonic() > until:
                     raise LabError(f"etcd's members could not be compared: {error}") from error
             await asyncio.sleep(LOOK)
@@ -193,7 +193,7 @@ class EtcdCluster:
                 try:
                     await other.gateway.replace_member(member.peer_url, ASK)
                     return
-                except NoAnswer as error:
+                except NoAnswerError as error:
                     problem = str(error)
             await asyncio.sleep(LOOK * 4)
         raise LabError(f"the etcd member of {member.site} cannot rejoin: {problem}")
@@ -211,18 +211,18 @@ class EtcdCluster:
         for member, answer in zip(members, answers, strict=True):
             if isinstance(answer, Status):
                 found[member.site] = answer
-            elif not isinstance(answer, NoAnswer):
+            elif not isinstance(answer, NoAnswerError):
                 raise answer
         return found
 
     async def _ask_others(self, site: str | None) -> int:
-        """The cluster's revision by any member but this one. Raises NoAnswer when none of them has a majority behind it."""
-        problem = NoAnswer("no other member runs")
+        """The cluster's revision by any member but this one. Raises NoAnswerError when none of them has a majority behind it."""
+        problem = NoAnswerError("no other member runs")
         for other in self.members.values():
             if other.site != site and other.running:
                 try:
                     return await other.gateway.revision(ASK)
-                except NoAnswer as error:
+                except NoAnswerError as error:
                     problem = error
         raise problem
 

@@ -17,7 +17,7 @@ EVERYTHING = base64.b64encode(b"\0").decode()
 """As `key` and `range_end` together: every key there is."""
 
 
-class NoAnswer(Exception):
+class NoAnswerError(Exception):
     """The member could not be asked, or answered with an error; says which."""
 
 
@@ -33,21 +33,21 @@ class Status:
 
 
 class Gateway:
-    """Asks one member by its client port. Every call raises NoAnswer after its deadline."""
+    """Asks one member by its client port. Every call raises NoAnswerError after its deadline."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://{LOCAL}:{port}"
 
     async def post(self, path: str, body: Mapping[str, object], deadline: timedelta) -> dict[str, Any]:
-        """One call; etcd's own error text is in NoAnswer."""
+        """One call; etcd's own error text is in NoAnswerError."""
         try:
             timeout = aiohttp.ClientTimeout(total=deadline.total_seconds())
             async with aiohttp.ClientSession(timeout=timeout) as session, session.post(self._url + path, json=body) as response:
                 answer: dict[str, Any] = await response.json(content_type=None)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise NoAnswer(f"{self._url}{path}: {type(error).__name__} {error}") from error
+            raise NoAnswerError(f"{self._url}{path}: {type(error).__name__} {error}") from error
         if "error" in answer:
-            raise NoAnswer(f"{self._url}{path}: {answer['error']}")
+            raise NoAnswerError(f"{self._url}{path}: {answer['error']}")
         return answer
 
     async def status(self, deadline: timedelta) -> Status:
@@ -83,15 +83,15 @@ class Gateway:
     async def replace_member(self, peer: str, deadline: timedelta) -> None:
         """Make room for an empty member at this peer address; repeatable after a lost answer.
 
-        Raises NoAnswer when etcd refuses, which it does until the remaining members have been in touch for a while.
+        Raises NoAnswerError when etcd refuses, which it does until the remaining members have been in touch for a while.
         """
         known = await self.members(deadline)
         if peer in known:
             identity, started = known[peer]
             if not started:
                 return
-            with suppress(NoAnswer):
+            with suppress(NoAnswerError):
                 await self.post("/v3/cluster/member/remove", {"ID": identity}, deadline)
             if (await self.members(deadline)).get(peer, ("", False))[0] == identity:
-                raise NoAnswer(f"{self._url}: member {identity} could not be removed yet")
+                raise NoAnswerError(f"{self._url}: member {identity} could not be removed yet")
         await self.post("/v3/cluster/member/add", {"peerURLs": [peer]}, deadline)

@@ -66,7 +66,7 @@ class End(asyncio.Protocol):
         self._leave_when_done()
         return True
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.gone = True
         self.ended.set()
         orderly = self.finished and self.closed_out

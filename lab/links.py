@@ -75,7 +75,7 @@ class Links:
         return relay.listen
 
     def port(self, source: str | None, destination: str, kind: str) -> int:
-        """Where a process of `source` connects to reach this kind of thing at `destination`. Raises LabError when none is laid."""
+        """Where a process of `source` connects to reach `kind` at `destination`. Raises LabError when none is laid."""
         for relay in self._relays:
             if (relay.source, relay.destination, relay.kind) == (source, destination, kind):
                 return relay.listen

@@ -191,4 +191,6 @@ def _require_walkable(place: Path) -> None:
     """The dropped account must reach its data. Raises LabError naming the directory in the way."""
     for parent in place.parents:
         if not parent.stat().st_mode & 0o001:
-            raise LabError(f"{parent} is closed to the account PostgreSQL runs as: set TMPDIR to a place that everybody can reach")
+            raise LabError(
+                f"{parent} is closed to the account PostgreSQL runs as: set TMPDIR to a place that everybody can reach"
+            )

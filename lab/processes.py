@@ -53,7 +53,7 @@ class Supervised:
     async def await_exit(self, deadline: timedelta) -> int | None:
         """Exit status, or None when it still runs at the deadline."""
         until = time.monotonic() + deadline.total_seconds()
-        while (status := self._popen.poll()) is None and time.monotonic() < until:
+        while (status := self._popen.poll()) is None and time.monotonic() < until:  # noqa: ASYNC110 - nothing would set an event
             await asyncio.sleep(LOOK)
         return status
 
@@ -135,10 +135,9 @@ def launch(
         )
     workspace.children.append(popen)
     registered = workspace.registry.record(popen.pid, label)
-    assert popen.stdin is not None
-    with suppress(BrokenPipeError), popen.stdin as gate:
-        if registered:
-            gate.write(b"go\n")
+    if popen.stdin is not None:
+        with suppress(BrokenPipeError), popen.stdin as gate:
+            gate.write(b"go\n" if registered else b"")
     if registered is None:
         raise LabError(f"{label} ended before it could start (status {popen.wait()}): see {log}")
     return Supervised(label=label, popen=popen, log=log)

@@ -69,7 +69,7 @@ class Listener:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((LOCAL, port))
         self._socket.listen(BACKLOG)
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._accept)
 
@@ -85,14 +85,14 @@ class Listener:
             self._fill()
 
     def _dig(self) -> None:
-        """Stop accepting and fill the queue: the kernel now drops SYNs, so connecting hangs and is never refused. No root needed."""
+        """Stop accepting and fill the queue: the kernel now drops SYNs, connecting hangs and is never refused, without root."""
         self._hole = True
         self._accept()
         self._loop.remove_reader(self._socket.fileno())
         self._socket.listen(0)
         for _ in range(FILLERS):
             filler = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            filler.setblocking(False)
+            filler.settimeout(0)
             with suppress(BlockingIOError):
                 filler.connect((LOCAL, self.port))
             self._fillers.append(filler)
@@ -119,7 +119,7 @@ class Listener:
             if peer[1] in ours:
                 accepted.close()
                 continue
-            accepted.setblocking(False)
+            accepted.settimeout(0)
             task = self._loop.create_task(self._carry(accepted, peer[1]))
             self.connections.add(task)
             task.add_done_callback(self.connections.discard)
