@@ -112,9 +112,6 @@ def _mismatched(entry: JournalEntry, end: End) -> Break | None:
             detail=f"its fields give digest {actual}, and it carries {entry.digest}",
         )
     if entry.previous != end.digest:
-        return Break(
-            sequence=entry.sequence,
-            damage=Damage.CHANGED,
-            detail=f"it continues {entry.previous or 'nothing'}, and entry {end.sequence} has digest {end.digest or 'none'}: one of the two was rewritten",
-        )
+        link_detail = f"it continues {entry.previous or 'nothing'}, and entry {end.sequence} has digest {end.digest or 'none'}"
+        return Break(sequence=entry.sequence, damage=Damage.CHANGED, detail=f"{link_detail}: one of the two was rewritten")
     return None

@@ -44,7 +44,7 @@ class Etcd:
         call_deadline: timedelta = timedelta(seconds=0.2),
         deadline: timedelta = timedelta(seconds=1),
     ) -> None:
-        """`urls` with the own site's member first. `call_deadline` bounds one attempt at one member, `deadline` a whole operation."""
+        """`urls` with the own site's member first; `call_deadline` bounds one attempt at one member, `deadline` the operation."""
         self._endpoints = Endpoints(urls)
         self._call_deadline = call_deadline.total_seconds()
         self._deadline = deadline.total_seconds()
@@ -87,7 +87,7 @@ class Etcd:
             return
 
     async def _ask(self, path: str, body: Mapping[str, object], *, repeat: bool = True) -> Json:
-        """The first usable answer of any member before the deadline; without `repeat`, of the first member that took the request."""
+        """The first usable answer before the deadline; without `repeat`, of the first member that took the request."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._deadline
         failures: list[str] = []

@@ -1,6 +1,7 @@
 """A controller's session: a lease in etcd, and one key under it that tells the others that this controller lives."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 from controller.coordination.transaction import ABSENT, KeyValue, LeaseLapsed, Put, Range, Txn
@@ -76,10 +77,8 @@ class Session:
             await asyncio.gather(task, return_exceptions=True)
         lease, self._lease = self._lease, ABSENT
         if lease != ABSENT:
-            try:
+            with suppress(ProviderError):  # then it lapses by itself within its term
                 await self._kv.revoke(lease)
-            except ProviderError:
-                return  # it lapses by itself within its term
 
     async def _renew(self) -> bool:
         asked = self._clock.monotonic()
@@ -100,8 +99,6 @@ class Session:
 
     async def _keep(self) -> None:
         while True:
-            try:
+            with suppress(ProviderError):  # without etcd's majority there is nothing to keep; the next beat tries again
                 await self.open()
-            except ProviderError:
-                pass  # without etcd's majority there is nothing to keep; the next beat tries again
             await self._clock.sleep(self._term / 4)

@@ -143,7 +143,8 @@ class Store:
             answer = await self._kv.transact(txn)
             if answer.succeeded:
                 self._tips[service] = Tip(head=head, revision=answer.revision)
-                return {write.key: answer.revision for write in txn.writes if isinstance(write, Put) and write.key in txn.unchanged}
+                put = (write.key for write in txn.writes if isinstance(write, Put))
+                return {key: answer.revision for key in put if key in txn.unchanged}
             seen = {item.key: item for group in answer.found for item in group}
             built_on, tip = tip, self._reader.tip(tuple(filter(None, (seen.get(change.keys.head),))))
             self._tips[service] = tip

@@ -199,6 +199,12 @@ class SteadyClock:
         await asyncio.sleep(duration.total_seconds())
 
 
+@pytest.fixture
+def steady_clock() -> SteadyClock:
+    """The machine's own time."""
+    return SteadyClock()
+
+
 class HandClock:
     """Time that stands still until a test moves it."""
 
