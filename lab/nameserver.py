@@ -76,14 +76,15 @@ class Zone:
             return _format_error(wire)
         if query.flags & dns.flags.QR:
             return None
+        limit = 65535 if largest is None else min(largest, max(512, query.payload))
         try:
             reply = respond(query, self._origin, self.records, self._chance)
+            return reply.to_wire(max_size=limit, prefer_truncation=True)
         except dns.exception.DNSException:
             log.exception("a record of the zone cannot be answered")
             reply = dns.message.make_response(query)
             reply.set_rcode(dns.rcode.SERVFAIL)
-        limit = 65535 if largest is None else min(largest, max(512, query.payload))
-        return reply.to_wire(max_size=limit, prefer_truncation=True)
+            return reply.to_wire()
 
     async def follow(self, api: AwsControl) -> None:
         """Learn every change of the zone; never ends."""

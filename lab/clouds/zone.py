@@ -93,4 +93,5 @@ def _exists(zone: Sequence[Record], name: str) -> bool:
 
 
 def _rrset(name: str, record: Record) -> dns.rrset.RRset:
-    return dns.rrset.from_text(name, record.ttl, "IN", record.type, *record.values)
+    # Route 53 takes every name in a value as absolute, with or without the final dot.
+    return dns.rrset.from_text_list(name, record.ttl, "IN", record.type, record.values, origin=dns.name.root, relativize=False)

@@ -1,0 +1,206 @@
+"""Open-loop load: payers who keep wanting payments on a fixed schedule, whether anything answers or not.
+
+Run as `python -m lab.load --settings FILE`. Prints one JSON line when offers begin and its last stats as another when it is over.
+SIGTERM ends the offers; unsettled payments are attempted until the settle window is over. A second SIGTERM ends those too.
+A closed-loop generator would stop asking while the service is down, and so would hide the very outage it is there to measure.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aiohttp
+import uvloop
+
+from lab.load_payer import Device, Manners, NoReply, Payer, Post, Reply, Route
+from lab.load_schedule import Offer, offers
+from lab.load_settings import Settings
+from lab.load_stats import Stats, publish
+from lab.record import Defect, Line, Record
+from lab.resolver import StubResolver, udp
+
+KEEP_ALIVE = 4.0
+"""Seconds an idle connection is kept: shorter than a server's usual 5, so that requests do not race its goodbye."""
+
+
+class Load:
+    """One run."""
+
+    def __init__(self, settings: Settings, record: Record, post: Post) -> None:
+        self._settings, self._record = settings, record
+        self.stats = Stats(time.monotonic, time.process_time)
+        self.stop_offering, self.stop_settling = asyncio.Event(), asyncio.Event()
+        self.phase = "offering"
+        self.broken = False
+        """The record could not be written: the run proves nothing."""
+        self._paying: set[asyncio.Task[object]] = set()
+        manners = Manners(
+            request_deadline=settings.request_deadline, first_pause=settings.first_pause, longest_pause=settings.longest_pause
+        )
+        self._payer = Payer(
+            post=post,
+            routes={address: Route(site=r.site, host=r.host, port=r.port) for address, r in settings.routes.items()},
+            write=self._write,
+            currency=settings.currency,
+            manners=manners,
+            monotonic=time.monotonic,
+            sleep=asyncio.sleep,
+        )
+        ask = udp("127.0.0.1", settings.nameserver_port)
+        self._devices = [
+            Device(
+                number=number,
+                name=settings.names[number % len(settings.names)],
+                resolver=StubResolver(ask, time.monotonic),
+                chance=random.Random(f"{settings.seed}/{number}"),
+            )
+            for number in range(settings.devices)
+        ]
+
+    async def run(self) -> None:
+        """Offer, settle, and leave no payment without a last word in the record."""
+        reporting = asyncio.create_task(self._report())
+        try:
+            await _race(self._offer(), self.stop_offering)
+            self.phase = "settling"
+            self._payer.ends = time.monotonic() + self._settings.settle
+            await _race(self._settle(), self.stop_settling)
+        finally:
+            for task in self._paying:
+                task.cancel()
+            await asyncio.gather(*self._paying, return_exceptions=True)
+            reporting.cancel()
+            self.phase = "done"
+            self._publish()
+
+    async def _offer(self) -> None:
+        began = time.monotonic()
+        for offer in self._schedule():
+            if self._settings.duration is not None and offer.due >= self._settings.duration:
+                return
+            late = time.monotonic() - began - offer.due
+            if late < 0:
+                await asyncio.sleep(-late)
+            self.stats.latest_offer = max(self.stats.latest_offer, late)
+            self._begin(offer)
+
+    def _begin(self, offer: Offer) -> None:
+        if len(self._paying) >= self._settings.max_in_flight:
+            if not self.stats.bound_hit:
+                self._write(
+                    Defect(what=f"{self._settings.max_in_flight} payments in flight: offers are dropped", t=time.monotonic())
+                )
+            self.stats.bound_hit += 1
+            return
+        task: asyncio.Task[object] = asyncio.create_task(self._payer.pay(offer, self._devices[offer.device]))
+        self._paying.add(task)
+        task.add_done_callback(self._paying.discard)
+
+    async def _settle(self) -> None:
+        """At most one request longer than the window: no attempt begins after it."""
+        while self._paying:
+            await asyncio.wait(self._paying)
+
+    def _schedule(self) -> Iterator[Offer]:
+        settings = self._settings
+        return offers(
+            run=settings.run,
+            rate=settings.rate,
+            spacing=settings.spacing,
+            devices=settings.devices,
+            accounts=settings.accounts,
+            largest=settings.largest_amount,
+            seed=settings.seed,
+        )
+
+    def _write(self, line: Line) -> None:
+        """Safe first, counted second."""
+        try:
+            self._record.append(line)
+        except OSError as error:
+            # Without a record nothing that happens from here on can be proven: the run ends, and says why.
+            print(json.dumps({"error": f"the record cannot be written: {error}"}), file=sys.stderr, flush=True)
+            self.broken = True
+            self.stop_offering.set()
+            self.stop_settling.set()
+            raise
+        self.stats.count(line)
+
+    async def _report(self) -> None:
+        while True:
+            self._publish()
+            await asyncio.sleep(1)
+
+    def _publish(self) -> None:
+        if self._settings.stats is not None:
+            publish(self._settings.stats, self.stats.snapshot(phase=self.phase))
+
+
+async def _race(work: Coroutine[object, object, None], stop: asyncio.Event) -> None:
+    """Do the work until it is done or the event is set."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+    else:
+        await working
+
+
+@asynccontextmanager
+async def http_post() -> AsyncIterator[Post]:
+    """Requests through one pool of connections, as many as there are requests in flight. The payer's deadline ends them."""
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
+
+    async def post(route: Route, body: bytes, key: str) -> Reply:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        try:
+            async with session.post(f"http://{route.host}:{route.port}/v1/payments", data=body, headers=headers) as answer:
+                return Reply(status=answer.status, body=await answer.read(), retry_after=answer.headers.get("Retry-After"))
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise NoReply(type(error).__name__) from error
+
+    async with session:
+        yield post
+
+
+async def _main(settings: Settings) -> int:
+    with Record(settings.record) as record:
+        async with http_post() as post:
+            load, loop = Load(settings, record, post), asyncio.get_running_loop()
+
+            def stop() -> None:
+                (load.stop_settling if load.stop_offering.is_set() else load.stop_offering).set()
+
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop)
+            print(json.dumps({"ready": True, "t": time.monotonic()}), flush=True)
+            await load.run()
+    print(json.dumps(load.stats.snapshot(phase="done")), flush=True)
+    return 2 if load.broken else 1 if load.stats.bound_hit else 0
+
+
+def main() -> None:
+    """Offer until the duration is over or SIGTERM; exit 1 when the bound on payments in flight was hit, 2 without a record."""
+    parser = argparse.ArgumentParser(prog="lab.load")
+    parser.add_argument("--settings", type=Path, required=True)
+    settings = Settings.model_validate_json(parser.parse_args().settings.read_bytes())
+    sys.exit(uvloop.run(_main(settings)))
+
+
+if __name__ == "__main__":
+    main()

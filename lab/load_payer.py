@@ -1,0 +1,172 @@
+"""One payment from the payer's side: resolve, send, and try again with the same key until something settles it."""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from lab.load_schedule import Offer, backoff
+from lab.record import Acknowledged, Attempted, Declined, Failed, Line, Offered, Unresolved
+from lab.resolver import StubResolver
+from lab.resolver import Unresolved as NoAddress
+
+RETRIED = frozenset({408, 409, 425, 429})
+"""4xx that a later attempt with the same key can turn into a success; 409: the same key is being worked on right now."""
+LONGEST_RETRY_AFTER = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where the internet takes an address: the client link of one site, on this machine."""
+
+    site: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came back over HTTP."""
+
+    status: int
+    body: bytes
+    retry_after: str | None = None
+
+
+class NoReply(Exception):
+    """The request failed below HTTP; says how."""
+
+
+Post = Callable[[Route, bytes, str], Awaitable[Reply]]
+"""Send a payment's body under a key to a site. Raises NoReply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How a payer waits."""
+
+    request_deadline: float = 1.0
+    """Seconds for one attempt, resolution included."""
+    first_pause: float = 0.1
+    longest_pause: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One payer's device: its own resolver, its own patience, one name that it pays through."""
+
+    number: int
+    name: str
+    resolver: StubResolver
+    chance: random.Random
+
+
+def judge(reply: Reply, key: str, attempt: int, site: str, began: float, now: float) -> Acknowledged | Declined | Failed:
+    """What an answer means. Only a 200 or 201 that names payment and epoch is an acknowledgement; 5xx settles nothing."""
+    if reply.status in (200, 201):
+        try:
+            body = json.loads(reply.body)
+            payment, epoch = str(body["id"]), int(body["epoch"])
+        except (ValueError, KeyError, TypeError):
+            return Failed(key=key, attempt=attempt, site=site, why=f"{reply.status} that cannot be read", t=now)
+        return Acknowledged(
+            key=key, attempt=attempt, payment=payment, epoch=epoch, site=site, status=reply.status, latency=now - began, t=now
+        )
+    if 400 <= reply.status < 500 and reply.status not in RETRIED:
+        return Declined(key=key, attempt=attempt, site=site, status=reply.status, why=_kind(reply.body), t=now)
+    return Failed(key=key, attempt=attempt, site=site, why=f"{reply.status} {_kind(reply.body)}".strip(), t=now)
+
+
+class Payer:
+    """Carries payments to their end. `write` must have the line safe when it returns."""
+
+    def __init__(
+        self,
+        *,
+        post: Post,
+        routes: Mapping[str, Route],
+        write: Callable[[Line], None],
+        currency: str,
+        manners: Manners,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        """`routes`: by address, as DNS answers it."""
+        self._post, self._routes, self._write = post, dict(routes), write
+        self._currency, self._manners = currency, manners
+        self._monotonic, self._sleep = monotonic, sleep
+        self.ends = float("inf")
+        """Monotonic seconds after which no further attempt is made."""
+
+    async def pay(self, offer: Offer, device: Device) -> Acknowledged | Declined | Unresolved:
+        """Attempt until settled or `ends`; every line is written before it counts, an unsettled payment is written as such."""
+        body = json.dumps(
+            {"amount": offer.amount, "currency": self._currency, "debtor": offer.debtor, "creditor": offer.creditor}
+        ).encode()
+        self._write(
+            Offered(
+                key=offer.key,
+                device=device.number,
+                name=device.name,
+                debtor=offer.debtor,
+                creditor=offer.creditor,
+                amount=offer.amount,
+                currency=self._currency,
+                t=self._monotonic(),
+            )
+        )
+        attempt = 0
+        try:
+            while self._monotonic() < self.ends:
+                attempt += 1
+                outcome, retry_after = await self._attempt(offer.key, attempt, body, device)
+                self._write(outcome)
+                if not isinstance(outcome, Failed):
+                    return outcome
+                manners = self._manners
+                pause = backoff(attempt, retry_after, device.chance, first=manners.first_pause, longest=manners.longest_pause)
+                await self._sleep(pause)
+        except asyncio.CancelledError:
+            self._write(Unresolved(key=offer.key, t=self._monotonic()))
+            raise
+        unresolved = Unresolved(key=offer.key, t=self._monotonic())
+        self._write(unresolved)
+        return unresolved
+
+    async def _attempt(
+        self, key: str, attempt: int, body: bytes, device: Device
+    ) -> tuple[Acknowledged | Declined | Failed, float | None]:
+        began, site = self._monotonic(), None
+        try:
+            async with asyncio.timeout(self._manners.request_deadline):
+                address = await device.resolver.address(device.name)
+                route = self._routes.get(address)
+                if route is None:
+                    raise NoReply(f"no route to {address}")
+                site = route.site
+                self._write(Attempted(key=key, attempt=attempt, site=site, t=began))
+                reply = await self._post(route, body, key)
+        except TimeoutError:
+            return self._failed(key, attempt, site, "deadline"), None
+        except (NoReply, NoAddress) as error:
+            return self._failed(key, attempt, site, str(error)), None
+        return judge(reply, key, attempt, site, began, self._monotonic()), _seconds(reply.retry_after)
+
+    def _failed(self, key: str, attempt: int, site: str | None, why: str) -> Failed:
+        return Failed(key=key, attempt=attempt, site=site, why=why, t=self._monotonic())
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Whole seconds of a Retry-After; a date is not honoured, the clocks may differ."""
+    if retry_after is None or not retry_after.isdigit():
+        return None
+    return min(float(retry_after), LONGEST_RETRY_AFTER)
+
+
+def _kind(body: bytes) -> str:
+    """The last part of a problem document's type (RFC 9457)."""
+    try:
+        return str(json.loads(body)["type"]).rpartition(":")[2][:60]
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,59 @@
+"""What is offered and when: fixed before anything is answered, so that a slow service cannot slow the offers down. Pure."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+
+
+class Spacing(StrEnum):
+    """How offers follow each other."""
+
+    EVEN = "even"
+    POISSON = "poisson"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One payment that some payer wants."""
+
+    due: float
+    """Seconds from the start of the run."""
+    key: str
+    device: int
+    debtor: str
+    creditor: str
+    amount: int
+
+
+def offers(
+    *, run: str, rate: float, spacing: Spacing, devices: int, accounts: Sequence[str], largest: int, seed: int
+) -> Iterator[Offer]:
+    """Offers without end, `rate` a second on average, from devices in turn; the same seed gives the same offers.
+
+    `largest` is the largest amount in minor units. At least two accounts.
+    """
+    chance = random.Random(seed)
+    due = 0.0
+    for number in count():
+        debtor, creditor = chance.sample(accounts, 2)
+        yield Offer(
+            due=due,
+            key=f"{run}-{number}",
+            device=number % devices,
+            debtor=debtor,
+            creditor=creditor,
+            amount=chance.randint(1, largest),
+        )
+        due = (number + 1) / rate if spacing is Spacing.EVEN else due + chance.expovariate(rate)
+
+
+def backoff(attempt: int, retry_after: float | None, chance: random.Random, *, first: float, longest: float) -> float:
+    """Seconds to wait after this failed attempt (1 is the first): doubling, capped, jittered down to half.
+
+    A Retry-After is honoured as a well-behaved client does: never sooner, and spread over another `first` seconds so that
+    everybody who was sent away together does not come back together.
+    """
+    own = min(longest, first * 2.0 ** min(attempt - 1, 16)) * chance.uniform(0.5, 1.0)
+    return own if retry_after is None else max(own, retry_after + chance.uniform(0, first))

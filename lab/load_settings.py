@@ -1,0 +1,61 @@
+"""What a load generator needs to know, as the file it is started with."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lab.load_schedule import Spacing
+
+
+class RouteSettings(BaseModel):
+    """Where an address leads: the client link of one site."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    site: str
+    port: int = Field(ge=1, le=65535)
+    host: str = "127.0.0.1"
+
+
+class Settings(BaseModel):
+    """One run of load."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str = Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")
+    """Part of every idempotency key: never the same for two runs on one ledger."""
+    record: Path
+    """The client's own record is appended here."""
+    stats: Path | None = None
+    """Replaced once a second with one JSON object."""
+    nameserver_port: int = Field(ge=1, le=65535)
+    names: tuple[str, ...] = ("payments.trimaran.test",)
+    """DNS names; devices are spread over them in turn."""
+    routes: dict[str, RouteSettings] = Field(min_length=1)
+    """By address, as DNS answers it: the internet's routing."""
+    accounts: tuple[str, ...] = Field(min_length=2)
+    currency: str = "EUR"
+    largest_amount: int = Field(default=1000, ge=1)
+    rate: float = Field(default=100, gt=0)
+    """Payments offered a second."""
+    spacing: Spacing = Spacing.EVEN
+    devices: int = Field(default=50, ge=1)
+    seed: int = 1
+    duration: float | None = Field(default=None, gt=0)
+    """Seconds of offers; None: until SIGTERM."""
+    settle: float = Field(default=20, ge=0)
+    """Seconds after the last offer during which unsettled payments are still attempted."""
+    request_deadline: float = Field(default=1.0, gt=0)
+    first_pause: float = Field(default=0.1, gt=0)
+    longest_pause: float = Field(default=0.5, gt=0)
+    max_in_flight: int = Field(default=5000, ge=1)
+    """Payments under way at once. Reaching it is a defect of the run: from there on it no longer offers what it promises."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(set(self.accounts)) != len(self.accounts):
+            raise ValueError("accounts: every account once")
+        if not self.names:
+            raise ValueError("names: at least one")
+        return self

@@ -1,0 +1,173 @@
+"""The client's own record: what it asked for and what it was told, one JSON object a line.
+
+A line is handed to the kernel (O_APPEND, one write, no buffer of ours) before the client acts on it. So a load generator that is
+killed has counted no payment as acknowledged that its record does not hold. Times `t` are the monotonic clock's seconds, which
+all processes of one machine share; nothing here reads a wall clock.
+
+Rules for changing this file: append only, a line's meaning never changes, a reader knows every kind or refuses the file.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A payer wants this payment; from now on it is attempted until it is answered or the run is over."""
+
+    key: str
+    """Idempotency key, the payment's name on the client's side."""
+    device: int
+    name: str
+    """DNS name that the device pays through."""
+    debtor: str
+    creditor: str
+    amount: int
+    currency: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted:
+    """A request is about to be sent. From now on the payment may exist."""
+
+    key: str
+    attempt: int
+    site: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """The client was told that the payment is made. From now on it must exist, exactly once, for ever."""
+
+    key: str
+    attempt: int
+    payment: str
+    epoch: int
+    """Reign that admitted the payment, as the service names it."""
+    site: str
+    status: int
+    latency: float
+    """Seconds of this attempt, resolution included."""
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An attempt ended without an answer that settles it: nothing is known about the payment, and the key is tried again."""
+
+    key: str
+    attempt: int
+    site: str | None
+    """None: no address was found."""
+    why: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declined:
+    """The service refused for good (a 4xx that no retry changes)."""
+
+    key: str
+    attempt: int
+    site: str
+    status: int
+    why: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unresolved:
+    """The run was over before anything settled the payment: it may exist or not, and nobody was told."""
+
+    key: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """The load generator did not do what it promises, so the run proves less than it says."""
+
+    what: str
+    t: float
+
+
+Line = Offered | Attempted | Acknowledged | Failed | Declined | Unresolved | Defect
+KINDS: dict[str, type[Line]] = {
+    "offered": Offered,
+    "attempted": Attempted,
+    "acknowledged": Acknowledged,
+    "failed": Failed,
+    "declined": Declined,
+    "unresolved": Unresolved,
+    "defect": Defect,
+}
+NAMES = {kind: name for name, kind in KINDS.items()}
+FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in NAMES}
+
+
+class Damaged(Exception):
+    """The record cannot be relied on: says which line and why."""
+
+
+def write_line(line: Line) -> bytes:
+    """One line of the file."""
+    kind = type(line)
+    return (
+        json.dumps({"kind": NAMES[kind], **{name: getattr(line, name) for name in FIELDS[kind]}}, separators=(",", ":")).encode()
+        + b"\n"
+    )
+
+
+def read_line(text: str) -> Line:
+    """The line as a value. Raises Damaged."""
+    try:
+        content = json.loads(text)
+        return KINDS[content.pop("kind")](**content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(f"{error!r} in {text[:120]!r}") from error
+
+
+class Record:
+    """The file, open for appending. An existing one is continued, never shortened."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def append(self, line: Line) -> None:
+        """Returns once the kernel has the whole line. Raises OSError (a full disk) before anything counts."""
+        content = write_line(line)
+        while content:
+            content = content[os.write(self._file, content) :]
+
+    def close(self) -> None:
+        """Have the disk hold everything, then close."""
+        os.fsync(self._file)
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def read_record(path: Path) -> Iterator[Line]:
+    """Every line, in order. Raises Damaged with the line's number.
+
+    A last line without its end was being written and is left out: what it would have said had not been counted yet.
+    """
+    with path.open(encoding="utf-8") as file:
+        for number, text in enumerate(file, start=1):
+            if not text.endswith("\n"):
+                return
+            try:
+                yield read_line(text)
+            except Damaged as error:
+                raise Damaged(f"{path.name}, line {number}: {error}") from error
