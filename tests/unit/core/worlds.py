@@ -75,7 +75,9 @@ def observation(vantage: Site, words: Words, *, suspects_itself: bool = False) -
     return Observation(vantage=vantage, sequence=7, opinions=opinions, suspects_itself=suspects_itself)
 
 
-def everybody(site: Site, *parts: Part, health: Health = Health.FAILING, but: tuple[Site, ...] = ()) -> Words:
+def everybody(
+    site: Site, *parts: Part, health: Health = Health.FAILING, but: tuple[Site, ...] = ()
+) -> dict[tuple[Site, Site, Part], Health]:
     """Every vantage says this about these parts of one site."""
     return {(vantage, site, part): health for vantage in SITES if vantage not in but for part in parts or tuple(Part)}
 
