@@ -97,6 +97,8 @@ BEGIN
         WHEN payer.id = payee.id THEN 'same_account'
         WHEN payer.currency <> pay.currency OR payee.currency <> pay.currency THEN 'currency_mismatch'
         WHEN payer.balance < pay.amount AND NOT payer.overdraft_allowed THEN 'insufficient_funds'
+        WHEN payee.balance > 9223372036854775807 - pay.amount OR payer.balance < pay.amount - 9223372036854775807
+            THEN 'balance_limit'
         ELSE 'created' END;
     IF outcome <> 'created' THEN
         RETURN;
