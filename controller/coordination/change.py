@@ -1,6 +1,6 @@
 """One commit as a value: what it rests on, what it writes, and how it reads etcd's refusal. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -27,6 +27,11 @@ class Change:
     stamp: str
     """Names this very commit; asking again with the same stamp cannot write twice."""
 
+    @property
+    def put(self) -> tuple[str, ...]:
+        """Keys of the control state that it sets, all of which it also compares."""
+        return (*(write.key for write in self.writes if isinstance(write, Put) and write.key in self.unchanged), self.keys.head)
+
     def onto(self, tip: Tip, at: datetime) -> tuple[Txn, Head]:
         """The transaction that appends to this tip, and the head it leaves."""
         end, entries = tip.head.end, []
@@ -50,7 +55,7 @@ class Change:
         applied = self.stamp in tip.head.recent
         moved = [key for key, revision in self.unchanged.items() if not self._holds(key, revision, seen.get(key), applied)]
         if moved:
-            raise LostOwnership(f"{', '.join(moved)} changed since it was read; nothing more was written")
+            raise Moved(moved)
         if not applied and built_on.revision != ABSENT and tip.head.commits - built_on.head.commits > REMEMBERED:
             raise Transient(f"{self.keys.head} moved too far to tell whether this commit was applied: read again")
         return applied
@@ -61,6 +66,14 @@ class Change:
         if isinstance(written, Put):
             return item is not None and item.value == written.value
         return (item.revision if item else ABSENT) == (ABSENT if written else revision)
+
+
+class Moved(LostOwnership):
+    """Something a commit rests on changed since it was read; nothing more was written."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(f"{', '.join(keys)} changed since it was read; nothing more was written")
+        self.keys = tuple(keys)
 
 
 def stamp(*parts: object) -> str:

@@ -33,12 +33,14 @@ async def replace(kv: KeyValue, *, key: str, value: str, lease: int, known: int)
 class Session:
     """One controller's lease, renewed when due and replaced when it has lapsed.
 
-    `open` alone keeps it alive when it is called more often than the term; `start` does that in the background until `stop`.
+    `open` alone keeps it alive when it is called more often than the term; `start` does that in the background until `stop`,
+    and `open` then answers at once, so that no tick waits behind a renewal that etcd does not answer.
     """
 
     def __init__(self, kv: KeyValue, *, key: str, controller: str, clock: Clock, term: timedelta) -> None:
         self._kv, self._key, self._controller, self._clock, self._term = kv, key, controller, clock, term
         self._lease = ABSENT
+        self._revision = ABSENT
         self._renewed = timedelta()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -49,15 +51,19 @@ class Session:
         return self._lease
 
     @property
+    def announcement(self) -> tuple[str, int]:
+        """The session's key and the revision of its announcement; unchanged in etcd exactly as long as the session lives."""
+        return self._key, self._revision
+
+    @property
     def _due(self) -> bool:
         return self._clock.monotonic() - self._renewed >= self._term / 4
 
     async def open(self) -> int:
         """A living lease: this one, renewed when a quarter of its term has passed, or a new one. Raises ProviderError."""
-        async with self._turn:
-            if self._lease == ABSENT or (self._due and not await self._renew()):
-                await self._begin()
+        if self._lease != ABSENT and self._task is not None:
             return self._lease
+        return await self._beat()
 
     def lapsed(self, lease: int) -> None:
         """Somebody was told that this lease is gone; the next `open` makes a new one."""
@@ -80,6 +86,12 @@ class Session:
             with suppress(ProviderError):  # then it lapses by itself within its term
                 await self._kv.revoke(lease)
 
+    async def _beat(self) -> int:
+        async with self._turn:
+            if self._lease == ABSENT or (self._due and not await self._renew()):
+                await self._begin()
+            return self._lease
+
     async def _renew(self) -> bool:
         asked = self._clock.monotonic()
         if await self._kv.renew(self._lease):
@@ -92,13 +104,13 @@ class Session:
         asked = self._clock.monotonic()
         lease = await self._kv.grant(self._term)
         try:
-            await replace(self._kv, key=self._key, value=self._controller, lease=lease, known=ABSENT)
+            revision = await replace(self._kv, key=self._key, value=self._controller, lease=lease, known=self._revision)
         except LeaseLapsed as lapse:
             raise Transient("the session lapsed before it was announced") from lapse
-        self._lease, self._renewed = lease, asked
+        self._lease, self._revision, self._renewed = lease, revision, asked
 
     async def _keep(self) -> None:
         while True:
             with suppress(ProviderError):  # without etcd's majority there is nothing to keep; the next beat tries again
-                await self.open()
+                await self._beat()
             await self._clock.sleep(self._term / 4)

@@ -8,7 +8,7 @@ with the same arguments: it is written once, and the second asking is answered a
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from controller.coordination.change import Change, stamp
+from controller.coordination.change import Change, Moved, stamp
 from controller.coordination.codec import decode, encode
 from controller.coordination.layout import Keys, session_key
 from controller.coordination.reading import Reader, control_ranges
@@ -100,9 +100,13 @@ class Store:
         Raises LostOwnership when something changed, Transient when the answer is lost; then the same call with the same
         `known` settles it, as long as no more than 32 other commits came in between.
         """
+        if take:
+            await self.session.open()
+        announced, announcement = self.session.announcement
         wish = Wish(
             controller=self._controller,
-            session=await self.session.open() if take else self.session.lease,
+            session=self.session.lease,
+            announcement={announced: announcement} if take else {},
             known=known,
             posture=posture,
             plan=plan,
@@ -110,7 +114,12 @@ class Store:
             settle_request=settle_request,
             journal=tuple(journal),
         )
-        return wish.after(await self._append(wish.change()))
+        try:
+            return wish.after(await self._append(wish.change()))
+        except Moved as moved:
+            if announced in moved.keys:
+                self.session.lapsed(wish.session)
+            raise
 
     async def request(self, service: str, request: Request) -> None:
         """Leave an operator's wish; the same id twice is the same wish, even after it was settled."""
@@ -143,13 +152,12 @@ class Store:
             answer = await self._kv.transact(txn)
             if answer.succeeded:
                 self._tips[service] = Tip(head=head, revision=answer.revision)
-                put = (write.key for write in txn.writes if isinstance(write, Put))
-                return {key: answer.revision for key in put if key in txn.unchanged}
+                return dict.fromkeys(change.put, answer.revision)
             seen = {item.key: item for group in answer.found for item in group}
             built_on, tip = tip, self._reader.tip(tuple(filter(None, (seen.get(change.keys.head),))))
             self._tips[service] = tip
             if change.refused(seen, built_on, tip):
-                return {key: item.revision for key, item in seen.items()}
+                return {key: seen[key].revision for key in change.put}
             if self._clock.monotonic() >= give_up:
                 break
         raise Transient(f"{change.keys.head} kept moving while others wrote; nothing was written")

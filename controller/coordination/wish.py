@@ -22,6 +22,12 @@ class Wish:
 
     controller: str
     session: int
+    announcement: Mapping[str, int]
+    """Key and revision of the living session that a take rests on.
+
+    Without it: this controller stalls, its session lapses, it wakes and claims; the claim stands under a session that nobody
+    can see, and the others take the plan over while this controller carries it out.
+    """
     known: Control
     posture: Posture | None
     plan: Plan | None
@@ -41,7 +47,7 @@ class Wish:
         return Change(
             keys=self.keys,
             actor=self.controller,
-            unchanged={key: self.known.revisions.get(key, ABSENT) for key in self._rests_on()},
+            unchanged={key: self.known.revisions.get(key, ABSENT) for key in self._rests_on()} | dict(self.announcement),
             writes=self._writes(),
             drafts=self.journal,
             stamp=stamp(
@@ -59,6 +65,7 @@ class Wish:
             posture=self.posture or known.posture,
             plan=unfinished(self.plan) if self.plan is not None else known.plan,
             ownership=mine if self.take else known.ownership,
+            sessions={**known.sessions, self.controller: self.session} if self.take else known.sessions,
             requests=tuple(wish for wish in known.requests if wish.id != self.settle_request),
             revisions={key: revision for key, revision in {**known.revisions, **revisions}.items() if key != gone},
         )

@@ -99,6 +99,19 @@ async def test_a_lapsed_session_is_replaced_by_publishing() -> None:
     assert control.sessions == {"a": store.session.lease} != {"a": lease}
 
 
+async def test_nothing_is_taken_under_a_session_that_is_gone() -> None:
+    """Believing in its session is not enough: the claim is refused whole, and the next one comes under a new session."""
+    etcd, store, _, known = await start()
+    lease = await store.open_session()
+    etcd.lapse("a")
+    with pytest.raises(LostOwnership, match="sessions/a"):
+        await store.commit(known, take=True)
+    assert await store.read("payments") == known
+    taken = await store.commit(known, take=True)
+    assert taken.ownership is not None and taken.ownership.session == taken.sessions["a"] != lease
+    assert await store.read("payments") == taken
+
+
 async def test_a_session_in_the_background_survives_trouble() -> None:
     """It outlasts a lost majority, opens a new lease after a lapse, and stops on request even without etcd."""
     etcd, _, link, _ = await start()
