@@ -7,7 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -280,23 +280,3 @@ async def _until(true: object, seconds: float = 5) -> None:
     while not true():
         assert time.monotonic() < until, "did not happen in time"
         await asyncio.sleep(0.02)
-
-
-def test_ports_stay_taken_until_the_lab_ends() -> None:
-    """A server can listen on a held port, stop and listen again, and nobody is given the port in between."""
-    import socket
-
-    from lab.addresses import Addresses
-
-    addresses = Addresses()
-    port = addresses.take()
-    for _ in range(2):
-        with closing(socket.socket()) as server:
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            server.bind((LOCAL, port))
-            server.listen()
-    with closing(socket.socket()) as other, pytest.raises(OSError, match="in use"):
-        other.bind((LOCAL, port))
-    addresses.release()
-    with closing(socket.socket()) as other:
-        other.bind((LOCAL, port))
