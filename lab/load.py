@@ -24,7 +24,7 @@ from lab.load_schedule import Offer, offers
 from lab.load_settings import Settings
 from lab.load_stats import Stats, publish
 from lab.record import Defect, Line, Record
-from lab.resolver import StubResolver, udp
+from lab.resolver import Ask, StubResolver, udp
 
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept: shorter than a server's usual 5, so that requests do not race its goodbye."""
@@ -33,7 +33,7 @@ KEEP_ALIVE = 4.0
 class Load:
     """One run."""
 
-    def __init__(self, settings: Settings, record: Record, post: Post) -> None:
+    def __init__(self, settings: Settings, record: Record, post: Post, ask: Ask) -> None:
         self._settings, self._record = settings, record
         self.stats = Stats(time.monotonic, time.process_time)
         self.stop_offering, self.stop_settling = asyncio.Event(), asyncio.Event()
@@ -53,7 +53,6 @@ class Load:
             monotonic=time.monotonic,
             sleep=asyncio.sleep,
         )
-        ask = udp("127.0.0.1", settings.nameserver_port)
         self._devices = [
             Device(
                 number=number,
@@ -181,7 +180,7 @@ async def http_post() -> AsyncIterator[Post]:
 async def _main(settings: Settings) -> int:
     with Record(settings.record) as record:
         async with http_post() as post:
-            load, loop = Load(settings, record, post), asyncio.get_running_loop()
+            load, loop = Load(settings, record, post, udp("127.0.0.1", settings.nameserver_port)), asyncio.get_running_loop()
 
             def stop() -> None:
                 (load.stop_settling if load.stop_offering.is_set() else load.stop_offering).set()

@@ -1,0 +1,55 @@
+"""Reads a site's whole ledger by SQL, past the service."""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from datetime import timedelta
+
+import psycopg
+
+from lab.reconcile import AccountRow, EntryRow, Ledger, PaymentRow
+
+PAYMENTS = "SELECT id::text, idempotency_key, debtor::text, creditor::text, amount, currency, epoch FROM ledger.payment"
+ENTRIES = "SELECT payment::text, account::text, amount FROM ledger.entry"
+ACCOUNTS = "SELECT id::text, currency, opening_balance, balance FROM ledger.account"
+
+
+async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
+    """Every payment, entry and account of one database in one snapshot.
+
+    Raises psycopg.Error, or TimeoutError at the deadline: on a black hole a cancelled psycopg query waits ten seconds more for
+    a server that is not there, so the deadline shuts the socket down.
+    """
+    async with asyncio.timeout(deadline.total_seconds()):
+        connection = await psycopg.AsyncConnection.connect(conninfo)
+    gone = False
+
+    def shut_down(copy: socket.socket) -> None:
+        nonlocal gone
+        gone = True
+        with suppress(OSError):
+            copy.shutdown(socket.SHUT_RDWR)
+
+    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as copy:
+        alarm = asyncio.get_running_loop().call_later(deadline.total_seconds(), shut_down, copy)
+        try:
+            await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+            await connection.set_read_only(True)
+            payments = await (await connection.execute(PAYMENTS)).fetchall()
+            entries = await (await connection.execute(ENTRIES)).fetchall()
+            accounts = await (await connection.execute(ACCOUNTS)).fetchall()
+        except psycopg.OperationalError as error:
+            if gone:
+                raise TimeoutError(f"no answer within {deadline.total_seconds()} s") from error
+            raise
+        finally:
+            alarm.cancel()
+            await connection.close()
+    return Ledger(
+        payments=tuple(
+            PaymentRow(id=i, key=k, debtor=d, creditor=c, amount=a, currency=u, epoch=e) for i, k, d, c, a, u, e in payments
+        ),
+        entries=tuple(EntryRow(payment=p, account=c, amount=a) for p, c, a in entries),
+        accounts=tuple(AccountRow(id=i, currency=u, opening_balance=o, balance=b) for i, u, o, b in accounts),
+    )
