@@ -208,7 +208,7 @@ class Actions:
         give_up = self.clock.monotonic() + self.patience.seed
         while self.clock.monotonic() < give_up:
             facts = await node.facts(self.patience.facts)
-            if any(one.name == stream and one.seeded and one.position > 0 for one in facts.subscriptions):
+            if any(one.name == stream and one.seeded for one in facts.subscriptions):
                 return Done()
             await self.clock.sleep(self.patience.look)
         return Unanswered(because=f"the copy to {step.site} is not done after {self.patience.seed}")

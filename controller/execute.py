@@ -121,7 +121,8 @@ class Executor:
             except Transient:
                 await self.clock.sleep(self.pace.again)
                 now = await self._confirm(control)
-                if now.plan == wanted.plan:
+                stands = wanted.plan if wanted.plan and wanted.plan.phase is not Phase.DONE else None
+                if now.plan == stands:
                     return now
                 control = now
 
