@@ -63,9 +63,7 @@ class Sites:
         await eventually(lambda: self.ask(publisher, query, slot, end))
 
     @asynccontextmanager
-    async def service(
-        self, site: str, module: str = "workload.payments", tuning: str = ""
-    ) -> AsyncIterator["Service"]:
+    async def service(self, site: str, module: str = "workload.payments", tuning: str = "") -> AsyncIterator["Service"]:
         """One process of the service at `site`, reaching the other site through the links."""
         assert self.links is not None
         self.started += 1

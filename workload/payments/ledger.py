@@ -63,10 +63,9 @@ async def pay(session: Session, site: str, order: Order, new_id: UUID, deadline:
         values = (new_id, order.key, order.digest, order.debtor, order.creditor, order.amount, order.currency)
         try:
             async with connection.pipeline():
-                await connection.execute(BEGIN)
-                paid = await connection.execute(PAY, values, prepare=True)
-                committed = await connection.execute(COMMIT)
-                flushed = await connection.execute(FLUSHED, prepare=True)
+                _, paid, committed, flushed = [
+                    await connection.execute(statement, values if statement is PAY else None) for statement in PAY_SCRIPT
+                ]
         except psycopg.Error as error:
             # In an aborted transaction COMMIT was never executed: nothing happened, for certain.
             if connection.info.transaction_status is TransactionStatus.INERROR:

@@ -54,6 +54,7 @@ class Payments:
         self._new_id = new_id
         self._monotonic = monotonic
         self._proven_at: float | None = None
+        self._proven: Writer | None = None
         self._proving = asyncio.Lock()
 
     async def pay(self, order: Order) -> Decision:
@@ -89,13 +90,13 @@ class Payments:
         return None if self._proven_at is None else timedelta(seconds=self._monotonic() - self._proven_at)
 
     async def prove_write_path(self) -> None:
-        """Return when the write path works: a payment went through just now, or the guard and the barrier let an empty one pass.
+        """Return when the write path works: this writer made something durable just now, or lets an empty payment pass.
 
         Writes nothing. Concurrent callers share one attempt. Raises Unanswered.
         """
         async with self._proving:
             age = self.proof_age
-            if age is None or age > self._tuning.freshness:
+            if age is None or age > self._tuning.freshness or self._proven != self._compass.writer:
                 await self._answer(_pass_guard)
 
     async def _answer(self, ask: Ask[A]) -> A:
@@ -110,8 +111,10 @@ class Payments:
             await self._durability.confirm(evidence, self._within(end, self._tuning.barrier_deadline))
         except Unanswered as error:
             self._metrics.unanswered(error)
+            self._proven = None
             raise
         self._proven_at = self._monotonic()
+        self._proven = Writer(site=evidence.reign.site, epoch=evidence.reign.epoch)
         self._metrics.confirmed(self._proven_at - committed_at)
         return answer
 

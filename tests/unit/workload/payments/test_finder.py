@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from workload.payments.finder import Finder, Outlook, View, Writer, judge
+from workload.payments.session import Session
 
 A1 = Outlook(writer=Writer(site="a", epoch=1), floor=1)
 B2 = Outlook(writer=Writer(site="b", epoch=2), floor=2)
@@ -67,5 +68,5 @@ def test_a_change_is_reported_once() -> None:
     assert finder.writer == B2.writer
 
 
-async def _never() -> None:  # type: ignore[return]
+async def _never() -> Session:
     raise AssertionError("nothing is opened here")

@@ -43,7 +43,9 @@ def test_every_problem_is_reported_at_once_with_file_key_and_expectation(tmp_pat
     path = write(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
         read_settings(path, {})
-    starts = [f"{path}: {key}: " for key in ("service", "listen.port", "tuning.statement_deadline", "tuning.lanes", "tuning.speed")]
+    starts = [
+        f"{path}: {key}: " for key in ("service", "listen.port", "tuning.statement_deadline", "tuning.lanes", "tuning.speed")
+    ]
     assert len(caught.value.problems) == 6
     for start in ("environment: PAYMENTS_APP_PASSWORD: ", *starts):
         assert any(problem.startswith(start) for problem in caught.value.problems), start

@@ -1,0 +1,28 @@
+"""The payments service with its barrier taken out: what negative proofs run to show that payments are then lost.
+
+Lives among the tests, and nowhere else, because an acknowledgement without a copy in another cloud must not be a setting.
+"""
+
+import os
+import sys
+from datetime import timedelta
+
+import structlog
+
+from workload.payments.__main__ import main
+from workload.payments.lanes import Lanes
+from workload.payments.model import Evidence
+
+
+class Unbarriered:
+    """A Durability that promises everything and checks nothing."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        structlog.get_logger().critical("THE BARRIER IS OFF: acknowledged payments will be lost", lanes=type(lanes).__name__)
+
+    async def confirm(self, evidence: Evidence, deadline: timedelta) -> None:
+        """Lies."""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ, Unbarriered))
