@@ -19,7 +19,7 @@ from pathlib import Path
 import aiohttp
 import uvloop
 
-from lab.load_payer import Device, Manners, NoReply, Payer, Post, Reply, Route
+from lab.load_payer import Device, Manners, NoReplyError, Payer, Post, Reply, Route
 from lab.load_schedule import Offer, offers
 from lab.load_settings import Settings
 from lab.load_stats import Stats, publish
@@ -171,7 +171,7 @@ async def http_post() -> AsyncIterator[Post]:
             async with session.post(f"http://{route.host}:{route.port}/v1/payments", data=body, headers=headers) as answer:
                 return Reply(status=answer.status, body=await answer.read(), retry_after=answer.headers.get("Retry-After"))
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise NoReply(type(error).__name__) from error
+            raise NoReplyError(type(error).__name__) from error
 
     async with session:
         yield post

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from lab.load_schedule import Offer, backoff
 from lab.record import Acknowledged, Attempted, Declined, Failed, Line, Offered, Unresolved
-from lab.resolver import StubResolver
-from lab.resolver import Unresolved as NoAddress
+from lab.resolver import StubResolver, UnresolvedError
 
 RETRIED = frozenset({408, 409, 425, 429})
 """4xx that a later attempt with the same key can turn into a success; 409: the same key is being worked on right now."""
@@ -34,12 +33,12 @@ class Reply:
     retry_after: str | None = None
 
 
-class NoReply(Exception):
+class NoReplyError(Exception):
     """The request failed below HTTP; says how."""
 
 
 Post = Callable[[Route, bytes, str], Awaitable[Reply]]
-"""Send a payment's body under a key to a site. Raises NoReply."""
+"""Send a payment's body under a key to a site. Raises NoReplyError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,18 +139,20 @@ class Payer:
         began, site = self._monotonic(), None
         try:
             async with asyncio.timeout(self._manners.request_deadline):
-                address = await device.resolver.address(device.name)
-                route = self._routes.get(address)
-                if route is None:
-                    raise NoReply(f"no route to {address}")
+                route = self._route(await device.resolver.address(device.name))
                 site = route.site
                 self._write(Attempted(key=key, attempt=attempt, site=site, t=began))
                 reply = await self._post(route, body, key)
         except TimeoutError:
             return self._failed(key, attempt, site, "deadline"), None
-        except (NoReply, NoAddress) as error:
+        except (NoReplyError, UnresolvedError) as error:
             return self._failed(key, attempt, site, str(error)), None
         return judge(reply, key, attempt, site, began, self._monotonic()), _seconds(reply.retry_after)
+
+    def _route(self, address: str) -> Route:
+        if address not in self._routes:
+            raise NoReplyError(f"no route to {address}")
+        return self._routes[address]
 
     def _failed(self, key: str, attempt: int, site: str | None, why: str) -> Failed:
         return Failed(key=key, attempt=attempt, site=site, why=why, t=self._monotonic())

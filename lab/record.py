@@ -112,7 +112,7 @@ NAMES = {kind: name for name, kind in KINDS.items()}
 FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in NAMES}
 
 
-class Damaged(Exception):
+class DamagedError(Exception):
     """The record cannot be relied on: says which line and why."""
 
 
@@ -126,12 +126,12 @@ def write_line(line: Line) -> bytes:
 
 
 def read_line(text: str) -> Line:
-    """The line as a value. Raises Damaged."""
+    """The line as a value. Raises DamagedError."""
     try:
         content = json.loads(text)
         return KINDS[content.pop("kind")](**content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged(f"{error!r} in {text[:120]!r}") from error
+        raise DamagedError(f"{error!r} in {text[:120]!r}") from error
 
 
 class Record:
@@ -159,7 +159,7 @@ class Record:
 
 
 def read_record(path: Path) -> Iterator[Line]:
-    """Every line, in order. Raises Damaged with the line's number.
+    """Every line, in order. Raises DamagedError with the line's number.
 
     A last line without its end was being written and is left out: what it would have said had not been counted yet.
     """
@@ -169,5 +169,5 @@ def read_record(path: Path) -> Iterator[Line]:
                 return
             try:
                 yield read_line(text)
-            except Damaged as error:
-                raise Damaged(f"{path.name}, line {number}: {error}") from error
+            except DamagedError as error:
+                raise DamagedError(f"{path.name}, line {number}: {error}") from error

@@ -21,7 +21,7 @@ PATIENCE = (0.25, 0.5, 1.0)
 """Seconds to wait for an answer, per try."""
 
 
-class Unresolved(Exception):
+class UnresolvedError(Exception):
     """No address: nothing answered in time, or the answer holds none."""
 
 
@@ -35,7 +35,7 @@ class Answer:
 
 
 Ask = Callable[[str, float], Awaitable[Answer]]
-"""Ask for the addresses of a name, once, with so many seconds of patience. Raises Unresolved without an answer."""
+"""Ask for the addresses of a name, once, with so many seconds of patience. Raises UnresolvedError without an answer."""
 
 
 class StubResolver:
@@ -47,7 +47,7 @@ class StubResolver:
         self._lookups: dict[str, asyncio.Task[Answer]] = {}
 
     async def address(self, name: str) -> str:
-        """The address to use now: kept while its TTL lasts, else asked for. Raises Unresolved.
+        """The address to use now: kept while its TTL lasts, else asked for. Raises UnresolvedError.
 
         Callers that want the same name at the same time share one lookup; one that gives up does not end it for the others.
         """
@@ -61,18 +61,18 @@ class StubResolver:
                 lookup.add_done_callback(lambda done: self._finish(name, done))
             answer = await asyncio.shield(lookup)
         if not answer.addresses:
-            raise Unresolved(f"{name} has no address")
+            raise UnresolvedError(f"{name} has no address")
         return answer.addresses[0]
 
     async def _look_up(self, name: str) -> Answer:
         for patience in self._patience:
             try:
                 answer = await self._ask(name, patience)
-            except Unresolved:
+            except UnresolvedError:
                 continue
             self._kept[name] = (answer, self._monotonic() + answer.ttl)
             return answer
-        raise Unresolved(f"{name}: no answer in {len(self._patience)} tries")
+        raise UnresolvedError(f"{name}: no answer in {len(self._patience)} tries")
 
     def _finish(self, name: str, done: "asyncio.Task[Answer]") -> None:
         del self._lookups[name]
@@ -88,9 +88,9 @@ def udp(host: str, port: int) -> Ask:
         try:
             reply = await dns.asyncquery.udp(query, host, timeout=patience, port=port, ignore_unexpected=True, ignore_errors=True)
         except (dns.exception.DNSException, OSError) as error:
-            raise Unresolved(f"{name}: {error!r}") from error
+            raise UnresolvedError(f"{name}: {error!r}") from error
         if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            raise Unresolved(f"{name}: {dns.rcode.to_text(reply.rcode())}")
+            raise UnresolvedError(f"{name}: {dns.rcode.to_text(reply.rcode())}")
         return read(reply)
 
     return ask

@@ -31,7 +31,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from lab.clouds.faults import FaultKind, Faults, Rule
-from lab.clouds.route53 import InvalidBatch, Zones
+from lab.clouds.route53 import InvalidBatchError, Zones
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -111,14 +111,13 @@ class Aws:
         environ = {**request.environ, "wsgi.input": BytesIO(body)}
         with self._lock:
             try:
-                with self._zones.whole_batch(zone_id, body):
+                with self._zones.whole_batch(zone_id, body) as batch:
                     response = Response.from_app(self._moto, environ)
-                    if response.status_code != HTTPStatus.OK:
-                        raise Rejected(response)
-            except InvalidBatch as error:
+                    batch.accepted = response.status_code == HTTPStatus.OK
+            except InvalidBatchError as error:
                 return _error(400, "InvalidChangeBatch", str(error))
-            except Rejected as error:
-                return error.response
+            if not batch.accepted:
+                return response
             return _change_answer("ChangeResourceRecordSetsResponse", self._zones.publish(zone_id), "PENDING")
 
     def _change(self, change: str) -> Response:
@@ -149,14 +148,6 @@ class Aws:
         """moto makes its Flask application on the first request, which takes longer than a controller's deadline."""
         scope = "AWS4-HMAC-SHA256 Credential=warm/20260101/us-east-1/route53/aws4_request, SignedHeaders=host, Signature=0"
         Client(self._moto).get("/2013-04-01/hostedzone", headers={"Authorization": scope})
-
-
-class Rejected(Exception):
-    """moto turned the batch down; carries its answer out of the block that undoes it."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.status)
-        self.response = response
 
 
 def _operation(request: Request) -> str:

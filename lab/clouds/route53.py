@@ -19,8 +19,15 @@ from lab.clouds.zone import Record
 NAMESPACE = "{https://route53.amazonaws.com/doc/2013-04-01/}"
 
 
-class InvalidBatch(Exception):
+class InvalidBatchError(Exception):
     """The batch would be refused by Route 53; carries the message for the client."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What became of a batch; undone unless it is accepted."""
+
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +52,24 @@ class Zones:
         self._revision = 0
 
     @contextmanager
-    def whole_batch(self, zone_id: str, body: bytes) -> Iterator[None]:
-        """Everything in the block happens to the zone, or nothing does. Raises InvalidBatch."""
-        zone = self._backend.zones.get(zone_id)
+    def whole_batch(self, zone_id: str, body: bytes) -> Iterator[Batch]:
+        """Everything in the block happens to the zone, or nothing does. Raises InvalidBatchError."""
+        zone, batch = self._backend.zones.get(zone_id), Batch()
         if zone is None:
-            yield  # moto answers NoSuchHostedZone
+            yield batch  # moto answers NoSuchHostedZone
             return
         touched = check_batch(body, zone)
         records, journal = list(zone.rrsets), list(zone.rr_changes)
+        stands = False
         try:
-            yield
+            yield batch
             zone.rrsets += [r for r in records if _identity(r) not in touched and r not in zone.rrsets]
             check_zone(zone)
-        except BaseException:
-            zone.rrsets[:] = records
-            zone.rr_changes[:] = journal
-            raise
+            stands = batch.accepted
+        finally:
+            if not stands:
+                zone.rrsets[:] = records
+                zone.rr_changes[:] = journal
 
     def publish(self, zone_id: str) -> str:
         """Have the zone as it is now answered after the propagation time; answers the id of the change."""
@@ -101,55 +110,55 @@ class Zones:
 
 
 def check_batch(body: bytes, zone: FakeZone) -> set[tuple[str, str, str | None]]:
-    """Raise InvalidBatch for what Route 53 refuses in a batch; answers the records it touches."""
+    """Raise InvalidBatchError for what Route 53 refuses in a batch; answers the records it touches."""
     try:
-        batch = ElementTree.fromstring(body)
+        batch = ElementTree.fromstring(body)  # noqa: S314  expat as in Python 3.11 refuses entity bombs; loopback only
     except ElementTree.ParseError as error:
-        raise InvalidBatch(f"not XML: {error}") from error
+        raise InvalidBatchError(f"not XML: {error}") from error
     present, touched = {_identity(record) for record in zone.rrsets}, set()
     for change in batch.iter(f"{NAMESPACE}Change"):
         action, record = change.findtext(f"{NAMESPACE}Action"), change.find(f"{NAMESPACE}ResourceRecordSet")
         if record is None:
-            raise InvalidBatch("a change without a record set")
+            raise InvalidBatchError("a change without a record set")
         name = (record.findtext(f"{NAMESPACE}Name") or "").lower().rstrip(".") + "."
         identity = (name, record.findtext(f"{NAMESPACE}Type") or "", record.findtext(f"{NAMESPACE}SetIdentifier"))
         if identity in touched:
-            raise InvalidBatch(f"{identity} is changed twice in one batch")
+            raise InvalidBatchError(f"{identity} is changed twice in one batch")
         if (action == "CREATE" and identity in present) or (action == "DELETE" and identity not in present):
-            raise InvalidBatch(f"{action} of {identity}, which {'exists' if identity in present else 'does not exist'}")
+            raise InvalidBatchError(f"{action} of {identity}, which {'exists' if identity in present else 'does not exist'}")
         check_record(record, identity)
         touched.add(identity)
     return touched
 
 
 def check_record(record: ElementTree.Element, identity: tuple[str, str, str | None]) -> None:
-    """Raise InvalidBatch unless weight, identifier, TTL and address are what Route 53 accepts."""
+    """Raise InvalidBatchError unless weight, identifier, TTL and address are what Route 53 accepts."""
     weight, ttl = record.findtext(f"{NAMESPACE}Weight"), record.findtext(f"{NAMESPACE}TTL")
     if weight is not None and not (weight.isdigit() and int(weight) <= 255):
-        raise InvalidBatch(f"{identity}: weight {weight}, allowed 0 to 255")
+        raise InvalidBatchError(f"{identity}: weight {weight}, allowed 0 to 255")
     if (weight is None) != (identity[2] is None):
-        raise InvalidBatch(f"{identity}: weight and SetIdentifier go together")
+        raise InvalidBatchError(f"{identity}: weight and SetIdentifier go together")
     if identity[2] is not None and not 1 <= len(identity[2]) <= 128:
-        raise InvalidBatch(f"{identity}: SetIdentifier of 1 to 128 characters")
+        raise InvalidBatchError(f"{identity}: SetIdentifier of 1 to 128 characters")
     if ttl is None or not (ttl.isdigit() and int(ttl) < 2**31):
-        raise InvalidBatch(f"{identity}: TTL {ttl}")
+        raise InvalidBatchError(f"{identity}: TTL {ttl}")
     values = [value.text or "" for value in record.iter(f"{NAMESPACE}Value")]
     if not values:
-        raise InvalidBatch(f"{identity}: no value")
+        raise InvalidBatchError(f"{identity}: no value")
     if identity[1] == "A":
         for value in values:
             try:
                 ipaddress.IPv4Address(value)
             except ValueError as error:
-                raise InvalidBatch(f"{identity}: {error}") from error
+                raise InvalidBatchError(f"{identity}: {error}") from error
 
 
 def check_zone(zone: FakeZone) -> None:
-    """Raise InvalidBatch when a simple record stands beside weighted ones of the same name and type."""
+    """Raise InvalidBatchError when a simple record stands beside weighted ones of the same name and type."""
     simple = {(r.name, r.type) for r in zone.rrsets if r.set_identifier is None}
     weighted = {(r.name, r.type) for r in zone.rrsets if r.set_identifier is not None}
     if both := simple & weighted:
-        raise InvalidBatch(f"{sorted(both)[0]}: a simple record beside weighted ones")
+        raise InvalidBatchError(f"{sorted(both)[0]}: a simple record beside weighted ones")
 
 
 def _identity(record: RecordSet) -> tuple[str, str, str | None]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from controller.core.model import Site
 from controller.errors import Conflict, Denied, Refused, Transient
@@ -34,8 +33,6 @@ DRAINED = {AWS: 1.0, AZURE: 0.0, GCP: 1.0}
 LONG, SHORT = timedelta(seconds=5), timedelta(milliseconds=600)
 PROPAGATION = timedelta(milliseconds=300)
 ADDRESSES = {AWS: "192.0.2.1", AZURE: "192.0.2.2", GCP: "192.0.2.3"}
-
-pytestmark = pytest.mark.asyncio
 
 
 class ForeignDns(Dns, Protocol):
@@ -229,7 +226,7 @@ def api(emulated_aws: str) -> "Iterator[Route53Client]":
         yield route53_client(endpoint_url=emulated_aws)
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def route53(emulated_aws: str, api: "Route53Client", request: pytest.FixtureRequest) -> AsyncIterator[Route53World]:
     """Route 53's adapter on records nobody else uses."""
     service = "".join(c if c.isalnum() else "-" for c in request.node.name)[:48].rstrip("-").lower()
@@ -254,7 +251,7 @@ async def test_answers_by_the_ratios_it_was_given(world: World) -> None:
     first = await world.dns.steer(ALL, LONG)
     assert first.before == {}
     assert first.changed
-    assert first.after == pytest.approx({site: 1 / 3 for site in ALL})
+    assert first.after == pytest.approx(dict.fromkeys(ALL, 1 / 3))
     second = await world.dns.steer(DRAINED, LONG)
     assert second.before == first.after
     assert second.after == await world.dns.read() == {AWS: 0.5, AZURE: 0.0, GCP: 0.5}
@@ -284,7 +281,7 @@ async def test_a_lost_answer_is_settled_by_asking_again(world: World) -> None:
     report = await world.dns.steer(DRAINED, LONG)
     assert report.changed
     assert report.in_sync
-    assert report.before == pytest.approx({site: 1 / 3 for site in ALL})
+    assert report.before == pytest.approx(dict.fromkeys(ALL, 1 / 3))
     assert await world.dns.read() == report.after == {AWS: 0.5, AZURE: 0.0, GCP: 0.5}
 
 
@@ -306,7 +303,7 @@ async def test_a_long_storm_ends_at_the_deadline(world: World) -> None:
         await world.dns.steer(DRAINED, SHORT)
     assert world.now() - started <= SHORT + timedelta(seconds=0.2)
     await world.heal()
-    assert await world.dns.read() == pytest.approx({site: 1 / 3 for site in ALL})
+    assert await world.dns.read() == pytest.approx(dict.fromkeys(ALL, 1 / 3))
 
 
 async def test_a_hanging_authority_costs_the_deadline_and_no_more(world: World) -> None:

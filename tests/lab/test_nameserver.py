@@ -18,7 +18,6 @@ import dns.flags
 import dns.message
 import dns.rcode
 import pytest
-import pytest_asyncio
 
 from controller.core.model import Site
 from controller.providers.aws.dns import Route53
@@ -33,8 +32,6 @@ AWS, AZURE, GCP = Site("aws"), Site("azure"), Site("gcp")
 ADDRESSES = {AWS: "192.0.2.1", AZURE: "192.0.2.2", GCP: "192.0.2.3"}
 NAMES = (WeightedName(name="payments.trimaran.test", ttl=2), WeightedName(name="payments-slow.trimaran.test", ttl=30))
 LONG = timedelta(seconds=5)
-
-pytestmark = pytest.mark.asyncio
 
 
 @dataclass
@@ -91,7 +88,7 @@ def parts(start: Callable[..., dict[str, Any]]) -> tuple[str, int, str]:
     return api, server["port"], f"http://127.0.0.1:{server['control_port']}"
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def lab(parts: tuple[str, int, str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
     """All of it, healthy, with traffic spread evenly."""
     url, port, control = parts

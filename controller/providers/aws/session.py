@@ -78,7 +78,7 @@ class Calls:
     def _work(self, call: Callable[[], T], answer: "asyncio.Future[T]", loop: asyncio.AbstractEventLoop) -> None:
         try:
             result = call()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  carried to the waiter, who raises it there
             self._deliver(loop, answer, partial(answer.set_exception, error))
         else:
             self._deliver(loop, answer, partial(answer.set_result, result))

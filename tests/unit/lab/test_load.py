@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lab.load import Load
-from lab.load_payer import Device, Manners, NoReply, Payer, Reply, Route, judge
+from lab.load_payer import Device, Manners, NoReplyError, Payer, Reply, Route, judge
 from lab.load_schedule import Offer, Spacing, backoff, offers
 from lab.load_settings import Settings
 from lab.load_stats import Stats
@@ -56,7 +56,7 @@ class World:
     async def post(self, route: Route, body: bytes, key: str) -> Reply:
         assert isinstance(self.lines[-1], Attempted), "sent before it was on the record"
         self.posted.append((route.site, key))
-        answer = self.answers.pop(0) if self.answers else NoReply("reset")
+        answer = self.answers.pop(0) if self.answers else NoReplyError("reset")
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -67,10 +67,9 @@ class World:
         await asyncio.sleep(0)
 
 
-@pytest.mark.asyncio
 async def test_a_payment_is_tried_with_the_same_key_until_it_is_settled() -> None:
     """Resets and 503s are tried again under one key; the acknowledgement is the last line."""
-    world = World(answers=[NoReply("reset"), BUSY, PAID])
+    world = World(answers=[NoReplyError("reset"), BUSY, PAID])
     outcome = await world.payer.pay(OFFER, world.device)
     assert isinstance(outcome, Acknowledged)
     assert {key for _, key in world.posted} == {"run-0"}
@@ -78,10 +77,9 @@ async def test_a_payment_is_tried_with_the_same_key_until_it_is_settled() -> Non
     assert (outcome.payment, outcome.epoch, outcome.attempt) == ("p", 3, 3)
 
 
-@pytest.mark.asyncio
 async def test_a_bad_address_is_used_until_its_ttl_ends() -> None:
     """The payer goes back to the dead site as long as its resolver says so, then to the other one."""
-    world = World(addresses=["192.0.2.1", "192.0.2.2"], answers=[NoReply("reset")] * 40)
+    world = World(addresses=["192.0.2.1", "192.0.2.2"], answers=[NoReplyError("reset")] * 40)
     world.payer.ends = 104.0
     await world.payer.pay(OFFER, world.device)
     sites = [site for site, _ in world.posted]
@@ -89,7 +87,6 @@ async def test_a_bad_address_is_used_until_its_ttl_ends() -> None:
     assert set(sites) == {"aws", "gcp"}
 
 
-@pytest.mark.asyncio
 async def test_a_run_that_is_over_leaves_a_last_word() -> None:
     """A payment that nothing settled is unresolved on the record, and no attempt begins after the end."""
     world = World()
@@ -99,7 +96,6 @@ async def test_a_run_that_is_over_leaves_a_last_word() -> None:
     assert all(line.t < 103.0 for line in world.lines if isinstance(line, Attempted))
 
 
-@pytest.mark.asyncio
 async def test_a_cancelled_payment_leaves_a_last_word_too() -> None:
     """A second SIGTERM ends everything, and still nothing is missing on the record."""
     world = World()
@@ -112,7 +108,6 @@ async def test_a_cancelled_payment_leaves_a_last_word_too() -> None:
     assert isinstance(world.lines[-1], Unresolved)
 
 
-@pytest.mark.asyncio
 async def test_an_address_without_a_route_is_a_failure() -> None:
     """The internet does not know where it is: the attempt fails, nothing was sent."""
     world = World(addresses=["198.51.100.1"])
@@ -122,7 +117,6 @@ async def test_an_address_without_a_route_is_a_failure() -> None:
     assert world.posted == []
 
 
-@pytest.mark.asyncio
 async def test_nothing_is_counted_that_could_not_be_written() -> None:
     """With a full disk the payment is not acknowledged, whatever the service said."""
 
@@ -213,7 +207,6 @@ async def run_load(tmp_path: Path, **more: object) -> tuple[Load, list[Line]]:
     return load, list(read_record(tmp_path / "record"))
 
 
-@pytest.mark.asyncio
 async def test_offers_go_on_while_nothing_answers(tmp_path: Path) -> None:
     """Every payment of the schedule is offered although none of them ends; each is unresolved in the end."""
     _, lines = await run_load(tmp_path, rate=2000, duration=0.1)
@@ -221,7 +214,6 @@ async def test_offers_go_on_while_nothing_answers(tmp_path: Path) -> None:
     assert sum(isinstance(line, Unresolved) for line in lines) == 200
 
 
-@pytest.mark.asyncio
 async def test_reaching_the_bound_is_a_defect_of_the_run(tmp_path: Path) -> None:
     """Dropped offers are on the record: a run that stopped offering must not look like an open loop."""
     load, lines = await run_load(tmp_path, rate=2000, duration=0.04, max_in_flight=10)
@@ -230,7 +222,6 @@ async def test_reaching_the_bound_is_a_defect_of_the_run(tmp_path: Path) -> None
     assert load.stats.bound_hit == 70
 
 
-@pytest.mark.asyncio
 async def test_a_record_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
     """Without a record nothing can be proven, so the run stops by itself and says so."""
     record = Record(Path("/dev/full"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lab.record import (
     Acknowledged,
     Attempted,
-    Damaged,
+    DamagedError,
     Declined,
     Defect,
     Failed,
@@ -86,7 +86,7 @@ def test_a_last_line_without_its_end_is_left_out(tmp_path: Path) -> None:
 def test_a_damaged_line_is_named(tmp_path: Path, rubbish: str) -> None:
     """A record with a line that nobody can read proves nothing; skipping the line could skip the lost payment."""
     (tmp_path / "record").write_bytes(write_line(LINES[0]) + rubbish.encode() + b"\n")
-    with pytest.raises(Damaged, match="line 2"):
+    with pytest.raises(DamagedError, match="line 2"):
         tuple(read_record(tmp_path / "record"))
 
 

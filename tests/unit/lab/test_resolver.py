@@ -7,9 +7,7 @@ import dns.message
 import dns.rrset
 import pytest
 
-from lab.resolver import Answer, StubResolver, Unresolved, read
-
-pytestmark = pytest.mark.asyncio
+from lab.resolver import Answer, StubResolver, UnresolvedError, read
 
 
 @dataclass
@@ -26,7 +24,7 @@ class Authority:
         answer = self.script.pop(0) if self.script else None
         if answer is None:
             self.now += patience
-            raise Unresolved(name)
+            raise UnresolvedError(name)
         return answer
 
     def monotonic(self) -> float:
@@ -74,7 +72,7 @@ async def test_nothing_is_served_after_its_ttl() -> None:
     resolver = StubResolver(authority.ask, authority.monotonic)
     await resolver.address("pay")
     authority.now = 5.0
-    with pytest.raises(Unresolved):
+    with pytest.raises(UnresolvedError):
         await resolver.address("pay")
     assert await resolver.address("pay") == "192.0.2.2"
 
@@ -96,7 +94,7 @@ async def test_a_negative_answer_is_kept_too() -> None:
     resolver = StubResolver(authority.ask, authority.monotonic)
     for now in (0.0, 2.9):
         authority.now = now
-        with pytest.raises(Unresolved, match="no address"):
+        with pytest.raises(UnresolvedError, match="no address"):
             await resolver.address("pay")
     authority.now = 3.0
     assert await resolver.address("pay") == "192.0.2.1"
