@@ -42,10 +42,11 @@ class MemoryProbe:
     async def _measure(self, deadline: timedelta) -> ProbeResult:
         if self.behaviour is Behaviour.DENIES:
             raise Denied("credentials are missing")
+        spent = min(self.latency, deadline)
+        await self.clock.sleep(spent)
         if self.behaviour is Behaviour.HANGS or self.latency > deadline:
-            await self.clock.sleep(deadline)
+            await self.clock.sleep(deadline - spent)
             return ProbeResult(ok=False, latency=deadline, detail=f"no answer within {deadline.total_seconds():g} s")
-        await self.clock.sleep(self.latency)
         answered = self.behaviour is Behaviour.ANSWERS
         return ProbeResult(ok=answered, latency=self.latency, detail="answered" if answered else "refused")
 
