@@ -25,7 +25,8 @@ def remove_segments(creators: AbstractSet[int]) -> tuple[int, ...]:
 def _segments() -> list[tuple[int, int, int]]:
     """(id, creator's pid, how many processes are attached) of every segment on this machine."""
     if sys.platform == "linux":
-        rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+        table = Path("/proc/sysvipc/shm")
+        rows = [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
         return [(int(row[1]), int(row[4]), int(row[6])) for row in rows]
     listed = subprocess.run(["/usr/bin/ipcs", "-mop"], capture_output=True, text=True, timeout=10, check=False).stdout
     rows = [line.split() for line in listed.splitlines() if line.startswith("m ")]

@@ -56,7 +56,7 @@ class Workspace:
         self.children: list[subprocess.Popen[bytes]] = []
         self._lock = Lock(self.path)
         self._acquire()
-        self.inherited: Swept = sweep(self.path)
+        self.inherited: Swept = self._sweep()
         """What an earlier lab that crashed had left here, ended and removed before this one began."""
         self.path.mkdir(mode=0o711)
         self.path.chmod(0o711)
@@ -82,6 +82,13 @@ class Workspace:
                 pid = holder.pid if holder else "unknown"
                 raise LabError(f"a lab named {self.name!r} is already running (pid {pid}): end it, or give this one another name")
             time.sleep(0.05)
+
+    def _sweep(self) -> Swept:
+        try:
+            return sweep(self.path)
+        except TimeoutError as error:
+            self._lock.release()
+            raise LabError(f"an earlier lab named {self.name!r} cannot be ended: {error}") from error
 
     def port(self) -> int:
         """A free port on 127.0.0.1 that stays this lab's until it ends."""

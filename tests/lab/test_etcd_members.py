@@ -93,7 +93,7 @@ async def test_a_frozen_member_is_not_missed_and_catches_up() -> None:
         for turn in range(5):
             await put(members, "aws", f"turn {turn}")
         with pytest.raises(LabError, match="could not be compared"):
-            await members.compare(timedelta(seconds=0.1))
+            await members.compare(timedelta(seconds=0.3))
         frozen.thaw()
         assert (await members.compare()).disagreeing == frozenset()
 

@@ -48,7 +48,7 @@ async def test_a_killed_server_comes_back_with_everything_it_committed(major: in
 async def test_settings_are_those_of_a_managed_server_and_durability_is_real(major: int) -> None:
     """Logical WAL, fsync on, a 5 s worker restart, room for streams; loopback only."""
     async with one_server(major) as server:
-        shown = dict(query(server, "SELECT name, current_setting(name) FROM pg_settings"))
+        shown = {str(name): value for name, value in query(server, "SELECT name, current_setting(name) FROM pg_settings")}
         expected = {
             "server_version_num": shown["server_version_num"],
             "wal_level": "logical",

@@ -239,7 +239,7 @@ def test_a_private_clone_still_runs_postgresql(tmp_path: Path, monkeypatch: pyte
         Path(reachable).chmod(0o711)
         monkeypatch.setattr(tempfile, "tempdir", reachable)
         place = readable_place(clone / original.name, account)
-        command = [place / "pginstall/bin/psql", "--version"]
+        command = [str(place / "pginstall/bin/psql"), "--version"]
         ran = subprocess.run(
             command, user=account.uid, group=account.gid, extra_groups=[], cwd="/", capture_output=True, check=False
         )
