@@ -21,7 +21,9 @@ async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
     Raises psycopg.Error, or TimeoutError at the deadline: on a black hole a cancelled psycopg query waits ten seconds more for
     a server that is not there, so the deadline shuts the socket down.
     """
-    async with asyncio.timeout(deadline.total_seconds()):
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + deadline.total_seconds()
+    async with asyncio.timeout_at(ends):
         connection = await psycopg.AsyncConnection.connect(conninfo)
     gone = False
 
@@ -32,7 +34,7 @@ async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
             copy.shutdown(socket.SHUT_RDWR)
 
     with socket.socket(fileno=os.dup(connection.pgconn.socket)) as copy:
-        alarm = asyncio.get_running_loop().call_later(deadline.total_seconds(), shut_down, copy)
+        alarm = loop.call_at(ends, shut_down, copy)
         try:
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await connection.set_read_only(True)
