@@ -113,18 +113,13 @@ class Executor:
         return await self._commit(control, replace(control, posture=posture, plan=changed), drafts)
 
     async def _commit(self, control: Control, wanted: Control, drafts: Sequence[Draft]) -> Control:
-        """Write until it stands. After a lost answer the truth is read first: the write may have been applied."""
+        """Write until it stands. After a lost answer the same call settles whether the first one was applied."""
+        posture = wanted.posture if wanted.posture != control.posture else None
         while True:
             try:
-                posture = wanted.posture if wanted.posture != control.posture else None
                 return await self.coordination.commit(control, posture=posture, plan=wanted.plan, journal=drafts)
             except Transient:
                 await self.clock.sleep(self.pace.again)
-                now = await self._confirm(control)
-                stands = wanted.plan if wanted.plan and wanted.plan.phase is not Phase.DONE else None
-                if now.plan == stands:
-                    return now
-                control = now
 
     async def _confirm(self, control: Control) -> Control:
         """Read until etcd answers. Raises LostOwnership unless this controller's ownership is unchanged."""

@@ -1,0 +1,102 @@
+"""A proposal becomes a plan: what is written to etcd to claim it, as values.
+
+Rules for changing this file: nothing here judges whether the proposal may be; guards did. One claim is one compare-and-set, so
+whatever a claim changes is answered here together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from controller.core.model import Posture
+from controller.core.phases import first_phase
+from controller.core.plans import Plan
+from controller.core.proposals import (
+    DrainOnly,
+    Failover,
+    Grow,
+    Proposal,
+    Return,
+    SetMode,
+    SetPause,
+    SettleUp,
+    Shrink,
+    Switchover,
+    TakeOver,
+    claimed_epoch,
+    plan_kind,
+    sentence,
+    subject_of,
+    trigger_of,
+    weights_of,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one compare-and-set writes."""
+
+    posture: Posture | None
+    """None: unchanged."""
+    plan: Plan | None
+    """None: unchanged."""
+    takes: bool
+    """The writer of this claim becomes the owner of the plan."""
+    entry: Mapping[str, object]
+    """Body of the journal entry."""
+
+
+def claim(proposal: Proposal, posture: Posture, *, by: str, at: datetime) -> Claim:
+    """Everything a proposal changes when it is claimed by this controller, at this wall-clock time."""
+    match proposal:
+        case SetPause(pause=pause):
+            return _posture_only(proposal, replace(posture, pause=pause))
+        case SetMode(mode=mode):
+            return _posture_only(proposal, replace(posture, mode=mode))
+        case TakeOver(plan=plan):
+            return Claim(posture=None, plan=plan, takes=True, entry=_entry(proposal, plan))
+        case Failover() | Switchover() | DrainOnly() | Shrink() | Grow() | Return() | SettleUp():
+            plan = _plan(proposal, posture, by=by, at=at)
+            wanted = replace(posture, epoch=max(posture.epoch, plan.epoch), weights=plan.weights or posture.weights)
+            return Claim(
+                posture=wanted if wanted != posture else None, plan=plan, takes=True, entry=_entry(proposal, plan)
+            )
+        case _:
+            assert_never(proposal)
+
+
+def _plan(proposal: Proposal, posture: Posture, *, by: str, at: datetime) -> Plan:
+    kind, epoch = plan_kind(proposal), claimed_epoch(proposal, posture)
+    assert kind is not None, "only proposals that make a plan come here"
+    return Plan(
+        id=f"{kind}-e{epoch}-{at:%Y%m%dT%H%M%S.%f}-{by}",
+        service=posture.service,
+        kind=kind,
+        epoch=epoch,
+        trigger=trigger_of(proposal),
+        reason=proposal.because,
+        by=getattr(proposal, "by", "") or by,
+        started=at,
+        subject=subject_of(proposal),
+        phase=first_phase(kind),
+        weights=weights_of(proposal),
+        waived=proposal.waived if isinstance(proposal, Failover) else frozenset(),
+    )
+
+
+def _posture_only(proposal: SetPause | SetMode, posture: Posture) -> Claim:
+    entry = {"sentence": f"{sentence(proposal)}: {proposal.because} ({proposal.by})"}
+    return Claim(posture=posture, plan=None, takes=False, entry=entry)
+
+
+def _entry(proposal: Proposal, plan: Plan) -> Mapping[str, object]:
+    return {
+        "sentence": f"{sentence(proposal)}, because {proposal.because}",
+        "plan": plan.id,
+        "plan_kind": plan.kind,
+        "trigger": plan.trigger,
+        "epoch": plan.epoch,
+        "subject": plan.subject,
+        "by": plan.by,
+    }

@@ -1,0 +1,174 @@
+"""One controller's tick for one service: observe, decide, execute, record.
+
+The tick never waits for a plan: a plan is carried out beside it, so that this vantage goes on publishing what it sees, and the next
+decision may be to replace the very plan that is under way.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from controller.coordination.freshness import Sighting, fresh, look
+from controller.core.claims import claim
+from controller.core.decide import Decision, State, decide
+from controller.core.explain import DECISION, explain_decision, record
+from controller.core.limits import AutomaticFailover, merged
+from controller.core.model import Epoch, Observation, Site, Snapshot, Trigger
+from controller.core.plans import PlanKind
+from controller.core.policy import Moment, Policy
+from controller.core.proposals import TakeOver
+from controller.errors import LostOwnership, TrimaranError
+from controller.execute import Executor
+from controller.observe import Observer, running
+from controller.ports import Clock, Control, Coordination, Draft
+
+CLAIM = "claim"
+"""Kind of the journal entry that a claimed proposal leaves."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What this controller knew and decided at its last tick, for people who ask."""
+
+    snapshot: Snapshot
+    control: Control
+    decision: Decision
+    at: timedelta
+    """Monotonic time of the tick."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Loop:
+    """The control loop of one controller for one service."""
+
+    service: str
+    controller: str
+    coordination: Coordination
+    observer: Observer
+    executor: Executor
+    policy: Policy
+    clock: Clock
+    interval: timedelta = timedelta(milliseconds=100)
+    view: View | None = None
+    _state: State = field(default_factory=State)
+    _seeded: bool = False
+    _sightings: Mapping[Site, Sighting] = field(default_factory=dict)
+    _work: asyncio.Task[None] | None = None
+    _published: timedelta | None = None
+
+    async def run(self) -> None:
+        """Observe and tick until cancelled; a tick that fails is told and followed by the next."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.observer.run())
+            tasks.create_task(self._tick_for_ever())
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            began = self.clock.monotonic()
+            try:
+                await self.tick()
+            except TrimaranError as error:
+                log.warning("tick", service=self.service, error=str(error))
+            spent = self.clock.monotonic() - began
+            await self.clock.sleep(max(self.interval - spent, timedelta(milliseconds=10)))
+
+    async def tick(self) -> None:
+        """One round. Raises TrimaranError when etcd's majority does not answer: then nothing was decided."""
+        await self.coordination.open_session()
+        control = await self._observe()
+        if control is None:
+            return
+        await self._remember()
+        snapshot = self._snapshot(control)
+        moment = Moment(wall=self.clock.now(), monotonic=self.clock.monotonic())
+        decision = decide(self._state, snapshot, running(control), control.requests, self.policy, moment)
+        self.view = View(snapshot=snapshot, control=control, decision=decision, at=moment.monotonic)
+        self._state = decision.state
+        control = await self._record(control, decision)
+        self._execute(control)
+
+    async def _observe(self) -> Control | None:
+        """Publish what this vantage sees, when due, and read what everybody wants and sees, at the same time."""
+        own = self.observer.observe()
+        now = self.clock.monotonic()
+        due = self._published is None or now - self._published >= self.policy.probe_interval
+        if due:
+            self._published = now
+            _, control = await asyncio.gather(self._publish(own), self.coordination.read(self.service))
+        else:
+            control = await self.coordination.read(self.service)
+        if control is not None:
+            self._sightings = look(self._sightings, control.observations, self.clock.monotonic())
+        return control
+
+    async def _publish(self, own: Observation) -> None:
+        with suppress(TrimaranError):  # the read beside it tells whether etcd answers
+            await self.coordination.publish(self.service, own)
+
+    def _snapshot(self, control: Control) -> Snapshot:
+        heard = fresh(self._sightings, self.clock.monotonic())
+        return self.observer.snapshot(self.observer.observe(), control.posture, heard, majority=True)
+
+    async def _remember(self) -> None:
+        """Once after the start: automatic failovers of the past, or a restarted controller would forget how often it moved."""
+        if self._seeded:
+            return
+        past: list[AutomaticFailover] = []
+        after = 0
+        while entries := await self.coordination.journal(self.service, after):
+            after = entries[-1].sequence
+            past += [
+                AutomaticFailover(epoch=Epoch(int(str(entry.body["epoch"]))), at=entry.at)
+                for entry in entries
+                if entry.kind == CLAIM
+                and entry.body.get("plan_kind") == PlanKind.FAILOVER
+                and entry.body.get("trigger") == Trigger.AUTOMATIC
+            ]
+        self._state = State(failovers=merged(self._state.failovers, past))
+        self._seeded = True
+
+    async def _record(self, control: Control, decision: Decision) -> Control:
+        """Claim what was decided and journal why, in one write; or journal a decision not to act, when it is news."""
+        drafts = [Draft(kind=DECISION, body=record(decision))] if decision.news or decision.proposal else []
+        try:
+            if decision.proposal is None:
+                if not drafts and decision.request is None:
+                    return control
+                return await self.coordination.commit(control, settle_request=decision.request, journal=drafts)
+            claimed = claim(decision.proposal, control.posture, by=self.controller, at=self.clock.now())
+            entry = {**claimed.entry, "request": decision.request or ""}
+            kind = "takeover" if isinstance(decision.proposal, TakeOver) else CLAIM
+            log.info("claim", service=self.service, said=explain_decision(decision))
+            return await self.coordination.commit(
+                control,
+                posture=claimed.posture,
+                plan=claimed.plan,
+                take=claimed.takes,
+                settle_request=decision.request,
+                journal=[*drafts, Draft(kind=kind, body=entry)],
+            )
+        except LostOwnership as lost:
+            log.info("another controller was first", service=self.service, error=str(lost))
+            return control
+
+    def _execute(self, control: Control) -> None:
+        """Carry the plan on when it is ours and nobody here is at it."""
+        owner = control.ownership
+        ours = owner is not None and (owner.controller, owner.session) == (
+            self.controller,
+            control.sessions.get(self.controller),
+        )
+        if control.plan is not None and ours and (self._work is None or self._work.done()):
+            self._work = asyncio.create_task(self._carry(control), name=f"plan {control.plan.id}")
+
+    async def _carry(self, control: Control) -> None:
+        try:
+            await self.executor.carry(control)
+        except TrimaranError as error:
+            log.warning("plan", service=self.service, error=str(error))
