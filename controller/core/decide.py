@@ -130,7 +130,8 @@ def _failover(seen: Circumstances, held: Mapping[str, timedelta]) -> Failover | 
     # Traffic must not hold the writer back: A's database is lost, and B and C alone cannot carry all traffic. Refusing the
     # whole failover for that would leave nobody who can pay; so traffic stays, and A's edge hands its requests to B's writer.
     traffic = (no_orphan_drain(proposal, seen), surviving_capacity(proposal, seen))
-    return replace(proposal, weights=None) if any(reason.verdict is Verdict.REFUSED for reason in traffic) else proposal
+    held_back = any(reason.verdict is Verdict.REFUSED for reason in traffic)
+    return replace(proposal, weights=None) if held_back or proposal.weights == seen.posture.weights else proposal
 
 
 def _conditions(seen: Circumstances) -> frozenset[str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from controller.core.decide import Decision
+from controller.core.guards import OVERRIDDEN
 from controller.core.model import JournalEntry, Reason, Verdict
 from controller.core.proposals import sentence
 
@@ -71,6 +72,7 @@ def _decision(body: Mapping[str, object]) -> str:
         parts.append(f"would {withheld}, but for the refusals below")
     parts.extend(evidence)
     parts.extend(refusals)
+    parts.extend(f"{item.get('rule')} was {item.get('value')}" for item in reasons if _is_overridden(item))
     if proposal and consents:
         parts.append(f"consented: {', '.join(consents)}")
     return ". ".join(part[0].upper() + part[1:] for part in parts) + "."
@@ -81,7 +83,11 @@ def _is_evidence(reason: Mapping[str, object]) -> bool:
 
 
 def _is_consent(reason: Mapping[str, object]) -> bool:
-    return reason.get("verdict") == Verdict.ALLOWED and not _is_evidence(reason)
+    return reason.get("verdict") == Verdict.ALLOWED and not _is_evidence(reason) and not _is_overridden(reason)
+
+
+def _is_overridden(reason: Mapping[str, object]) -> bool:
+    return str(reason.get("value", "")).startswith(OVERRIDDEN)
 
 
 def _reason(reason: Mapping[str, object]) -> str:

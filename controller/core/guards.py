@@ -12,7 +12,8 @@ needed and the way out. Each guard has a test in which removing it lets the harm
 | `freeze-window` | what can wait, inside a freeze |
 | `velocity` | one automatic failover too many |
 | `no-orphan-drain`, `surviving-capacity` | traffic left with too little (here) |
-| `exactly-one-writer`, `provable-durability`, `epoch-monotone`, `no-surprise-return` | unsafe movements of the writer (`reign_guards`) |
+| `exactly-one-writer`, `provable-durability` | a next writer that is nobody, or lacks a payment (`reign_guards`) |
+| `epoch-monotone`, `no-surprise-return` | an etcd from the past, a move nobody needs (`reign_guards`) |
 """
 
 from collections.abc import Callable
@@ -42,6 +43,9 @@ Guard = Callable[[Proposal, Circumstances], Reason]
 
 OVERRIDABLE = frozenset({"surviving-capacity", "provable-durability", "freeze-window"})
 """Guards an operator may override, one by one, by name and with a reason. The others protect what no person can wish."""
+
+OVERRIDDEN = "overridden: "
+"""How the value of an overridden refusal begins on the record."""
 
 CLAIMING = frozenset({PlanKind.FAILOVER, PlanKind.SWITCHOVER})
 
@@ -203,5 +207,5 @@ def review(proposal: Proposal, now: Circumstances, overrides: frozenset[str] = f
 
 def _overridden(reason: Reason, overrides: frozenset[str]) -> Reason:
     if reason.verdict is Verdict.REFUSED and reason.rule in overrides & OVERRIDABLE:
-        return replace(reason, verdict=Verdict.ALLOWED, value=f"overridden: {reason.value}")
+        return replace(reason, verdict=Verdict.ALLOWED, value=f"{OVERRIDDEN}{reason.value}")
     return reason

@@ -8,6 +8,7 @@ from controller.core.model import Health, Reason, Role, Site, Trigger
 from controller.core.proposals import (
     Failover,
     Proposal,
+    Return,
     SetMode,
     SetPause,
     Shrink,
@@ -101,6 +102,12 @@ def provable_durability(proposal: Proposal, now: Circumstances) -> Reason:
                 return allowed(guard, f"{names(left)} would remain", "at least one follower that confirms")
             way_out = "Bring a follower back. Only an operator may accept a single copy, by name."
             return refused(guard, "no follower would remain", "at least one follower that confirms", way_out)
+        case Return():
+            holding = posture.must_cut | {posture.writer}
+            if proposal.site not in holding:
+                return allowed(guard, f"{proposal.site} proves nothing any more", f"none of {names(holding)}")
+            way_out = "Take it out of the ack set first; it may hold the only other copy of a payment."
+            return refused(guard, f"{proposal.site} would be wiped", f"none of {names(holding)}", way_out)
         case _:
             return allowed(guard, "no reign ends", "a reign ends only with its payments read")
 

@@ -11,7 +11,7 @@ import pytest
 from controller.core.model import Aged, Epoch, Health, Lsn, Mode, NodeFacts, Opinion, Part, Posture, Role, Site, Token, Trigger
 from controller.core.plans import Phase, Plan, PlanKind
 from controller.core.policy import Policy
-from controller.observe import Observer, running
+from controller.observe import Observer, changed, running
 from controller.ports import Control, Ownership
 from controller.probing.sql_probe import SqlProbe
 from controller.providers.memory.clock import SteppedClock
@@ -272,6 +272,23 @@ def test_a_snapshot_holds_ones_own_word_without_delay() -> None:
     play(scene)
 
 
+def test_only_another_word_is_published_at_once() -> None:
+    """A new latency waits for the next regular publication; an accusation does not."""
+
+    async def scene(given: Bench) -> None:
+        before = given.observer.observe()
+        assert changed(None, before)
+        given.nodes[GCP].probe.latency = seconds(0.1)
+        await given.clock.advance(seconds(0.5))
+        assert not changed(before, given.observer.observe())
+        given.kill(GCP)
+        await given.clock.advance(seconds(1.5))
+        assert changed(before, given.observer.observe())
+        assert changed(before, replace(before, suspects_itself=True))
+
+    play(scene)
+
+
 POSTURE = Posture(
     service="payments",
     epoch=Epoch(1),
@@ -313,3 +330,4 @@ def test_an_owner_lives_as_long_as_its_very_session(sessions: dict[str, int], al
     assert under_way is not None
     assert (under_way.plan, under_way.owner, under_way.owner_alive) == (PLAN, "controller-aws", alive)
     assert running(replace(control, plan=None)) is None
+    assert running(replace(control, plan=replace(PLAN, phase=Phase.DONE))) is None

@@ -213,6 +213,14 @@ def test_traffic_that_nobody_else_can_carry_does_not_hold_the_writer_back() -> N
     assert decision.proposal.weights is None
 
 
+def test_traffic_that_is_elsewhere_already_is_not_steered_again() -> None:
+    """azure had been drained before it died: the failover asks no authority for anything."""
+    drained = posture(weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0})
+    decision = decided(replace(DEAD, posture=drained))
+    assert isinstance(decision.proposal, Failover)
+    assert decision.proposal.weights is None
+
+
 def test_the_last_serving_site_is_not_drained() -> None:
     """Every edge fails at once: traffic stays as it is, and the refusal says so."""
     words = everybody(AWS, Part.EDGE) | everybody(AZURE, Part.EDGE) | everybody(GCP, Part.EDGE)

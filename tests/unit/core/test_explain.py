@@ -3,9 +3,10 @@
 import json
 from dataclasses import replace
 
-from controller.core.decide import State, decide
+from controller.core.decide import Decision, State, decide
 from controller.core.explain import DECISION, explain, explain_decision, explain_reason, record
-from controller.core.model import JournalEntry, Mode
+from controller.core.guards import OVERRIDDEN
+from controller.core.model import JournalEntry, Mode, Reason, Verdict
 from tests.unit.core.worlds import AWS, AZURE, GCP, START, World, at, everybody, follower, posture
 
 DEAD = World(
@@ -52,6 +53,16 @@ def test_a_decision_reads_alike_before_and_after_the_journal() -> None:
     decision = decide(State(), DEAD.snapshot(), None, (), DEAD.policy, at(0))
     assert told(DEAD).endswith(explain_decision(decision))
     assert all(explain_reason(reason) for reason in decision.reasons)
+
+
+def test_an_override_is_told() -> None:
+    """Whoever reads the record sees which guard was overridden, and what it had seen."""
+    reason = Reason(
+        rule="freeze-window", verdict=Verdict.ALLOWED, value=f"{OVERRIDDEN}frozen until noon", limit="outside freezes"
+    )
+    decision = Decision(state=State(), proposal=None, reasons=(reason,))
+    assert "Freeze-window was overridden: frozen until noon" in explain_decision(decision)
+    assert "Consented" not in explain_decision(decision)
 
 
 def test_an_unknown_kind_is_told_in_full() -> None:

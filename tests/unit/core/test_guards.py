@@ -54,6 +54,8 @@ class Case:
 
 
 ALONE = frozenset({AWS})
+OUTSIDE = posture(must_cut=frozenset({AWS}))
+"""gcp is no member."""
 REFUSED = (
     Case("mode", "failover in traffic-only", LEAVE, replace(DEAD, posture=posture(mode=Mode.TRAFFIC_ONLY))),
     Case("mode", "drain in manual", DRAIN_AWS, World(posture=posture(mode=Mode.MANUAL))),
@@ -72,7 +74,9 @@ REFUSED = (
         World(running=under_way(PlanKind.GROW)),
     ),
     Case("freeze-window", "switchover in a freeze", MOVE, World(policy=FROZEN)),
-    Case("freeze-window", "return in a freeze", Return(site=GCP, because=""), World(policy=FROZEN)),
+    Case("freeze-window", "return in a freeze", Return(site=GCP, because=""), World(policy=FROZEN, posture=OUTSIDE)),
+    Case("provable-durability", "a member would be wiped", Return(site=GCP, because=""), World()),
+    Case("provable-durability", "the writer would be wiped", Return(site=AZURE, because=""), World()),
     Case("velocity", "second failover in ten minutes", LEAVE, replace(DEAD, history=RECENT)),
     Case(
         "no-orphan-drain",

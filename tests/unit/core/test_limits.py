@@ -1,10 +1,11 @@
 """The velocity memory: what counts, for how long, and that doubt errs towards holding still."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
-from controller.core.limits import AutomaticFailover, allowed_again, merged, remembered, within_window
-from controller.core.model import Epoch, Trigger
+from controller.core.limits import CLAIM, AutomaticFailover, allowed_again, claim, merged, recalled, remembered, within_window
+from controller.core.model import Epoch, JournalEntry, Trigger
 from controller.core.plans import PlanKind
 from controller.core.policy import Policy, contradictions
 from tests.unit.core.worlds import START, at, plan
@@ -70,3 +71,20 @@ def test_every_contradiction_is_told_at_once() -> None:
         "successes_to_forgive",
         "minimum_serving",
     ]
+
+
+def test_a_restarted_controller_recalls_the_journal() -> None:
+    """Without it, a controller that crashed and came back would forget the failover it made a minute ago, and make another."""
+    failover = plan(PlanKind.FAILOVER)
+    bodies = [
+        claim(failover),
+        claim(replace(failover, trigger=Trigger.OPERATOR)),
+        claim(plan(PlanKind.GROW)),
+        {"kind": "failover"},
+    ]
+    entries = [
+        JournalEntry(sequence=number, at=START, actor="controller-aws", kind=CLAIM, body=json.loads(json.dumps(body)))
+        for number, body in enumerate(bodies)
+    ]
+    assert recalled(entries) == (AutomaticFailover(epoch=Epoch(5), at=START),)
+    assert recalled([replace(entry, kind="step") for entry in entries]) == ()
