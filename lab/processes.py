@@ -1,7 +1,6 @@
 """Processes of the lab: started with a log and a place in the registry, frozen, thawed and killed as whole trees."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from lab import trees
 from lab.accounts import Account
 from lab.errors import LabError
-from lab.workspace import PACKAGES, Workspace
+from lab.workspace import Workspace, python_environment
 
 GATE = ("/bin/sh", "-c", 'read -r leave && exec "$@" </dev/null')
 """Waits for one line before it becomes the program, keeping its pid. Without it the lab could be killed after a server started
@@ -147,6 +146,5 @@ def launch_module(
     workspace: Workspace, label: str, module: str, *arguments: str | Path, environment: Mapping[str, str] | None = None
 ) -> Supervised:
     """Start one of our own Python modules, whatever directory the lab itself was started from. `environment` is added to ours."""
-    path = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH", "")]))
-    extended = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **(environment or {})}
+    extended = {**python_environment(), **(environment or {})}
     return launch(workspace, label, [sys.executable, "-m", module, *arguments], environment=extended)

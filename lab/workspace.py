@@ -24,6 +24,12 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 PACKAGES = Path(__file__).resolve().parent.parent
 
 
+def python_environment() -> dict[str, str]:
+    """Our own environment, in which our own modules can be started from any directory."""
+    path = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
 def private_root() -> Path:
     """The directory of this user's labs, `<tempdir>/trimaran-<uid>`, made if needed.
 
@@ -68,7 +74,7 @@ class Workspace:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.path.parent,
-            env={**os.environ, "PYTHONPATH": str(PACKAGES)},
+            env=python_environment(),
             start_new_session=True,
         )
 

@@ -22,7 +22,7 @@ from lab.binaries import etcd_is_sound, find_postgres, readable_place
 from lab.errors import LabError
 from lab.processes import GATE, Supervised, freeze, kill, launch, thaw
 from lab.registry import Registry
-from lab.workspace import PACKAGES, Workspace, private_root
+from lab.workspace import Workspace, private_root, python_environment
 
 FAMILY = "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)"
 """A process with a child in a session of its own, as PostgreSQL's backends are."""
@@ -120,8 +120,7 @@ def test_nothing_starts_before_it_is_registered(tmp_path: Path) -> None:
 
 def start_lab(name: str) -> tuple[subprocess.Popen[bytes], set[int], set[int]]:
     """A lab as a process of its own; answers it, everything it started, and its guardian alone."""
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGES)}
-    lab = subprocess.Popen([sys.executable, "-c", LAB, name, FAMILY], stdout=subprocess.PIPE, env=environment)
+    lab = subprocess.Popen([sys.executable, "-c", LAB, name, FAMILY], stdout=subprocess.PIPE, env=python_environment())
     assert lab.stdout is not None
     with lab.stdout:
         assert lab.stdout.readline() == b"up\n"
