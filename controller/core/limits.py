@@ -4,16 +4,13 @@ Rules for changing this file: forgetting must err towards holding still. This is
 clock that another controller wrote; a clock that runs ahead only makes the guard hold longer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from controller.core.model import Epoch, JournalEntry, Trigger
 from controller.core.plans import Plan, PlanKind
 from controller.core.policy import Moment, Policy
-
-CLAIM = "claim"
-"""Kind of the journal entry that a claim writes, with `claim` as its body; `recalled` reads it back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,26 +30,18 @@ def remembered(history: tuple[AutomaticFailover, ...], plan: Plan | None) -> tup
     return (*history, AutomaticFailover(epoch=plan.epoch, at=plan.started))
 
 
-def claim(plan: Plan) -> Mapping[str, object]:
-    """A plan that begins, as the body of a journal entry: plain values only."""
-    return {
-        "sentence": f"{plan.by} began {plan.kind} {plan.id} in epoch {plan.epoch}: {plan.reason}",
-        "plan": plan.id,
-        "kind": str(plan.kind),
-        "trigger": str(plan.trigger),
-        "epoch": int(plan.epoch),
-    }
-
-
 def recalled(entries: Iterable[JournalEntry]) -> tuple[AutomaticFailover, ...]:
-    """What a controller that just started must know: the automatic failovers of the journal."""
+    """What a controller that just started must know: the automatic failovers of the journal, each at its first entry.
+
+    Reads what a claim journals (`plan_kind`, `trigger`, `epoch`), whatever kind the entry has.
+    """
+    first: dict[Epoch, AutomaticFailover] = {}
     wanted = (str(PlanKind.FAILOVER), str(Trigger.AUTOMATIC))
-    claims = (entry for entry in entries if entry.kind == CLAIM)
-    return tuple(
-        AutomaticFailover(epoch=Epoch(epoch), at=entry.at)
-        for entry in claims
-        if (entry.body.get("kind"), entry.body.get("trigger")) == wanted and isinstance(epoch := entry.body.get("epoch"), int)
-    )
+    for entry in entries:
+        epoch = entry.body.get("epoch")
+        if (entry.body.get("plan_kind"), entry.body.get("trigger")) == wanted and isinstance(epoch, int):
+            first.setdefault(Epoch(epoch), AutomaticFailover(epoch=Epoch(epoch), at=entry.at))
+    return tuple(first[epoch] for epoch in sorted(first))
 
 
 def merged(*histories: Iterable[AutomaticFailover]) -> tuple[AutomaticFailover, ...]:
