@@ -83,7 +83,7 @@ def to_weights(ratios: Mapping[Site, float]) -> dict[Site, int]:
             site = max((s for s in weights if ratios[s] > 0), key=lambda s: (exact[s] - weights[s], s))
             weights[site] += 1
         else:
-            site = max(weights, key=lambda s: (weights[s], s))
+            site = max(weights, key=lambda s: (weights[s], -ratios[s], s))
             weights[site] -= 1
     return weights
 
