@@ -32,7 +32,7 @@ from lab.postgres import PostgresServer
 SITES = (Site("aws"), Site("azure"), Site("gcp"))
 AWS, AZURE, GCP = SITES
 TABLES = ("ledger.account", "ledger.payment", "ledger.entry")
-DEBTOR, CREDITOR = uuid.UUID(int=1), uuid.UUID(int=2)
+DEBTOR, CREDITOR, OTHER_DEBTOR, OTHER_CREDITOR = (uuid.UUID(int=number) for number in range(1, 5))
 
 
 class PaidCanary:
@@ -75,8 +75,8 @@ class Trio:
             await provision.install_service(node, self._schema(), TABLES)
             await provision.found_node(node, writer=AZURE, followers=frozenset({AWS, GCP}))
         await provision.found_streams(self.nodes, writer=AZURE)
-        await self.sql(AZURE, "SELECT ledger.open_account(%s, 'EUR', 0, true)", DEBTOR)
-        await self.sql(AZURE, "SELECT ledger.open_account(%s, 'EUR', 0, true)", CREDITOR)
+        for account in (DEBTOR, CREDITOR, OTHER_DEBTOR, OTHER_CREDITOR):
+            await self.sql(AZURE, "SELECT ledger.open_account(%s, 'EUR', 0, true)", account)
         await self.store("founder").found(
             Posture(
                 service=self.service,
@@ -141,15 +141,26 @@ class Trio:
             cursor = await connection.execute(text, parameters or None)
             return await cursor.fetchall() if cursor.description else []
 
-    async def pay(self, at: Site | None = None, key: str | None = None, patience: float = 2.0) -> str | None:
-        """Pay 1 and wait for the barrier; the key when it was acknowledged, which is then on record, else None."""
+    async def pay(
+        self,
+        at: Site | None = None,
+        key: str | None = None,
+        patience: float = 2.0,
+        accounts: tuple[uuid.UUID, uuid.UUID] = (DEBTOR, CREDITOR),
+        *,
+        barrier: bool = True,
+    ) -> str | None:
+        """Pay 1 and wait for the barrier; the key when it was acknowledged, which is then on record, else None.
+
+        `barrier=False` is a client that believes a COMMIT.
+        """
         key = key or str(uuid.uuid4())
         writer = at or await self.writer()
         app = self.servers[writer].dsn(self.service, naming.app_role(self.service), "secret")
         async with await psycopg.AsyncConnection.connect(app, autocommit=True) as session:
             await session.execute("BEGIN READ WRITE")
             paid = await session.execute(
-                "SELECT outcome, epoch FROM ledger.pay(%s, %s, '\\x00', %s, %s, 1, 'EUR')", (uuid.uuid4(), key, DEBTOR, CREDITOR)
+                "SELECT outcome, epoch FROM ledger.pay(%s, %s, '\\x00', %s, %s, 1, 'EUR')", (uuid.uuid4(), key, *accounts)
             )
             outcome, epoch = (await paid.fetchall())[0]
             await session.execute("COMMIT")
@@ -160,7 +171,7 @@ class Trio:
                         trimaran.await_barrier(%(epoch)s, l.lsn, %(patience)s * interval '1 second')""",
                 {"epoch": epoch, "patience": patience},
             )
-            if not (await looked.fetchall())[0][0]:
+            if barrier and not (await looked.fetchall())[0][0]:
                 return None
         self.acknowledged[key] = Epoch(epoch)
         return key
@@ -176,7 +187,7 @@ class Trio:
         return set(self.acknowledged) - {key for (key,) in rows}
 
     async def await_equal(self, *sites: Site, patience: float = 10) -> None:
-        """Until these ledgers, or all, have equal digests; fails when they do not become equal."""
+        """Wait until these ledgers, or all, have equal digests; fails when they do not become equal."""
         give_up = asyncio.get_running_loop().time() + patience
         while True:
             digests = {site: await self.databases[site].digest(up_to=Epoch(1 << 40)) for site in sites or SITES}
@@ -193,6 +204,12 @@ class Trio:
         holder = await psycopg.AsyncConnection.connect(dsn)
         await holder.execute("LOCK TABLE ledger.payment IN EXCLUSIVE MODE")
         self.holders[site] = holder
+
+    async def hold_account(self, site: Site, account: uuid.UUID) -> None:
+        """Keep a follower from applying payments that touch one account; earlier ones are applied."""
+        dsn = self.servers[site].dsn(self.service, naming.control_role(self.service), "secret")
+        self.holders[site] = await psycopg.AsyncConnection.connect(dsn)
+        await self.holders[site].execute("SELECT FROM ledger.account WHERE id = %s FOR UPDATE", (account,))
 
     async def release_apply(self, site: Site) -> None:
         """Let it apply again."""
@@ -258,6 +275,23 @@ class Trio:
             clock=SystemClock(),
         )
         return Executor(coordination=self.store(by), actions=actions, clock=SystemClock())
+
+    async def take_over(self, by: str) -> Control:
+        """Take the running plan over, as the loop does when its owner's session is gone."""
+        store = self.store(by)
+        await store.open_session()
+        known = await store.read(self.service)
+        assert known is not None
+        assert known.plan is not None
+        return await store.commit(known, plan=known.plan, take=True, journal=[Draft(kind="takeover", body={})])
+
+    async def rewrite(self, must_cut: frozenset[Site]) -> None:
+        """Put another must-cut set into etcd, as a controller without the rule would."""
+        store = self.store("ablation")
+        await store.open_session()
+        known = await store.read(self.service)
+        assert known is not None
+        await store.commit(known, posture=replace(known.posture, must_cut=must_cut))
 
     async def carry(self, kind: PlanKind, subject: Site | None = None) -> Control:
         """Claim and carry out to the end."""
