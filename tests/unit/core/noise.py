@@ -96,6 +96,38 @@ def _known(asked: float, needed: float, start: float, end: float) -> tuple[float
     return max(known, end), max(0.0, end - start - LOOK)
 
 
+def pauses_until(hours: float, seed: int, noise: Noise) -> list[tuple[float, float]]:
+    """When a service is stopped; the same for everybody who asks it."""
+    found = []
+    for pause in noise.pauses(random.Random(seed)):
+        if pause[0] > hours * HOUR:
+            break
+        found.append(pause)
+    return found
+
+
+def edge_accusations(seed: int, stops: list[tuple[float, float]], policy: Policy, noise: Noise) -> list[tuple[float, float]]:
+    """When one vantage holds an edge for failing whose service is stopped now and then, and otherwise well."""
+    chance, now, track, since, coming = random.Random(seed), 0.0, Track(), None, iter(stops)
+    start, end = next(coming)
+    found: list[tuple[float, float]] = []
+    while True:
+        reached = now + noise.delay(chance)
+        while end < reached:
+            start, end = next(coming, (0.0, 0.0))
+            if end == 0.0:
+                return found
+        took = (end if start <= reached else reached) + noise.delay(chance) - now
+        track = judge(track, Part.EDGE, Sample(ok=True, took=timedelta(seconds=took)), policy)
+        failing: bool = track.health == Health.FAILING
+        if failing and since is None:
+            since = now
+        elif not failing and since is not None:
+            found.append((since, now + took))
+            since = None
+        now = max(now + policy.probe_interval.total_seconds(), now + took)
+
+
 def agreed_on(first: list[tuple[float, float]], second: list[tuple[float, float]]) -> int:
     """How often both vantages accuse at the same time."""
     return sum(1 for a, b in first for c, d in second if a < d and c < b)

@@ -116,7 +116,7 @@ def accusers(world: World, site: Site) -> set[Site]:
     }
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(worlds())
 def judged(world: World) -> None:
     """One world's decision, held against what automation never does."""
@@ -149,7 +149,7 @@ def test_what_automation_never_does() -> None:
     assert met > {type(None), Failover, DrainOnly}
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(worlds())
 def test_same_inputs_same_answer(world: World) -> None:
     """Deciding twice changes nothing, and whatever was decided has reasons."""
