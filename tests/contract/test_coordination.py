@@ -300,3 +300,14 @@ async def test_a_request_is_one_wish_until_it_is_settled(world: "World") -> None
     assert settled.requests == (await now(b, world)).requests == ()
     with pytest.raises(LostOwnership):
         await b.commit(await now(b, world), settle_request="w1")
+
+
+async def test_a_wish_is_settled_by_one_controller(world: "World") -> None:
+    """Two controllers read the same wish; only one may act on it, or the operator's one switchover becomes two."""
+    a, b = await founded(world, "a", "b")
+    await a.request(world.service, wish("w1"))
+    first, second = await now(a, world), await now(b, world)
+    await a.commit(first, settle_request="w1", journal=[Draft(kind="settled", body={})])
+    with pytest.raises(LostOwnership):
+        await b.commit(second, settle_request="w1", journal=[Draft(kind="settled again", body={})])
+    assert await kinds(b, world) == ["founded", "settled"]

@@ -104,15 +104,30 @@ class MemoryLink:
     """False: this controller gets no answer, and nothing it sends arrives."""
     lose_answers: int = 0
     """So many of the next writes are applied without an answer; raise it again at any time."""
+    hold_writes: int = 0
+    """So many of the next writes are caught in the link instead: no answer now, and applied by `deliver`."""
+    held: list[Txn] = field(default_factory=list)
+    crossed: int = 0
+    """Transactions that reached the group, for tests that count round trips."""
 
     async def transact(self, txn: Txn) -> Answer:
         """Apply the transaction; raises Transient when the path or its answer is lost."""
         self._cross()
+        if txn.writes and self.hold_writes > 0:
+            self.hold_writes -= 1
+            self.held.append(txn)
+            raise Transient("no answer; the write may yet arrive")
+        self.crossed += 1
         answer = self.etcd.transact(txn)
         if txn.writes and self.lose_answers > 0:
             self.lose_answers -= 1
             raise Transient("the answer was lost; the write may stand")
         return answer
+
+    def deliver(self) -> tuple[Answer, ...]:
+        """Let the writes that were caught arrive, in order; their answers find nobody."""
+        held, self.held = self.held, []
+        return tuple(map(self.etcd.transact, held))
 
     async def grant(self, ttl: timedelta) -> int:
         """A new lease."""

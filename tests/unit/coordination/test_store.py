@@ -128,7 +128,7 @@ async def test_a_session_in_the_background_survives_trouble() -> None:
     lease = await beats(20)
     assert lease != ABSENT and clock.monotonic() > timedelta(seconds=4)
     etcd.majority = False
-    assert await beats(3) == lease
+    assert await beats(3) == lease == await session.open()
     etcd.majority = True
     etcd.lapse("b")
     assert await beats(3) not in (lease, ABSENT)
@@ -141,14 +141,44 @@ async def test_an_observation_caught_in_a_broken_link_overwrites_nothing() -> No
     """The old publication arrives after a newer one and fails its comparison; an unguarded one would pass for news."""
     etcd, store, link, _ = await start()
     await store.publish("payments", told(9))
-    key = KEYS.observation(AWS)
-    ((published,),) = etcd.transact(Txn(reads=(Range(key=key),))).found
-    late = Txn(unchanged={key: published.revision}, writes=(Put(key=key, value=encode(told(10)), lease=published.lease),))
+    link.hold_writes = 1
+    with pytest.raises(Transient):
+        await store.publish("payments", told(10))
+    (late,) = link.held
     await store.publish("payments", told(11))
-    assert not (await link.transact(late)).succeeded
-    assert read_text(etcd, key) == encode(told(11))
+    assert [answer.succeeded for answer in link.deliver()] == [False]
+    assert read_text(etcd, KEYS.observation(AWS)) == encode(told(11))
     assert (await link.transact(replace(late, unchanged={}))).succeeded
-    assert read_text(etcd, key) == encode(told(10))
+    assert read_text(etcd, KEYS.observation(AWS)) == encode(told(10))
+
+
+async def test_a_claim_caught_in_a_broken_link_stands_once() -> None:
+    """It arrives after its repetition and changes nothing."""
+    _, store, link, known = await start()
+    await store.open_session()
+    link.hold_writes = 1
+    with pytest.raises(Transient):
+        await store.commit(known, take=True, journal=[Draft(kind="claimed", body={})])
+    claimed = await store.commit(known, take=True, journal=[Draft(kind="claimed", body={})])
+    assert [answer.succeeded for answer in link.deliver()] == [False]
+    assert await store.read("payments") == claimed
+    assert [entry.kind for entry in await store.journal("payments")] == ["founded", "claimed"]
+
+
+async def test_a_commit_is_one_round_trip() -> None:
+    """Every step of a failover waits for its journal entry, so a second round trip would be paid at each of them.
+
+    The journal's end is known from the read before the first commit, and from the commit before the second.
+    """
+    etcd, *_ = await start()
+    store, link = coordination(etcd, "b")
+    await store.open_session()
+    known = await store.read("payments")
+    assert known is not None
+    for _ in range(3):
+        before = link.crossed
+        known = await store.commit(known, take=True, journal=[Draft(kind="x", body={})])
+        assert link.crossed == before + 1
 
 
 def appending(stamp: str) -> Change:
