@@ -106,17 +106,26 @@ class Links:
         await self._apply()
 
     async def shape(
-        self, source: str, destination: str, *, delay: timedelta = ONE_WAY, jitter: timedelta = timedelta(0), loss: float = 0.0
+        self,
+        source: str,
+        destination: str,
+        *,
+        delay: timedelta | None = None,
+        jitter: timedelta = timedelta(0),
+        loss: float = 0.0,
     ) -> None:
-        """Set one direction's delay, its jitter (uniform, on top) and its loss (share of chunks delivered late, in order)."""
-        shaped = {"delay": delay.total_seconds(), "jitter": jitter.total_seconds(), "loss": loss}
-        await self._tell({"set": [{"source": source, "destination": destination, **shaped}]})
+        """Set one direction's jitter (uniform, on top), loss (share of chunks delivered late, in order) and, if given, delay."""
+        await self._shape([(source, destination)], delay, jitter, loss)
 
-    async def slow(self, site: str, *, delay: timedelta = ONE_WAY, jitter: timedelta, loss: float) -> None:
+    async def slow(self, site: str, *, delay: timedelta | None = None, jitter: timedelta, loss: float) -> None:
         """Shape every pair that touches a site, both ways. `slow(site, jitter=timedelta(0), loss=0)` undoes it."""
-        shaped = {"delay": delay.total_seconds(), "jitter": jitter.total_seconds(), "loss": loss}
-        touched = [pair for pair in self._pairs() if site in pair]
-        await self._tell({"set": [{"source": source, "destination": destination, **shaped} for source, destination in touched]})
+        await self._shape([pair for pair in self._pairs() if site in pair], delay, jitter, loss)
+
+    async def _shape(self, pairs: Iterable[tuple[str, str]], delay: timedelta | None, jitter: timedelta, loss: float) -> None:
+        shaped = {"jitter": jitter.total_seconds(), "loss": loss}
+        if delay is not None:
+            shaped["delay"] = delay.total_seconds()
+        await self._tell({"set": [{"source": source, "destination": destination, **shaped} for source, destination in pairs]})
 
     async def stats(self) -> dict[str, Any]:
         """Chunks, bytes, connections, bytes held, processor seconds, and every pair as it is."""

@@ -78,9 +78,12 @@ class Supervised:
 
 
 def freeze(*processes: Supervised) -> None:
-    """Stop several trees as one, as a site's power would: no part of it sees another part die first."""
+    """Stop several trees as one, where they stand. Raises LabError when a part of them did not stop."""
     alive = [process for process in processes if process.alive]
-    trees.freeze([process.pid for process in alive])
+    try:
+        trees.freeze([process.pid for process in alive])
+    except TimeoutError as error:
+        raise LabError(f"not everything could be frozen: {error}") from error
     for process in alive:
         process.frozen = True
 

@@ -63,20 +63,28 @@ def members(roots: Iterable[int]) -> tuple[psutil.Process, ...]:
 def freeze(roots: Sequence[int], deadline: timedelta = timedelta(seconds=5)) -> tuple[psutil.Process, ...]:
     """Stop every process of these trees and answer them all, parents first; a child born meanwhile is stopped too.
 
-    Raises TimeoutError when something refuses to stop within the deadline.
+    Raises TimeoutError when something refuses to stop within the deadline (it waits for a disk).
     """
+    found, still = _stop(roots, deadline)
+    if not still:
+        moving = [process.pid for process in found if _runs(process)]
+        raise TimeoutError(f"processes {moving} did not stop within {deadline.total_seconds():.0f} s")
+    return found
+
+
+def _stop(roots: Sequence[int], deadline: timedelta) -> tuple[tuple[psutil.Process, ...], bool]:
+    """Everything in these trees, told to stop, and whether all of it did by the deadline."""
     until = time.monotonic() + deadline.total_seconds()
-    stopped: dict[int, psutil.Process] = {}
+    found: dict[int, psutil.Process] = {}
     while True:
-        fresh = [process for process in members(roots) if process.pid not in stopped]
+        fresh = [process for process in members(roots) if process.pid not in found]
         for process in fresh:
             with suppress(*GONE):
                 process.suspend()
-        stopped.update((process.pid, process) for process in fresh)
-        if not fresh and not any(_runs(process) for process in stopped.values()):
-            return tuple(stopped.values())
-        if time.monotonic() > until:
-            raise TimeoutError(f"processes {sorted(stopped)} did not all stop within {deadline.total_seconds():.0f} s")
+        found.update((process.pid, process) for process in fresh)
+        still = not fresh and not any(_runs(process) for process in found.values())
+        if still or time.monotonic() > until:
+            return tuple(found.values()), still
         if not fresh:
             time.sleep(0.001)
 
@@ -89,8 +97,11 @@ def thaw(roots: Sequence[int]) -> None:
 
 
 def kill(roots: Sequence[int]) -> tuple[int, ...]:
-    """Stop these trees, then kill them from the leaves up; answers the pids. Trees that are gone already are no error."""
-    doomed = freeze(roots)
+    """Stop these trees, then kill them from the leaves up; answers the pids. Trees that are gone already are no error.
+
+    What does not stop within a second because it waits for a disk is killed all the same.
+    """
+    doomed, _ = _stop(roots, timedelta(seconds=1))
     for process in reversed(doomed):
         with suppress(*GONE):
             process.kill()

@@ -22,7 +22,7 @@ from lab.binaries import etcd_is_sound, find_postgres, readable_place
 from lab.errors import LabError
 from lab.processes import GATE, Supervised, freeze, kill, launch, thaw
 from lab.registry import Registry
-from lab.workspace import Workspace, private_root, python_environment
+from lab.workspace import Workspace, private_root, python_environment, sweep_lab
 
 FAMILY = "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)"
 """A process with a child in a session of its own, as PostgreSQL's backends are."""
@@ -156,11 +156,10 @@ def test_the_next_lab_sweeps_what_a_guardian_could_not() -> None:
     orphans = started - guardian
     time.sleep(0.3)
     assert not {status(pid) for pid in orphans} & GONE, "they must be alive, or this test proves nothing"
-    with Workspace("test-orphans") as workspace:
-        assert workspace.inherited.processes == len(orphans)
-        assert workspace.inherited.segments == 1
-        assert {status(pid) for pid in orphans} <= GONE
-    assert not workspace.path.exists()
+    swept = sweep_lab("test-orphans")
+    assert (swept.processes, swept.segments, swept.data) == (len(orphans), 1, True)
+    assert {status(pid) for pid in orphans} <= GONE
+    assert not (private_root() / "test-orphans").exists()
 
 
 def test_a_reused_pid_is_never_signalled() -> None:
