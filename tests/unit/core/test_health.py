@@ -17,10 +17,10 @@ from controller.core.health import (
     unmeasured,
     waiting,
 )
-from controller.core.model import Health, Opinion, Part, Site
+from controller.core.model import Aged, Health, Opinion, Part, Site
 from controller.core.policy import Policy
 from tests.unit.core.noise import Noise, Rules, accusations, agreed_on, detection, edge_accusations, pauses_until
-from tests.unit.core.worlds import AWS, AZURE, GCP, SITES, STALE, Words, World, everybody, said
+from tests.unit.core.worlds import AWS, AZURE, GCP, SITES, STALE, Words, World, everybody, observation, said
 
 POLICY = Policy()
 QUICK, LATE = timedelta(milliseconds=25), timedelta(milliseconds=700)
@@ -182,6 +182,16 @@ def test_the_sites_own_cloud_is_not_enough() -> None:
     policy = Policy(vantages=1)
     words: Words = everybody(AZURE, but=(AWS, GCP))
     assert agreement(World(words=words, policy=policy, silent=frozenset({AWS, GCP}))) is Health.UNKNOWN
+
+
+def test_a_minority_of_many_vantages_does_not_accuse() -> None:
+    """Five vantages, two of which lost their way to azure: three see it healthy, and it stays healthy."""
+    five = [AWS, AZURE, GCP, Site("office"), Site("partner")]
+    words: Words = {(vantage, AZURE, Part.DATABASE): Health.FAILING for vantage in five[3:]}
+    observations = {vantage: Aged(value=observation(vantage, words), age=timedelta(0)) for vantage in five}
+    assert agreed(AZURE, Part.DATABASE, observations, POLICY).health is Health.HEALTHY
+    del observations[AWS]
+    assert agreed(AZURE, Part.DATABASE, observations, POLICY).health is Health.UNKNOWN
 
 
 @pytest.mark.parametrize("excuse", ["stale", "suspects itself"])
