@@ -1,11 +1,10 @@
 """Two sites of the payments service on real PostgreSQL: azure writes, aws follows, links between them that can be cut."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,6 @@ class Sites:
     servers: Mapping[str, PostgresServer]
     links: Links | None = None
     started: int = 0
-    services: list[Supervised] = field(default_factory=list)
 
     async def connect(self, site: str, role: str = "payments_control", **options: Any) -> psycopg.AsyncConnection:
         """A direct session, past the links."""
@@ -217,8 +215,3 @@ async def stream(sites: Sites, publisher: str, follower: str, name: str, *, copy
         await session.execute(sql.SQL(statement).format(sql.Literal(dsn)))
     ready = "SELECT 1 FROM pg_subscription_rel HAVING bool_and(srsubstate = 'r') AND count(*) > 0"
     await eventually(lambda: sites.ask(follower, ready))
-
-
-def environment() -> dict[str, str]:
-    """What a program of the service finds around it."""
-    return {**os.environ, "PAYMENTS_APP_PASSWORD": PASSWORD}

@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.protocol.payments_site import ACCOUNTS, AWS, AZURE, PASSWORD, STREAM, Answer, Service, Sites, eventually, two_sites
 from workload.payments import ledger
 from workload.payments.model import Order, Outcome
-from workload.payments.session import Connection, Lost, connect
+from workload.payments.session import Connection, Lost, Unreachable, connect
 from workload.payments.settings import Address
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -136,10 +136,15 @@ async def test_a_fenced_writer_gets_no_payment(sites: Sites, service: Service) -
         assert (answer.status, answer.body["outcome"]) == (503, "nothing-happened")
         assert (await service.get("/readyz")).status == 503
         assert await held(sites, AZURE, key) == []
+        await eventually(lambda: _sees_no_writer(service))
     finally:
         await sites.ask(AZURE, "UPDATE trimaran.node SET role = 'writer'")
     await eventually(service.is_ready)
     assert (await service.pay(key)).status == 201
+
+
+async def _sees_no_writer(service: Service) -> bool:
+    return (await service.get("/readyz")).body["writer"] is None
 
 
 async def test_sessions_that_the_server_ends_are_replaced(sites: Sites, service: Service) -> None:
@@ -180,6 +185,32 @@ async def test_a_backend_that_lost_its_client_lets_go_of_the_accounts(sites: Sit
     finally:
         await sites.links.rejoin(AWS)
     await eventually(service.is_ready)
+
+
+async def test_a_connection_into_a_black_hole_is_given_up_in_time(sites: Sites, service: Service) -> None:
+    """Accepted or not, nobody answers: libpq alone would wait at least two seconds."""
+    assert sites.links is not None
+    address = Address(host="127.0.0.1", port=sites.links.port(AWS, AZURE, "service"))
+    await sites.links.isolate(AWS)
+    start = time.monotonic()
+    try:
+        with pytest.raises(Unreachable):
+            limit = timedelta(seconds=0.3)
+            await connect(address, service="payments", password=PASSWORD, statement=limit, deadline=limit)
+        assert time.monotonic() - start < 0.6
+    finally:
+        await sites.links.rejoin(AWS)
+    await eventually(service.is_ready)
+
+
+async def test_accounts_that_others_hold_are_waited_for_in_vain_only_so_long(sites: Sites, service: Service) -> None:
+    """The statement's own deadline: nothing happened, says so, and the session lives on."""
+    async with await sites.connect(AZURE) as holder, holder.transaction():
+        await holder.execute("SELECT FROM ledger.account WHERE id = ANY(%s) FOR UPDATE", (list(ACCOUNTS[:2]),))
+        answer = await service.pay(str(uuid4()))
+    assert (answer.status, answer.body["type"]) == (503, "urn:trimaran:problem:accounts-busy")
+    assert answer.body["outcome"] == "nothing-happened"
+    assert (await service.pay(str(uuid4()))).status == 201
 
 
 async def test_clients_that_hang_up_leak_nothing(service: Service) -> None:

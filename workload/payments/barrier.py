@@ -29,6 +29,8 @@ class Flight:
     reign: Reign
     target: int
     """Lowest position taken: the database answers as soon as this is confirmed."""
+    eldest: int
+    """Ticket of the waiter that has waited longest of those it took."""
     sent_before: int
     """First ticket given after this poll was sent."""
 
@@ -95,7 +97,9 @@ class Barrier:
         reign = taken[0].evidence.reign
         taken = [waiter for waiter in taken if waiter.evidence.reign == reign]
         target = min(waiter.evidence.lsn for waiter in taken)
-        flight = Flight(number=self._next_flight, reign=reign, target=target, sent_before=self._next_ticket)
+        flight = Flight(
+            number=self._next_flight, reign=reign, target=target, eldest=taken[0].ticket, sent_before=self._next_ticket
+        )
         self._next_flight += 1
         self._flights[flight.number] = flight
         self._covered_by.update((waiter.ticket, flight.number) for waiter in taken)

@@ -4,6 +4,7 @@ Unanswered
 ├── NothingHappened    certainly no payment was made by this attempt
 │   ├── NoWriter       no site is known to write, or the one asked says it does not
 │   ├── NoSession      the writer is known, but no session to it is free or alive
+│   ├── Busy           the database gave up waiting for accounts that others hold
 │   └── Rejected       the database refused the statement for a reason that is ours to mend
 └── OutcomeUnknown     it may or may not have been made, or may not last; the same key settles it
 """
@@ -23,6 +24,10 @@ class NoWriter(NothingHappened):
 
 class NoSession(NothingHappened):
     """No warm session became free in time."""
+
+
+class Busy(NothingHappened):
+    """The database's own deadline ended a wait for locks; the next attempt may well succeed."""
 
 
 class Rejected(NothingHappened):

@@ -1,7 +1,7 @@
 """Flies the barrier's polls: one poller per process serves every waiting answer.
 
 A waiter is never alone on the wire for long: whoever registered while all lanes were out travels together on the next one.
-Waiting happens inside the writer's database, where looking again costs no round trip.
+Followers that are far are waited for inside the writer's database, where looking again costs no round trip.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import psycopg
 from workload.payments.barrier import Barrier, Flight, Look, Waiter
 from workload.payments.errors import OutcomeUnknown
 from workload.payments.model import Evidence, Reign, format_lsn, parse_lsn
+from workload.payments.pace import Pace
 from workload.payments.session import Lost, Session
 
 AWAIT_BARRIER = (
@@ -50,6 +51,8 @@ class Lanes:
         self._deadline = patience + statement_deadline
         self._barrier = Barrier()
         self._answers: dict[int, asyncio.Future[None]] = {}
+        self._since: dict[int, float] = {}
+        self._pace = Pace()
         self._flying: set[asyncio.Task[None]] = set()
 
     @property
@@ -61,14 +64,16 @@ class Lanes:
         loop = asyncio.get_running_loop()
         waiter = self._barrier.register(evidence)
         answer = self._answers[waiter.ticket] = loop.create_future()
+        began = self._since[waiter.ticket] = loop.time()
         timer = loop.call_later(deadline.total_seconds(), self._give_up, waiter, "the barrier stayed closed until the deadline")
         try:
             self.fly()
             await answer
+            self._pace = self._pace.after(timedelta(seconds=loop.time() - began))
         finally:
             timer.cancel()
             self._barrier.withdraw(waiter)
-            del self._answers[waiter.ticket]
+            del self._answers[waiter.ticket], self._since[waiter.ticket]
 
     def fly(self) -> None:
         """Send a lane for every group of waiters that has none, while lanes are free."""
@@ -88,7 +93,7 @@ class Lanes:
     async def _fly(self, session: Session, flight: Flight) -> None:
         look = None
         try:
-            look = await session.run(partial(_look, flight=flight, patience=self._patience), self._deadline)
+            look = await session.run(partial(_look, flight=flight, patience=self._patience_for(flight)), self._deadline)
         except Lost:
             pass
         except psycopg.Error:
@@ -101,6 +106,10 @@ class Lanes:
             for waiter in landing.hopeless:
                 self._give_up(waiter, f"{flight.reign.site} is no longer the open writer of epoch {flight.reign.epoch}")
             self._crews[flight.reign.site].give_back(session)
+
+    def _patience_for(self, flight: Flight) -> timedelta:
+        now = asyncio.get_running_loop().time()
+        return self._pace.patience(timedelta(seconds=now - self._since.get(flight.eldest, now)), self._patience)
 
     def _give_up(self, waiter: Waiter, why: str) -> None:
         self._settle(waiter, lambda answer: answer.set_exception(OutcomeUnknown(why)))

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from workload.payments.errors import NoWriter, OutcomeUnknown, Rejected
+from workload.payments.errors import Busy, NoWriter, OutcomeUnknown, Rejected
 from workload.payments.model import Account, Decision, Evidence, Order, Outcome, Payment, Reign, parse_lsn
 from workload.payments.session import Lost, Session
 
@@ -46,6 +46,9 @@ ADMIT = f"SELECT {_REIGN} FROM trimaran.admit() AS a"
 
 NOT_ADMITTED = ("TR002", "TR003")
 """SQLSTATEs of the node's guard: not the writer, or not on the pinned timeline."""
+
+WAITED = ("57014", "55P03", "40P01")
+"""SQLSTATEs of a wait that was ended: by the statement's deadline, by the lock's, to break a deadlock."""
 
 
 class _NothingDone(Exception):
@@ -152,6 +155,8 @@ async def _translate(
     except _NothingDone as refusal:
         if refusal.error.sqlstate in NOT_ADMITTED:
             raise NoWriter(f"{site}: {refusal.error.diag.message_primary}") from refusal
+        if refusal.error.sqlstate in WAITED:
+            raise Busy(f"{site}: {refusal.error.diag.message_primary}") from refusal
         raise Rejected(f"{site}: {refusal.error.sqlstate} {refusal.error.diag.message_primary}") from refusal
     except Lost as lost:
         raise OutcomeUnknown(f"the connection to {site} was lost before the answer: {lost}") from lost

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from workload.payments.errors import NoSession, NothingHappened, NoWriter, OutcomeUnknown, Rejected, Unanswered
+from workload.payments.errors import Busy, NoSession, NothingHappened, NoWriter, OutcomeUnknown, Rejected, Unanswered
 from workload.payments.model import Outcome
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,6 +49,7 @@ def describe_unanswered(error: Unanswered) -> Problem:
     kind, status = {
         NoWriter: ("no-writer", 503),
         NoSession: ("writer-out-of-reach", 503),
+        Busy: ("accounts-busy", 503),
         OutcomeUnknown: ("outcome-unknown", 503),
         Rejected: ("database-refused", 500),
     }.get(type(error), ("unanswered", 500))

@@ -95,9 +95,13 @@ class Payments:
         Writes nothing. Concurrent callers share one attempt. Raises Unanswered.
         """
         async with self._proving:
-            age = self.proof_age
-            if age is None or age > self._tuning.freshness or self._proven != self._compass.writer:
+            if not self._is_proven():
                 await self._answer(_pass_guard)
+
+    def _is_proven(self) -> bool:
+        age = self.proof_age
+        is_fresh = age is not None and age <= self._tuning.freshness
+        return is_fresh and self._proven is not None and self._proven == self._compass.writer
 
     async def _answer(self, ask: Ask[A]) -> A:
         end = self._monotonic() + self._tuning.request_deadline.total_seconds()
