@@ -1,0 +1,101 @@
+"""One controller process: log, serve the operator API, work, and end quickly when told to.
+
+Stopping never waits for the far side: every step is idempotent and carries a token, so whoever takes a plan over repeats at most
+what does no harm. The session is revoked, and the next controller goes on at once.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from datetime import timedelta
+
+import structlog
+from aiohttp import web
+
+from controller import api
+from controller.settings import Settings
+from controller.wiring import Assembly, assembled
+
+log = structlog.get_logger()
+
+GRACE = timedelta(seconds=1.5)
+"""From the signal to the end of the process, whatever still hangs: a database call in a black hole ignores its cancellation."""
+
+YIELD = timedelta(seconds=0.3)
+"""For the work to end before the session is revoked, so that nobody here opens a new one."""
+
+
+def configure_logging() -> None:
+    """One JSON object per line on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def run(settings: Settings, listener: socket.socket) -> int:
+    """Work until SIGTERM or SIGINT; answers 0 then. A defect in the work ends the process with its traceback."""
+    configure_logging()
+    structlog.contextvars.bind_contextvars(site=settings.site)
+    try:
+        import uvloop as loops
+    except ImportError:
+        loops = asyncio  # type: ignore[misc]
+    loops.run(_until_told(settings, listener))
+    return 0
+
+
+async def _until_told(settings: Settings, listener: socket.socket) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _stop, told)
+    await serve(settings, listener, told)
+
+
+def _stop(told: asyncio.Event) -> None:
+    log.info("stopping")
+    told.set()
+    end = threading.Timer(GRACE.total_seconds(), os._exit, (0,))
+    end.daemon = True
+    end.start()
+
+
+async def serve(settings: Settings, listener: socket.socket, told: asyncio.Event) -> None:
+    """Serve and work until told to stop. Raises what ended the work, if anything did."""
+    async with assembled(settings) as assembly:
+        runner = web.AppRunner(
+            api.build(site=settings.site, loops=assembly.loops, coordination=assembly.store, clock=assembly.clock),
+            access_log=None,
+            shutdown_timeout=0.1,
+        )
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        log.info("serving", address="{}:{}".format(*listener.getsockname()[:2]))
+        try:
+            await _work(assembly, told)
+        finally:
+            await runner.cleanup()
+    log.info("stopped")
+
+
+async def _work(assembly: Assembly, told: asyncio.Event) -> None:
+    work, waiting = asyncio.create_task(assembly.work(), name="work"), asyncio.create_task(told.wait(), name="told")
+    try:
+        await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            await work
+    finally:
+        waiting.cancel()
+        work.cancel()
+        await asyncio.wait({work}, timeout=YIELD.total_seconds())

@@ -1,0 +1,208 @@
+"""One controller's settings: a TOML file and the passwords of the environment, read once into frozen values.
+
+Every problem is reported at once, with file, key and expectation, so that one edit mends them all.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from controller.core.model import Mode, Site
+from controller.core.policy import Policy
+from controller.errors import SettingsError, SettingsProblem
+from controller.settings_policy import problems, read_policy
+from controller.settings_rules import contradictory
+from controller.settings_tables import DatabaseTable, Route53Table, ServiceTable, SettingsTable
+
+FILE, ENVIRONMENT = "(file)", "environment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Where the operator API listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteSettings:
+    """One site as seen from this controller; both are base URLs without a slash at the end."""
+
+    cloud: str
+    region: str
+    edge: str
+    controller: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """How somebody reaches a database."""
+
+    host: str
+    port: int
+    options: str
+    """Further libpq settings, `key=value`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """Two accounts that exist for test payments."""
+
+    debtor: str
+    creditor: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameSettings:
+    """A name that is answered by weight; `ttl` in seconds, for records that do not exist yet."""
+
+    name: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route53Settings:
+    """One hosted zone, and in it the names of one service."""
+
+    endpoint: str | None
+    """None: AWS's own."""
+    zone: str
+    names: tuple[NameSettings, ...]
+    addresses: Mapping[Site, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """One service as this controller looks after it."""
+
+    name: str
+    writer: Site
+    """Writer the service is founded with; afterwards the posture holds it. So with the policy's mode and shares."""
+    canary: Canary
+    databases: Mapping[Site, DatabaseSettings]
+    streams: Mapping[Site, Mapping[Site, DatabaseSettings]]
+    """`streams[follower][publisher]`: the publisher as the follower's own server dials it."""
+    route53: Route53Settings | None
+    policy: Policy
+    control_password: str = field(repr=False)
+    stream_password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything one controller process needs to know."""
+
+    site: Site
+    """Its vantage, and its name."""
+    listen: Listen
+    etcd: tuple[str, ...]
+    """Client URLs of the members, own site's first."""
+    sites: Mapping[Site, SiteSettings]
+    services: Mapping[str, ServiceSettings]
+
+
+def password_variable(service: str, role: str) -> str:
+    """Environment variable that holds the password of a service's `control` or `stream` role."""
+    return f"TRIMARAN_{service.upper()}_{role.upper()}_PASSWORD"
+
+
+def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings in `path` with the passwords in `environ`. Raises SettingsError with every problem at once."""
+    document = _document(path)
+    found: list[SettingsProblem] = []
+
+    def tell(key: str, expected: str) -> None:
+        problem = SettingsProblem(file=str(path), key=key, expected=expected)
+        if problem not in found:
+            found.append(problem)
+
+    table: SettingsTable | None = None
+    try:
+        table = SettingsTable.model_validate(document)
+    except ValidationError as error:
+        for key, expected in problems(error):
+            tell(key or FILE, expected)
+    for key, expected in contradictory(document):
+        tell(key, expected)
+    services = document.get("services")
+    named: dict[str, Any] = services if isinstance(services, dict) else {}
+    policies = {name: _policy(name, given, tell) for name, given in named.items() if isinstance(given, dict)}
+    found += [
+        SettingsProblem(file=ENVIRONMENT, key=variable, expected="the password of that role; it is not set")
+        for variable in (password_variable(name, role) for name in named for role in ("control", "stream"))
+        if not environ.get(variable)
+    ]
+    if table is None or found:
+        raise SettingsError(found)
+    return _settings(table, policies, environ)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """The file as TOML. Raises SettingsError with one problem: nothing more can be said about a file that cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        expected = f"a readable file: {error.strerror}"
+    except UnicodeDecodeError as error:
+        expected = f"TOML in UTF-8: {error.reason} at byte {error.start}"
+    except tomllib.TOMLDecodeError as error:
+        expected = f"TOML: {error}"
+    raise SettingsError([SettingsProblem(file=str(path), key=FILE, expected=expected)])
+
+
+def _policy(service: str, given: Mapping[str, Any], tell: Callable[[str, str], None]) -> Policy:
+    """The policy of one service, whatever else is wrong with it."""
+    table, mode, shares = given.get("policy", {}), given.get("mode"), given.get("shares")
+    return read_policy(
+        table if isinstance(table, dict) else {},
+        mode=Mode(mode) if mode in list(Mode) else Mode.AUTOMATIC,
+        shares=shares if isinstance(shares, dict) and all(isinstance(share, int | float) for share in shares.values()) else {},
+        found=lambda key, expected: tell(f"services.{service}.policy.{key}", expected),
+    )
+
+
+def _settings(table: SettingsTable, policies: Mapping[str, Policy], environ: Mapping[str, str]) -> Settings:
+    return Settings(
+        site=Site(table.site),
+        listen=Listen(host=table.listen.host, port=table.listen.port),
+        etcd=tuple(table.etcd.endpoints),
+        sites={
+            Site(name): SiteSettings(cloud=site.cloud, region=site.region, edge=site.edge, controller=site.controller)
+            for name, site in table.sites.items()
+        },
+        services={name: _service(name, given, policies[name], environ) for name, given in table.services.items()},
+    )
+
+
+def _service(name: str, given: ServiceTable, policy: Policy, environ: Mapping[str, str]) -> ServiceSettings:
+    canary = given.canary
+    return ServiceSettings(
+        name=name,
+        writer=Site(given.writer),
+        canary=Canary(debtor=str(canary.debtor), creditor=str(canary.creditor), currency=canary.currency),
+        databases=_databases(given.databases),
+        streams={Site(follower): _databases(publishers) for follower, publishers in given.streams.items()},
+        route53=_route53(given.dns.route53) if given.dns.route53 else None,
+        policy=policy,
+        control_password=environ[password_variable(name, "control")],
+        stream_password=environ[password_variable(name, "stream")],
+    )
+
+
+def _databases(given: Mapping[str, DatabaseTable]) -> Mapping[Site, DatabaseSettings]:
+    return {Site(site): DatabaseSettings(host=one.host, port=one.port, options=one.options) for site, one in given.items()}
+
+
+def _route53(given: Route53Table) -> Route53Settings:
+    return Route53Settings(
+        endpoint=given.endpoint,
+        zone=given.zone,
+        names=tuple(NameSettings(name=one.name, ttl=one.ttl) for one in given.names),
+        addresses={Site(site): address for site, address in given.addresses.items()},
+    )

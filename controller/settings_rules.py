@@ -1,0 +1,84 @@
+"""What the tables of a settings file say about each other.
+
+Rules for changing this file: it reads the raw document, where anything may be missing or of the wrong kind, so that a mistake in
+one table hides no mistake in another; what is missing altogether has been told already by the shapes.
+"""
+
+from collections.abc import Iterator, Mapping
+
+Problem = tuple[str, str]
+"""Dotted key, and what was expected there."""
+
+
+def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
+    """Every pair of tables that cannot both be meant."""
+    sites = frozenset(_table(document, "sites"))
+    site = document.get("site")
+    if sites and isinstance(site, str) and site not in sites:
+        yield "site", f"one of the sites of this file: {_names(sites)}, not {site!r}"
+    urls = _table(document, "etcd").get("endpoints")
+    if isinstance(urls, list) and len(set(map(str, urls))) < len(urls):
+        yield "etcd.endpoints", "every member once"
+    if sites:
+        for name, service in _table(document, "services").items():
+            if isinstance(service, dict):
+                yield from _of_service(f"services.{name}", service, sites)
+
+
+def _of_service(key: str, service: Mapping[str, object], sites: frozenset[str]) -> Iterator[Problem]:
+    writer = service.get("writer")
+    if isinstance(writer, str) and writer not in sites:
+        yield f"{key}.writer", f"one of the sites of this file: {_names(sites)}, not {writer!r}"
+    yield from _exactly(
+        f"{key}.databases", service.get("databases"), sites, "every site's database, as seen from this controller"
+    )
+    yield from _of_streams(f"{key}.streams", service.get("streams"), sites)
+    yield from _among(f"{key}.shares", service.get("shares"), sites)
+    policy = _table(service, "policy")
+    yield from _among(f"{key}.policy.capacities", policy.get("capacities"), sites)
+    vantages = policy.get("vantages")
+    if isinstance(vantages, int) and vantages > len(sites):
+        yield f"{key}.policy.vantages", f"at most {len(sites)}, one per site"
+    canary = _table(service, "canary")
+    if canary.get("debtor") is not None and canary.get("debtor") == canary.get("creditor"):
+        yield f"{key}.canary.creditor", "another account than the debtor's"
+    route53 = _table(_table(service, "dns"), "route53")
+    if route53:
+        yield from _exactly(f"{key}.dns.route53.addresses", route53.get("addresses"), sites, "the address of every site's edge")
+
+
+def _of_streams(key: str, streams: object, sites: frozenset[str]) -> Iterator[Problem]:
+    """One address for every ordered pair: after a failover anybody may have to follow anybody."""
+    if not isinstance(streams, dict):
+        return
+    yield from _exactly(key, streams, sites, "one table for every follower")
+    for follower, publishers in streams.items():
+        if follower in sites:
+            others = sites - {follower}
+            yield from _exactly(
+                f"{key}.{follower}", publishers, others, f"every other site's database as {follower}'s server dials it"
+            )
+
+
+def _exactly(key: str, table: object, wanted: frozenset[str], what: str) -> Iterator[Problem]:
+    if not isinstance(table, dict):
+        return
+    for missing in sorted(wanted - set(table)):
+        yield f"{key}.{missing}", f"{what}; it is missing"
+    for strange in sorted(set(table) - wanted):
+        yield f"{key}.{strange}", f"one of {_names(wanted)}"
+
+
+def _among(key: str, table: object, sites: frozenset[str]) -> Iterator[Problem]:
+    if isinstance(table, dict):
+        for strange in sorted(set(table) - sites):
+            yield f"{key}.{strange}", f"one of {_names(sites)}"
+
+
+def _table(document: Mapping[str, object], name: str) -> dict[str, object]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _names(sites: frozenset[str]) -> str:
+    return ", ".join(sorted(sites))

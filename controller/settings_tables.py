@@ -1,0 +1,167 @@
+"""The shape of a controller's settings file: which keys there are, and what each of them may hold.
+
+Rules for changing this file: one table, one class; only what a table can say about itself. What two tables say about each other
+stands in `settings_rules`.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from controller.core.model import Mode
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+
+
+def duration(given: object) -> timedelta:
+    """A length of time as people write it: `250ms`, `2s`, `10m`, `1h`. Raises ValueError."""
+    found = DURATION.fullmatch(given) if isinstance(given, str) else None
+    if found is None:
+        raise ValueError('a duration such as "250ms", "2s", "10m" or "1h"')
+    return timedelta(seconds=float(found[1]) * UNITS[found[2]])
+
+
+def web_address(given: str) -> str:
+    """A base URL without a slash at its end. Raises ValueError."""
+    if re.fullmatch(r"https?://[^/\s]+(/[^\s]*)?", given) is None:
+        raise ValueError('a base URL such as "http://127.0.0.1:8001"')
+    return given.rstrip("/")
+
+
+def libpq_options(given: str) -> str:
+    """Further libpq settings as `key=value` pairs. Raises ValueError."""
+    try:
+        conninfo_to_dict(given)
+    except ProgrammingError as error:
+        raise ValueError(f"libpq settings such as sslmode=verify-full: {str(error).strip()}") from error
+    return given
+
+
+def one_word(pattern: str, said: str) -> AfterValidator:
+    """Text that fits a pattern; the message is made of words instead of the pattern."""
+
+    def check(given: str) -> str:
+        if re.fullmatch(pattern, given) is None:
+            raise ValueError(said)
+        return given
+
+    return AfterValidator(check)
+
+
+SITE = r"[a-z][a-z0-9]{0,11}"
+SERVICE = r"[a-z][a-z0-9_]{0,19}"
+# Both are part of names of slots, which PostgreSQL allows 63 lower-case letters, digits and underscores.
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Url = Annotated[str, AfterValidator(web_address)]
+Options = Annotated[str, AfterValidator(libpq_options)]
+SiteName = Annotated[str, one_word(SITE, "a site's name: a lower-case letter, then up to 11 lower-case letters or digits")]
+ServiceName = Annotated[str, one_word(SERVICE, "a service's name: a lower-case letter, then up to 19 of a-z, 0-9 and _")]
+Text = Annotated[str, Field(min_length=1)]
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Ratio = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+
+
+class Table(BaseModel):
+    """Anything unknown in a table is a mistake, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ListenTable(Table):
+    """`[listen]`"""
+
+    host: Text
+    port: Port
+
+
+class EtcdTable(Table):
+    """`[etcd]`"""
+
+    endpoints: Annotated[list[Url], Field(min_length=1)]
+
+
+class SiteTable(Table):
+    """`[sites.SITE]`"""
+
+    cloud: Text
+    region: Text
+    edge: Url
+    controller: Url
+
+
+class CanaryTable(Table):
+    """`services.SERVICE.canary`"""
+
+    debtor: UUID
+    creditor: UUID
+    currency: Annotated[str, one_word("[A-Z]{3}", "three capital letters as in ISO 4217")]
+    amount: Literal[1] = 1
+
+
+class DatabaseTable(Table):
+    """`[services.SERVICE.databases.SITE]` and `[services.SERVICE.streams.FOLLOWER.PUBLISHER]`"""
+
+    host: Text
+    port: Port
+    options: Options = ""
+
+
+class NameTable(Table):
+    """One of `services.SERVICE.dns.route53.names`"""
+
+    name: Text
+    ttl: Annotated[int, Field(strict=True, ge=0, le=2_147_483_647)]
+
+
+class Route53Table(Table):
+    """`[services.SERVICE.dns.route53]`"""
+
+    endpoint: Url | None = None
+    region: Literal["us-east-1"] = "us-east-1"
+    zone: Text
+    names: Annotated[list[NameTable], Field(min_length=1)]
+    addresses: dict[SiteName, Text]
+
+
+class DnsTable(Table):
+    """`[services.SERVICE.dns]`"""
+
+    route53: Route53Table | None = None
+
+
+class FreezeTable(Table):
+    """One of `services.SERVICE.policy.freezes`"""
+
+    start: Annotated[AwareDatetime, Field(strict=True)]
+    end: Annotated[AwareDatetime, Field(strict=True)]
+    reason: Text
+
+
+class ServiceTable(Table):
+    """`[services.SERVICE]`; its policy is read field by field, so that one bad field hides no other."""
+
+    mode: Mode
+    writer: SiteName
+    shares: dict[SiteName, Ratio]
+    canary: CanaryTable
+    databases: dict[SiteName, DatabaseTable]
+    streams: dict[SiteName, dict[SiteName, DatabaseTable]]
+    dns: DnsTable = DnsTable()
+    policy: dict[str, object] = {}
+
+
+class SettingsTable(Table):
+    """The whole file."""
+
+    site: SiteName
+    listen: ListenTable
+    etcd: EtcdTable
+    sites: Annotated[dict[SiteName, SiteTable], Field(min_length=2)]
+    services: Annotated[dict[ServiceName, ServiceTable], Field(min_length=1)]

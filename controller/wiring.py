@@ -1,0 +1,209 @@
+"""Puts one controller process together from its settings. The only module that names concrete classes.
+
+Probing and acting have database sessions of their own: a probe that hangs in a black hole holds its session until its patience is
+over, and a cut that waited behind it would be late by as much.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+import aiohttp
+import structlog
+
+from controller.actions import Actions
+from controller.caretaker import Caretaker
+from controller.clock import SystemClock
+from controller.coordination.etcd import Etcd
+from controller.coordination.store import Store
+from controller.core import naming
+from controller.core.model import Epoch, Posture, Site
+from controller.errors import TrimaranError
+from controller.execute import Executor
+from controller.loop import Loop
+from controller.observe import Observer
+from controller.ports import Clock, Dns
+from controller.postgres.database import PostgresDatabase
+from controller.postgres.node import Node
+from controller.postgres.session import Address, Sessions
+from controller.probing.canary_probe import CanaryProbe
+from controller.probing.http_probe import HttpProbe
+from controller.probing.sql_probe import SqlProbe
+from controller.providers.aws.dns import Route53
+from controller.providers.aws.records import WeightedName
+from controller.providers.aws.session import route53_client
+from controller.settings import DatabaseSettings, Route53Settings, ServiceSettings, Settings
+
+log = structlog.get_logger()
+
+FOUND_AGAIN = timedelta(seconds=0.2)
+"""Before founding is tried again while etcd does not answer."""
+
+Databases = Mapping[Site, PostgresDatabase]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """Every part of one controller process, put together and not yet running."""
+
+    settings: Settings
+    store: Store
+    loops: Mapping[str, Loop]
+    caretakers: tuple[Caretaker, ...]
+    clock: Clock
+
+    async def found(self, service: ServiceSettings) -> None:
+        """Have a posture for the service; tries until etcd answers, and keeps an existing one."""
+        while True:
+            try:
+                await self.store.found(first_posture(service, self.settings))
+                return
+            except TrimaranError as error:
+                log.warning("found", service=service.name, error=str(error))
+                await self.clock.sleep(FOUND_AGAIN)
+
+    async def work(self) -> None:
+        """Found what is new, then observe, decide and act until cancelled."""
+        self.store.session.start()
+        async with asyncio.TaskGroup() as tasks:
+            for service in self.settings.services.values():
+                tasks.create_task(self.found(service), name=f"found {service.name}")
+            for name, loop in self.loops.items():
+                tasks.create_task(loop.run(), name=f"loop {name}")
+            for caretaker in self.caretakers:
+                tasks.create_task(caretaker.run(), name=f"caretaker {caretaker.loop.service}")
+
+
+def first_posture(service: ServiceSettings, settings: Settings) -> Posture:
+    """What a service starts from: epoch 1, with every follower counted from the first payment on (`postgres.provision`)."""
+    return Posture(
+        service=service.name,
+        epoch=Epoch(1),
+        writer=service.writer,
+        reign=Epoch(1),
+        must_cut=frozenset(settings.sites) - {service.writer},
+        weights={site: service.policy.share(site) for site in settings.sites},
+        mode=service.policy.mode,
+    )
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Assembly]:
+    """The parts, with their connections closed at the end and the session revoked, so that nobody waits for it to lapse."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        etcd = Etcd(settings.etcd)
+        stack.push_async_callback(etcd.close)
+        store = Store(etcd, controller=settings.site, clock=clock)
+        warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar()))
+        loops, caretakers = {}, []
+        for service in settings.services.values():
+            probed, acted = (_databases(service, settings, stack) for _ in range(2))
+            authorities = (_route53(service.name, service.route53),) if service.route53 else ()
+            loop = loops[service.name] = Loop(
+                service=service.name,
+                controller=settings.site,
+                coordination=store,
+                observer=_observer(service, settings, probed, http, clock),
+                executor=_executor(service, settings, store, acted, authorities, http, clock),
+                policy=service.policy,
+                clock=clock,
+            )
+            caretakers.append(
+                Caretaker(site=settings.site, loop=loop, database=acted[settings.site], authorities=authorities, clock=clock)
+            )
+        stack.push_async_callback(store.session.stop)
+        yield Assembly(settings=settings, store=store, loops=loops, caretakers=tuple(caretakers), clock=clock)
+
+
+def _observer(
+    service: ServiceSettings, settings: Settings, probed: Databases, http: aiohttp.ClientSession, clock: Clock
+) -> Observer:
+    """Edges are asked for `/healthz`, which answers for its own site alone: readiness needs the writer, wherever that is."""
+    return Observer(
+        vantage=settings.site,
+        edges={site: HttpProbe(session=http, url=f"{seen.edge}/healthz", clock=clock) for site, seen in settings.sites.items()},
+        databases={site: SqlProbe(database, clock) for site, database in probed.items()},
+        policy=service.policy,
+        clock=clock,
+    )
+
+
+def _executor(
+    service: ServiceSettings,
+    settings: Settings,
+    store: Store,
+    acted: Databases,
+    authorities: tuple[Dns, ...],
+    http: aiohttp.ClientSession,
+    clock: Clock,
+) -> Executor:
+    actions = Actions(
+        service=service.name,
+        databases=acted,
+        authorities=authorities,
+        canaries={
+            site: CanaryProbe(
+                session=http,
+                url=f"{seen.edge}/v1/payments",
+                debtor=service.canary.debtor,
+                creditor=service.canary.creditor,
+                currency=service.canary.currency,
+                new_key=_canary_key,
+                clock=clock,
+            )
+            for site, seen in settings.sites.items()
+        },
+        clock=clock,
+    )
+    return Executor(coordination=store, actions=actions, clock=clock)
+
+
+def _canary_key() -> str:
+    return f"canary-{uuid4()}"
+
+
+def _databases(service: ServiceSettings, settings: Settings, stack: AsyncExitStack) -> Databases:
+    databases = {site: PostgresDatabase(_node(service, site)) for site in settings.sites}
+    for database in databases.values():
+        stack.push_async_callback(database.close)
+    return databases
+
+
+def _node(service: ServiceSettings, site: Site) -> Node:
+    control, stream = naming.control_role(service.name), naming.stream_role(service.name)
+    return Node(
+        service=service.name,
+        site=site,
+        sessions=Sessions(_address(service, service.databases[site], control, service.control_password)),
+        publishers={
+            publisher: _address(service, seen, stream, service.stream_password)
+            for publisher, seen in service.streams[site].items()
+        },
+    )
+
+
+def _address(service: ServiceSettings, seen: DatabaseSettings, user: str, password: str) -> Address:
+    return Address(
+        host=seen.host,
+        port=seen.port,
+        database=naming.database(service.name),
+        user=user,
+        password=password,
+        options=seen.options,
+    )
+
+
+def _route53(service: str, settings: Route53Settings) -> Dns:
+    return Route53(
+        client=partial(route53_client, endpoint_url=settings.endpoint),
+        zone_id=settings.zone,
+        service=service,
+        names=[WeightedName(name=one.name, ttl=one.ttl) for one in settings.names],
+        addresses=settings.addresses,
+    )
