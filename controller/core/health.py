@@ -1,7 +1,7 @@
 """From probes to opinions to agreement: who says that a part of a site is failing, and whether that is enough.
 
 Rules for changing this file: unknown is a third answer and every doubt ends there; nothing here may turn missing, old or
-self-inflicted evidence into an accusation. The numbers of `docs/` (calm in noise, 1.6 s to agree on a death) are tested against it.
+self-inflicted evidence into an accusation. Calm in noise and 1.6 s to agree on a death are tested against it, together.
 
 How a vantage measures. One probe per target is in flight; every `probe_timeout` of silence counts as a miss *while the probe
 goes on waiting*, and a late answer takes the misses back. Giving the probe up at its timeout instead would close the database
@@ -120,13 +120,11 @@ def suspects_itself(vantage: Site, opinions: Mapping[Site, Mapping[Part, Opinion
     others = [parts for site, parts in opinions.items() if site != vantage and parts]
     if len(others) < 2:
         return False
-    every = [item for parts in others for item in parts.items()]
-    return all(_nearly_failing(part, said, policy) for part, said in every) and any(
-        said.health is Health.FAILING for _, said in every
-    )
+    every = [said for parts in others for said in parts.values()]
+    return all(_nearly_failing(said, policy) for said in every) and any(said.health is Health.FAILING for said in every)
 
 
-def _nearly_failing(part: Part, said: Opinion, policy: Policy) -> bool:
+def _nearly_failing(said: Opinion, policy: Policy) -> bool:
     return said.health is Health.FAILING or said.misses >= policy.misses_to_accuse - 1
 
 

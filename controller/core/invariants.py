@@ -1,7 +1,7 @@
 """The promises of the design as claims that can be executed over plain values; tests, the simulation and the lab all use these.
 
-Rules for changing this file: a claim reads records, never the code it judges; it names the first piece of evidence for each breach,
-so that a person can look it up. No claim may pass on an empty ledger by accident: what was acknowledged must be found.
+Rules for changing this file: a claim reads records, never the code it judges; it names the evidence for each breach, so that a
+person can look it up. No claim may pass on an empty ledger by accident: what was acknowledged must be found.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

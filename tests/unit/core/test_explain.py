@@ -7,11 +7,7 @@ from controller.core.decide import Decision, State, decide
 from controller.core.explain import DECISION, explain, explain_decision, explain_reason, record
 from controller.core.guards import OVERRIDDEN
 from controller.core.model import JournalEntry, Mode, Reason, Verdict
-from tests.unit.core.worlds import AWS, AZURE, GCP, START, World, at, everybody, follower, posture
-
-DEAD = World(
-    words=everybody(AZURE, but=(AZURE,)), silent=frozenset({AZURE}), facts={AWS: follower(AWS), GCP: follower(GCP)}, vantage=AWS
-)
+from tests.unit.core.worlds import DEAD, START, World, at, posture
 
 
 def told(world: World) -> str:

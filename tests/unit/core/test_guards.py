@@ -23,13 +23,9 @@ from controller.core.proposals import (
     Switchover,
     TakeOver,
 )
-from tests.unit.core.worlds import AWS, AZURE, GCP, START, World, at, everybody, follower, plan, posture, under_way, writing
+from tests.unit.core.worlds import AWS, AZURE, DEAD, GCP, START, World, at, everybody, follower, plan, posture, under_way, writing
 
 AUTO, OPERATOR = Trigger.AUTOMATIC, Trigger.OPERATOR
-DEAD = World(
-    words=everybody(AZURE, but=(AZURE,)), silent=frozenset({AZURE}), facts={AWS: follower(AWS), GCP: follower(GCP)}, vantage=AWS
-)
-"""azure's cloud is gone, as aws sees it."""
 LEAVE = Failover(site=AZURE, weights={AWS: 1, AZURE: 0, GCP: 1}, trigger=AUTO, because="azure is failing")
 MOVE = Switchover(to=AWS, trigger=OPERATOR, because="maintenance", by="kim")
 DRAIN_AWS = DrainOnly(weights={AWS: 0, AZURE: 1, GCP: 1}, trigger=AUTO, because="aws's edge is failing")

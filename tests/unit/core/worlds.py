@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.core.circumstances import Circumstances, circumstances
+from controller.core.decide import Decision, State, decide
 from controller.core.limits import AutomaticFailover
 from controller.core.model import (
     Aged,
@@ -167,3 +168,30 @@ def plan(kind: PlanKind, **changes: Any) -> Plan:
 def under_way(kind: PlanKind, *, owner_alive: bool = True, **changes: Any) -> Running:
     """A plan under way and its owner."""
     return Running(plan=plan(kind, **changes), owner="controller-aws", owner_alive=owner_alive)
+
+
+DEAD = World(
+    words=everybody(AZURE, but=(AZURE,)),
+    silent=frozenset({AZURE}),
+    facts={AWS: follower(AWS), GCP: follower(GCP)},
+    vantage=AWS,
+)
+"""azure's cloud is gone, as aws sees it."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as a plain value."""
+
+    verb: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    reason: str = "because"
+    id: str = "r1"
+    by: str = "kim"
+    at: datetime = START
+
+
+def decided(world: World, *asked: Asked, seconds: float = 0, state: State | None = None) -> Decision:
+    """One decision of this world's controller."""
+    state = state or State(failovers=world.history)
+    return decide(state, world.snapshot(), world.running, asked, world.policy, at(seconds))
