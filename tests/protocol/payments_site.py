@@ -1,6 +1,7 @@
 """Two sites of the payments service on real PostgreSQL: azure writes, aws follows, links between them that can be cut."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -143,7 +144,7 @@ async def eventually(question: Any, patience: timedelta = timedelta(seconds=15))
 @asynccontextmanager
 async def one_site(name: str) -> AsyncIterator[Sites]:
     """The writer alone, its ledger founded and its ack set empty."""
-    with Workspace(name) as workspace:
+    with Workspace(f"{name}-{os.getpid()}") as workspace:
         server = await create_server(workspace, AZURE, find_postgres())
         sites = Sites(workspace=workspace, servers={AZURE: server})
         await server.start()
@@ -154,7 +155,7 @@ async def one_site(name: str) -> AsyncIterator[Sites]:
 @asynccontextmanager
 async def two_sites(name: str) -> AsyncIterator[Sites]:
     """The writer and its follower, streaming."""
-    with Workspace(name) as workspace:
+    with Workspace(f"{name}-{os.getpid()}") as workspace:
         binaries = find_postgres()
         servers = {site: await create_server(workspace, site, binaries) for site in (AZURE, AWS)}
         pairs = [(source, target, kind) for source, target in ((AZURE, AWS), (AWS, AZURE)) for kind in ("stream", "service")]
