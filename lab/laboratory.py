@@ -1,0 +1,220 @@
+"""Three clouds on one laptop, assembled: links, databases, etcd, emulated AWS, name server, controllers, payments services."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+
+import aiohttp
+
+from lab.addresses import LOCAL
+from lab.authority import Authority, start_authority
+from lab.binaries import EtcdBinary, PostgresBinaries, find_etcd, find_postgres
+from lab.cabling import CLIENTS, SITES, Cabling, Door, lay_cables, lay_etcd
+from lab.errors import LabError
+from lab.etcd import EtcdCluster
+from lab.faults import Faults
+from lab.founding import Passwords, account_ids, found_databases
+from lab.postgres import PostgresServer, create_server
+from lab.processes import Supervised
+from lab.site import Site
+from lab.site_settings import ADDRESSES, controller_settings, service_settings
+from lab.witness import Witness
+from lab.workspace import Workspace
+
+ACCOUNTS = 200
+LOOK = 0.05
+STARTED = timedelta(seconds=60)
+"""The whole lab, on a busy machine; it took about ten seconds on an idle one with two cores."""
+
+Say = Callable[[str], None]
+"""Told what is being done, before anything that may take longer than a second."""
+
+
+class NothingInstalledError(LabError):
+    """PostgreSQL or etcd is missing; says what to install."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laboratory:
+    """A running lab."""
+
+    workspace: Workspace
+    cabling: Cabling
+    etcd: EtcdCluster
+    sites: Mapping[str, Site]
+    authority: Authority
+    faults: Faults
+    witness: Witness
+    passwords: Passwords
+    accounts: tuple[str, ...]
+    postgres: PostgresBinaries
+
+    def controllers(self) -> Mapping[str, str]:
+        """Operator API of each controller, for the person at the laptop, who is not behind any link."""
+        return {site: f"http://{LOCAL}:{self.cabling.direct(site, Door.CONTROLLER)}" for site in SITES}
+
+    def routes(self) -> Mapping[str, Mapping[str, object]]:
+        """Where the internet takes each address of the zone: the client link of one site's edge."""
+        return {
+            address: {"site": site, "port": self.cabling.port(CLIENTS, site, Door.EDGE), "host": LOCAL}
+            for site, address in ADDRESSES.items()
+        }
+
+    def processes(self) -> Mapping[str, Supervised]:
+        """Every process by its label."""
+        everyone = [process for site in self.sites.values() for process in site.processes()]
+        everyone += [self.cabling.links.process, self.authority.api, self.authority.nameserver]
+        return {process.label: process for process in everyone}
+
+    def parts(self) -> tuple[Mapping[str, str], ...]:
+        """What is real here and what is emulated."""
+        real = {"PostgreSQL": self.postgres.version, "etcd": self.etcd.binary.version, "controllers": "this checkout"}
+        emulated = {"AWS Route 53 API": "moto " + _version("moto"), "name server": "this checkout", "network": "this checkout"}
+        return (
+            *({"name": name, "kind": "real", "version": version} for name, version in real.items()),
+            {"name": "payments service", "kind": "real", "version": "this checkout"},
+            {"name": "AWS SDK", "kind": "real", "version": "boto3 " + _version("boto3")},
+            *({"name": name, "kind": "emulated", "version": version} for name, version in emulated.items()),
+        )
+
+    async def wait_until_whole(self, deadline: timedelta, member: str | None = None, say: Say | None = None) -> timedelta:
+        """Return once one writer reigns and every other site (or this member) counts; answers how long that took.
+
+        Raises LabError at the deadline with what is still missing. `say` hears every change of that.
+        """
+        began, said = time.monotonic(), ""
+        while missing := await self.witness.unfinished(member):
+            if say is not None and missing != said:
+                say(missing)
+            said = missing
+            if time.monotonic() - began > deadline.total_seconds():
+                raise LabError(f"after {deadline.total_seconds():.0f} s {missing}")
+            await asyncio.sleep(LOOK * 2)
+        return timedelta(seconds=time.monotonic() - began)
+
+
+def find_parts() -> tuple[PostgresBinaries, EtcdBinary]:
+    """The real parts. Raises NothingInstalledError with one line that says what to install."""
+    try:
+        return find_postgres(), find_etcd()
+    except LabError as error:
+        raise NothingInstalledError(str(error)) from error
+
+
+@asynccontextmanager
+async def laboratory(
+    name: str = "lab", *, say: Say = lambda _: None, policy: Sequence[str] = (), accounts: int = ACCOUNTS
+) -> AsyncIterator[Laboratory]:
+    """A lab for the length of the block; nothing of it is left afterwards, however the block ends.
+
+    `policy`: further lines of the controllers' policy tables. Raises NothingInstalledError, or LabError when a lab of this name
+    runs or something does not start within its deadline.
+    """
+    postgres, etcd = find_parts()
+    with Workspace(name) as workspace:
+        async with asyncio.timeout(STARTED.total_seconds()):
+            lab = await _assemble(workspace, postgres, etcd, say, policy, accounts)
+        try:
+            yield lab
+        finally:
+            await lab.witness.close()
+
+
+async def _assemble(
+    workspace: Workspace, postgres: PostgresBinaries, binary: EtcdBinary, say: Say, policy: Sequence[str], accounts: int
+) -> Laboratory:
+    say("links between the sites")
+    cabling = await lay_cables(workspace)
+    say("PostgreSQL servers, etcd members, the emulated AWS API and the name server")
+    authority, etcd, servers = await asyncio.gather(
+        start_authority(workspace, cabling.direct("route53", Door.API)),
+        _start_etcd(workspace, cabling, binary),
+        _start_servers(workspace, cabling, postgres),
+    )
+    cabling = await lay_etcd(cabling, etcd)
+    passwords = Passwords()
+    sites = {name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, passwords=passwords) for name in SITES}
+    for name, site in sites.items():
+        site.write(service_settings(cabling, name), controller_settings(cabling, name, authority.zone_id, policy))
+    say("ledgers, streams, controllers and payments services")
+    payers = account_ids(accounts)
+    founding = asyncio.create_task(found_databases(servers, cabling, passwords, payers))
+    for site in sites.values():
+        site.start_service()  # importing takes most of a start: meanwhile the databases are founded
+    await founding
+    for site in sites.values():
+        site.start_controller()
+    lab = Laboratory(
+        workspace=workspace,
+        cabling=cabling,
+        etcd=etcd,
+        sites=sites,
+        authority=authority,
+        faults=Faults(cabling.links, sites, authority),
+        witness=Witness(cabling, passwords),
+        passwords=passwords,
+        accounts=tuple(map(str, payers)),
+        postgres=postgres,
+    )
+    say("waiting until every site serves and every controller sees every site")
+    await _await_service(lab)
+    return lab
+
+
+async def _start_etcd(workspace: Workspace, cabling: Cabling, binary: EtcdBinary) -> EtcdCluster:
+    etcd = await EtcdCluster.create(workspace, cabling.links, binary, SITES)
+    await etcd.start()
+    return etcd
+
+
+async def _start_servers(workspace: Workspace, cabling: Cabling, binaries: PostgresBinaries) -> Mapping[str, PostgresServer]:
+    async def start(site: str) -> PostgresServer:
+        server = await create_server(workspace, site, binaries, port=cabling.direct(site, Door.DATABASE))
+        await server.start()
+        return server
+
+    return {server.site: server for server in await asyncio.gather(*map(start, SITES))}
+
+
+async def _await_service(lab: Laboratory, deadline: timedelta = timedelta(seconds=30)) -> None:
+    """Until every edge is ready, three vantages publish, and the service is whole. Raises LabError with what is missing."""
+    until = time.monotonic() + deadline.total_seconds()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as http:
+        while missing := await _missing(lab, http):
+            for process in lab.processes().values():
+                if not process.alive:
+                    raise LabError(f"{process.label} ended while the lab started: {process.tail(5)}")
+            if time.monotonic() > until:
+                raise LabError(f"{missing} after {deadline.total_seconds():.0f} s")
+            await asyncio.sleep(LOOK)
+
+
+async def _missing(lab: Laboratory, http: aiohttp.ClientSession) -> str:
+    for site in SITES:
+        if not await _answers(http, f"http://{LOCAL}:{lab.cabling.direct(site, Door.EDGE)}/readyz"):
+            return f"the payments service of {site} is not ready: {lab.processes()[f'payments-{site}'].tail(2)}"
+    control = await lab.witness.control()
+    seen = control.observations.keys() if control else ()
+    if silent := [site for site in SITES if site not in seen]:
+        return f"the controllers of {', '.join(silent)} have published nothing"
+    return await lab.witness.unfinished()
+
+
+async def _answers(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(url) as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+def _version(distribution: str) -> str:
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,100 @@
+"""How things stand, asked of etcd and the databases themselves, past links, services and controllers."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+from controller.clock import SystemClock
+from controller.coordination.etcd import Etcd
+from controller.coordination.store import Store
+from controller.core import naming
+from controller.core.model import JournalEntry, NodeFacts, Role
+from controller.core.model import Site as SiteName
+from controller.errors import TrimaranError
+from controller.ports import Control
+from controller.postgres.database import PostgresDatabase
+from controller.postgres.node import Node
+from controller.postgres.session import Address, Sessions
+from lab.addresses import LOCAL
+from lab.cabling import SITES, Cabling, Door
+from lab.founding import Passwords
+from lab.site_settings import SERVICE
+
+ASK = timedelta(seconds=1)
+
+
+class Witness:
+    """Reads only: it holds no session in etcd and changes nothing in a database."""
+
+    def __init__(self, cabling: Cabling, passwords: Passwords) -> None:
+        urls = [f"http://{LOCAL}:{cabling.direct(site, Door.ETCD)}" for site in SITES]
+        self._etcd = Etcd(urls, call_deadline=timedelta(seconds=0.5), deadline=timedelta(seconds=2))
+        self._store = Store(self._etcd, controller="lab", clock=SystemClock())
+        self._databases = {site: PostgresDatabase(_node(site, cabling, passwords)) for site in SITES}
+
+    async def control(self) -> Control | None:
+        """What the controllers want and see; None before the service was founded or while etcd has no majority."""
+        try:
+            return await self._store.read(SERVICE)
+        except TrimaranError:
+            return None
+
+    async def journal(self, after: int = 0) -> tuple[JournalEntry, ...]:
+        """Entries above a sequence. Raises TrimaranError when etcd has no majority."""
+        return await self._store.journal(SERVICE, after)
+
+    async def facts(self) -> Mapping[str, NodeFacts]:
+        """What every database that answers within a second says of itself."""
+
+        async def ask(site: str) -> NodeFacts | None:
+            try:
+                return await self._databases[site].facts(ASK)
+            except TrimaranError:
+                return None
+
+        answers = await asyncio.gather(*map(ask, SITES))
+        return {site: facts for site, facts in zip(SITES, answers, strict=True) if facts is not None}
+
+    async def unfinished(self, member: str | None = None) -> str:
+        """What still keeps the service from being whole, in words; empty when nothing does.
+
+        Whole: one writer of the reign that etcd names, every other site a seeded follower whose confirmations count, the reign
+        settled, no plan under way. `member` asks about this site only.
+        """
+        control = await self.control()
+        if control is None:
+            return "etcd does not answer"
+        posture, facts = control.posture, await self.facts()
+        writer = facts.get(posture.writer)
+        if writer is None or writer.role is not Role.WRITER or writer.epoch != posture.reign:
+            return f"{posture.writer} is not yet the writer of epoch {posture.reign}"
+        for site in SITES if member is None else (member,):
+            stream = naming.stream(SERVICE, posture.reign, posture.writer, SiteName(site))
+            if site == posture.writer:
+                continue
+            node = facts.get(site)
+            if node is None or node.role is not Role.FOLLOWER:
+                return f"{site} is {node.role if node else 'silent'}, not yet a follower"
+            if not any(one.name == stream and one.seeded and one.running for one in node.subscriptions):
+                return f"{site} does not stream from {posture.writer} yet"
+            if stream not in writer.ack_slots or site not in posture.must_cut:
+                return f"{site} does not count for acknowledgements yet"
+        if control.plan is not None:
+            return f"plan {control.plan.kind} is in phase {control.plan.phase}"
+        return "" if posture.settled else "the reign is not settled"
+
+    async def close(self) -> None:
+        """End every connection."""
+        await self._etcd.close()
+        await asyncio.gather(*(database.close() for database in self._databases.values()))
+
+
+def _node(site: str, cabling: Cabling, passwords: Passwords) -> Node:
+    address = Address(
+        host=LOCAL,
+        port=cabling.direct(site, Door.DATABASE),
+        database=naming.database(SERVICE),
+        user=naming.control_role(SERVICE),
+        password=passwords.control,
+    )
+    return Node(service=SERVICE, site=SiteName(site), sessions=Sessions(address), publishers={})
