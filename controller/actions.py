@@ -21,6 +21,7 @@ from controller.core.steps import (
     Done,
     ExportTail,
     Fence,
+    Fenced,
     LeftBehind,
     MarkJoin,
     Open,
@@ -102,7 +103,7 @@ class Actions:
                 lsn = await self.databases[writer].set_ack_set(token=token, reign=reign, ack_set=ack_set)
                 return _reached(writer, reign, lsn)
             case Fence(site=site, reign=reign):
-                return Reached(position=await self.databases[site].fence(token=token, reign=reign))
+                return Fenced(seeded=await self.databases[site].fence(token=token, reign=reign))
             case ExportTail(site=site, writer=writer):
                 report = await self.databases[site].export_tail(token=token, known=self.databases[writer])
                 return Done(
@@ -201,7 +202,8 @@ class Actions:
         """Empty it, offer a slot, copy. A copy that an earlier try began is waited for, never begun again."""
         node, writer = self.databases[step.site], self.databases[step.writer]
         stream = naming.stream(self.service, step.reign, step.writer, step.site)
-        if not _follows(await node.facts(self.patience.facts), stream):
+        known = await node.facts(self.patience.facts)
+        if known.seeded <= step.seeded_before or not _follows(known, stream):
             await node.clear(token=token, reign=step.reign)
             await writer.offer_seed(token=token, reign=step.reign, follower=step.site)
             await node.seed(token=token, reign=step.reign, publisher=step.writer)

@@ -16,14 +16,13 @@ from controller.coordination.freshness import Sighting, fresh, look
 from controller.core.claims import claim
 from controller.core.decide import Decision, State, decide
 from controller.core.explain import DECISION, explain_decision, record
-from controller.core.limits import AutomaticFailover, merged
-from controller.core.model import Epoch, Observation, Site, Snapshot, Trigger
-from controller.core.plans import PlanKind
+from controller.core.limits import AutomaticFailover, merged, recalled
+from controller.core.model import Observation, Site, Snapshot
 from controller.core.policy import Moment, Policy
 from controller.core.proposals import TakeOver
 from controller.errors import LostOwnership, TrimaranError
 from controller.execute import Executor
-from controller.observe import Observer, running
+from controller.observe import Observer, changed, running
 from controller.ports import Clock, Control, Coordination, Draft
 
 CLAIM = "claim"
@@ -60,7 +59,8 @@ class Loop:
     _seeded: bool = False
     _sightings: Mapping[Site, Sighting] = field(default_factory=dict)
     _work: asyncio.Task[None] | None = None
-    _published: timedelta | None = None
+    _published: Observation | None = None
+    _published_at: timedelta = timedelta(0)
 
     async def run(self) -> None:
         """Observe and tick until cancelled; a tick that fails is told and followed by the next."""
@@ -94,12 +94,12 @@ class Loop:
         self._execute(control)
 
     async def _observe(self) -> Control | None:
-        """Publish what this vantage sees, when due, and read what everybody wants and sees, at the same time."""
+        """Publish what this vantage sees, when due or when an opinion changed, and read what everybody wants and sees, at the same time."""
         own = self.observer.observe()
         now = self.clock.monotonic()
-        due = self._published is None or now - self._published >= self.policy.probe_interval
-        if due:
-            self._published = now
+        due = self._published is None or now - self._published_at >= self.policy.probe_interval
+        if due or (self._published is not None and changed(self._published, own)):
+            self._published, self._published_at = own, now
             _, control = await asyncio.gather(self._publish(own), self.coordination.read(self.service))
         else:
             control = await self.coordination.read(self.service)
@@ -119,17 +119,11 @@ class Loop:
         """Once after the start: automatic failovers of the past, or a restarted controller would forget how often it moved."""
         if self._seeded:
             return
-        past: list[AutomaticFailover] = []
+        past: tuple[AutomaticFailover, ...] = ()
         after = 0
         while entries := await self.coordination.journal(self.service, after):
             after = entries[-1].sequence
-            past += [
-                AutomaticFailover(epoch=Epoch(int(str(entry.body["epoch"]))), at=entry.at)
-                for entry in entries
-                if entry.kind == CLAIM
-                and entry.body.get("plan_kind") == PlanKind.FAILOVER
-                and entry.body.get("trigger") == Trigger.AUTOMATIC
-            ]
+            past = merged(past, recalled(entries))
         self._state = State(failovers=merged(self._state.failovers, past))
         self._seeded = True
 

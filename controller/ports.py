@@ -87,8 +87,9 @@ class Database(KeyLookup, Protocol):
     async def cut(self, *, token: Token, epoch: Epoch, writer: Site, reign: Epoch) -> Position:
         """Stop every stream of an older epoch for good, wait until it is gone, then read the position. A writer is fenced and drained."""
 
-    async def fence(self, *, token: Token, reign: Epoch) -> Position:
-        """Close a node that wrote before `reign` to clients, and wait for transactions that passed the guard before."""
+    async def fence(self, *, token: Token, reign: Epoch) -> int:
+        """Close a node that wrote before `reign` to clients, and wait for transactions that passed the guard before; answers the
+        token under which the node was seeded last."""
 
     async def await_confirmed(
         self, *, reign: Epoch, followers: frozenset[Site], lsn: Lsn, need: int, deadline: timedelta

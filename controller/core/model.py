@@ -148,6 +148,8 @@ class NodeFacts:
     epoch: Epoch
     token: Token
     ack_slots: tuple[str, ...]
+    seeded: int = -1
+    """Token under which the node's last initial copy began; -1: it was founded, never seeded."""
     pinned: bool
     """System identifier and timeline still equal the pins; False after an in-cloud failover, until it is proven again."""
     flushed: Lsn

@@ -20,6 +20,7 @@ from controller.core.steps import (
     Cut,
     ExportTail,
     Fence,
+    Fenced,
     LeftBehind,
     MarkJoin,
     Open,
@@ -137,7 +138,8 @@ def _of_phase(plan: Plan, posture: Posture) -> tuple[Step, ...]:
         case Phase.EXPORT:
             return (ExportTail(site=_subject(plan), writer=writer, reign=reign),)
         case Phase.RESEED:
-            return (Reseed(site=_subject(plan), writer=writer, reign=reign),)
+            assert plan.seeded_before is not None, "the node was fenced before"
+            return (Reseed(site=_subject(plan), writer=writer, reign=reign, seeded_before=plan.seeded_before),)
         case _:
             assert_never(plan.phase)
 
@@ -175,8 +177,8 @@ def advance(plan: Plan, posture: Posture, step: Step, result: Result) -> Change:
             return _confirmed(plan, posture, enough=len(followers & wanted) >= need)
         case SetAckSet(), Reached(position=position) if plan.kind is PlanKind.SHRINK:
             return Change(plan=replace(plan, phase=Phase.CONFIRM, marker=position.lsn), posture=posture)
-        case Fence(), _:
-            return Change(plan=replace(plan, phase=Phase.EXPORT), posture=posture)
+        case Fence(), Fenced(seeded=seeded):
+            return Change(plan=replace(plan, phase=Phase.EXPORT, seeded_before=seeded), posture=posture)
         case ExportTail(), _:
             return Change(plan=replace(plan, phase=Phase.RESEED), posture=posture)
         case ((SetAckSet() | Reseed() | Verify()), _):

@@ -69,6 +69,8 @@ class Plan:
     left_behind: frozenset[Site] = frozenset()
     marker: Lsn | None = None
     """Grow: join marker on the writer. Shrink: flush position after the row was changed."""
+    seeded_before: int | None = None
+    """Return: the node's `seeded` when it was fenced."""
     weights: Mapping[Site, float] | None = None
     """Traffic wanted from the start of the plan; None: traffic stays as it is."""
     steered: bool = False

@@ -145,6 +145,8 @@ class Reseed:
     site: Site
     writer: Site
     reign: Epoch
+    seeded_before: int
+    """The node's `seeded` when it was fenced: a copy that began later is this plan's own and is waited for."""
 
 
 Step = (
@@ -166,6 +168,14 @@ class Reached:
 
     result: Literal["reached"] = "reached"
     position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fenced:
+    """The node is closed, and this is the token under which it was seeded last."""
+
+    result: Literal["fenced"] = "fenced"
+    seeded: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,4 +202,4 @@ class Unanswered:
     because: str
 
 
-Result = Unanswered | Done | Reached | Confirmed | LeftBehind
+Result = Unanswered | Done | Fenced | Reached | Confirmed | LeftBehind

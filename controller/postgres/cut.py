@@ -30,16 +30,11 @@ async def cut(node: Node, *, token: Token, epoch: Epoch, writer: Site, reign: Ep
     return read_position(node, rows[4], writer=writer, reign=reign)
 
 
-async def fence(node: Node, *, token: Token, reign: Epoch) -> Position:
+async def fence(node: Node, *, token: Token, reign: Epoch) -> int:
     """Before: anything. After: a node that wrote in a reign before this one admits no client write, and every write it had admitted is
-    in its log, whose end is the answer. Fencing a fenced node or a follower changes nothing."""
-    rows = await node.run(
-        "fence",
-        *alone("SELECT (trimaran.fence(%s, %s)).epoch", token, reign),
-        ("SELECT pg_current_wal_flush_lsn()::text", ()),
-        wait=_DRAIN,
-    )
-    return Position(site=node.site, publisher=node.site, epoch=Epoch(rows[1][0][0]), lsn=lsn_value(rows[3][0][0]))
+    in its log. Fencing a fenced node or a follower changes nothing. Answers the token under which it was seeded last."""
+    rows = await node.run("fence", *alone("SELECT (trimaran.fence(%s, %s)).seeded", token, reign), wait=_DRAIN)
+    return int(rows[1][0][0])
 
 
 async def await_confirmed(

@@ -33,7 +33,7 @@ class PostgresDatabase:
         """See `cut.cut`."""
         return await cut.cut(self._node, token=token, epoch=epoch, writer=writer, reign=reign)
 
-    async def fence(self, *, token: Token, reign: Epoch) -> Position:
+    async def fence(self, *, token: Token, reign: Epoch) -> int:
         """See `cut.fence`."""
         return await cut.fence(self._node, token=token, reign=reign)
 
@@ -105,6 +105,7 @@ def _facts(said: Mapping[str, Any]) -> NodeFacts:
         epoch=Epoch(said["epoch"]),
         token=Token(said["token"]),
         ack_slots=tuple(said["ack_slots"]),
+        seeded=said["seeded"],
         pinned=said["pinned"],
         flushed=Lsn(int(said["flushed"])),
         subscriptions=tuple(

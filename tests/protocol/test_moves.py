@@ -61,7 +61,9 @@ async def test_the_old_writer_returns_with_its_tail_in_quarantine(trio: Trio) ->
     assert await trio.pay(AWS, key="tail-0")
     await trio.start(AZURE)
     await trio.carry(PlanKind.RETURN, AZURE)
-    kept = await trio.sql(AZURE, "SELECT idempotency_key, superseded FROM trimaran.quarantine WHERE idempotency_key ~ 'tail' ORDER BY 1")
+    kept = await trio.sql(
+        AZURE, "SELECT idempotency_key, superseded FROM trimaran.quarantine WHERE idempotency_key ~ 'tail' ORDER BY 1"
+    )
     assert kept == [("tail-0", True), *((f"tail-{n}", False) for n in range(1, 5))]
     assert await trio.sql(AWS, "SELECT count(*) FROM ledger.payment WHERE idempotency_key ~ 'tail'") == [(1,)]
     control = await trio.carry(PlanKind.GROW, AZURE)

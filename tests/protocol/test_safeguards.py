@@ -128,7 +128,7 @@ async def test_the_winner_stays_in_the_must_cut_set_until_a_sibling_has_settled(
         await trio.rewrite(frozenset({GCP}))
     trio.lose(AWS)
     second = asyncio.create_task(trio.carry(PlanKind.FAILOVER, AWS))
-    await asyncio.wait([second], timeout=8)
+    await asyncio.wait([second], timeout=5)
     assert second.done() is not guarded
     if guarded:
         await trio.release_apply(GCP)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 import workload.payments
-from controller.actions import Actions
+from controller.actions import Actions, Patience
 from controller.clock import SystemClock
 from controller.core import naming
 from controller.core.model import Epoch, Mode, Posture, Site, Trigger
@@ -97,9 +97,7 @@ class Trio:
 
     def _node(self, site: Site) -> Node:
         def address(at: Site, user: str) -> Address:
-            return Address(
-                host="127.0.0.1", port=self.servers[at].port, database=self.service, user=user, password="secret"
-            )
+            return Address(host="127.0.0.1", port=self.servers[at].port, database=self.service, user=user, password="secret")
 
         return Node(
             service=self.service,
@@ -217,8 +215,11 @@ class Trio:
 
     async def part(self, site: Site) -> None:
         """Keep a follower from receiving anything more, as a cut link would; its worker is gone when this returns."""
-        await self.sql(site, "DO $$ DECLARE s text; BEGIN FOR s IN SELECT name FROM trimaran.subscriptions() LOOP "
-                             "EXECUTE format('ALTER SUBSCRIPTION %I DISABLE', s); END LOOP; END $$")
+        await self.sql(
+            site,
+            "DO $$ DECLARE s text; BEGIN FOR s IN SELECT name FROM trimaran.subscriptions() LOOP "
+            "EXECUTE format('ALTER SUBSCRIPTION %I DISABLE', s); END LOOP; END $$",
+        )
         assert (await self.sql(site, "SELECT trimaran.await_stopped('5 s')"))[0][0]
 
     def lose(self, site: Site) -> None:
@@ -273,6 +274,7 @@ class Trio:
             authorities=(),
             canaries={site: PaidCanary() for site in SITES},
             clock=SystemClock(),
+            patience=Patience(settle=timedelta(seconds=0.5), verify=timedelta(seconds=0.5)),
         )
         return Executor(coordination=self.store(by), actions=actions, clock=SystemClock())
 
@@ -284,6 +286,12 @@ class Trio:
         assert known is not None
         assert known.plan is not None
         return await store.commit(known, plan=known.plan, take=True, journal=[Draft(kind="takeover", body={})])
+
+    async def posture(self) -> Posture:
+        """What etcd says now."""
+        known = await self.store("reader").read(self.service)
+        assert known is not None
+        return known.posture
 
     async def rewrite(self, must_cut: frozenset[Site]) -> None:
         """Put another must-cut set into etcd, as a controller without the rule would."""
