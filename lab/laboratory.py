@@ -116,12 +116,16 @@ async def laboratory(
     """
     postgres, etcd = find_parts()
     with Workspace(name) as workspace:
-        async with asyncio.timeout(STARTED.total_seconds()):
-            lab = await _assemble(workspace, postgres, etcd, say, policy, accounts)
+        lab: Laboratory | None = None
         try:
+            async with asyncio.timeout(STARTED.total_seconds()):
+                lab = await _assemble(workspace, postgres, etcd, say, policy, accounts)
+                say("waiting until every site serves and every controller sees every site")
+                await _await_service(lab)
             yield lab
         finally:
-            await lab.witness.close()
+            if lab is not None:
+                await lab.witness.close()
 
 
 async def _assemble(
@@ -148,7 +152,7 @@ async def _assemble(
     await founding
     for site in sites.values():
         site.start_controller()
-    lab = Laboratory(
+    return Laboratory(
         workspace=workspace,
         cabling=cabling,
         etcd=etcd,
@@ -160,9 +164,6 @@ async def _assemble(
         accounts=tuple(map(str, payers)),
         postgres=postgres,
     )
-    say("waiting until every site serves and every controller sees every site")
-    await _await_service(lab)
-    return lab
 
 
 async def _start_etcd(workspace: Workspace, cabling: Cabling, binary: EtcdBinary) -> EtcdCluster:

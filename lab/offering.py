@@ -1,0 +1,84 @@
+"""Load against a running lab: the open-loop generator as a process of the lab, and what it recorded."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from lab.authority import await_ready
+from lab.errors import LabError
+from lab.laboratory import Laboratory
+from lab.processes import Supervised, launch_module
+from lab.record import Line, read_record
+from lab.site_settings import NAMES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offering:
+    """One run of load."""
+
+    process: Supervised
+    record: Path
+    stats: Path
+
+    def progress(self) -> Mapping[str, Any]:
+        """The generator's own counts, at most a second old; empty before the first."""
+        with suppress(OSError, ValueError):
+            answer: dict[str, Any] = json.loads(self.stats.read_text())
+            return answer
+        return {}
+
+    def lines(self) -> tuple[Line, ...]:
+        """The record as far as it is written."""
+        return tuple(read_record(self.record))
+
+    async def wait_for_epoch(self, above: int, deadline: timedelta) -> bool:
+        """Was a payment acknowledged in an epoch above this one, within the deadline?"""
+        until = time.monotonic() + deadline.total_seconds()
+        while time.monotonic() < until:
+            last = self.progress().get("last_acknowledged")
+            if last is not None and last["epoch"] > above:
+                return True
+            await asyncio.sleep(0.1)
+        return False
+
+    async def finish(self, deadline: timedelta) -> None:
+        """End the offers and wait until every payment is settled or given up. Raises LabError when that takes too long."""
+        await self.process.stop(deadline)
+        if self.process.exit_status != 0:
+            raise LabError(f"the load generator ended with {self.process.exit_status}: {self.process.tail(3)}")
+
+
+async def offer(
+    lab: Laboratory,
+    run: str,
+    *,
+    rate: float = 100,
+    names: Sequence[str] = tuple(NAMES),
+    settle: timedelta = timedelta(seconds=20),
+    seed: int = 1,
+) -> Offering:
+    """Start offering; returns when the first offers are made. `run` is part of every key: unique per ledger."""
+    place = lab.workspace.directory("load")
+    record, stats, settings = (place / f"{run}.{ending}" for ending in ("jsonl", "stats.json", "settings.json"))
+    wanted = {
+        "run": run,
+        "record": str(record),
+        "stats": str(stats),
+        "nameserver_port": lab.authority.dns_port,
+        "names": list(names),
+        "routes": {address: dict(route) for address, route in lab.routes().items()},
+        "accounts": list(lab.accounts),
+        "rate": rate,
+        "settle": settle.total_seconds(),
+        "seed": seed,
+    }
+    settings.write_text(json.dumps(wanted))
+    process = launch_module(lab.workspace, f"load-{run}", "lab.load", "--settings", settings)
+    await await_ready(process)
+    return Offering(process=process, record=record, stats=stats)

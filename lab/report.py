@@ -1,0 +1,120 @@
+"""What one rehearsal of a fault proved, as plain values for report.json. Pure: everything measured is passed in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lab.reconcile import Reconciliation
+from lab.reconcile_recovery import Clients, Recovery
+from lab.timeline import Bin, Moment, Span, phases_ms
+
+KEPT, BROKEN = "kept", "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """Everything that was seen of one fault."""
+
+    fault: str
+    site: str
+    writer_before: str
+    writer_after: str
+    epoch_before: int
+    epoch_after: int
+    reconciliation: Reconciliation
+    recovery: Recovery
+    spans: Sequence[Span]
+    moments: Sequence[Moment]
+    bins: Sequence[Bin]
+    healed_at: float | None
+    """Seconds after the fault; None: never healed."""
+    whole_at: float | None
+    """Seconds after the fault when the site was a follower whose confirmations count again; None: it never was."""
+    etcd_disagreeing: Sequence[str]
+    """Members whose own store differs from the others'."""
+    etcd_leader_on_site: bool
+    """Did the control plane lose its leader together with the writer? The harder case."""
+    parts: Sequence[Mapping[str, str]]
+    round_trip_ms: float
+    offered_per_second: float
+    load_late_s: float
+    """Largest delay of an offer against its schedule: much of it, and this machine was too slow to prove a number."""
+    lab_started_s: float
+    cpu_seconds: Mapping[str, float]
+    """Processor seconds per second and process, in calm."""
+
+
+def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
+    """Every promise that this run did not keep, in words; empty when all were kept."""
+    found, clients = seen.reconciliation, seen.recovery.clients
+    rules = (
+        (found.lost == 0, f"{found.lost} acknowledged payments are lost"),
+        (found.duplicated == 0, f"{found.duplicated} payments exist more than once"),
+        (found.balanced, "a ledger is not balanced"),
+        (found.ledgers_equal, f"the ledgers differ: {dict(found.digests)}"),
+        (found.acknowledged > 0, "nothing was ever acknowledged, so nothing is proven"),
+        (found.unresolved == 0, f"{found.unresolved} payments were still unresolved when the load ended"),
+        (not found.defects, f"the load generator did not do what it promises: {'; '.join(found.defects)}"),
+        (seen.recovery.first_acknowledged is not None, "no payment was acknowledged in a later epoch"),
+        (clients.unrecovered == 0, f"{clients.unrecovered} clients never recovered"),
+        (seen.whole_at is not None, f"{seen.site} did not become a follower again"),
+        (not seen.etcd_disagreeing, f"etcd members disagree: {', '.join(seen.etcd_disagreeing)}"),
+    )
+    return tuple(said for kept, said in rules if not kept)
+
+
+def document(seen: Rehearsal) -> dict[str, Any]:
+    """The report. Its keys are read by other programs: none is renamed or removed."""
+    found, broken = seen.reconciliation, broken_promises(seen)
+    return {
+        "fault": seen.fault,
+        "site": seen.site,
+        "writer_before": seen.writer_before,
+        "writer_after": seen.writer_after,
+        "epoch_before": seen.epoch_before,
+        "epoch_after": seen.epoch_after,
+        "payments": {
+            "attempted": found.attempted,
+            "acknowledged": found.acknowledged,
+            "declined": found.declined,
+            "lost": found.lost,
+            "duplicated": found.duplicated,
+            "unresolved": found.unresolved,
+        },
+        "recovery_seconds": {
+            "first_acknowledged": _rounded(seen.recovery.first_acknowledged),
+            **{f"clients_{name}": value for name, value in _spread(seen.recovery.clients).items()},
+        },
+        "clients_by_name": {name: _clients(group) for name, group in seen.recovery.by_name.items()},
+        "phases_ms": phases_ms(seen.spans),
+        "ledgers": dict(found.digests),
+        "ledgers_equal": found.ledgers_equal,
+        "ledgers_balanced": found.balanced,
+        "findings": [asdict(finding) for finding in found.findings[:100]],
+        "etcd": {"equal": not seen.etcd_disagreeing, "disagreeing": list(seen.etcd_disagreeing)},
+        "etcd_leader_on_site": seen.etcd_leader_on_site,
+        "healed_s": _rounded(seen.healed_at),
+        "follower_again_s": _rounded(seen.whole_at),
+        "round_trip_ms": seen.round_trip_ms,
+        "offered_per_second": seen.offered_per_second,
+        "load_late_s": _rounded(seen.load_late_s),
+        "lab_started_s": _rounded(seen.lab_started_s),
+        "cpu_cores": {name: round(share, 3) for name, share in seen.cpu_seconds.items()},
+        "parts": [dict(part) for part in seen.parts],
+        "spans": [{"name": span.name, "begin_s": _rounded(span.begin), "end_s": _rounded(span.end)} for span in seen.spans],
+        "timeline": [asdict(moment) for moment in seen.moments],
+        "broken": list(broken),
+        "verdict": BROKEN if broken else KEPT,
+    }
+
+
+def _clients(group: Clients) -> dict[str, Any]:
+    return {"affected": group.affected, "unrecovered": group.unrecovered, **_spread(group)}
+
+
+def _spread(group: Clients) -> dict[str, float | None]:
+    return {"p50": _rounded(group.p50), "p95": _rounded(group.p95), "max": _rounded(group.max)}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
