@@ -74,11 +74,14 @@ def _stop(told: asyncio.Event) -> None:
 async def serve(settings: Settings, listener: socket.socket, told: asyncio.Event) -> None:
     """Serve and work until told to stop. Raises what ended the work, if anything did."""
     async with assembled(settings) as assembly:
-        runner = web.AppRunner(
-            api.build(site=settings.site, loops=assembly.loops, coordination=assembly.store, clock=assembly.clock),
-            access_log=None,
-            shutdown_timeout=0.1,
+        operators = api.build(
+            site=settings.site,
+            loops=assembly.loops,
+            coordination=assembly.store,
+            metrics=assembly.metrics,
+            clock=assembly.clock,
         )
+        runner = web.AppRunner(operators, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.SockSite(runner, listener).start()
         log.info("serving", address="{}:{}".format(*listener.getsockname()[:2]))

@@ -25,6 +25,7 @@ from controller.core.model import Epoch, Posture, Site
 from controller.errors import TrimaranError
 from controller.execute import Executor
 from controller.loop import Loop
+from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
 from controller.ports import Clock, Dns
 from controller.postgres.database import PostgresDatabase
@@ -52,6 +53,7 @@ class Assembly:
 
     settings: Settings
     store: Store
+    metrics: Metrics
     loops: Mapping[str, Loop]
     caretakers: tuple[Caretaker, ...]
     clock: Clock
@@ -101,11 +103,13 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         store = Store(etcd, controller=settings.site, clock=clock)
         warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar()))
-        loops, caretakers = {}, []
+        metrics = Metrics(clock)
+        loops: dict[str, Loop] = {}
+        caretakers = []
         for service in settings.services.values():
             probed, acted = (_databases(service, settings, stack) for _ in range(2))
             authorities = (_route53(service.name, service.route53),) if service.route53 else ()
-            loop = loops[service.name] = Loop(
+            loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
                 coordination=store,
@@ -113,12 +117,14 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
                 executor=_executor(service, settings, store, acted, authorities, http, clock),
                 policy=service.policy,
                 clock=clock,
+                metrics=metrics,
             )
+            metrics.watch(loop)
             caretakers.append(
                 Caretaker(site=settings.site, loop=loop, database=acted[settings.site], authorities=authorities, clock=clock)
             )
         stack.push_async_callback(store.session.stop)
-        yield Assembly(settings=settings, store=store, loops=loops, caretakers=tuple(caretakers), clock=clock)
+        yield Assembly(settings=settings, store=store, metrics=metrics, loops=loops, caretakers=tuple(caretakers), clock=clock)
 
 
 def _observer(

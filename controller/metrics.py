@@ -1,0 +1,102 @@
+"""Numbers of one controller for Prometheus: its ticks as they happen, and what it knows at the moment somebody asks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from controller.core.plans import Phase
+from controller.errors import TrimaranError
+from controller.loop import Loop, View
+from controller.ports import Clock
+
+BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds. A tick is one or two round trips to etcd."""
+
+
+class Metrics(Collector):
+    """One controller's numbers, in a registry of its own, so that two controllers in one process share none."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._loops: list[Loop] = []
+        self._registry = registry = CollectorRegistry()
+        self._ticks = Counter("trimaran_ticks", "Ticks, by how they ended.", ["service", "result"], registry=registry)
+        self._spent = Histogram("trimaran_tick_seconds", "Duration of ticks.", ["service"], buckets=BUCKETS, registry=registry)
+        self._plans = Counter("trimaran_plans", "Plans seen under way.", ["service", "kind"], registry=registry)
+        self._plan: dict[str, str] = {}
+        registry.register(self)
+
+    def watch(self, loop: Loop) -> None:
+        """Show what this loop knows from now on."""
+        self._loops.append(loop)
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self._registry)
+
+    async def measure(self, loop: "MeasuredLoop") -> None:
+        """One tick, counted and timed; whatever it raises passes."""
+        began, result = self._clock.monotonic(), "failed"
+        try:
+            await Loop.tick(loop)
+            result = "done"
+        except TrimaranError:
+            result = "unanswered"
+            raise
+        finally:
+            self._ticks.labels(loop.service, result).inc()
+            self._spent.labels(loop.service).observe((self._clock.monotonic() - began).total_seconds())
+        plan = loop.view.control.plan if loop.view else None
+        if plan is not None and self._plan.get(loop.service) != plan.id:
+            self._plan[loop.service] = plan.id
+            self._plans.labels(loop.service, plan.kind).inc()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """What every loop knows now; a loop that has not ticked yet shows nothing."""
+        tick = GaugeMetricFamily("trimaran_tick_age_seconds", "Since the last tick that etcd answered.", labels=["service"])
+        epoch = GaugeMetricFamily("trimaran_posture_epoch", "Highest epoch ever claimed.", labels=["service"])
+        writer = GaugeMetricFamily("trimaran_writer", "1 for the writer.", labels=["service", "site"])
+        facts = GaugeMetricFamily("trimaran_facts_age_seconds", "Age of a node's answer.", labels=["service", "site"])
+        heard = GaugeMetricFamily("trimaran_observation_age_seconds", "Age of an observation.", labels=["service", "vantage"])
+        misses = GaugeMetricFamily("trimaran_probe_misses", "Consecutive misses from here.", labels=["service", "site", "part"])
+        plan = GaugeMetricFamily("trimaran_plan_under_way", "1 while one is.", labels=["service", "kind", "phase"])
+        now = self._clock.monotonic()
+        for loop in self._loops:
+            if (view := loop.view) is None:
+                continue
+            passed = (now - view.at).total_seconds()
+            tick.add_metric([loop.service], passed)
+            epoch.add_metric([loop.service], view.snapshot.posture.epoch)
+            for site in sorted(view.snapshot.posture.weights):
+                writer.add_metric([loop.service, site], float(site == view.snapshot.posture.writer))
+            for site, said in loop.observer.facts().items():
+                facts.add_metric([loop.service, site], said.age.total_seconds())
+            _observations(loop.service, view, passed, heard, misses)
+            if (under_way := view.control.plan) is not None and under_way.phase is not Phase.DONE:
+                plan.add_metric([loop.service, under_way.kind, under_way.phase], 1)
+        yield from (tick, epoch, writer, facts, heard, misses, plan)
+
+
+def _observations(service: str, view: View, passed: float, heard: GaugeMetricFamily, misses: GaugeMetricFamily) -> None:
+    for vantage, aged in view.snapshot.observations.items():
+        heard.add_metric([service, vantage], aged.age.total_seconds() + passed)
+    own = view.snapshot.observations.get(view.snapshot.vantage)
+    for site, parts in own.value.opinions.items() if own else ():
+        for part, said in parts.items():
+            misses.add_metric([service, site, part], said.misses)
+
+
+@dataclass(slots=True, kw_only=True)
+class MeasuredLoop(Loop):
+    """A loop whose ticks are counted and timed."""
+
+    metrics: Metrics
+
+    async def tick(self) -> None:
+        """See `Loop.tick`."""
+        await self.metrics.measure(self)
