@@ -14,11 +14,11 @@ import psycopg
 import workload.payments
 from controller.actions import Actions, Patience
 from controller.clock import SystemClock
+from controller.coordination.store import Store
 from controller.core import naming
 from controller.core.model import Epoch, Mode, Posture, Site, Trigger
 from controller.core.phases import first_phase
 from controller.core.plans import Plan, PlanKind
-from controller.coordination.store import Store
 from controller.execute import Executor
 from controller.ports import Control, Draft, ProbeResult
 from controller.postgres import provision

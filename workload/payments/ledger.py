@@ -34,7 +34,7 @@ is read before the commit exists, the barrier has long passed it, and the client
 the writer. Measured: such a barrier "passed" in 16 ms on a 25 ms path."""
 
 _REIGN = "a.epoch, a.system_identifier, a.timeline, pg_current_wal_flush_lsn()::text"
-READ_PAYMENT = (
+READ_PAYMENT = (  # only constants of this file go into the text
     f"SELECT {_REIGN}, p.id, p.debtor, p.creditor, p.amount, p.currency, p.epoch, p.created_at"
     " FROM trimaran.admit() AS a LEFT JOIN ledger.payment AS p ON p.id = %s"
 )
