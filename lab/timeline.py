@@ -98,11 +98,11 @@ def phases_ms(found: Iterable[Span]) -> dict[str, float | None]:
 
 def moments(entries: Iterable[JournalEntry], fault: datetime) -> tuple[Moment, ...]:
     """The journal as a list of what happened; decisions not to act are left out, `explain` tells them."""
-    told = []
-    for entry in entries:
-        if (what := _told(entry)) is not None:
-            told.append(Moment(t=round((entry.at - fault).total_seconds(), 3), what=what, who=entry.actor))
-    return tuple(told)
+    return tuple(
+        Moment(t=round((entry.at - fault).total_seconds(), 3), what=what, who=entry.actor)
+        for entry in entries
+        if (what := _told(entry)) is not None
+    )
 
 
 def bins(lines: Iterable[Line], fault_at: float, width: float = 0.1) -> tuple[Bin, ...]:

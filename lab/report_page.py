@@ -1,0 +1,143 @@
+"""The report as one page that needs nothing else: no script, no font, no picture from anywhere. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib import resources
+from typing import Any
+
+from lab.report import KEPT, Rehearsal, document
+from lab.report_svg import phases, throughput
+
+SHOWN_DIGEST = 16
+"""Characters of a ledger's digest on the page; report.json holds all of them."""
+
+Cell = tuple[object, str]
+"""What it shows, and its class."""
+
+
+def page(seen: Rehearsal) -> str:
+    """The whole page."""
+    said = document(seen)
+    title = headline(said)
+    body = "".join(
+        (
+            _head(said, title),
+            _figures(said),
+            _pictures(seen, said),
+            _section("What happened", _timeline(said)),
+            '<div class="pair">',
+            _section("Ledgers", _ledgers(said)),
+            _section("Who had to wait", _clients(said)),
+            _section("What is real here", _parts(said)),
+            _section("Processor, in calm", _cpu(said)),
+            "</div>",
+        )
+    )
+    style = resources.files("lab").joinpath("report.css").read_text()
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
+    )
+
+
+def headline(said: Mapping[str, Any]) -> str:
+    """The run in one sentence."""
+    first = said["recovery_seconds"]["first_acknowledged"]
+    after = "no payment was acknowledged afterwards" if first is None else f"paying again after {first:.2f} s"
+    return f"{said['fault'].capitalize()} of {said['site']}: {after}, {said['payments']['lost']} payments lost"
+
+
+def _head(said: Mapping[str, Any], title: str) -> str:
+    kept = said["verdict"] == KEPT
+    verdict = "every promise was kept" if kept else "a promise was broken"
+    moved = f"The writer moved from {said['writer_before']} (epoch {said['epoch_before']})"
+    moved += f" to {said['writer_after']} (epoch {said['epoch_after']})."
+    leader = " etcd's leader was lost with it." if said["etcd_leader_on_site"] and said["fault"] != "slow" else ""
+    load = f" {said['offered_per_second']:g} payments a second were offered throughout, links of {said['round_trip_ms']:g} ms round trip."
+    broken = "".join(f"<li>{escape(one)}</li>" for one in said["broken"])
+    return (
+        f'<h1>{escape(title)}</h1><p><span class="verdict {"kept" if kept else "broken"}">{verdict}</span></p>'
+        + (f'<ul class="broken">{broken}</ul>' if broken else "")
+        + f'<p class="soft">{escape(moved + leader + load)}</p>'
+    )
+
+
+def _figures(said: Mapping[str, Any]) -> str:
+    payments, recovery = said["payments"], said["recovery_seconds"]
+    shown = (
+        (_seconds(recovery["first_acknowledged"]), "first payment in the new epoch"),
+        (_seconds(recovery["clients_p95"]), "95 % of affected clients paying again"),
+        (f"{payments['acknowledged']:,}", f"acknowledged of {payments['attempted']:,} attempted"),
+        (payments["lost"], "acknowledged and lost"),
+        (payments["duplicated"], "paid twice"),
+        (_seconds(said["follower_again_s"]), f"until {said['site']} counted again"),
+    )
+    items = "".join(f"<li><strong>{escape(str(value))}</strong><span>{escape(what)}</span></li>" for value, what in shown)
+    return f'<ul class="figures">{items}</ul>'
+
+
+def _pictures(seen: Rehearsal, said: Mapping[str, Any]) -> str:
+    first = said["recovery_seconds"]["first_acknowledged"]
+    marks: list[tuple[float, str]] = [(0.0, f"{said['fault']} of {said['site']}")]
+    marks += [(t, name) for t, name in ((seen.healed_at, "healed"), (seen.whole_at, "follower again")) if t is not None]
+    if first is not None:
+        marks.append((first, f"{first:.2f} s"))
+    width = seen.bins[1].t - seen.bins[0].t if len(seen.bins) > 1 else 0.1
+    key = '<p class="key soft"><i class="ok"></i>acknowledged<i class="no"></i>failed attempts<i class="dash"></i>offered</p>'
+    picture = throughput(seen.bins, marks, seen.offered_per_second * width)
+    return _section("What clients saw", key + f'<div class="scroll">{picture}</div>') + _section(
+        "Where the time went", f'<div class="scroll">{phases(seen.spans, first)}</div>'
+    )
+
+
+def _timeline(said: Mapping[str, Any]) -> str:
+    rows = [((f"{one['t']:.3f}", "number"), (one["who"], ""), (one["what"], "")) for one in said["timeline"]]
+    return _table((("seconds", "number"), ("by", ""), ("what", "")), rows)
+
+
+def _ledgers(said: Mapping[str, Any]) -> str:
+    rows = [((site, ""), (digest[:SHOWN_DIGEST], "code")) for site, digest in said["ledgers"].items()]
+    verdict = "All three hold the same." if said["ledgers_equal"] else "They differ."
+    etcd = "etcd's members agree." if said["etcd"]["equal"] else "etcd's members disagree."
+    return f"<p>{verdict} {etcd}</p>" + _table((("site", ""), ("SHA-256 of all rows", "")), rows)
+
+
+def _clients(said: Mapping[str, Any]) -> str:
+    heads = (("clients that resolve", ""), ("affected", "number"), ("median", "number"), ("95 %", "number"), ("last", "number"))
+    rows = [
+        (
+            (name, ""),
+            (group["affected"], "number"),
+            *((_seconds(group[figure]), "number") for figure in ("p50", "p95", "max")),
+        )
+        for name, group in said["clients_by_name"].items()
+    ]
+    return _table(heads, rows)
+
+
+def _parts(said: Mapping[str, Any]) -> str:
+    rows = [((part["name"], ""), (part["kind"], ""), (part["version"], "")) for part in said["parts"]]
+    return _table((("part", ""), ("", ""), ("version", "")), rows)
+
+
+def _cpu(said: Mapping[str, Any]) -> str:
+    rows = [((name, ""), (f"{share:.2f}", "number")) for name, share in said["cpu_cores"].items() if share >= 0.005]
+    total = sum(said["cpu_cores"].values())
+    return _table((("process", ""), ("cores", "number")), [*rows, (("together", ""), (f"{total:.2f}", "number"))])
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{content}</section>" if content else ""
+
+
+def _table(heads: Sequence[Cell], rows: Iterable[Sequence[Cell]]) -> str:
+    head = "".join(f'<th class="{kind}">{escape(str(said))}</th>' for said, kind in heads)
+    body = "".join(
+        "<tr>" + "".join(f'<td class="{kind}">{escape(str(said))}</td>' for said, kind in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f} s"
