@@ -212,20 +212,26 @@ def elect(plan: Plan, posture: Posture) -> Change:
 
 
 def _attach(plan: Plan, sibling: Site) -> Attach:
-    position = plan.position_of(sibling)
-    assert position is not None, "only sites that were read become siblings"
+    """The sibling is level with the winner when both stand at the same final position of the same publisher and epoch, or when the
+    fenced writer says so of both: then both hold exactly the same payments, and a new slot at the winner's end skips nothing."""
     winner = _winner(plan)
-    writer_was_fenced = any(one.site == one.publisher for one in plan.positions)
-    level = plan.level or frozenset()
-    same_end = sibling in level or position.publisher == sibling
-    winner_end = winner in level or any(one.site == winner == one.publisher for one in plan.positions)
+    position, best = plan.position_of(sibling), plan.position_of(winner)
+    assert position is not None, "only sites that were read become siblings"
+    assert best is not None, "only a site that was read wins"
+    at_same_end = position.lsn > 0 and (position.publisher, position.epoch, position.lsn) == (best.publisher, best.epoch, best.lsn)
     return Attach(
         sibling=sibling,
         winner=winner,
         epoch=plan.epoch,
         position=position,
-        level=writer_was_fenced and same_end and winner_end,
+        level=at_same_end or (_holds_all(plan, sibling) and _holds_all(plan, winner)),
     )
+
+
+def _holds_all(plan: Plan, site: Site) -> bool:
+    """Does the fenced writer prove that this site has everything: by being it, or by having seen it confirm the last byte?"""
+    writer = next((position.site for position in plan.positions if position.site == position.publisher), None)
+    return writer is not None and (site == writer or site in (plan.level or frozenset()))
 
 
 def _attached(plan: Plan, posture: Posture, sibling: Site) -> Change:

@@ -45,7 +45,7 @@ class Attach:
     epoch: Epoch
     position: Position
     level: bool
-    """Proven by the fenced writer to hold everything the winner holds: a new slot at the winner's end is exact."""
+    """Proven to hold exactly what the winner holds: a new slot at the winner's end is exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

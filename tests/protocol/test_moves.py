@@ -71,3 +71,15 @@ async def test_the_old_writer_returns_with_its_tail_in_quarantine(trio: Trio) ->
     assert await trio.pay()
     await trio.await_equal()
     assert not await trio.lost(AZURE)
+
+
+async def test_a_failover_right_after_another_leaves_nobody_behind(trio: Trio) -> None:
+    """No spare slot of the new reign exists yet, and nobody has paid since: equal positions are proof enough to go on without a copy."""
+    await trio.carry(PlanKind.SWITCHOVER, AWS)
+    trio.lose(AWS)
+    control = await trio.carry(PlanKind.FAILOVER, AWS)
+    assert not await trio.left_behind()
+    assert control.posture.settled
+    assert await trio.pay()
+    assert not await trio.lost(await trio.writer())
+    await trio.await_equal(AZURE, GCP)
