@@ -80,10 +80,8 @@ def phases(found: Sequence[Span], first_acknowledged: float | None) -> str:
 
 
 def _steps(scale: Scale, slices: Sequence[Bin], width: float, y: Callable[[float], float], base: int) -> str:
-    path = [f"M{scale.x(slices[0].t)} {base}"]
-    for one in slices:
-        path.append(f"L{scale.x(one.t)} {y(one.acknowledged)}H{scale.x(one.t + width)}")
-    return "".join([*path, f"V{base}Z"])
+    path = [f"L{scale.x(one.t)} {y(one.acknowledged)}H{scale.x(one.t + width)}" for one in slices]
+    return "".join([f"M{scale.x(slices[0].t)} {base}", *path, f"V{base}Z"])
 
 
 def _axis(scale: Scale, base: int) -> str:

@@ -1,0 +1,116 @@
+"""Commands `lab` and `demo`, hung into `trimaran` by entry points; also `python -m lab`. Importing it is cheap."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli.exits import Exit
+
+Name = Annotated[str, typer.Option("--name", help="Which lab, when several run.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+lab = typer.Typer(name="lab", help="Three clouds on this machine: start them, hurt them, heal them.", no_args_is_help=True)
+demo = typer.Typer(name="demo", help="One cloud dies under load; a report tells what became of every payment.")
+
+
+@lab.command()
+def up(
+    name: Name = "lab",
+    load: Annotated[float, typer.Option("--load", help="Payments a second offered while the lab is up; 0: none.")] = 0,
+) -> None:
+    """Start a lab and keep it up until Ctrl-C or `lab down`."""
+    from lab.keeping import keep_up
+
+    _end(_run(keep_up(name, load)))
+
+
+@lab.command()
+def status(name: Name = "lab", json: Json = False) -> None:
+    """Who writes, what runs, what is broken on purpose."""
+    from lab import visiting
+
+    _end(_run(visiting.show_status(name, as_json=json)))
+
+
+@lab.command()
+def fault(
+    kind: Annotated[str, typer.Argument(help="crash, freeze, partition, slow, ...; an unknown one lists them all.")],
+    place: Annotated[str | None, typer.Argument(help="aws, azure or gcp.")] = None,
+    name: Name = "lab",
+    json: Json = False,
+) -> None:
+    """Break something, now."""
+    from lab import visiting
+
+    _end(_run(visiting.order(name, "fault", {"fault": kind, "place": place}, as_json=json)))
+
+
+@lab.command()
+def heal(place: Annotated[str, typer.Argument(help="Where.")], name: Name = "lab", json: Json = False) -> None:
+    """Undo whatever was done to a place; returns when it runs again."""
+    from lab import visiting
+
+    _end(_run(visiting.order(name, "heal", {"place": place}, as_json=json)))
+
+
+@lab.command()
+def down(name: Name = "lab") -> None:
+    """End a lab; returns when nothing of it is left."""
+    from lab import visiting
+
+    _end(_run(visiting.take_down(name)))
+
+
+@demo.callback(invoke_without_command=True)
+def show(
+    fault: Annotated[str, typer.Option("--fault", help="crash, freeze or partition.")] = "crash",
+    out: Annotated[Path, typer.Option("--out", help="Directory of the report.")] = Path("out/demo"),
+    name: Name = "demo",
+    rate: Annotated[float, typer.Option("--rate", min=1, help="Payments offered a second.")] = 100,
+    json: Json = False,
+) -> None:
+    """Start a lab, hurt its writer under load, heal it, reconcile, report. Exit 0 only when every promise was kept."""
+    from lab.showing import show_demo
+
+    _end(_run(show_demo(fault, out, name, rate, as_json=json)))
+
+
+def main() -> None:
+    """`python -m lab`: the lab's commands, with `demo` beside them."""
+    app = typer.Typer(name="python -m lab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.registered_commands += lab.registered_commands
+    app.add_typer(demo)
+    app()
+
+
+def _run(work: Coroutine[Any, Any, Exit]) -> int:
+    """Run a command's work; Ctrl-C and SIGTERM end it in good order. Answers the exit status."""
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # a killed server is no news here
+
+    async def interruptible() -> int:
+        task = asyncio.current_task()
+        assert task is not None, "there is a task inside a coroutine"
+        seen: list[signal.Signals] = []
+
+        def stop(number: signal.Signals) -> None:
+            seen.append(number)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            return 128 + (seen[0] if seen else signal.SIGINT)
+
+    return asyncio.run(interruptible())
+
+
+def _end(status: int) -> None:
+    sys.exit(int(status))

@@ -1,0 +1,143 @@
+"""Where other processes of this user ask a running lab for its state and for faults: HTTP on loopback, behind a token.
+
+The token lies in a file that only this user can read. Without it any page in the person's browser, and any other user of the
+machine, could crash a site.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from lab.addresses import LOCAL
+from lab.errors import LabError
+from lab.faults import Active, OccupiedError, UnknownTargetError, parse
+from lab.laboratory import Laboratory
+from lab.offering import Offering
+from lab.site_settings import SERVICE
+from lab.workspace import private_root
+
+STATE, CONTEXT = "lab.json", "context.json"
+REFUSALS: Mapping[type[LabError], int] = {UnknownTargetError: 404, OccupiedError: 409}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def opened(lab: Laboratory, down: asyncio.Event, load: Offering | None = None) -> AsyncIterator[Path]:
+    """The office for the length of the block; answers where the operator's context lies. `down` is set when somebody asks for it."""
+    token, port = secrets.token_urlsafe(24), lab.workspace.port()
+    application = web.Application(middlewares=[_guarded(token)])
+    _add_routes(application, lab, down, load)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, LOCAL, port, reuse_address=True).start()
+        context = lab.workspace.path / CONTEXT
+        _write(context, {"service": SERVICE, "controllers": dict(lab.controllers())})
+        _write(lab.workspace.path / STATE, {"pid": os.getpid(), "url": f"http://{LOCAL}:{port}", "token": token})
+        _point_here(context)
+        yield context
+    finally:
+        (lab.workspace.path / STATE).unlink(missing_ok=True)
+        await runner.cleanup()
+
+
+def default_context() -> Path:
+    """Where commands look for controllers unless told otherwise: a link to the context of the lab that started last."""
+    return private_root() / CONTEXT
+
+
+def forget_context(name: str) -> None:
+    """Remove that link if it leads into this lab."""
+    link = default_context()
+    with suppress(OSError):
+        if Path(os.readlink(link)) == private_root() / name / CONTEXT:
+            link.unlink()
+
+
+def _point_here(context: Path) -> None:
+    draft = default_context().with_name(f".{CONTEXT}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(context)
+    os.replace(draft, default_context())
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(file, "w") as opened_file:
+        opened_file.write(json.dumps(content) + "\n")
+
+
+def _guarded(token: str) -> Any:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not secrets.compare_digest(request.headers.get("Authorization", ""), f"Bearer {token}"):
+            return web.json_response({"error": "not for you"}, status=401)
+        try:
+            return await handler(request)
+        except LabError as error:
+            status = REFUSALS.get(type(error), 500)
+            return web.json_response({"error": str(error)}, status=status)
+        except (ValueError, KeyError, TypeError) as error:
+            return web.json_response({"error": f"not understood: {error!r}"}, status=400)
+
+    return guard
+
+
+def _add_routes(application: web.Application, lab: Laboratory, down: asyncio.Event, load: Offering | None) -> None:
+    async def status(_: web.Request) -> web.Response:
+        return web.json_response(await state(lab, load))
+
+    async def fault(request: web.Request) -> web.Response:
+        asked = await request.json()
+        kind, place = parse(str(asked["fault"]), asked.get("place"))
+        return web.json_response(told(await lab.faults.inject(kind, place)))
+
+    async def heal(request: web.Request) -> web.Response:
+        return web.json_response(told(await lab.faults.heal(str((await request.json())["place"]))))
+
+    async def end(_: web.Request) -> web.Response:
+        down.set()
+        return web.json_response({})
+
+    application.add_routes(
+        [web.get("/status", status), web.post("/fault", fault), web.post("/heal", heal), web.post("/down", end)]
+    )
+
+
+def told(active: Active) -> dict[str, object]:
+    """A fault as plain values."""
+    return {"fault": active.fault, "place": active.place, "since": active.wall.isoformat()}
+
+
+async def state(lab: Laboratory, load: Offering | None) -> dict[str, object]:
+    """Everything `lab status` shows."""
+    control, missing = await asyncio.gather(lab.witness.control(), lab.witness.unfinished())
+    posture = control.posture if control else None
+    return {
+        "name": lab.workspace.name,
+        "writer": posture.writer if posture else None,
+        "epoch": posture.reign if posture else None,
+        "whole": not missing,
+        "missing": missing,
+        "plan": control.plan.kind if control and control.plan else None,
+        "faults": [told(active) for active in lab.faults.active.values()],
+        "sites": {
+            name: {process.label: _condition(process.alive, process.frozen) for process in site.processes()}
+            for name, site in lab.sites.items()
+        },
+        "load": dict(load.progress()) if load else None,
+        "controllers": dict(lab.controllers()),
+        "directory": str(lab.workspace.path),
+    }
+
+
+def _condition(alive: bool, frozen: bool) -> str:
+    return "frozen" if alive and frozen else "running" if alive else "gone"

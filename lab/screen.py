@@ -1,0 +1,92 @@
+"""What a person sees while a lab works: steps with their times, and a summary. Plain lines when nobody watches a terminal."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lab.report import KEPT
+from lab.report_page import headline
+
+
+class Screen:
+    """Standard error for progress, so that `--json` leaves standard output to one document."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._began = time.monotonic()
+        self._status: Any = None
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """A moving sign of life on a terminal for the length of the block."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with self.console.status("starting") as status:
+            self._status = status
+            try:
+                yield
+            finally:
+                self._status = None
+
+    def say(self, what: str) -> None:
+        """One step begins."""
+        passed = time.monotonic() - self._began
+        self.console.print(Text.assemble((f"{passed:6.1f} s  ", "dim"), what))
+        if self._status is not None:
+            self._status.update(what)
+
+    def complain(self, what: str) -> None:
+        """One line for what went wrong."""
+        self.console.print(Text(what, style="bold red"))
+
+
+def summarize(console: Console, said: Mapping[str, Any]) -> None:
+    """A rehearsal's outcome on one screen."""
+    payments, recovery = said["payments"], said["recovery_seconds"]
+    console.print()
+    console.print(Text(headline(said), style="bold"))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row(
+        "writer",
+        f"{said['writer_before']} (epoch {said['epoch_before']}) -> {said['writer_after']} (epoch {said['epoch_after']})",
+    )
+    facts.add_row(
+        "payments",
+        f"{payments['attempted']} attempted, {payments['acknowledged']} acknowledged, {payments['unresolved']} unresolved",
+    )
+    facts.add_row("lost, duplicated", f"{payments['lost']}, {payments['duplicated']}")
+    facts.add_row(
+        "clients paying again",
+        f"median {_s(recovery['clients_p50'])}, 95 % {_s(recovery['clients_p95'])}, last {_s(recovery['clients_max'])}",
+    )
+    facts.add_row("phases, ms", ", ".join(f"{name} {_ms(ms)}" for name, ms in said["phases_ms"].items()))
+    facts.add_row("ledgers", "all three equal" if said["ledgers_equal"] else "they differ")
+    facts.add_row("etcd", "members agree" if said["etcd"]["equal"] else f"{', '.join(said['etcd']['disagreeing'])} disagree")
+    facts.add_row(
+        f"{said['site']} again", f"healed at {_s(said['healed_s'])}, follower that counts at {_s(said['follower_again_s'])}"
+    )
+    console.print(facts)
+    console.print()
+    moments = Table.grid(padding=(0, 2))
+    for moment in said["timeline"]:
+        moments.add_row(Text(f"{moment['t']:8.3f} s", justify="right"), moment["who"], moment["what"])
+    console.print(moments)
+    console.print()
+    if said["verdict"] == KEPT:
+        console.print(Text("Every promise was kept.", style="bold green"))
+    for broken in said["broken"]:
+        console.print(Text(f"Broken: {broken}.", style="bold red"))
+
+
+def _s(value: float | None) -> str:
+    return "never" if value is None else f"{value:.2f} s"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
