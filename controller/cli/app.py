@@ -1,24 +1,71 @@
-"""The whole command tree. Importing it must stay cheap: every command imports what it needs when it runs."""
+"""The whole command tree. Importing it stays cheap: every command imports what it needs when it runs.
 
-from collections.abc import Sequence
+Other packages add commands through the entry point group `trimaran.commands`: the name is the command, the value a typer app, or a
+function that is given the parent app. They are imported only when their command is run.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
-from controller.cli import process
+from controller.cli import act, look, process
+from controller.cli.exits import Exit, listed
+
+GROUP = "trimaran.commands"
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
-def build() -> typer.Typer:
-    """The command tree with its groups."""
-    app = typer.Typer(name="trimaran", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+def build(arguments: Sequence[str] = (), extensions: Iterable[EntryPoint] = ()) -> typer.Typer:
+    """The command tree; of the extensions, only the one that the arguments name is imported."""
+    app = typer.Typer(
+        name="trimaran",
+        help="Keeps a payments service afloat on three clouds.",
+        epilog="\b\nExit status:\n" + listed(),
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings=CONTEXT,
+    )
+    for command in (look.status, look.explain, act.switchover, act.failover, act.pause, act.resume, act.mode):
+        app.command(command.__name__)(command)
+    app.add_typer(look.audit, name="audit")
     app.add_typer(process.app, name="controller")
     app.command("run", hidden=True)(process.run_controller)  # `python -m controller run` reads better than twice the word
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for extension in sorted(extensions, key=lambda one: one.name):
+        if extension.name == named:
+            _extend(app, extension)
+        else:
+            app.command(extension.name, help=f"See trimaran {extension.name} --help.")(_elsewhere)
     return app
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; answers its exit status."""
     try:
-        typer.main.get_command(build())(list(arguments), prog_name="trimaran")
+        app = build(arguments, entry_points(group=GROUP))
+        typer.main.get_command(app)(list(arguments), prog_name="trimaran")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _extend(app: typer.Typer, extension: EntryPoint) -> None:
+    """Add the commands of another package; whatever is wrong with it is one line."""
+    try:
+        value = extension.load()
+        if isinstance(value, typer.Typer):
+            app.add_typer(value, name=extension.name)
+        else:
+            value(app)
+    except Exception as error:
+        print(f"trimaran {extension.name}: {extension.value} cannot be loaded: {error!r}", file=sys.stderr)
+        raise SystemExit(int(Exit.BROKEN)) from error
+
+
+def _elsewhere() -> None:
+    """Stands in a listing for a command that was not asked for."""

@@ -1,0 +1,100 @@
+"""Commands that only look: status, explain, and the proof of the journal."""
+
+import asyncio
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from controller.cli.exits import Ended, Exit
+from controller.cli.options import ContextFile, Json, Service, with_controllers
+
+if TYPE_CHECKING:
+    from controller.cli.inquiry import Inquiry
+
+EVERY = 0.5
+"""Seconds between two screens."""
+
+audit = typer.Typer(help="The journal's proof.", no_args_is_help=True)
+
+
+@audit.callback()
+def _group() -> None:
+    """The journal's proof."""
+
+
+def status(
+    context: ContextFile = None,
+    service: Service = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew twice a second, until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show who writes, what is under way, the age of every fact, and what could be done now."""
+    if as_json:
+        document = with_controllers(context, service, lambda asked: asked.status())
+        print(json.dumps(document, indent=2))
+        return
+    from rich.console import Console
+
+    console = Console()
+    if watch:
+        with_controllers(context, service, lambda asked: _watch(asked, console))
+        return
+    from controller.cli.screen import show
+
+    show(with_controllers(context, service, lambda asked: asked.status()), console)
+
+
+async def _watch(asked: "Inquiry", console: Any) -> None:
+    from rich.live import Live
+    from rich.text import Text
+
+    from controller.cli.screen import screen
+
+    with Live(Text("asking ..."), console=console, auto_refresh=False, screen=console.is_terminal) as live:
+        while True:
+            try:
+                live.update(screen(await asked.status()), refresh=True)
+            except Ended as end:
+                live.update(Text(end.line, "bold red"), refresh=True)
+            await asyncio.sleep(EVERY)
+
+
+def explain(
+    context: ContextFile = None,
+    service: Service = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many entries.")] = 20,
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="The last ones before this time (ISO 8601).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell from the journal what was decided and why, or why nothing was."""
+    query: dict[str, str | int] = {"limit": limit, **({"at": at} if at else {})}
+    entries = with_controllers(context, service, lambda asked: asked.first("explain", **query))["entries"]
+    if as_json:
+        print(json.dumps(entries, indent=2))
+        return
+    for entry in entries:
+        print(f"{entry['sequence']}  {entry['said']}")
+
+
+@audit.command("verify")
+def verify_journal(
+    context: ContextFile = None,
+    service: Service = None,
+    expect: Annotated[
+        str | None, typer.Option("--expect", metavar="N:DIGEST", help="An end remembered from before; it must be in the chain.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove that no entry of the journal was changed, removed, reordered or inserted."""
+    from controller.cli.proof import prove
+
+    proof = with_controllers(context, service, lambda asked: prove(asked, expect))
+    if as_json:
+        print(json.dumps(proof.document(), indent=2))
+    elif proof.broken:
+        print(proof.broken, file=sys.stderr)
+    else:
+        print(f"{proof.entries} entries hold; the last is {proof.entries}:{proof.digest}")
+    raise typer.Exit(Exit.BROKEN if proof.broken else Exit.DONE)
