@@ -46,7 +46,10 @@ def switchover(
     service: Service = None,
     as_json: Json = False,
 ) -> None:
-    """Move the writer while everything is healthy; nothing is lost, and payments pause for less than a second."""
+    """Move the writer while everything is healthy.
+
+    Nothing is lost; payments pause while the new writer opens.
+    """
     arguments = {"to": to, **_listed("override", override)}
     confirm = "" if yes or not interactive(no_input=no_input) else f"move the writer to {to}"
     _ask("switchover", arguments, reason, by, timeout, context, service, as_json, confirm)
@@ -70,7 +73,10 @@ def failover(
     service: Service = None,
     as_json: Json = False,
 ) -> None:
-    """Leave a writer that is failing; no acknowledged payment is lost unless a member is waived or a guard overridden."""
+    """Leave a writer that is failing.
+
+    No acknowledged payment is lost, unless a member is waived or a guard overridden.
+    """
     arguments = {"from": leaving, **_listed("waive", waive), **_listed("override", override)}
     confirm = "" if yes or not interactive(no_input=no_input) else f"leave {leaving}"
     _ask("failover", arguments, reason, by, timeout, context, service, as_json, confirm)

@@ -15,7 +15,7 @@ from controller.cli.exits import Exit, listed
 
 GROUP = "trimaran.commands"
 
-CONTEXT = {"help_option_names": ["-h", "--help"]}
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 def build(arguments: Sequence[str] = (), extensions: Iterable[EntryPoint] = ()) -> typer.Typer:

@@ -12,6 +12,7 @@ class Exit(IntEnum):
     REFUSED = 3
     NOBODY = 4
     UNFINISHED = 5
+    STOPPED = 130
 
 
 SAID = {
@@ -21,6 +22,7 @@ SAID = {
     Exit.REFUSED: "refused by a guard, which is named with what it saw, what it needs and the way out; nothing was changed",
     Exit.NOBODY: "no controller answers, or none of them reaches etcd's majority",
     Exit.UNFINISHED: "not finished within --timeout; it goes on without us",
+    Exit.STOPPED: "stopped by Ctrl-C; what was asked for goes on without us",
 }
 
 
@@ -34,4 +36,4 @@ class Ended(Exception):
 
 def listed() -> str:
     """All of them as lines."""
-    return "\n".join(f"{status.value}  {said}" for status, said in SAID.items())
+    return "\n".join(f"{status.value:<3}  {said}" for status, said in SAID.items())

@@ -30,7 +30,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew twice a second, until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show who writes, what is under way, the age of every fact, and what could be done now."""
+    """Show who writes, what is under way, how old every fact is, what could be done."""
     if as_json:
         document = with_controllers(context, service, lambda asked: asked.status())
         print(json.dumps(document, indent=2))
@@ -68,7 +68,7 @@ def explain(
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="The last ones before this time (ISO 8601).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell from the journal what was decided and why, or why nothing was."""
+    """Tell from the journal what was decided, and why."""
     query: dict[str, str | int] = {"limit": limit, **({"at": at} if at else {})}
     entries = with_controllers(context, service, lambda asked: asked.first("explain", **query))["entries"]
     if as_json:

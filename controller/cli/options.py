@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from controller.cli.context import read_context
-from controller.cli.exits import Ended
+from controller.cli.exits import Ended, Exit
 
 if TYPE_CHECKING:
     from controller.cli.inquiry import Inquiry
@@ -45,6 +45,8 @@ def with_controllers(context: Path | None, service: str | None, work: "Callable[
     except Ended as end:
         print(end.line, file=sys.stderr)
         raise typer.Exit(end.status) from end
+    except KeyboardInterrupt as stop:
+        raise typer.Exit(Exit.STOPPED) from stop
 
 
 def interactive(*, no_input: bool) -> bool:

@@ -1,0 +1,199 @@
+"""Three controllers over one etcd in memory, each with its operator API on loopback, and a world that is well unless told otherwise.
+
+Time is the test's own: it moves in small steps as long as the room is driven.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestServer
+
+from controller import api
+from controller.coordination.store import Store
+from controller.core.model import Epoch, Lsn, Position, Posture, Site, Token
+from controller.core.policy import Policy
+from controller.core.steps import (
+    AwaitConfirmed,
+    CatchUp,
+    Confirmed,
+    Cut,
+    Done,
+    MarkJoin,
+    Open,
+    Reached,
+    Result,
+    SetAckSet,
+    Settle,
+    Step,
+    Unanswered,
+)
+from controller.execute import Executor
+from controller.metrics import MeasuredLoop, Metrics
+from controller.observe import Observer
+from controller.probing.sql_probe import SqlProbe
+from controller.providers.memory.clock import SteppedClock
+from controller.providers.memory.coordination import MemoryEtcd, MemoryLink, coordination
+from controller.providers.memory.probe import Behaviour, MemoryNode, MemoryProbe
+from tests.unit.core.worlds import AWS, AZURE, GCP, SITES, follower, writing
+
+STEP = timedelta(milliseconds=100)
+
+
+@dataclass
+class Hands:
+    """Every step succeeds at once, or hangs as if nobody answered."""
+
+    hanging: bool = False
+
+    async def perform(self, step: Step, token: Token) -> Result:
+        """See `Actions.perform`."""
+        if self.hanging:
+            return Unanswered(because="nobody answers")
+        match step:
+            case Cut():
+                position = Position(site=step.site, publisher=step.writer, epoch=step.reign, lsn=Lsn(900))
+                return Reached(position=position)
+            case CatchUp() | AwaitConfirmed():
+                return Confirmed(followers=step.followers)
+            case Open():
+                return Reached(position=Position(site=step.winner, publisher=step.winner, epoch=step.epoch, lsn=Lsn(1)))
+            case Settle():
+                return Confirmed(followers=frozenset(SITES) - {step.writer})
+            case MarkJoin() | SetAckSet():
+                return Reached(position=Position(site=step.writer, publisher=step.writer, epoch=step.reign, lsn=Lsn(2)))
+            case _:
+                return Done()
+
+
+@dataclass
+class Room:
+    """Everything a test reaches for."""
+
+    clock: SteppedClock
+    etcd: MemoryEtcd
+    http: aiohttp.ClientSession
+    links: dict[Site, MemoryLink] = field(default_factory=dict)
+    stores: dict[Site, Store] = field(default_factory=dict)
+    loops: dict[Site, MeasuredLoop] = field(default_factory=dict)
+    servers: dict[Site, TestServer] = field(default_factory=dict)
+    nodes: dict[Site, MemoryNode] = field(default_factory=dict)
+    edges: dict[Site, MemoryProbe] = field(default_factory=dict)
+    hands: Hands = field(default_factory=Hands)
+
+    def kill(self, site: Site) -> None:
+        """The site's database and edge are silent from now on, for everybody."""
+        self.nodes[site].probe.behaviour = self.edges[site].behaviour = Behaviour.HANGS
+
+    async def posture(self) -> Posture:
+        """What etcd holds."""
+        control = await self.stores[AWS].read("payments")
+        assert control is not None
+        return control.posture
+
+    async def tick(self, times: int = 1) -> None:
+        """So many rounds of every controller."""
+        for _ in range(times):
+            for site, loop in self.loops.items():
+                if self.links[site].reachable and self.etcd.majority:
+                    await loop.tick()
+            await self.clock.advance(STEP)
+
+    async def drive(self) -> None:
+        """Tick until cancelled, giving real sockets their turn."""
+        while True:
+            await self.tick()
+            await asyncio.sleep(0.001)
+
+    def urls(self) -> Mapping[str, str]:
+        """Base URL of each controller's API."""
+        return {site: str(server.make_url("")).rstrip("/") for site, server in self.servers.items()}
+
+    async def get(self, path: str, site: Site = AWS) -> tuple[int, Any]:
+        """One controller's answer."""
+        async with asyncio.timeout(5), self.http.get(self.servers[site].make_url(path)) as response:
+            return response.status, await response.json(content_type=None)
+
+    def write_context(self, folder: Path) -> str:
+        """A context file that names these controllers."""
+        path = folder / "context.json"
+        path.write_text(json.dumps({"service": "payments", "controllers": dict(self.urls())}))
+        return str(path)
+
+
+@asynccontextmanager
+async def room(*, founded: bool = True, policy: Policy | None = None) -> AsyncIterator[Room]:
+    """Three controllers that have known each other for two seconds; azure writes epoch 1."""
+    clock = SteppedClock()
+    async with aiohttp.ClientSession() as http:
+        given = Room(clock=clock, etcd=MemoryEtcd(clock=clock), http=http)
+        _furnish(given, policy or Policy())
+        observing = [asyncio.create_task(loop.observer.run()) for loop in given.loops.values()]
+        for server in given.servers.values():
+            await server.start_server()
+        try:
+            if founded:
+                await given.stores[AWS].found(first())
+                await given.tick(12)
+            yield given
+        finally:
+            for task in observing:
+                task.cancel()
+            for task in observing:
+                with suppress(asyncio.CancelledError):
+                    await task
+            for server in given.servers.values():
+                await server.close()
+
+
+def first() -> Posture:
+    """azure writes epoch 1, settled, with two members and even traffic."""
+    return Posture(
+        service="payments",
+        epoch=Epoch(1),
+        writer=AZURE,
+        reign=Epoch(1),
+        must_cut=frozenset({AWS, GCP}),
+        weights=dict.fromkeys(SITES, 1.0),
+    )
+
+
+def _furnish(given: Room, policy: Policy) -> None:
+    for site in SITES:
+        said = writing(AZURE, reign=1) if site == AZURE else follower(site, AZURE, reign=1)
+        given.nodes[site] = MemoryNode(probe=MemoryProbe(clock=given.clock), said=said)
+        given.edges[site] = MemoryProbe(clock=given.clock)
+    for site in SITES:
+        _add_controller(given, site, policy)
+
+
+def _add_controller(given: Room, site: Site, policy: Policy) -> None:
+    store, given.links[site] = coordination(given.etcd, site)
+    given.stores[site] = store
+    metrics = Metrics(given.clock)
+    observer = Observer(
+        vantage=site,
+        edges=given.edges,
+        databases={other: SqlProbe(node, given.clock) for other, node in given.nodes.items()},
+        policy=policy,
+        clock=given.clock,
+    )
+    loop = given.loops[site] = MeasuredLoop(
+        service="payments",
+        controller=site,
+        coordination=store,
+        observer=observer,
+        executor=Executor(coordination=store, actions=given.hands, clock=given.clock),  # type: ignore[arg-type]
+        policy=policy,
+        clock=given.clock,
+        metrics=metrics,
+    )
+    metrics.watch(loop)
+    application = api.build(site=site, loops={"payments": loop}, coordination=store, metrics=metrics, clock=given.clock)
+    given.servers[site] = TestServer(application)
