@@ -1,0 +1,242 @@
+"""A controller's settings: everything that is wrong is told at once, with file, key and what was expected there."""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.core.model import Mode, Site
+from controller.core.policy import Policy
+from controller.errors import SettingsError
+from controller.settings import Settings, password_variable, read_settings
+from controller.settings_policy import ADAPTERS, ELSEWHERE
+from controller.settings_tables import duration
+
+SITES = ("aws", "azure", "gcp")
+ENVIRON = {"TRIMARAN_PAYMENTS_CONTROL_PASSWORD": "c", "TRIMARAN_PAYMENTS_STREAM_PASSWORD": "s"}
+
+
+def document() -> dict[str, Any]:
+    """Settings that are right."""
+    place = {"host": "127.0.0.1", "port": 5001}
+    return {
+        "site": "aws",
+        "listen": {"host": "127.0.0.1", "port": 7001},
+        "etcd": {"endpoints": ["http://127.0.0.1:2001", "http://127.0.0.1:2002/"]},
+        "sites": {
+            site: {"cloud": site, "region": "here", "edge": "http://127.0.0.1:8001", "controller": "http://127.0.0.1:7001"}
+            for site in SITES
+        },
+        "services": {
+            "payments": {
+                "mode": "automatic",
+                "writer": "azure",
+                "shares": {"aws": 2, "azure": 1.0, "gcp": 1.0},
+                "canary": {
+                    "debtor": "00000000-0000-0000-0000-000000000001",
+                    "creditor": "00000000-0000-0000-0000-000000000002",
+                    "currency": "EUR",
+                    "amount": 1,
+                },
+                "databases": {site: dict(place) for site in SITES},
+                "streams": {
+                    site: {other: {**place, "options": "sslmode=verify-full"} for other in SITES if other != site}
+                    for site in SITES
+                },
+                "dns": {
+                    "route53": {
+                        "zone": "Z1",
+                        "names": [{"name": "payments.trimaran.test", "ttl": 2}],
+                        "addresses": dict.fromkeys(SITES, "192.0.2.1"),
+                    }
+                },
+                "policy": {"probe_interval": "200ms", "velocity_window": "10m", "misses_to_accuse": 4, "required_capacity": 1},
+            }
+        },
+    }
+
+
+def spelled(value: object) -> str:
+    """A value as TOML, tables inline."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f'"{key}" = {spelled(item)}' for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(spelled, value)) + "]"
+        case bool():
+            return str(value).lower()
+        case str():
+            return '"' + value + '"'
+        case _:
+            return str(value)
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Settings]:
+    """Writes a document and reads it as settings."""
+
+    def write_and_read(given: dict[str, Any], environ: dict[str, str] = ENVIRON) -> Settings:
+        text = "\n".join(f'"{key}" = {spelled(value)}' for key, value in given.items())
+        assert tomllib.loads(text) is not None
+        path = tmp_path / "aws.toml"
+        path.write_text(text)
+        return read_settings(path, environ)
+
+    return write_and_read
+
+
+def problems(read: Callable[..., Settings], given: dict[str, Any], environ: dict[str, str] = ENVIRON) -> dict[str, str]:
+    """Key of every problem, and what was expected there."""
+    with pytest.raises(SettingsError) as refused:
+        read(given, environ)
+    assert all(problem.file for problem in refused.value.problems)
+    return {problem.key: problem.expected for problem in refused.value.problems}
+
+
+def test_right_settings_become_values(read: Callable[..., Settings]) -> None:
+    """Durations are durations, URLs lose their last slash, policy and passwords are in place, secrets are not shown."""
+    settings = read(document())
+    service = settings.services["payments"]
+    assert (settings.site, settings.listen.port) == ("aws", 7001)
+    assert settings.etcd == ("http://127.0.0.1:2001", "http://127.0.0.1:2002")
+    assert service.policy.probe_interval == timedelta(seconds=0.2)
+    assert service.policy.velocity_window == timedelta(minutes=10)
+    assert (service.policy.mode, service.policy.share(Site("aws")), service.policy.misses_to_accuse) == (Mode.AUTOMATIC, 2.0, 4)
+    assert service.streams[Site("aws")][Site("azure")].options == "sslmode=verify-full"
+    assert (service.control_password, service.stream_password) == ("c", "s")
+    assert "control_password" not in repr(service)
+    assert service.route53 is not None and service.route53.endpoint is None
+
+
+def test_every_field_of_the_policy_can_be_set() -> None:
+    """A field that people may set and the settings do not know would keep its default for ever."""
+    assert set(ADAPTERS) | set(ELSEWHERE) == {field.name for field in fields(Policy)}
+
+
+def test_everything_wrong_is_told_at_once(read: Callable[..., Settings]) -> None:
+    """Shapes, unknown keys, contradictions between tables, policy and environment: one reading, all of them."""
+    given = document()
+    service = given["services"]["payments"]
+    given["site"] = "mars"
+    given["listen"]["port"] = 70000
+    given["listne"] = {}
+    given["etcd"]["endpoints"] = ["2001"]
+    del given["sites"]["gcp"]["region"]
+    service["mode"] = "auto"
+    service["writer"] = "pluto"
+    service["shares"]["gcp"] = 0
+    service["canary"]["creditor"] = service["canary"]["debtor"]
+    del service["databases"]["gcp"]
+    del service["streams"]["aws"]["azure"]
+    service["streams"]["gcp"]["gcp"] = {"host": "x", "port": 1}
+    del service["dns"]["route53"]["addresses"]["aws"]
+    service["policy"] |= {"probe_interval": "fast", "vantages": 1, "mode": "manual", "retries": 3, "misses_to_drain": 1}
+    found = problems(read, given, {})
+    top = "services.payments"
+    assert set(found) == {
+        "site",
+        "listen.port",
+        "listne",
+        "etcd.endpoints.0",
+        "sites.gcp.region",
+        f"{top}.mode",
+        f"{top}.writer",
+        f"{top}.shares.gcp",
+        f"{top}.canary.creditor",
+        f"{top}.databases.gcp",
+        f"{top}.streams.aws.azure",
+        f"{top}.streams.gcp.gcp",
+        f"{top}.dns.route53.addresses.aws",
+        f"{top}.policy.probe_interval",
+        f"{top}.policy.vantages",
+        f"{top}.policy.mode",
+        f"{top}.policy.retries",
+        f"{top}.policy.misses_to_drain",
+        "TRIMARAN_PAYMENTS_CONTROL_PASSWORD",
+        "TRIMARAN_PAYMENTS_STREAM_PASSWORD",
+    }
+    assert "250ms" in found[f"{top}.policy.probe_interval"] and "aws, azure, gcp" in found["site"]
+    assert "automatic" in found[f"{top}.mode"] and "missing" in found[f"{top}.databases.gcp"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("probe_interval", 250),
+        ("probe_interval", "1 s"),
+        ("probe_interval", "-1s"),
+        ("probe_interval", "0s"),
+        ("misses_to_accuse", 2.5),
+        ("misses_to_accuse", True),
+        ("required_capacity", "1"),
+        ("vantages", 4),
+        ("capacities", {"mars": 1.0}),
+        ("freezes", [{"start": "yesterday", "end": "today", "reason": "x"}]),
+        ("probe_patience", "1s"),
+        ("freshness", "100ms"),
+    ],
+)
+def test_a_bad_policy_names_its_key(read: Callable[..., Settings], key: str, value: object) -> None:
+    """One bad field is one problem under its own key, whatever is wrong with it."""
+    given = document()
+    given["services"]["payments"]["policy"] = {key: value}
+    assert all(name.startswith(f"services.payments.policy.{key}") for name in problems(read, given))
+
+
+def test_freezes_are_windows_with_zones(read: Callable[..., Settings], tmp_path: Path) -> None:
+    """TOML's own date-times; one without a zone could mean three different hours on three controllers."""
+    read(document())
+    path = tmp_path / "aws.toml"
+    text = path.read_text()
+    window = '[{{ start = 2026-12-24T00:00:00{zone}, end = 2026-12-27T00:00:00{zone}, reason = "quiet" }}]'
+    path.write_text(text.replace('"probe_interval"', f'"freezes" = {window.format(zone="Z")}, "probe_interval"'))
+    assert read_settings(path, ENVIRON).services["payments"].policy.freezes[0].reason == "quiet"
+    path.write_text(text.replace('"probe_interval"', f'"freezes" = {window.format(zone="")}, "probe_interval"'))
+    with pytest.raises(SettingsError):
+        read_settings(path, ENVIRON)
+
+
+@pytest.mark.parametrize("name", ["Aws", "a-b", "a_b", "a" * 13, ""])
+def test_names_that_no_slot_could_carry_are_refused(read: Callable[..., Settings], name: str) -> None:
+    """Sites and services become part of PostgreSQL's names for slots."""
+    given = document()
+    given["sites"][name] = given["sites"]["gcp"]
+    assert f"sites.{name}" in problems(read, given)
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    """Missing, a folder, not UTF-8, not TOML: one problem each, without a word about what could not be looked at."""
+    broken, binary = tmp_path / "broken.toml", tmp_path / "binary.toml"
+    broken.write_text("site = \n")
+    binary.write_bytes(b'site = "\xff"')
+    for path in (tmp_path / "none.toml", tmp_path, broken, binary):
+        with pytest.raises(SettingsError) as refused:
+            read_settings(path, {})
+        assert len(refused.value.problems) == 1 and str(refused.value).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    "given", ["", "services = 1\n", "[services]\npayments = 2\n", "[sites]\naws = 3\n[etcd]\nendpoints = 4\n"]
+)
+def test_the_wrong_kind_of_table_is_a_problem_and_no_crash(tmp_path: Path, given: str) -> None:
+    """Whatever stands where a table belongs."""
+    path = tmp_path / "aws.toml"
+    path.write_text(given)
+    with pytest.raises(SettingsError):
+        read_settings(path, {})
+
+
+def test_durations_are_written_as_people_write_them() -> None:
+    """Units are needed, and there are four of them."""
+    assert [duration(text) for text in ("250ms", "2s", "1.5s", "10m", "1h")] == [
+        timedelta(seconds=seconds) for seconds in (0.25, 2, 1.5, 600, 3600)
+    ]
+
+
+def test_password_variables_carry_the_service() -> None:
+    """Two services of one controller have two passwords each."""
+    assert password_variable("vault_x", "control") == "TRIMARAN_VAULT_X_CONTROL_PASSWORD"
