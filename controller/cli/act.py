@@ -146,7 +146,7 @@ def _ask(
 
     async def work(asked: "Inquiry") -> Any:
         if confirm:
-            _confirm(confirm, await asked.status(), severe=verb == "failover")
+            confirm_move(confirm, await asked.status(), severe=verb == "failover")
         return await wish(asked, verb, arguments, by=by or user(), reason=reason, timeout=timeout, tell=tell)
 
     trail = with_controllers(context, service, work)
@@ -161,7 +161,7 @@ def _ask(
     raise typer.Exit(status)
 
 
-def _confirm(what: str, status: dict[str, Any], *, severe: bool) -> None:
+def confirm_move(what: str, status: dict[str, Any], *, severe: bool) -> None:
     """Ask the person at the terminal, with what they should know. Raises Ended when they say no."""
     posture = status["posture"]
     print(

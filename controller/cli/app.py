@@ -44,10 +44,10 @@ def build(arguments: Sequence[str] = (), extensions: Iterable[EntryPoint] = ()) 
     return app
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command; answers its exit status."""
+def run(arguments: Sequence[str], extensions: Iterable[EntryPoint] | None = None) -> int:
+    """Run one command; answers its exit status. `extensions`: those that are installed, unless given."""
     try:
-        app = build(arguments, entry_points(group=GROUP))
+        app = build(arguments, entry_points(group=GROUP) if extensions is None else extensions)
         typer.main.get_command(app)(list(arguments), prog_name="trimaran")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -6,7 +6,7 @@ Time is the test's own: it moves in small steps as long as the room is driven.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
 from controller import api
 from controller.coordination.store import Store
@@ -129,27 +130,28 @@ class Room:
 
 @asynccontextmanager
 async def room(*, founded: bool = True, policy: Policy | None = None) -> AsyncIterator[Room]:
-    """Three controllers that have known each other for two seconds; azure writes epoch 1."""
+    """Three controllers that have known each other for a second; azure writes epoch 1. Their logs are kept off the terminal."""
     clock = SteppedClock()
-    async with aiohttp.ClientSession() as http:
-        given = Room(clock=clock, etcd=MemoryEtcd(clock=clock), http=http)
-        _furnish(given, policy or Policy())
-        observing = [asyncio.create_task(loop.observer.run()) for loop in given.loops.values()]
-        for server in given.servers.values():
-            await server.start_server()
-        try:
+    with capture_logs():
+        async with AsyncExitStack() as stack:
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            given = Room(clock=clock, etcd=MemoryEtcd(clock=clock), http=http)
+            _furnish(given, policy or Policy())
+            for server in given.servers.values():
+                await server.start_server()
+                stack.push_async_callback(server.close)
+            for loop in given.loops.values():
+                stack.push_async_callback(_ended, asyncio.create_task(loop.observer.run()))
             if founded:
                 await given.stores[AWS].found(first())
                 await given.tick(12)
             yield given
-        finally:
-            for task in observing:
-                task.cancel()
-            for task in observing:
-                with suppress(asyncio.CancelledError):
-                    await task
-            for server in given.servers.values():
-                await server.close()
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def first() -> Posture:
