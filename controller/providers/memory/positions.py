@@ -1,0 +1,127 @@
+"""What a server in memory says about positions: its own after a cut, and a sibling's in its own log."""
+
+from collections.abc import Mapping
+
+from controller.core import naming
+from controller.core.model import Epoch, Lsn, NodeFacts, Position, Role, Site, Slot, Subscription
+from controller.errors import Stuck
+from controller.providers.memory.server import LogicalSlot, MemoryServer, Paid, Transaction
+from controller.providers.memory.world import MemoryWorld
+
+
+def position_of(server: MemoryServer, writer: Site, reign: Epoch) -> Position:
+    """The one position out of everything the node reports, as `cut.read_position` on PostgreSQL."""
+    if not server.pinned:
+        raise Stuck(step=f"cut on {server.site}", blocked_by="a new timeline", way_out="Waive this member by name.")
+    if server.site == writer:
+        if server.role is Role.WRITER:
+            raise Stuck(step=f"cut on {server.site}", blocked_by="a writer that is not fenced", way_out="It is tried again.")
+        return Position(site=server.site, publisher=server.site, epoch=reign, lsn=server.flushed)
+    streams = {(one.epoch, one.publisher): one.position for one in server.streams.values() if one.epoch <= reign}
+    key = (reign, writer) if (reign, writer) in streams else max(streams, default=(reign, writer))
+    return Position(site=server.site, publisher=key[1], epoch=key[0], lsn=streams.get(key, Lsn(0)))
+
+
+def mapped_end(server: MemoryServer, sibling: Site, position: Position) -> tuple[str, Lsn] | str:
+    """Spare slot and local end of the very transaction the sibling applied last; or why there is none."""
+    spare = naming.spare_slot(server.service, position.epoch, server.site, sibling)
+    stream = server.streams.get(naming.stream(server.service, position.epoch, position.publisher, server.site))
+    if stream is None:
+        return f"{server.site} did not follow {position.publisher} in epoch {position.epoch}"
+    if spare not in server.slots or server.slots[spare].lost:
+        return f"{server.site} has no spare slot {spare}"
+    end = next((one.end for one in held_by(server, spare, stream.oid) if one.origin == position.lsn), None)
+    return (spare, end) if end is not None else f"its position {position.lsn} is not in spare slot {spare}"
+
+
+def held_by(server: MemoryServer, slot: str, oid: int) -> list[Transaction]:
+    """Transactions in a slot that came through this stream."""
+    return [one for one in server.behind(server.slots[slot].confirmed) if one.origin_stream == oid]
+
+
+def placed(world: MemoryWorld, server: MemoryServer, sibling: Site, position: Position, *, level: bool, name: str) -> str | None:
+    """Place the sibling's slot exactly behind the last transaction it has; or say why that cannot be proven."""
+    if level:
+        server.have_slot(name)
+        return None
+    if position.publisher == server.site:
+        source = naming.stream(server.service, position.epoch, server.site, sibling)
+        return None if _copied(world, server, source, position.lsn or None, name=name) else f"its own slot {source} is gone"
+    found = mapped_end(server, sibling, position)
+    if isinstance(found, str):
+        return found
+    return None if _copied(world, server, *found, name=name) else f"spare slot {found[0]} is gone"
+
+
+def _copied(world: MemoryWorld, server: MemoryServer, source: str, end: Lsn | None, *, name: str) -> bool:
+    """Copy a slot and move the copy to `end`; None leaves it where the source stands. False when it does not stand there."""
+    if source in server.slots:
+        server.slots.setdefault(name, LogicalSlot(name=name, confirmed=server.slots[source].confirmed))
+    copy = server.slots.get(name)
+    if copy is not None and end is not None and copy.confirmed < end and not world.active(server.site, name):
+        copy.confirmed = min(end, server.flushed)
+    return copy is not None and end in (None, copy.confirmed)
+
+
+def facts_of(world: MemoryWorld, server: MemoryServer) -> NodeFacts:
+    """Who the node says it is."""
+    return NodeFacts(
+        site=server.site,
+        role=server.role,
+        epoch=server.epoch,
+        token=server.token,
+        ack_slots=server.ack_slots,
+        seeded=server.seeded,
+        pinned=server.pinned,
+        flushed=server.flushed,
+        subscriptions=tuple(
+            Subscription(name=one.name, enabled=one.enabled, running=one.running, seeded=one.seeded, position=one.position)
+            for one in server.streams.values()
+        ),
+        slots=tuple(
+            Slot(
+                name=one.name,
+                active=world.active(server.site, one.name),
+                confirmed=one.confirmed,
+                retained_bytes=max(0, server.flushed - one.confirmed),
+                lost=one.lost,
+            )
+            for one in server.slots.values()
+        ),
+    )
+
+
+def unshared(world: MemoryWorld, server: MemoryServer) -> frozenset[str]:
+    """Keys of payments that began here and that some follower of this node's own reign has not confirmed."""
+    head = naming.stream(server.service, server.epoch, server.site, Site(""))
+    slots = [one for name, one in server.slots.items() if name.startswith(head) and not one.lost]
+    return frozenset(
+        row.key
+        for slot in slots
+        if not world.active(server.site, slot.name)
+        for one in server.behind(slot.confirmed)
+        if one.origin is None
+        for row in one.rows
+        if isinstance(row, Paid)
+    )
+
+
+def tended(world: MemoryWorld, server: MemoryServer, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn]) -> tuple[str, ...]:
+    """One spare slot per sibling, from just before the sibling's last transaction on; no slot of a closed reign."""
+    changed = []
+    for name in server.old_slots(reign, spares_too=False):
+        if server.epoch == reign and not world.active(server.site, name):
+            del server.slots[name]
+            changed.append(f"dropped {name}")
+    stream = server.streams.get(naming.stream(server.service, reign, writer, server.site))
+    if stream is None or server.site == writer:
+        return tuple(changed)
+    for sibling, lsn in sorted(siblings.items()):
+        spare = naming.spare_slot(server.service, reign, server.site, sibling)
+        if server.have_slot(spare):
+            changed.append(f"created {spare}")
+            continue
+        passed = [one.end for one in held_by(server, spare, stream.oid) if one.origin is not None and one.origin <= lsn]
+        if len(passed) >= 2:
+            server.slots[spare].confirmed = passed[-2]
+    return tuple(changed)
