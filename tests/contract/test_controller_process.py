@@ -1,0 +1,130 @@
+"""A controller as a process: it starts on real sockets, answers people before etcd does, and ends quickly however much hangs."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+pytestmark = pytest.mark.asyncio
+
+ROOT = Path(__file__).parents[2]
+SITES = ("aws", "azure", "gcp")
+PASSWORDS = {"TRIMARAN_PAYMENTS_CONTROL_PASSWORD": "c", "TRIMARAN_PAYMENTS_STREAM_PASSWORD": "s"}
+
+
+def settings(folder: Path, *, listen: int, etcd: int, database: int) -> Path:
+    """A settings file whose every far end is the given ports."""
+    lines = [
+        'site = "aws"',
+        f'[listen]\nhost = "127.0.0.1"\nport = {listen}',
+        f'[etcd]\nendpoints = ["http://127.0.0.1:{etcd}"]',
+    ]
+    url = f"http://127.0.0.1:{database}"
+    lines += [f'[sites.{site}]\ncloud = "{site}"\nregion = "x"\nedge = "{url}"\ncontroller = "{url}"' for site in SITES]
+    canary = (
+        'debtor = "00000000-0000-0000-0000-000000000001", creditor = "00000000-0000-0000-0000-000000000002", currency = "EUR"'
+    )
+    lines.append('[services.payments]\nmode = "automatic"\nwriter = "azure"\nshares = { aws = 1.0, azure = 1.0, gcp = 1.0 }')
+    lines.append(f"canary = {{ {canary}, amount = 1 }}")
+    place = f'host = "127.0.0.1"\nport = {database}'
+    lines += [f"[services.payments.databases.{site}]\n{place}" for site in SITES]
+    lines += [f"[services.payments.streams.{a}.{b}]\n{place}" for a in SITES for b in SITES if a != b]
+    path = folder / "aws.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def free_port() -> int:
+    """A port nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def process(arguments: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`python -m controller` with passwords; killed at the end if it still runs."""
+    environ = {**os.environ, **PASSWORDS}
+    running = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "controller",
+        *arguments,
+        cwd=ROOT,
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
+
+
+async def answers(port: int) -> None:
+    """Return once the operator API answers."""
+    async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+        while True:
+            try:
+                async with http.get(f"http://127.0.0.1:{port}/healthz") as response:
+                    if response.status == 200:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("far_end", ["refuses", "hangs"])
+async def test_it_ends_within_two_seconds(tmp_path: Path, far_end: str, number: signal.Signals) -> None:
+    """Exit 0 although etcd and every database accept connections and never say a word, or refuse them."""
+    with ExitStack() as stack:
+        if far_end == "hangs":
+            holes = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(2)]
+            etcd, database = (int(hole.getsockname()[1]) for hole in holes)
+        else:
+            etcd, database = free_port(), free_port()
+        listen = free_port()
+        path = settings(tmp_path, listen=listen, etcd=etcd, database=database)
+        async with process(["run", "--settings", str(path)]) as running:
+            await answers(listen)
+            await asyncio.sleep(0.5)  # real sockets: let probes get stuck
+            began = time.monotonic()
+            running.send_signal(number)
+            assert await asyncio.wait_for(running.wait(), 5) == 0
+            assert time.monotonic() - began < 2
+
+
+async def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    """Exit 2 with the address and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+        path = settings(tmp_path, listen=port, etcd=1, database=1)
+        async with process(["controller", "run", "--settings", str(path)]) as running:
+            _, said = await asyncio.wait_for(running.communicate(), 20)
+    assert running.returncode == 2
+    assert len(said.splitlines()) == 1 and f"127.0.0.1:{port}".encode() in said and b"free it" in said
+
+
+async def test_settings_that_cannot_be_used_are_lines_and_exit_2(tmp_path: Path) -> None:
+    """Every problem is a line with file, key and expectation; there is no traceback."""
+    path = settings(tmp_path, listen=70000, etcd=1, database=1)
+    path.write_text(path.read_text().replace('writer = "azure"', 'writer = "mars"'))
+    async with process(["controller", "run", "--settings", str(path)]) as running:
+        _, said = await asyncio.wait_for(running.communicate(), 20)
+    assert running.returncode == 2
+    lines = said.decode().splitlines()
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    assert [line.split(": ")[1] for line in lines if "port" in line or "writer" in line] == [
+        "listen.port",
+        "services.payments.writer",
+    ]
