@@ -1,7 +1,9 @@
 """Which port a process of one place connects to in order to reach something at another: through a link, or its own directly."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 
 from lab.etcd import EtcdCluster
@@ -29,13 +31,30 @@ class Cabling:
     """Every door of the lab with the port behind it, and the links between the places."""
 
     links: Links
+    """Between the sites, and from them to the emulated API."""
+    public: Links
+    """From clients to edges: a process of its own. When nothing answers, payers' retries come by the thousand; in one process with
+    the rest they starved etcd of its heartbeats, and what was an outage of the service became one of the control plane."""
     doors: Mapping[tuple[str, Door], int]
 
     def port(self, source: str, destination: str, door: Door) -> int:
         """Where a process at `source` knocks. Raises LabError when no link was laid."""
         if source == destination:
             return self.doors[destination, door]
-        return self.links.port(source, destination, door)
+        links = self.public if source == CLIENTS else self.links
+        return links.port(source, destination, door)
+
+    async def isolate(self, site: str) -> None:
+        """Make a site a black hole for other sites and for clients."""
+        await asyncio.gather(self.links.isolate(site), self.public.isolate(site))
+
+    async def rejoin(self, site: str) -> None:
+        """Undo `isolate`."""
+        await asyncio.gather(self.links.rejoin(site), self.public.rejoin(site))
+
+    async def slow(self, site: str, *, delay: timedelta, jitter: timedelta, loss: float) -> None:
+        """Shape everything that touches a site, both ways; see `Links.slow`."""
+        await asyncio.gather(*(links.slow(site, delay=delay, jitter=jitter, loss=loss) for links in (self.links, self.public)))
 
     def direct(self, destination: str, door: Door) -> int:
         """The door itself, past every link: for the lab's own work, never for a part of the product."""
@@ -51,7 +70,11 @@ async def lay_cables(workspace: Workspace) -> Cabling:
         for (place, door), port in doors.items()
         for source in _callers(place, door)
     ]
-    return Cabling(links=await Links.start(workspace, relays), doors=doors)
+    links, public = await asyncio.gather(
+        Links.start(workspace, [relay for relay in relays if relay.source != CLIENTS]),
+        Links.start(workspace, [relay for relay in relays if relay.source == CLIENTS], label="links-clients"),
+    )
+    return Cabling(links=links, public=public, doors=doors)
 
 
 async def lay_etcd(cabling: Cabling, etcd: EtcdCluster) -> Cabling:
@@ -61,7 +84,7 @@ async def lay_etcd(cabling: Cabling, etcd: EtcdCluster) -> Cabling:
         doors[site, Door.ETCD] = member.client_port
         for source in _callers(site, Door.ETCD):
             await cabling.links.lay(site, Door.ETCD, member.client_port, source=source)
-    return Cabling(links=cabling.links, doors=doors)
+    return replace(cabling, doors=doors)
 
 
 def _callers(place: str, door: Door) -> tuple[str, ...]:

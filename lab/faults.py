@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from lab.authority import Authority
-from lab.cabling import ROUTE53, SITES
+from lab.cabling import ROUTE53, SITES, Cabling
 from lab.clouds.faults import FaultKind
 from lab.errors import LabError
-from lab.links import ONE_WAY, Links
+from lab.links import ONE_WAY
 from lab.site import Site
 
 SLOW_DELAY, SLOW_JITTER, SLOW_LOSS = timedelta(milliseconds=75), timedelta(milliseconds=100), 0.02
@@ -89,8 +89,8 @@ def parse(fault: str, place: str | None) -> tuple[Fault, str]:
 class Faults:
     """Injects and heals."""
 
-    def __init__(self, links: Links, sites: Mapping[str, Site], authority: Authority) -> None:
-        self._links, self._sites, self._authority = links, sites, authority
+    def __init__(self, cabling: Cabling, sites: Mapping[str, Site], authority: Authority) -> None:
+        self._cabling, self._sites, self._authority = cabling, sites, authority
         self.active: dict[str, Active] = {}
         self._busy: set[str] = set()
 
@@ -129,7 +129,7 @@ class Faults:
             self._busy.discard(place)
 
     async def _inject(self, fault: Fault, place: str) -> None:
-        links, site = self._links, self._sites.get(place)
+        links, site = self._cabling, self._sites.get(place)
         match fault:
             case Fault.CRASH if site:
                 await links.isolate(place)
@@ -151,7 +151,7 @@ class Faults:
                 await self._authority.fail_api(API_FAULTS[fault])
 
     async def _heal(self, fault: Fault, place: str) -> None:
-        links, site = self._links, self._sites.get(place)
+        links, site = self._cabling, self._sites.get(place)
         match fault:
             case Fault.CRASH if site:
                 await links.rejoin(place)

@@ -67,7 +67,7 @@ class Laboratory:
     def processes(self) -> Mapping[str, Supervised]:
         """Every process by its label."""
         everyone = [process for site in self.sites.values() for process in site.processes()]
-        everyone += [self.cabling.links.process, self.authority.api, self.authority.nameserver]
+        everyone += [self.cabling.links.process, self.cabling.public.process, self.authority.api, self.authority.nameserver]
         return {process.label: process for process in everyone}
 
     def parts(self) -> tuple[Mapping[str, str], ...]:
@@ -158,7 +158,7 @@ async def _assemble(
         etcd=etcd,
         sites=sites,
         authority=authority,
-        faults=Faults(cabling.links, sites, authority),
+        faults=Faults(cabling, sites, authority),
         witness=Witness(cabling, passwords),
         passwords=passwords,
         accounts=tuple(map(str, payers)),

@@ -8,7 +8,7 @@ from controller.clock import SystemClock
 from controller.coordination.etcd import Etcd
 from controller.coordination.store import Store
 from controller.core import naming
-from controller.core.model import JournalEntry, NodeFacts, Role
+from controller.core.model import JournalEntry, NodeFacts, Posture, Role
 from controller.core.model import Site as SiteName
 from controller.errors import TrimaranError
 from controller.ports import Control
@@ -40,8 +40,12 @@ class Witness:
             return None
 
     async def journal(self, after: int = 0) -> tuple[JournalEntry, ...]:
-        """Entries above a sequence. Raises TrimaranError when etcd has no majority."""
-        return await self._store.journal(SERVICE, after)
+        """Every entry above a sequence, however many. Raises TrimaranError when etcd has no majority."""
+        entries: list[JournalEntry] = []
+        while page := await self._store.journal(SERVICE, after):
+            entries += page
+            after = page[-1].sequence
+        return tuple(entries)
 
     async def facts(self) -> Mapping[str, NodeFacts]:
         """What every database that answers within a second says of itself."""
@@ -64,29 +68,39 @@ class Witness:
         control = await self.control()
         if control is None:
             return "etcd does not answer"
-        posture, facts = control.posture, await self.facts()
-        writer = facts.get(posture.writer)
-        if writer is None or writer.role is not Role.WRITER or writer.epoch != posture.reign:
-            return f"{posture.writer} is not yet the writer of epoch {posture.reign}"
+        facts = await self.facts()
         for site in SITES if member is None else (member,):
-            stream = naming.stream(SERVICE, posture.reign, posture.writer, SiteName(site))
-            if site == posture.writer:
-                continue
-            node = facts.get(site)
-            if node is None or node.role is not Role.FOLLOWER:
-                return f"{site} is {node.role if node else 'silent'}, not yet a follower"
-            if not any(one.name == stream and one.seeded and one.running for one in node.subscriptions):
-                return f"{site} does not stream from {posture.writer} yet"
-            if stream not in writer.ack_slots or site not in posture.must_cut:
-                return f"{site} does not count for acknowledgements yet"
+            if said := _absence(site, control.posture, facts):
+                return said
         if control.plan is not None:
             return f"plan {control.plan.kind} is in phase {control.plan.phase}"
-        return "" if posture.settled else "the reign is not settled"
+        return "" if control.posture.settled else "the reign is not settled"
+
+    async def missing(self, site: str) -> str:
+        """What keeps this one site from being the writer or a follower that counts; empty when nothing does."""
+        control = await self.control()
+        return "etcd does not answer" if control is None else _absence(site, control.posture, await self.facts())
 
     async def close(self) -> None:
         """End every connection."""
         await self._etcd.close()
         await asyncio.gather(*(database.close() for database in self._databases.values()))
+
+
+def _absence(site: str, posture: Posture, facts: Mapping[str, NodeFacts]) -> str:
+    writer, node = facts.get(posture.writer), facts.get(site)
+    if writer is None or writer.role is not Role.WRITER or writer.epoch != posture.reign:
+        return f"{posture.writer} is not yet the writer of epoch {posture.reign}"
+    if site == posture.writer:
+        return ""
+    stream = naming.stream(SERVICE, posture.reign, posture.writer, SiteName(site))
+    if node is None or node.role is not Role.FOLLOWER:
+        return f"{site} is {node.role if node else 'silent'}, not yet a follower"
+    if not any(one.name == stream and one.seeded and one.running for one in node.subscriptions):
+        return f"{site} does not stream from {posture.writer} yet"
+    if stream not in writer.ack_slots or site not in posture.must_cut:
+        return f"{site} does not count for acknowledgements yet"
+    return ""
 
 
 def _node(site: str, cabling: Cabling, passwords: Passwords) -> Node:
