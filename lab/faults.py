@@ -94,6 +94,10 @@ class Faults:
         self.active: dict[str, Active] = {}
         self._busy: set[str] = set()
 
+    def occupies(self, place: str) -> bool:
+        """Does this place suffer from a fault, or is one being injected or healed?"""
+        return place in self.active or place in self._busy
+
     async def inject(self, fault: Fault, place: str) -> Active:
         """Let it happen, now. Raises UnknownTargetError, OccupiedError, and LabError when the lab itself cannot do it."""
         parse(fault, place)

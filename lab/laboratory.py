@@ -22,6 +22,7 @@ from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
 from lab.site import Site
 from lab.site_settings import ADDRESSES, controller_settings, service_settings
+from lab.supervision import Supervisor
 from lab.witness import Witness
 from lab.workspace import Workspace
 
@@ -48,6 +49,7 @@ class Laboratory:
     sites: Mapping[str, Site]
     authority: Authority
     faults: Faults
+    supervisor: Supervisor
     witness: Witness
     passwords: Passwords
     accounts: tuple[str, ...]
@@ -122,7 +124,12 @@ async def laboratory(
                 lab = await _assemble(workspace, postgres, etcd, say, policy, accounts)
                 say("waiting until every site serves and every controller sees every site")
                 await _await_service(lab)
-            yield lab
+            watching = asyncio.create_task(lab.supervisor.watch())
+            try:
+                yield lab
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
         finally:
             if lab is not None:
                 await lab.witness.close()
@@ -152,13 +159,15 @@ async def _assemble(
     await founding
     for site in sites.values():
         site.start_controller()
+    faults = Faults(cabling, sites, authority)
     return Laboratory(
         workspace=workspace,
         cabling=cabling,
         etcd=etcd,
         sites=sites,
         authority=authority,
-        faults=Faults(cabling, sites, authority),
+        faults=faults,
+        supervisor=Supervisor(sites, faults),
         witness=Witness(cabling, passwords),
         passwords=passwords,
         accounts=tuple(map(str, payers)),

@@ -135,6 +135,11 @@ async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offeri
         offered_per_second=course.rate,
         load_late_s=float(load.progress().get("latest_offer_s", 0.0)),
         lab_started_s=lab_started,
+        exits=[
+            f"{one.label} at {one.at - fault.at:.1f} s with {one.status}: {one.last_words}"
+            for one in lab.supervisor.exits
+            if one.at > fault.at - course.calm.total_seconds()
+        ],
         cpu_seconds=notes.cpu,
     )
 

@@ -40,6 +40,8 @@ class Rehearsal:
     load_late_s: float
     """Largest delay of an offer against its schedule: much of it, and this machine was too slow to prove a number."""
     lab_started_s: float
+    exits: Sequence[str]
+    """Processes that ended though nobody had ordered it, with their last words."""
     cpu_seconds: Mapping[str, float]
     """Processor seconds per second and process, in calm."""
 
@@ -99,6 +101,7 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         "offered_per_second": seen.offered_per_second,
         "load_late_s": _rounded(seen.load_late_s),
         "lab_started_s": _rounded(seen.lab_started_s),
+        "unordered_exits": list(seen.exits),
         "cpu_cores": {name: round(share, 3) for name, share in seen.cpu_seconds.items()},
         "parts": [dict(part) for part in seen.parts],
         "spans": [{"name": span.name, "begin_s": _rounded(span.begin), "end_s": _rounded(span.end)} for span in seen.spans],

@@ -56,10 +56,11 @@ def _head(said: Mapping[str, Any], title: str) -> str:
     leader = " etcd's leader was lost with it." if said["etcd_leader_on_site"] and said["fault"] != "slow" else ""
     load = f" {said['offered_per_second']:g} payments a second were offered throughout, links of {said['round_trip_ms']:g} ms round trip."
     broken = "".join(f"<li>{escape(one)}</li>" for one in said["broken"])
+    exits = "".join(f"<p>Ended though nobody ordered it: {escape(one)}</p>" for one in said["unordered_exits"])
     return (
         f'<h1>{escape(title)}</h1><p><span class="verdict {"kept" if kept else "broken"}">{verdict}</span></p>'
         + (f'<ul class="broken">{broken}</ul>' if broken else "")
-        + f'<p class="soft">{escape(moved + leader + load)}</p>'
+        + f'<p class="soft">{escape(moved + leader + load)}</p>{exits}'
     )
 
 

@@ -78,6 +78,8 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         moments.add_row(Text(f"{moment['t']:8.3f} s", justify="right"), moment["who"], moment["what"])
     console.print(moments)
     console.print()
+    for unordered in said["unordered_exits"]:
+        console.print(Text(f"Ended though nobody ordered it: {unordered}", style="yellow"))
     if said["verdict"] == KEPT:
         console.print(Text("Every promise was kept.", style="bold green"))
     for broken in said["broken"]:

@@ -1,0 +1,63 @@
+"""Starts again what ended by itself, as every cloud's own supervisor does, and keeps note of it: an exit nobody ordered is a finding.
+
+Without it one member of etcd 3.5.1 that dies of its own bug (etcd-io/etcd#14110: a client gives up a read-only transaction at the
+wrong moment) leaves the lab one fault away from having no control plane, which is no property of the product.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lab.errors import LabError
+from lab.faults import Faults
+from lab.processes import Supervised
+from lab.site import Site
+
+LOOK = 0.2
+PAUSE = 1.0
+"""Seconds from an exit to the new start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """One process that ended though no fault had been ordered for its site."""
+
+    label: str
+    status: int | None
+    at: float
+    """Monotonic seconds at which it was noticed."""
+    last_words: str
+
+
+class Supervisor:
+    """Watches the sites of one lab."""
+
+    def __init__(self, sites: Mapping[str, Site], faults: Faults) -> None:
+        self._sites, self._faults = sites, faults
+        self.exits: list[Exit] = []
+
+    async def watch(self) -> None:
+        """Look, note, start again; until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for site in self._sites.values():
+                tasks.create_task(self._keep(site))
+
+    async def _keep(self, site: Site) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            gone = [process for process in site.processes() if not process.alive]
+            if not gone or self._faults.occupies(site.name):
+                continue
+            self.exits += [_exit(process) for process in gone]
+            await asyncio.sleep(PAUSE)
+            if not self._faults.occupies(site.name):
+                with suppress(LabError):  # its log says why, and the next look tries again
+                    await site.start()
+
+
+def _exit(process: Supervised) -> Exit:
+    words = [line for line in process.tail(60).splitlines() if "panic" in line.lower() or "error" in line.lower()]
+    last = words[0] if words else process.tail(1)
+    return Exit(label=process.label, status=process.exit_status, at=time.monotonic(), last_words=last[:200])
