@@ -9,14 +9,20 @@ from controller.core.model import Reason, Site, Trigger
 from controller.core.proposals import Failover, Proposal, Switchover
 from controller.core.steering import weights_without
 
+NEEDS_A_FAILURE = "no-surprise-return"
+"""The guard that refuses to leave a healthy writer: no news while all is well, and not what people ask about automation."""
+
 
 def moves(seen: Circumstances) -> Mapping[str, object]:
-    """A switchover to each follower, and a failover from the writer, by hand and by automation; each with what refuses it."""
+    """A switchover to each follower, a failover by hand, and the failover that automation would make if the writer failed now; each
+    with what refuses it."""
     writer = seen.posture.writer
     return {
         "switchover": {site: _blocked(_switchover(site), seen) for site in sorted(set(seen.posture.weights) - {writer})},
         "failover": _blocked(_failover(Trigger.OPERATOR, seen), seen),
-        "automatic_failover": _blocked(_failover(Trigger.AUTOMATIC, seen), seen),
+        "automatic_failover": [
+            blocked for blocked in _blocked(_failover(Trigger.AUTOMATIC, seen), seen) if blocked["guard"] != NEEDS_A_FAILURE
+        ],
     }
 
 

@@ -39,7 +39,7 @@ def status(
 
     console = Console()
     if watch:
-        with_controllers(context, service, lambda asked: _watch(asked, console))
+        with_controllers(context, service, lambda asked: _watch(asked, console), stopped=Exit.DONE)
         return
     from controller.cli.screen import show
 

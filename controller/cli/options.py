@@ -32,8 +32,10 @@ Timeout = Annotated[
 ]
 
 
-def with_controllers(context: Path | None, service: str | None, work: "Callable[[Inquiry], Awaitable[T]]") -> T:
-    """Run one command's work against the controllers; an end becomes its line and its exit status."""
+def with_controllers(
+    context: Path | None, service: str | None, work: "Callable[[Inquiry], Awaitable[T]]", stopped: Exit = Exit.STOPPED
+) -> T:
+    """Run one command's work against the controllers; an end becomes its line and its exit status, Ctrl-C becomes `stopped`."""
     from controller.cli.inquiry import inquiry
 
     async def run() -> T:
@@ -46,7 +48,7 @@ def with_controllers(context: Path | None, service: str | None, work: "Callable[
         print(end.line, file=sys.stderr)
         raise typer.Exit(end.status) from end
     except KeyboardInterrupt as stop:
-        raise typer.Exit(Exit.STOPPED) from stop
+        raise typer.Exit(stopped) from stop
 
 
 def interactive(*, no_input: bool) -> bool:

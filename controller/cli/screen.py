@@ -107,7 +107,7 @@ def _moves(status: Document) -> Iterator[Text]:
     moves = status["moves"]
     asked = {f"switchover to {site}": refusals for site, refusals in moves["switchover"].items()}
     asked[f"failover from {status['posture']['writer']}"] = moves["failover"]
-    asked["automatic failover"] = moves["automatic_failover"]
+    asked[f"automation, should {status['posture']['writer']} fail"] = moves["automatic_failover"]
     possible = [name for name, refusals in asked.items() if not refusals]
     yield Text(f"possible now: {', '.join(possible) or 'nothing'}", "green" if possible else "yellow")
     told: dict[str, list[str]] = {}

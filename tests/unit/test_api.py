@@ -32,7 +32,7 @@ async def test_status_tells_everything_with_its_age() -> None:
             for health in site["health"].values():
                 assert health["health"] == "healthy" and health["age_s"] < 1 and len(health["voices"]) == 3
         assert told["sites"]["aws"]["node"]["lag_bytes"] == 100 and told["sites"]["azure"]["node"]["lag_bytes"] is None
-        assert told["moves"]["switchover"] == {"aws": [], "gcp": []}
+        assert told["moves"] == {"switchover": {"aws": [], "gcp": []}, "failover": [], "automatic_failover": []}
 
 
 async def test_status_says_what_blocks_a_move() -> None:
