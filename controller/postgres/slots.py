@@ -25,14 +25,17 @@ async def place_slot(node: Node, *, token: Token, epoch: Epoch, sibling: Site, p
     if level:
         await _create(node, name)
     elif position.publisher == node.site:
+        # What the sibling confirmed may lie behind its last transaction: it also confirms log in which nothing was published. So
+        # its own slot stands right at the position or later, and never before it.
         source = node.slot_for(position.epoch, sibling)
-        if not await _copy(node, source, position.lsn or None, name=name):
+        stands = await _copy(node, source, position.lsn, name=name)
+        if stands is None or stands < position.lsn:
             return f"its own slot {source} is gone"
     else:
         found = await _mapped(node, sibling, position)
         if isinstance(found, str):
             return found
-        if not await _copy(node, *found, name=name):
+        if await _copy(node, *found, name=name) != found[1]:
             return f"spare slot {found[0]} is gone"
     # A slot cannot be made inside the transaction that presents the token, so the promise is checked once more after it: had
     # a newer owner taken this node in between, what was placed here would belong to nobody, and must not be reported as placed.
@@ -44,10 +47,10 @@ async def _create(node: Node, name: str) -> None:
     await node.run("create_slot", (_CREATE, (name, name)))
 
 
-async def _copy(node: Node, source: str, end: Lsn | None, *, name: str) -> bool:
-    """Copy a slot and move the copy to `end`; None leaves it where the source stands, for a sibling that applied nothing yet.
-    The source stays, so that a try that dies in between can be made again."""
-    target = lsn_text(end or Lsn(0))
+async def _copy(node: Node, source: str, end: Lsn, *, name: str) -> Lsn | None:
+    """Copy a slot and move the copy forward to `end`; 0 leaves it where the source stands, for a sibling that applied nothing yet.
+    The source stays, so that a try that dies in between can be made again. Answers where the copy stands; None: there is none."""
+    target = lsn_text(end)
     rows = await node.run(
         "copy_slot",
         *alone(
@@ -68,7 +71,7 @@ async def _copy(node: Node, source: str, end: Lsn | None, *, name: str) -> bool:
         ),
         ("SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s", (name,)),
     )
-    return bool(rows[-1]) and end in (None, lsn_value(rows[-1][0][0]))
+    return lsn_value(rows[-1][0][0]) if rows[-1] else None
 
 
 async def _mapped(node: Node, sibling: Site, position: Position) -> tuple[str, Lsn] | str:

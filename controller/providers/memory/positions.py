@@ -46,21 +46,24 @@ def placed(world: MemoryWorld, server: MemoryServer, sibling: Site, position: Po
         return None
     if position.publisher == server.site:
         source = naming.stream(server.service, position.epoch, server.site, sibling)
-        return None if _copied(world, server, source, position.lsn or None, name=name) else f"its own slot {source} is gone"
+        stands = _copied(world, server, source, position.lsn, name=name)
+        return None if stands is not None and stands >= position.lsn else f"its own slot {source} is gone"
     found = mapped_end(server, sibling, position)
     if isinstance(found, str):
         return found
-    return None if _copied(world, server, *found, name=name) else f"spare slot {found[0]} is gone"
+    return None if _copied(world, server, *found, name=name) == found[1] else f"spare slot {found[0]} is gone"
 
 
-def _copied(world: MemoryWorld, server: MemoryServer, source: str, end: Lsn | None, *, name: str) -> bool:
-    """Copy a slot and move the copy to `end`; None leaves it where the source stands. False when it does not stand there."""
+def _copied(world: MemoryWorld, server: MemoryServer, source: str, end: Lsn, *, name: str) -> Lsn | None:
+    """Copy a slot and move the copy forward to `end`. Answers where it stands; None: there is none."""
     if source in server.slots:
         server.slots.setdefault(name, LogicalSlot(name=name, confirmed=server.slots[source].confirmed))
     copy = server.slots.get(name)
-    if copy is not None and end is not None and copy.confirmed < end and not world.active(server.site, name):
+    if copy is None:
+        return None
+    if copy.confirmed < end and not world.active(server.site, name):
         copy.confirmed = min(end, server.flushed)
-    return copy is not None and end in (None, copy.confirmed)
+    return copy.confirmed
 
 
 def facts_of(world: MemoryWorld, server: MemoryServer) -> NodeFacts:
