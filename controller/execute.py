@@ -84,13 +84,21 @@ class Executor:
             finished = [one for one in running if one.task.done()]
             if finished:
                 give_up = give_up or self.clock.monotonic() + self.pace.gather
-                left = (give_up - self.clock.monotonic()).total_seconds()
-                if not pending or left <= 0 or _fold(plan, control.posture, finished)[0].phase is not plan.phase:
+                left = give_up - self.clock.monotonic()
+                if not pending or left <= timedelta(0) or _fold(plan, control.posture, finished)[0].phase is not plan.phase:
                     running[:] = [one for one in running if one not in finished]
                     return finished
-                await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                await self._wait(pending, left)
             else:
                 await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _wait(self, pending: Sequence[asyncio.Task[Result]], patience: timedelta) -> None:
+        """Until one of them has ended, or patience is over."""
+        over = asyncio.ensure_future(self.clock.sleep(patience))
+        try:
+            await asyncio.wait([*pending, over], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
 
     async def _record(self, control: Control, plan: Plan, finished: Sequence[_Running]) -> Control:
         """Write what the results make of the plan. An unanswered step changes nothing but may be worth a line."""
