@@ -58,6 +58,7 @@ class _Notes:
     active: Active
     leader: str | None
     cpu: dict[str, float] = field(default_factory=dict)
+    healing_at: float | None = None
     healed_at: float | None = None
     whole_at: float | None = None
 
@@ -99,6 +100,7 @@ async def _suffer(lab: Laboratory, course: Course, load: Offering, say: Say) -> 
 
 async def _heal(lab: Laboratory, course: Course, notes: _Notes, say: Say) -> None:
     say(f"healing {notes.writer}")
+    notes.healing_at = time.monotonic() - notes.active.at
     await lab.faults.heal(notes.writer)
     notes.healed_at = time.monotonic() - notes.active.at
     with suppress(LabError):
@@ -122,10 +124,11 @@ async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offeri
         epoch_before=notes.epoch,
         epoch_after=int(control.posture.reign),
         reconciliation=reconciliation,
-        recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=fault.at + (notes.healed_at or 0)),
+        recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=fault.at + (notes.healing_at or 0)),
         spans=spans(failover_plan(entries, notes.epoch), fault.wall),
         moments=moments(entries, fault.wall),
         bins=bins(lines, fault.at),
+        healing_at=notes.healing_at,
         healed_at=notes.healed_at,
         whole_at=notes.whole_at,
         etcd_disagreeing=sorted(compared.disagreeing),

@@ -26,8 +26,10 @@ class Rehearsal:
     spans: Sequence[Span]
     moments: Sequence[Moment]
     bins: Sequence[Bin]
+    healing_at: float | None = None
+    """Seconds after the fault when healing began."""
     healed_at: float | None
-    """Seconds after the fault; None: never healed."""
+    """The same when it was done: every process runs and etcd's member has caught up; None: never."""
     whole_at: float | None
     """Seconds after the fault when the site was a follower whose confirmations count again; None: it never was."""
     etcd_disagreeing: Sequence[str]
@@ -40,7 +42,7 @@ class Rehearsal:
     load_late_s: float
     """Largest delay of an offer against its schedule: much of it, and this machine was too slow to prove a number."""
     lab_started_s: float
-    exits: Sequence[str]
+    exits: Sequence[str] = ()
     """Processes that ended though nobody had ordered it, with their last words."""
     cpu_seconds: Mapping[str, float]
     """Processor seconds per second and process, in calm."""
@@ -95,6 +97,7 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in found.findings[:100]],
         "etcd": {"equal": not seen.etcd_disagreeing, "disagreeing": list(seen.etcd_disagreeing)},
         "etcd_leader_on_site": seen.etcd_leader_on_site,
+        "healing_s": _rounded(seen.healing_at),
         "healed_s": _rounded(seen.healed_at),
         "follower_again_s": _rounded(seen.whole_at),
         "round_trip_ms": seen.round_trip_ms,

@@ -81,7 +81,7 @@ def _figures(said: Mapping[str, Any]) -> str:
 def _pictures(seen: Rehearsal, said: Mapping[str, Any]) -> str:
     first = said["recovery_seconds"]["first_acknowledged"]
     marks: list[tuple[float, str]] = [(0.0, f"{said['fault']} of {said['site']}")]
-    marks += [(t, name) for t, name in ((seen.healed_at, "healed"), (seen.whole_at, "follower again")) if t is not None]
+    marks += [(t, name) for t, name in ((seen.healing_at, "healing"), (seen.whole_at, "follower again")) if t is not None]
     if first is not None:
         marks.append((first, f"{first:.2f} s"))
     width = seen.bins[1].t - seen.bins[0].t if len(seen.bins) > 1 else 0.1

@@ -94,11 +94,13 @@ def _axis(scale: Scale, base: int) -> str:
 
 
 def _marks(scale: Scale, marks: Iterable[tuple[float, str]], top: int, base: int) -> list[str]:
-    """Vertical lines with their names above; neighbours take turns between two heights, and names at the edge turn inwards."""
-    parts = []
-    for number, (t, name) in enumerate(sorted(marks)):
+    """Vertical lines with their names above; neighbours take turns between two heights, and a name
+    that would run into the next line, or out of the picture, stands to the left of its own."""
+    parts, named = [], sorted(marks)
+    for number, (t, name) in enumerate(named):
         x, y = scale.x(t), top - 8 - 16 * (number % 2 if top > 40 else 0)
-        anchor, shift = ("end", -4) if x > WIDTH * 0.72 else ("start", 4)
+        crowded = number + 1 < len(named) and scale.x(named[number + 1][0]) - x < 7 * len(name) < x - LEFT
+        anchor, shift = ("end", -4) if crowded or x > WIDTH * 0.72 else ("start", 4)
         parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{y - 8}" y2="{base}"/>')
         parts.append(f'<text class="mark" x="{x + shift}" y="{y}" text-anchor="{anchor}">{escape(name)}</text>')
     return parts

@@ -69,7 +69,8 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
     facts.add_row("ledgers", "all three equal" if said["ledgers_equal"] else "they differ")
     facts.add_row("etcd", "members agree" if said["etcd"]["equal"] else f"{', '.join(said['etcd']['disagreeing'])} disagree")
     facts.add_row(
-        f"{said['site']} again", f"healed at {_s(said['healed_s'])}, follower that counts at {_s(said['follower_again_s'])}"
+        f"{said['site']} again",
+        f"healing from {_s(said['healing_s'])} to {_s(said['healed_s'])}, follower that counts at {_s(said['follower_again_s'])}",
     )
     console.print(facts)
     console.print()

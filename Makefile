@@ -1,0 +1,52 @@
+# Everything is installed into .venv, from pinned and hashed lists. Only Python 3.11 or newer and make are needed.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FAULT ?= crash
+RUNS ?= 20
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test check bench calm clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/lab.stamp ## Three clouds start here, one dies under load, a report says what became of every payment (FAULT=crash|freeze|partition)
+	@$(BIN)/trimaran demo --fault $(FAULT)
+
+lab: $(VENV)/lab.stamp ## The same three clouds, kept up until Ctrl-C, to play with
+	@$(BIN)/trimaran lab up
+
+test: $(VENV)/test.stamp ## Every test: unit, contract, protocol on real PostgreSQL, lab from end to end
+	$(BIN)/pytest
+
+check: $(VENV)/test.stamp ## Formatter, linter, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/test.stamp ## Distributions over many failovers and switchovers, to out/bench/failover.json (RUNS=20)
+	RUNS=$(RUNS) $(BIN)/python -m lab.bench
+
+calm: $(VENV)/test.stamp ## Ten minutes of noise in which nothing may fail over
+	$(BIN)/python -m lab.calm
+
+clean: ## Remove what was built, measured and installed here
+	rm -rf out build $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "$(PYTHON) is missing: install Python 3.11 or newer, or name one with PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), too old: Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 2; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian: python3-venv)" >&2; rm -rf $(VENV); exit 2; }
+
+# The pins first, checked against their hashes; then this project itself, which has none.
+$(VENV)/%.stamp: constraints/%.txt pyproject.toml | $(BIN)/python
+	@echo "installing what constraints/$*.txt lists; this takes a while the first time"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r constraints/$*.txt
+	@$(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $@
