@@ -16,7 +16,7 @@ from controller.coordination.layout import Keys
 from controller.coordination.transaction import Put, Range, Txn
 from controller.core.model import Mode
 from controller.core.plans import Phase
-from tests.unit.core.worlds import AWS, GCP
+from tests.unit.core.worlds import AWS, AZURE, GCP
 from tests.unit.room import Room, room
 
 pytestmark = pytest.mark.asyncio
@@ -123,6 +123,33 @@ async def test_a_dead_controller_costs_nothing_while_another_answers(given: Room
         began = asyncio.get_running_loop().time()
         assert (await trimaran("status", "--context", str(path))).status == Exit.DONE
         assert asyncio.get_running_loop().time() - began < 0.9
+
+
+async def test_status_shows_who_says_what_about_a_dead_site(
+    given: Room, trimaran: Trimaran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every voice with its age and its evidence, which moves that blocks, and still one screen."""
+    monkeypatch.setenv("COLUMNS", "160")
+    given.kill(GCP)
+    async with asyncio.timeout(10):
+        while "gcp/database failing" not in (said := await trimaran("status")).out:
+            await asyncio.sleep(0.01)
+    assert "aws failing" in said.out and "no answer" in said.out
+    assert "blocked: switchover to gcp" in said.out and "gcp is failing" in said.out
+    assert len(said.out.splitlines()) <= 24
+
+
+async def test_following_survives_the_controller_that_took_the_wish(given: Room, trimaran: Trimaran) -> None:
+    """Two of three operator APIs are gone in the middle of the plan; the last one tells the end."""
+    given.hands.hanging = True
+    followed = asyncio.create_task(trimaran("switchover", "--to", "aws"))
+    async with asyncio.timeout(10):
+        while (control := await given.stores[AWS].read("payments")) is None or control.plan is None:
+            await asyncio.sleep(0.01)
+    for site in (AWS, AZURE):
+        await given.servers[site].close()
+    given.hands.hanging = False
+    assert (await followed).status == Exit.DONE
 
 
 async def test_a_switchover_is_followed_to_its_end(given: Room, trimaran: Trimaran) -> None:

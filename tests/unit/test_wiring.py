@@ -1,0 +1,65 @@
+"""What a controller process is made of, before it runs."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.core.model import Site
+from controller.metrics import Metrics
+from controller.providers.memory.clock import SteppedClock
+from controller.providers.memory.coordination import MemoryEtcd, coordination
+from controller.settings import Settings, read_settings
+from controller.wiring import Assembly, assembled, first_posture
+from tests.unit.core.worlds import AWS, AZURE, GCP, SITES
+from tests.unit.test_settings import ENVIRON, document, spelled
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings that are right."""
+    path = tmp_path / "aws.toml"
+    path.write_text("\n".join(f'"{key}" = {spelled(value)}' for key, value in document().items()))
+    return read_settings(path, ENVIRON)
+
+
+async def test_the_first_posture_is_what_provisioning_made(settings: Settings) -> None:
+    """Epoch 1, the settings' writer, everybody else in the ack set and therefore to be cut, normal shares."""
+    posture = first_posture(settings.services["payments"], settings)
+    assert (posture.epoch, posture.reign, posture.writer, posture.must_cut) == (1, 1, AZURE, {AWS, GCP})
+    assert posture.weights == {AWS: 2.0, AZURE: 1.0, GCP: 1.0} and posture.settled
+
+
+async def test_founding_waits_for_etcd_and_keeps_what_is_there(settings: Settings) -> None:
+    """A controller may start before etcd does; a restarted one whose settings name another writer changes nothing."""
+    clock = SteppedClock()
+    store, link = coordination(MemoryEtcd(clock=clock), "aws")
+    assembly = Assembly(settings=settings, store=store, metrics=Metrics(clock), loops={}, caretakers=(), clock=clock)
+    link.reachable = False
+    founding = asyncio.create_task(assembly.found(settings.services["payments"]))
+    await clock.advance(timedelta(seconds=1))
+    assert not founding.done()
+    link.reachable = True
+    await clock.advance(timedelta(seconds=1))
+    assert founding.done()
+    await assembly.found(replace(settings.services["payments"], writer=GCP))
+    control = await store.read("payments")
+    assert control is not None and control.posture.writer == AZURE
+
+
+async def test_probing_and_acting_share_no_database_session(settings: Settings) -> None:
+    """A probe stuck in a black hole holds its session; a cut that had to wait for it would be late by as much."""
+    async with assembled(settings, SteppedClock()) as assembly:
+        loop = assembly.loops["payments"]
+        for site in SITES:
+            probed = loop.observer._databases[site]._database._node.sessions  # type: ignore[attr-defined]
+            acted = loop.executor.actions.databases[site]._node.sessions  # type: ignore[attr-defined]
+            assert probed is not acted and probed.address == acted.address
+            assert probed.address.user == "payments_control"
+        node = loop.executor.actions.databases[AWS]._node  # type: ignore[attr-defined]
+        assert {site: address.user for site, address in node.publishers.items()} == dict.fromkeys((AZURE, GCP), "payments_stream")
+        assert {caretaker.database.site for caretaker in assembly.caretakers} == {Site("aws")}
