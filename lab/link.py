@@ -11,19 +11,20 @@ import json
 import resource
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import uvloop
 
 from lab.addresses import LOCAL
 from lab.alarm import Alarm
 from lab.pairs import Pairs
 from lab.relay import Listener
+from lab.socket_owner import find_owner
 
 LOOKS, PAUSE = 4, 0.01
-"""How often, and how many seconds apart, the socket table is asked for a new connection's owner."""
+"""How often, and how many seconds apart, the kernel is asked for a new connection's owner."""
 
 
 class Network:
@@ -44,7 +45,7 @@ class Network:
                 target=relay["target"],
                 pairs=self._pairs,
                 alarm=self._alarm,
-                resolve=self._owner,
+                resolve=partial(self._owner, relay["listen"]),
             )
             self._listeners.append(listener)
         self._refresh()
@@ -93,10 +94,10 @@ class Network:
         for listener in self._listeners:
             listener.refresh()
 
-    async def _owner(self, port: int) -> str | None:
-        """Site of the process that connected from this local port."""
+    async def _owner(self, listen: int, port: int) -> str | None:
+        """Site of the process that connected to our `listen` from this local port."""
         for _ in range(LOOKS):
-            pid = await asyncio.to_thread(_find_owner, port, tuple(self._owners))
+            pid = find_owner(port, listen, tuple(self._owners))
             if pid is not None:
                 return self._owners.get(pid)
             await asyncio.sleep(PAUSE)
@@ -116,16 +117,6 @@ class Network:
             case _:
                 return {"error": f"no such command: {sorted(command)}"}
         return {"ok": True}
-
-
-def _find_owner(port: int, pids: Iterable[int]) -> int | None:
-    """Which of these processes has a connection that starts at this local port."""
-    for pid in pids:
-        with suppress(psutil.Error):
-            for connection in psutil.Process(pid).net_connections(kind="tcp4"):
-                if connection.laddr and connection.laddr.port == port and connection.raddr:
-                    return pid
-    return None
 
 
 async def _control(network: Network, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
