@@ -56,6 +56,10 @@ class Cabling:
         """Shape everything that touches a site, both ways; see `Links.slow`."""
         await asyncio.gather(*(links.slow(site, delay=delay, jitter=jitter, loss=loss) for links in (self.links, self.public)))
 
+    async def stop(self) -> None:
+        """End both processes; every connection through them breaks."""
+        await asyncio.gather(self.links.stop(), self.public.stop())
+
     def direct(self, destination: str, door: Door) -> int:
         """The door itself, past every link: for the lab's own work, never for a part of the product."""
         return self.doors[destination, door]

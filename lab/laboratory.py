@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -117,29 +117,36 @@ async def laboratory(
     runs or something does not start within its deadline.
     """
     postgres, etcd = find_parts()
-    with Workspace(name) as workspace:
-        lab: Laboratory | None = None
-        try:
-            async with asyncio.timeout(STARTED.total_seconds()):
-                lab = await _assemble(workspace, postgres, etcd, say, policy, accounts)
-                say("waiting until every site serves and every controller sees every site")
-                await _await_service(lab)
-            watching = asyncio.create_task(lab.supervisor.watch())
-            try:
-                yield lab
-            finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
-        finally:
-            if lab is not None:
-                await lab.witness.close()
+    async with AsyncExitStack() as stack:
+        workspace = stack.enter_context(Workspace(name))
+        async with asyncio.timeout(STARTED.total_seconds()):
+            say("links between the sites")
+            cabling = await lay_cables(workspace)
+            stack.push_async_callback(cabling.stop)
+            lab = await _assemble(workspace, cabling, (postgres, etcd), say, policy, accounts)
+            stack.push_async_callback(lab.witness.close)
+            say("waiting until every site serves and every controller sees every site")
+            await _await_service(lab)
+        watching = asyncio.create_task(lab.supervisor.watch())
+        stack.push_async_callback(_end, watching)
+        yield lab
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it is over."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _assemble(
-    workspace: Workspace, postgres: PostgresBinaries, binary: EtcdBinary, say: Say, policy: Sequence[str], accounts: int
+    workspace: Workspace,
+    cabling: Cabling,
+    binaries: tuple[PostgresBinaries, EtcdBinary],
+    say: Say,
+    policy: Sequence[str],
+    accounts: int,
 ) -> Laboratory:
-    say("links between the sites")
-    cabling = await lay_cables(workspace)
+    postgres, binary = binaries
     say("PostgreSQL servers, etcd members, the emulated AWS API and the name server")
     authority, etcd, servers = await asyncio.gather(
         start_authority(workspace, cabling.direct("route53", Door.API)),

@@ -13,11 +13,17 @@ from lab.report import KEPT
 from lab.report_page import headline
 
 
+def open_console(*, stderr: bool = False) -> Console:
+    """Where a command prints; lines that go to a file are not broken at the width of a terminal that is not there."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=200)
+
+
 class Screen:
     """Standard error for progress, so that `--json` leaves standard output to one document."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = open_console(stderr=True)
         self._began = time.monotonic()
         self._status: Any = None
 

@@ -3,8 +3,6 @@
 import json as codec
 from pathlib import Path
 
-from rich.console import Console
-
 from controller.cli.exits import Exit
 from lab.demo import demonstrate, write_report
 from lab.errors import LabError
@@ -12,7 +10,7 @@ from lab.faults import Fault
 from lab.laboratory import NothingInstalledError
 from lab.rehearsal import Course
 from lab.report import broken_promises, document
-from lab.screen import Screen, summarize
+from lab.screen import Screen, open_console, summarize
 
 OFFERED = (Fault.CRASH, Fault.FREEZE, Fault.PARTITION)
 
@@ -40,7 +38,7 @@ async def show_demo(fault: str, out: Path, name: str, rate: float, *, as_json: b
     if as_json:
         print(codec.dumps(said, indent=2))
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = open_console()
         summarize(console, said)
         console.print(f"Report: {written.html} and {written.json}")
     return Exit.BROKEN if broken_promises(seen) else Exit.DONE

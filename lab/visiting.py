@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from rich.console import Console
 from rich.table import Table
 
 from controller.cli.exits import Exit
 from lab.office import STATE
-from lab.screen import Screen
+from lab.screen import Screen, open_console
 from lab.workspace import private_root
 
 PATIENCE = 90.0
@@ -91,7 +90,7 @@ def _told(reply: Reply, *, as_json: bool, said: str) -> Exit:
 
 
 def _draw(state: Mapping[str, Any]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     whole = "whole" if state["whole"] else state["missing"]
     console.print(f"lab {state['name']}: {state['writer'] or 'nobody known'} writes, epoch {state['epoch']}; {whole}")
     for fault in state["faults"]:

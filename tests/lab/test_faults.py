@@ -1,0 +1,143 @@
+"""Every fault from end to end: payments offered throughout, the writer's site hurt and healed, every payment accounted for."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import aiohttp
+import pytest
+
+from lab.cabling import CLIENTS, Door
+from lab.faults import Fault, OccupiedError, UnknownTargetError, parse
+from lab.laboratory import Laboratory, laboratory
+from lab.offering import Offering, offer
+from lab.rehearsal import Course, reconciled, rehearse
+from lab.report import broken_promises
+
+WRITER, OTHER = "azure", "gcp"
+pytestmark = pytest.mark.timeout(180)
+
+
+@asynccontextmanager
+async def offering(lab: Laboratory, run: str) -> AsyncIterator[Offering]:
+    """Load for the length of the block, finished and reconciled at its end: nothing lost, nothing twice, all ledgers equal."""
+    load = await offer(lab, run)
+    yield load
+    await load.finish(timedelta(seconds=30))
+    found = await reconciled(lab, load)
+    assert (found.lost, found.duplicated, found.unresolved) == (0, 0, 0), found.findings[:3]
+    assert found.ledgers_equal
+    assert found.acknowledged > 0
+
+
+async def epoch(lab: Laboratory) -> int:
+    """The present reign."""
+    control = await lab.witness.control()
+    assert control is not None
+    return control.posture.reign
+
+
+@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.FREEZE, Fault.PARTITION])
+async def test_payments_survive_the_loss_of_the_writers_site(fault: Fault) -> None:
+    """Another site writes in a later epoch, nothing acknowledged is lost, and the site comes back as a follower that counts."""
+    async with laboratory(f"test-{fault}") as lab:
+        seen = await rehearse(lab, Course(fault=fault))
+    assert broken_promises(seen) == ()
+    assert seen.site == WRITER
+    assert seen.writer_after != WRITER
+    assert seen.epoch_after == seen.epoch_before + 1
+    assert seen.etcd_leader_on_site
+    assert {span.name for span in seen.spans} == {"detect", "decide", "cut", "elect", "attach", "open", "steer", "verify"}
+
+
+async def test_small_faults_do_not_move_the_writer() -> None:
+    """A slow site, a dead controller, a dead etcd member, an API that hangs and stale DNS cost no reign and no payment."""
+    async with laboratory("test-small-faults") as lab:
+        before = await epoch(lab)
+        async with offering(lab, "small"):
+            for fault, place in (
+                (Fault.SLOW, OTHER),
+                (Fault.CONTROLLER, WRITER),
+                (Fault.ETCD, OTHER),
+                (Fault.API_HANG, "route53"),
+                (Fault.DNS_STALE, "route53"),
+            ):
+                await lab.faults.inject(fault, place)
+                with pytest.raises(OccupiedError, match=f"{place} suffers from {fault}"):
+                    await lab.faults.inject(fault, place)
+                await asyncio.sleep(2)
+                await lab.faults.heal(place)
+            await lab.wait_until_whole(timedelta(seconds=30))
+        assert await epoch(lab) == before
+        assert lab.supervisor.exits == []
+        assert (await lab.etcd.compare()).disagreeing == frozenset()
+
+
+async def test_a_crashed_site_is_a_black_hole_and_only_it() -> None:
+    """Nothing at a crashed follower's site answers or refuses, from clients or sites; the others serve; healing brings all back."""
+    async with laboratory("test-black-hole") as lab:
+        ways = [
+            (CLIENTS, OTHER, Door.EDGE),
+            ("aws", OTHER, Door.DATABASE),
+            ("aws", OTHER, Door.CONTROLLER),
+            ("aws", OTHER, Door.ETCD),
+        ]
+        await lab.faults.inject(Fault.CRASH, OTHER)
+        for source, place, door in ways:
+            assert await knock(lab.cabling.port(source, place, door)) == "hangs", (source, place, door)
+        assert await knock(lab.cabling.direct(OTHER, Door.EDGE)) == "refused"  # past the links: the process is gone
+        assert await ready(lab, "aws")
+        await lab.faults.heal(OTHER)
+        for source, place, door in ways:
+            assert await knock(lab.cabling.port(source, place, door)) == "open"
+        await lab.wait_until_whole(timedelta(seconds=45))
+        assert (await lab.etcd.compare()).disagreeing == frozenset()
+
+
+async def test_what_ends_by_itself_is_noted_and_started_again() -> None:
+    """A service that dies without a fault is a finding, and does not stay dead."""
+    async with laboratory("test-supervision") as lab:
+        service = lab.sites[OTHER].service
+        assert service is not None
+        service.kill()
+        until = time.monotonic() + 20
+        while not await ready(lab, OTHER):
+            assert time.monotonic() < until
+            await asyncio.sleep(0.1)
+        assert [one.label for one in lab.supervisor.exits] == [f"payments-{OTHER}"]
+
+
+def test_unknown_faults_and_places_name_the_known_ones() -> None:
+    """Whoever mistypes learns what there is."""
+    with pytest.raises(UnknownTargetError, match="crash, freeze, partition, slow"):
+        parse("explode", "aws")
+    with pytest.raises(UnknownTargetError, match="aws, azure, gcp"):
+        parse("crash", "ibm")
+    with pytest.raises(UnknownTargetError, match="aws, azure, gcp"):
+        parse("crash", None)
+    assert parse("dns-stale", None) == (Fault.DNS_STALE, "route53")
+
+
+async def knock(port: int) -> str:
+    """What a new connection meets: `open` when it is kept, `hangs` when nothing is heard within half a second."""
+    try:
+        async with asyncio.timeout(0.5):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except TimeoutError:
+        return "hangs"
+    except OSError:
+        return "refused"
+    writer.close()
+    return "open"
+
+
+async def ready(lab: Laboratory, site: str) -> bool:
+    """Does a payments service say that its write path works, asked through the clients' link?"""
+    url = f"http://127.0.0.1:{lab.cabling.port(CLIENTS, site, Door.EDGE)}/readyz"
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http, http.get(url) as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False

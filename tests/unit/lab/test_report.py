@@ -1,0 +1,229 @@
+"""The report says what was seen, calls every broken promise by its name, and its page needs nothing from anywhere."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from controller.core.model import JournalEntry
+from lab.reconcile import Fault, Finding, Reconciliation
+from lab.reconcile_recovery import Clients, Recovery
+from lab.record import Acknowledged, Failed, Offered
+from lab.report import Rehearsal, broken_promises, document
+from lab.report_page import page
+from lab.timeline import PHASES, bins, failover_plan, moments, phases_ms, spans
+
+FAULT_AT = datetime(2026, 7, 18, 12, 0, tzinfo=UTC)
+PLAN = "failover-e2"
+VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta"}
+
+DIGESTS = {"aws": "a" * 64, "azure": "a" * 64, "gcp": "a" * 64}
+CLIENTS = Clients(affected=50, unrecovered=0, p50=2.0, p95=2.5, max=3.0)
+
+
+def entry(seconds: float, kind: str, **body: object) -> JournalEntry:
+    """One journal entry so long after the fault."""
+    return JournalEntry(sequence=1, at=FAULT_AT + timedelta(seconds=seconds), actor="gcp", kind=kind, body=body)
+
+
+JOURNAL = (
+    entry(-9, "claim", plan="grow", plan_kind="grow", epoch=1, sentence="take aws into the ack set"),
+    entry(1.5, "claim", plan=PLAN, plan_kind="failover", epoch=2, sentence="fail over from azure"),
+    entry(1.9, "step.cut", plan=PLAN, took_ms=300.0, step={"step": "cut", "site": "gcp"}),
+    entry(1.9, "step.cut", plan=PLAN, took_ms=350.0, step={"step": "cut", "site": "aws"}),
+    entry(1.9, "elected", plan=PLAN, winner="aws"),
+    entry(2.3, "step.attach", plan=PLAN, took_ms=300.0, step={"step": "attach", "sibling": "gcp", "winner": "aws"}),
+    entry(2.45, "step.open", plan=PLAN, took_ms=50.0, step={"step": "open", "winner": "aws"}),
+    entry(2.2, "step.steer", plan=PLAN, took_ms=500.0, step={"step": "steer"}),
+    entry(2.8, "step.verify", plan=PLAN, took_ms=150.0, step={"step": "verify"}),
+    entry(2.8, "plan.done", plan=PLAN, plan_kind="failover", epoch=2),
+)
+
+
+def seen() -> Rehearsal:
+    """A run in which everything went well."""
+    return Rehearsal(
+        fault="crash",
+        site="azure",
+        writer_before="azure",
+        writer_after="aws",
+        epoch_before=1,
+        epoch_after=2,
+        reconciliation=Reconciliation(
+            attempted=10,
+            acknowledged=10,
+            declined=0,
+            lost=0,
+            duplicated=0,
+            unresolved=0,
+            strangers=1,
+            findings=(),
+            digests=DIGESTS,
+            defects=(),
+        ),
+        recovery=Recovery(first_acknowledged=2.4, clients=CLIENTS, by_name={"payments.trimaran.test": CLIENTS}),
+        spans=spans(failover_plan(JOURNAL, 1), FAULT_AT),
+        moments=moments(JOURNAL, FAULT_AT),
+        bins=bins(LINES, 100.0),
+        healing_at=7.0,
+        healed_at=9.0,
+        whole_at=17.0,
+        etcd_disagreeing=(),
+        etcd_leader_on_site=True,
+        parts=({"name": "etcd <b>", "kind": "real", "version": "3"},),
+        round_trip_ms=25.0,
+        offered_per_second=100,
+        load_late_s=0.01,
+        lab_started_s=4.0,
+        cpu_seconds={"postgres-azure": 0.2},
+    )
+
+
+def offered(key: str, t: float) -> Offered:
+    """A payment somebody wants."""
+    return Offered(key=key, device=1, name="n", debtor="d", creditor="c", amount=1, currency="EUR", t=t)
+
+
+LINES = (
+    offered("a", 99.95),
+    Acknowledged(key="a", attempt=1, payment="p", epoch=1, site="aws", status=201, latency=0.1, t=99.99),
+    offered("b", 100.0),
+    Failed(key="b", attempt=1, site="azure", why="deadline", t=100.35),
+    Acknowledged(key="b", attempt=2, payment="q", epoch=2, site="aws", status=201, latency=0.1, t=102.4),
+)
+
+
+def reconciled(**changes: object) -> Callable[[Rehearsal], Rehearsal]:
+    """Change the reconciliation of a run."""
+    return lambda run: replace(run, reconciliation=replace(run.reconciliation, **changes))
+
+
+def recovered(**changes: object) -> Callable[[Rehearsal], Rehearsal]:
+    """Change the recovery of a run."""
+    return lambda run: replace(run, recovery=replace(run.recovery, **changes))
+
+
+BREAKS: dict[str, Callable[[Rehearsal], Rehearsal]] = {
+    "are lost": reconciled(lost=1),
+    "more than once": reconciled(duplicated=1),
+    "not balanced": reconciled(findings=(Finding(fault=Fault.UNBALANCED, site="aws", subject="x", detail="y"),)),
+    "ledgers differ": reconciled(digests={**DIGESTS, "gcp": "b" * 64}),
+    "nothing was ever acknowledged": reconciled(acknowledged=0),
+    "still unresolved": reconciled(unresolved=3),
+    "did not do what it promises": reconciled(defects=("offers dropped",)),
+    "in a later epoch": recovered(first_acknowledged=None),
+    "never recovered": recovered(clients=replace(CLIENTS, unrecovered=2)),
+    "did not become a follower again": lambda run: replace(run, whole_at=None),
+    "etcd members disagree": lambda run: replace(run, etcd_disagreeing=("gcp",)),
+}
+
+
+def test_a_good_run_breaks_nothing() -> None:
+    """The control of the cases below: the same run unchanged keeps every promise."""
+    assert broken_promises(seen()) == ()
+    assert document(seen())["verdict"] == "kept"
+
+
+@pytest.mark.parametrize("said", BREAKS)
+def test_every_promise_is_broken_alone(said: str) -> None:
+    """Each thing that can go wrong alone turns the verdict, and is named."""
+    (broken,) = broken_promises(BREAKS[said](seen()))
+    assert said in broken
+    assert document(BREAKS[said](seen()))["verdict"] == "broken"
+
+
+def test_the_document_has_the_promised_shape() -> None:
+    """Other programs read these keys."""
+    said = json.loads(json.dumps(document(seen())))
+    assert said.keys() >= {
+        "fault", "site", "writer_before", "writer_after", "epoch_before", "epoch_after", "payments", "recovery_seconds",
+        "phases_ms", "ledgers", "ledgers_equal", "parts", "verdict",
+    }  # fmt: skip
+    assert said["payments"].keys() >= {"attempted", "acknowledged", "lost", "duplicated", "unresolved"}
+    assert said["recovery_seconds"] == {"first_acknowledged": 2.4, "clients_p50": 2.0, "clients_p95": 2.5, "clients_max": 3.0}
+    assert tuple(said["phases_ms"]) == PHASES
+    assert said["parts"][0].keys() == {"name", "kind", "version"}
+
+
+def test_phases_follow_one_another_from_the_fault_to_the_opening() -> None:
+    """Nothing of the time between fault and opening is left out or counted twice."""
+    found = {span.name: span for span in spans(failover_plan(JOURNAL, 1), FAULT_AT)}
+    chain = [found[name] for name in ("detect", "decide", "cut", "elect", "attach", "open")]
+    assert chain[0].begin == 0
+    assert [one.end for one in chain[:-1]] == pytest.approx([one.begin for one in chain[1:]])
+    assert chain[-1].end == pytest.approx(2.45)
+    wanted = {"detect": 1500, "decide": 50, "cut": 350, "elect": 100, "attach": 400, "open": 50, "steer": 500, "verify": 150}
+    assert phases_ms(found.values()) == pytest.approx(wanted)
+
+
+def test_a_failover_that_stopped_half_way_has_no_invented_phases() -> None:
+    """A phase that was never reached has no length, not a zero."""
+    half = [one for one in JOURNAL if one.kind in {"claim", "step.cut"}]
+    told = phases_ms(spans(failover_plan(half, 1), FAULT_AT))
+    assert told["detect"] == 1500
+    assert told["cut"] is None
+    assert told["open"] is None
+
+
+def test_only_the_failover_after_the_fault_counts() -> None:
+    """A plan of an earlier epoch, or of another kind, is not this fault's."""
+    assert failover_plan(JOURNAL, 2) == ()
+    assert all(one.body["plan"] == PLAN for one in failover_plan(JOURNAL, 1))
+
+
+def test_silence_is_in_the_picture() -> None:
+    """Slices in which nothing happened are there, or an outage would not be seen."""
+    found = bins(LINES, 100.0)
+    assert [one.t for one in found] == pytest.approx([number / 10 for number in range(-1, 25)])
+    assert [(one.t, one.acknowledged) for one in found if one.acknowledged] == [(-0.1, 1), (2.4, 1)]
+    assert [one.t for one in found if one.failed] == [0.3]
+
+
+class Outline(HTMLParser):
+    """Checks that every element is closed in order, and collects what the page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.fetched += [str(value) for name, value in attrs if name in {"src", "href", "xlink:href", "data"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_stands_alone() -> None:
+    """No script, nothing fetched, every element closed, and names from outside cannot become markup."""
+    outline, text = Outline(), page(seen())
+    outline.feed(text)
+    assert outline.open == []
+    assert outline.fetched == []
+    assert "script" not in outline.tags
+    assert "svg" in outline.tags
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "etcd &lt;b&gt;" in text
+
+
+def test_the_page_shows_a_run_that_never_recovered() -> None:
+    """The worst run is the one whose report is needed most."""
+    run = replace(
+        seen(),
+        recovery=Recovery(first_acknowledged=None, clients=CLIENTS, by_name={}),
+        spans=(), moments=(), bins=(), healing_at=None, healed_at=None, whole_at=None,
+    )  # fmt: skip
+    text = page(run)
+    assert "no payment was acknowledged afterwards" in text
+    assert "a promise was broken" in text
