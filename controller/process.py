@@ -23,10 +23,11 @@ from controller.wiring import Assembly, assembled
 log = structlog.get_logger()
 
 GRACE = timedelta(seconds=1.5)
-"""From the signal to the end of the process, whatever still hangs: a database call in a black hole ignores its cancellation."""
+"""From the signal to the end of the process, whatever still hangs: the interpreter would wait for a name that is being resolved."""
 
 YIELD = timedelta(seconds=0.3)
-"""For the work to end before the session is revoked, so that nobody here opens a new one."""
+"""For the work to end before the session is revoked, so that nobody here opens a new one. A database call in a black hole takes
+ten seconds to notice its first cancellation, and ends at the second one, which follows when the loop closes."""
 
 
 def configure_logging() -> None:
@@ -59,11 +60,12 @@ def run(settings: Settings, listener: socket.socket) -> int:
 async def _until_told(settings: Settings, listener: socket.socket) -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, told)
+        asyncio.get_running_loop().add_signal_handler(number, stop, told)
     await serve(settings, listener, told)
 
 
-def _stop(told: asyncio.Event) -> None:
+def stop(told: asyncio.Event) -> None:
+    """Begin the end of this process; it comes by itself, or after `GRACE`."""
     log.info("stopping")
     told.set()
     end = threading.Timer(GRACE.total_seconds(), os._exit, (0,))

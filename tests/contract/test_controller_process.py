@@ -4,10 +4,11 @@ import asyncio
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -83,6 +84,54 @@ async def answers(port: int) -> None:
                 await asyncio.sleep(0.02)
 
 
+def _message(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+WELCOME = b"".join(
+    (
+        _message(b"R", struct.pack("!I", 0)),
+        *(
+            _message(b"S", name + b"\0" + value + b"\0")
+            for name, value in ((b"server_version", b"18.0"), (b"client_encoding", b"UTF8"))
+        ),
+        _message(b"K", struct.pack("!II", 1, 1)),
+        _message(b"Z", b"I"),
+    )
+)
+"""What PostgreSQL says to a client that may come in."""
+
+SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
+
+
+@asynccontextmanager
+async def mute_database() -> AsyncIterator[int]:
+    """A server that lets everybody in and then never says a word, not even to a cancellation; answers its port."""
+    ended = asyncio.Event()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                length, code = struct.unpack("!II", await reader.readexactly(8))
+                await reader.readexactly(length - 8)
+                if code in {SSL_REQUEST, GSS_REQUEST}:
+                    writer.write(b"N")
+                    continue
+                if code != CANCEL_REQUEST:
+                    writer.write(WELCOME)
+                break
+            await ended.wait()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        ended.set()
+        server.close()
+        await server.wait_closed()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("far_end", ["refuses", "hangs"])
 async def test_it_ends_within_two_seconds(tmp_path: Path, far_end: str, number: signal.Signals) -> None:
@@ -102,6 +151,32 @@ async def test_it_ends_within_two_seconds(tmp_path: Path, far_end: str, number: 
             running.send_signal(number)
             assert await asyncio.wait_for(running.wait(), 5) == 0
             assert time.monotonic() - began < 2
+
+
+async def test_it_ends_although_a_query_ignores_its_cancellation(tmp_path: Path) -> None:
+    """Sessions were made, then the databases fell silent: psycopg waits seconds for such a cancellation, the process does not."""
+    async with mute_database() as database:
+        listen = free_port()
+        path = settings(tmp_path, listen=listen, etcd=free_port(), database=database)
+        async with process(["run", "--settings", str(path)]) as running:
+            await answers(listen)
+            await asyncio.sleep(0.5)  # real sockets: let queries be under way
+            began = time.monotonic()
+            running.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(running.wait(), 15) == 0
+            assert time.monotonic() - began < 2
+
+
+async def test_the_end_comes_although_something_blocks() -> None:
+    """A main thread that waits for something with no deadline of its own does not keep the process from ending."""
+    program = "import asyncio, time; from controller import process; process.stop(asyncio.Event()); time.sleep(60)"
+    running = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        assert await asyncio.wait_for(running.wait(), 15) == 0
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
 
 
 async def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
