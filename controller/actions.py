@@ -35,7 +35,7 @@ from controller.core.steps import (
     Unanswered,
     Verify,
 )
-from controller.errors import LostOwnership, TrimaranError
+from controller.errors import LostOwnership, Transient, TrimaranError
 from controller.ports import Clock, Database, Dns, Probe
 
 
@@ -44,6 +44,8 @@ class Patience:
     """How long one try of a step may take before it answers with what it has."""
 
     facts: timedelta = timedelta(seconds=0.4)
+    cut: timedelta = timedelta(seconds=1)
+    """For tries that fail at once; one that hangs ends by its own deadline and is not repeated."""
     catch_up: timedelta = timedelta(seconds=2)
     attach: timedelta = timedelta(seconds=3)
     """For a sibling; one that cannot be attached in this time is left behind, so that one dead node never holds up the rest."""
@@ -79,8 +81,8 @@ class Actions:
 
     async def _perform(self, step: Step, token: Token) -> Result:
         match step:
-            case Cut(site=site, epoch=epoch, writer=writer, reign=reign):
-                return Reached(position=await self.databases[site].cut(token=token, epoch=epoch, writer=writer, reign=reign))
+            case Cut():
+                return await self._cut(step, token)
             case CatchUp():
                 return await self._await_slots(step, need=len(step.followers), deadline=self.patience.catch_up)
             case Attach():
@@ -114,6 +116,21 @@ class Actions:
                 return await self._reseed(step, token)
             case _:
                 assert_never(step)
+
+    async def _cut(self, step: Cut, token: Token) -> Result:
+        """A switchover goes on without a node that did not answer and leaves it for a reseed. A session that broke while it was idle
+        fails at once; so a failure that comes soon is not yet no answer, and is tried again."""
+        give_up = self.clock.monotonic() + self.patience.cut
+        while True:
+            try:
+                position = await self.databases[step.site].cut(
+                    token=token, epoch=step.epoch, writer=step.writer, reign=step.reign
+                )
+                return Reached(position=position)
+            except Transient:
+                if self.clock.monotonic() >= give_up:
+                    raise
+                await self.clock.sleep(self.patience.look)
 
     async def _await_slots(self, step: CatchUp | AwaitConfirmed, *, need: int, deadline: timedelta) -> Result:
         followers = await self.databases[step.writer].await_confirmed(
