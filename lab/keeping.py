@@ -7,7 +7,7 @@ from controller.cli.exits import Exit
 from lab.errors import LabError
 from lab.laboratory import NothingInstalledError, laboratory
 from lab.offering import offer
-from lab.office import forget_context, opened
+from lab.office import opened
 from lab.screen import Screen
 
 
@@ -32,6 +32,4 @@ async def keep_up(name: str, rate: float) -> Exit:
     except LabError as error:
         screen.complain(str(error))
         return Exit.REFUSED if "already running" in str(error) else Exit.BROKEN
-    finally:
-        forget_context(name)
     return Exit.DONE

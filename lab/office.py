@@ -5,11 +5,10 @@ machine, could crash a site.
 """
 
 import asyncio
-import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,8 @@ from lab.faults import Active, OccupiedError, UnknownTargetError, parse
 from lab.laboratory import Laboratory
 from lab.offering import Offering
 from lab.site_settings import SERVICE
-from lab.workspace import private_root
+from lab.whereabouts import context_path, forget_context, point_context_at, state_path, write_private
 
-STATE, CONTEXT = "lab.json", "context.json"
 REFUSALS: Mapping[type[LabError], int] = {UnknownTargetError: 404, OccupiedError: 409}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,47 +30,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @asynccontextmanager
 async def opened(lab: Laboratory, down: asyncio.Event, load: Offering | None = None) -> AsyncIterator[Path]:
     """The office for the length of the block; answers where the operator's context lies. `down` is set when somebody asks for it."""
-    token, port = secrets.token_urlsafe(24), lab.workspace.port()
+    name, token, port = lab.workspace.name, secrets.token_urlsafe(24), lab.workspace.port()
     application = web.Application(middlewares=[_guarded(token)])
     _add_routes(application, lab, down, load)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, LOCAL, port, reuse_address=True).start()
-        context = lab.workspace.path / CONTEXT
-        _write(context, {"service": SERVICE, "controllers": dict(lab.controllers())})
-        _write(lab.workspace.path / STATE, {"pid": os.getpid(), "url": f"http://{LOCAL}:{port}", "token": token})
-        _point_here(context)
-        yield context
+        write_private(context_path(name), {"service": SERVICE, "controllers": dict(lab.controllers())})
+        point_context_at(name)
+        write_private(state_path(name), {"pid": os.getpid(), "url": f"http://{LOCAL}:{port}", "token": token})
+        yield context_path(name)
     finally:
-        (lab.workspace.path / STATE).unlink(missing_ok=True)
+        forget_context(name)
+        state_path(name).unlink(missing_ok=True)
         await runner.cleanup()
-
-
-def default_context() -> Path:
-    """Where commands look for controllers unless told otherwise: a link to the context of the lab that started last."""
-    return private_root() / CONTEXT
-
-
-def forget_context(name: str) -> None:
-    """Remove that link if it leads into this lab."""
-    link = default_context()
-    with suppress(OSError):
-        if Path(os.readlink(link)) == private_root() / name / CONTEXT:
-            link.unlink()
-
-
-def _point_here(context: Path) -> None:
-    draft = default_context().with_name(f".{CONTEXT}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(context)
-    os.replace(draft, default_context())
-
-
-def _write(path: Path, content: Mapping[str, object]) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(file, "w") as opened_file:
-        opened_file.write(json.dumps(content) + "\n")
 
 
 def _guarded(token: str) -> Any:

@@ -11,8 +11,8 @@ import aiohttp
 from rich.table import Table
 
 from controller.cli.exits import Exit
-from lab.office import STATE
 from lab.screen import Screen, open_console
+from lab.whereabouts import state_path
 from lab.workspace import private_root
 
 PATIENCE = 90.0
@@ -31,7 +31,7 @@ class Reply:
 async def ask(name: str, verb: str, body: Mapping[str, object] | None = None) -> Reply:
     """One question to the lab of this name; GET without a body."""
     try:
-        state = json.loads((private_root() / name / STATE).read_text())
+        state = json.loads(state_path(name).read_text())
         headers = {"Authorization": f"Bearer {state['token']}"}
         timeout = aiohttp.ClientTimeout(total=PATIENCE, sock_connect=2)
         async with aiohttp.ClientSession(state["url"], headers=headers, timeout=timeout) as http:

@@ -20,8 +20,8 @@ import pytest
 from lab.errors import LabError
 from lab.faults import Fault
 from lab.laboratory import laboratory
-from lab.office import STATE, default_context
 from lab.registry import Registry
+from lab.whereabouts import default_context, state_path
 from lab.workspace import private_root, python_environment
 
 pytestmark = pytest.mark.timeout(120)
@@ -61,7 +61,7 @@ def running(name: str) -> Iterator["subprocess.Popen[str]"]:
     )  # fmt: skip
     try:
         until = time.monotonic() + 60
-        while not (private_root() / name / STATE).exists():
+        while not state_path(name).exists():
             if process.poll() is not None or time.monotonic() > until:
                 process.kill()
                 raise AssertionError(process.communicate()[0])
@@ -168,8 +168,8 @@ def test_commands_ask_order_and_refuse() -> None:
         said = json.loads(command("status", "--json", "--name", name).stdout)
         assert [(fault["fault"], fault["place"]) for fault in said["faults"]] == [("slow", "aws")]
         assert command("heal", "aws", "--name", name).returncode == 0
-        state = json.loads((private_root() / name / STATE).read_text())
-        assert (private_root() / name / STATE).stat().st_mode & 0o077 == 0
+        state = json.loads(state_path(name).read_text())
+        assert state_path(name).stat().st_mode & 0o077 == 0
         assert (ask(state, state["token"]), ask(state, "guess")) == (200, 401)
         context = json.loads(default_context().read_text())
         assert context["service"] == "payments"
