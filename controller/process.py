@@ -22,7 +22,7 @@ from controller.wiring import Assembly, assembled
 
 log = structlog.get_logger()
 
-GRACE = timedelta(seconds=1.5)
+GRACE = timedelta(seconds=1)
 """From the signal to the end of the process, whatever still hangs: the interpreter would wait for a name that is being resolved."""
 
 YIELD = timedelta(seconds=0.3)
