@@ -28,16 +28,19 @@ def is_cut(plan: Plan, site: Site) -> bool:
 def rank_candidates(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
     """Everybody who may win now, best first; empty while nothing is proven. Ties go by site name, so every controller agrees.
 
-    A failover keeps the old writer for last: it may be undone by electing it again, but only when nobody else is proven.
+    A failover keeps the old writer for last: it may be undone by electing it again, but only when nobody else is proven. A switchover
+    whose target is not proven gives the reign back: nobody asked for a third site.
     """
     proven: dict[Site, Candidate] = {}
     for candidate in (*_by_every_member(plan, posture), *_by_fenced_writer(plan, posture)):
         proven.setdefault(candidate.site, candidate)
 
+    planned = plan.kind is PlanKind.SWITCHOVER
+
     def preference(candidate: Candidate) -> tuple[bool, bool, Site]:
-        wanted = plan.kind is PlanKind.SWITCHOVER and candidate.site == plan.subject
-        given_back = plan.kind is PlanKind.SWITCHOVER and candidate.site == posture.writer
-        return (not wanted, (candidate.site == posture.writer) != given_back, candidate.site)
+        wanted = planned and candidate.site == plan.subject
+        old = candidate.site == posture.writer
+        return (not wanted, not old if planned else old, candidate.site)
 
     return tuple(sorted(proven.values(), key=preference))
 
