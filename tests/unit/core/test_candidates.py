@@ -98,10 +98,11 @@ def test_a_failover_keeps_the_writer_it_leaves_for_last() -> None:
 
 def test_a_switchover_prefers_its_target_then_gives_back() -> None:
     """Nobody asked for a third site."""
-    positions = (read(AZURE, 30), read(AWS, 20), read(GCP, 20))
+    level = (read(AZURE, 30), read(AWS, 20), read(GCP, 20))
+    lagging = (read(AZURE, 30), read(AWS, 20), read(GCP, 10))
     everybody, only_aws = frozenset({AWS, GCP}), frozenset({AWS})
-    assert ranked(*positions, kind=PlanKind.SWITCHOVER, subject=GCP, level=everybody)[:2] == [GCP, AZURE]
-    assert ranked(*positions, kind=PlanKind.SWITCHOVER, subject=GCP, level=only_aws)[0] == AZURE
+    assert ranked(*level, kind=PlanKind.SWITCHOVER, subject=GCP, level=everybody)[:2] == [GCP, AZURE]
+    assert ranked(*lagging, kind=PlanKind.SWITCHOVER, subject=GCP, level=only_aws)[:2] == [AZURE, AWS]
 
 
 def test_a_site_is_cut_when_its_position_was_read() -> None:
