@@ -167,6 +167,10 @@ class Stage:
         """Claim and carry out to the end."""
         return await self.drive(self.controller(by).executor.carry(await self.claim(proposal, by)))
 
+    def keep(self, work: Awaitable[T]) -> "asyncio.Future[T]":
+        """Begin it beside the test; it goes on whenever time passes."""
+        return asyncio.ensure_future(work)
+
     async def drive(self, work: Awaitable[T], limit: timedelta = timedelta(seconds=120)) -> T:
         """Let time pass until it is done; fails when it is not after `limit`."""
         task = asyncio.ensure_future(work)
