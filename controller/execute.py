@@ -17,7 +17,7 @@ from controller.actions import Actions
 from controller.core.model import Posture
 from controller.core.phases import advance, ready, sentence
 from controller.core.plans import Phase, Plan
-from controller.core.steps import LeftBehind, Result, Step, Unanswered
+from controller.core.steps import LeftBehind, Result, Step, Unanswered, describe
 from controller.errors import LostOwnership, Transient
 from controller.ports import Clock, Control, Coordination, Draft
 
@@ -117,7 +117,7 @@ class Executor:
         if not drafts:
             return await self._confirm(control)
         if changed.phase is Phase.DONE:
-            drafts.append(Draft(kind="plan.done", body={"plan": changed.id, "plan_kind": changed.kind, "epoch": changed.epoch}))
+            drafts.append(_done(changed))
         return await self._commit(control, replace(control, posture=posture, plan=changed), drafts)
 
     async def _commit(self, control: Control, wanted: Control, drafts: Sequence[Draft]) -> Control:
@@ -173,6 +173,7 @@ def _draft(plan: Plan, step: Step, result: Result, took: timedelta) -> Draft:
     return Draft(
         kind=f"step.{step.step}",
         body={
+            "sentence": f"{describe(step, result)} ({sentence(plan)})",
             "plan": plan.id,
             "epoch": plan.epoch,
             "doing": sentence(plan),
@@ -184,10 +185,16 @@ def _draft(plan: Plan, step: Step, result: Result, took: timedelta) -> Draft:
     )
 
 
+def _done(plan: Plan) -> Draft:
+    body = {"sentence": f"{plan.kind} done", "plan": plan.id, "plan_kind": plan.kind, "epoch": plan.epoch}
+    return Draft(kind="plan.done", body=body)
+
+
 def _elected(plan: Plan) -> Draft:
     return Draft(
         kind="elected",
         body={
+            "sentence": f"{plan.winner} elected for epoch {plan.epoch}",
             "plan": plan.id,
             "epoch": plan.epoch,
             "winner": plan.winner,

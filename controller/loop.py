@@ -129,10 +129,10 @@ class Loop:
 
     async def _record(self, control: Control, decision: Decision) -> Control:
         """Claim what was decided and journal why, in one write; or journal a decision not to act, when it is news."""
-        drafts = [Draft(kind=DECISION, body=record(decision))] if decision.news or decision.proposal else []
+        drafts = [Draft(kind=DECISION, body=record(decision))] if decision.news else []
         try:
             if decision.proposal is None:
-                if not drafts and decision.request is None:
+                if not drafts:
                     return control
                 return await self.coordination.commit(control, settle_request=decision.request, journal=drafts)
             claimed = claim(decision.proposal, control.posture, by=self.controller, at=self.clock.now())

@@ -31,7 +31,7 @@ class State:
     since: Mapping[str, timedelta] = field(default_factory=dict)
     """Conditions that hold, with the monotonic time since when they have."""
     said: tuple[str, ...] = ()
-    """Fingerprint of the last decision, so that only news is journaled."""
+    """Why nothing was done the last time nothing was done, so that only news is journaled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +189,9 @@ def _waiting(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Reason
 
 
 def _noted(state: State, decision: Decision) -> Decision:
+    """Everything that is done or answered is news; holding still is news when it is for other reasons than the last time."""
     refusals = sorted({reason.rule for reason in decision.reasons if reason.verdict is Verdict.REFUSED} - {"dwell"})
-    proposal, withheld = (sentence(item) if item else "" for item in (decision.proposal, decision.withheld))
-    said = (proposal, withheld, decision.request or "", *refusals)
-    return replace(decision, state=replace(state, said=said), news=said != state.said)
+    holding = (sentence(decision.withheld) if decision.withheld else "", *refusals)
+    if decision.proposal is not None or decision.request is not None:
+        return replace(decision, state=state, news=True)
+    return replace(decision, state=replace(state, said=holding), news=holding != state.said)

@@ -7,7 +7,7 @@ that takes the plan over knows nothing but the journal.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from controller.core.model import Epoch, Lsn, Position, Site
 
@@ -203,3 +203,25 @@ class Unanswered:
 
 
 Result = Unanswered | Done | Fenced | Reached | Confirmed | LeftBehind
+
+
+def describe(step: Step, result: Result) -> str:
+    """One step and what came of it, for people."""
+    names = ("site", "sibling", "winner", "writer", "newcomer")
+    about = " ".join(dict.fromkeys(str(getattr(step, name)) for name in names if hasattr(step, name)))
+    match result:
+        case Unanswered(because=because):
+            came = f"no answer ({because})"
+        case Done(detail=detail):
+            came = detail or "done"
+        case Fenced():
+            came = "closed"
+        case Reached(position=position):
+            came = f"at {position.lsn >> 32:X}/{position.lsn & 0xFFFFFFFF:X} of {position.publisher} in epoch {position.epoch}"
+        case Confirmed(followers=followers):
+            came = f"confirmed by {', '.join(sorted(followers)) or 'nobody'}"
+        case LeftBehind(because=because):
+            came = f"left behind: {because}"
+        case _:
+            assert_never(result)
+    return f"{step.step.replace('_', ' ')} {about}: {came}".replace(" :", ":")
