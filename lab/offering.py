@@ -18,6 +18,11 @@ from lab.record import Line, read_record
 from lab.site_settings import NAMES
 
 
+LONGEST_PAUSE = timedelta(seconds=2)
+"""Between two attempts of one payment. With half a second, payers that were kept waiting for ten seconds by a busy machine came back
+a thousand times a second, and so kept it busy: a service that could have recovered did not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offering:
     """One run of load."""
@@ -76,6 +81,7 @@ async def offer(
         "accounts": list(lab.accounts),
         "rate": rate,
         "settle": settle.total_seconds(),
+        "longest_pause": LONGEST_PAUSE.total_seconds(),
         "seed": seed,
     }
     settings.write_text(json.dumps(wanted))

@@ -10,6 +10,9 @@ from lab.timeline import Bin, Moment, Span, phases_ms
 
 KEPT, BROKEN = "kept", "broken"
 
+TOO_LATE = 0.25
+"""Seconds. An offer made later than this was made by a process that was kept from running; then others were kept from it too."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
@@ -103,6 +106,7 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         "round_trip_ms": seen.round_trip_ms,
         "offered_per_second": seen.offered_per_second,
         "load_late_s": _rounded(seen.load_late_s),
+        "machine_too_busy": seen.load_late_s > TOO_LATE,
         "lab_started_s": _rounded(seen.lab_started_s),
         "unordered_exits": list(seen.exits),
         "cpu_cores": {name: round(share, 3) for name, share in seen.cpu_seconds.items()},

@@ -56,7 +56,10 @@ def _head(said: Mapping[str, Any], title: str) -> str:
     leader = " etcd's leader was lost with it." if said["etcd_leader_on_site"] and said["fault"] != "slow" else ""
     load = f" {said['offered_per_second']:g} payments a second were offered throughout, links of {said['round_trip_ms']:g} ms round trip."
     broken = "".join(f"<li>{escape(one)}</li>" for one in said["broken"])
-    exits = "".join(f"<p>Ended though nobody ordered it: {escape(one)}</p>" for one in said["unordered_exits"])
+    busy = f"<p>An offer was made {said['load_late_s']:.1f} s late: this machine was too busy for the times to mean much.</p>"
+    exits = (busy if said["machine_too_busy"] else "") + "".join(
+        f"<p>Ended though nobody ordered it: {escape(one)}</p>" for one in said["unordered_exits"]
+    )
     return (
         f'<h1>{escape(title)}</h1><p><span class="verdict {"kept" if kept else "broken"}">{verdict}</span></p>'
         + (f'<ul class="broken">{broken}</ul>' if broken else "")

@@ -85,6 +85,9 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         moments.add_row(Text(f"{moment['t']:8.3f} s", justify="right"), moment["who"], moment["what"])
     console.print(moments)
     console.print()
+    if said["machine_too_busy"]:
+        late = f"An offer was made {said['load_late_s']:.1f} s late: this machine was too busy for the times above to mean much."
+        console.print(Text(late, style="yellow"))
     for unordered in said["unordered_exits"]:
         console.print(Text(f"Ended though nobody ordered it: {unordered}", style="yellow"))
     if said["verdict"] == KEPT:
