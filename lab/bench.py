@@ -7,6 +7,7 @@ does not change the status: it is a number to report, not a promise.
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 import uvloop
 
 from lab import bench_barrier, bench_switchover
@@ -107,6 +109,8 @@ def say(line: str) -> None:
 
 def main() -> None:
     """Exit 0: every promise kept; 1: one was broken; 2: the environment asks for what there is not."""
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
         wishes = read_wishes(os.environ)
     except WishError as error:

@@ -32,6 +32,7 @@ AROUND = timedelta(seconds=1)
 """Before the wish; the gap is looked for from there to as long after the plan's end."""
 
 DONE = timedelta(seconds=20)
+CREATED = 201
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +143,12 @@ async def _pauses(lab: Laboratory, load: Offering, moves: Sequence[Move]) -> lis
 def epoch_gap(lines: Iterable[Line], epoch_before: int) -> float | None:
     """Seconds from the last acknowledgement in an epoch up to this one to the first in a later; None when either is missing.
 
-    A retry that is answered with its earlier payment names the epoch that admitted it, so it does not count as a last one once
-    a later epoch has paid.
+    Only payments that were made just then count (201). A retry answered with its earlier payment (200) names the epoch that
+    admitted it, whoever answers: one such answer from the new writer, and the pause would seem to be over before it began.
     """
     old: float | None = None
     for line in sorted(lines, key=lambda line: line.t):
-        if isinstance(line, Acknowledged):
+        if isinstance(line, Acknowledged) and line.status == CREATED:
             if line.epoch > epoch_before:
                 return None if old is None else line.t - old
             old = line.t
