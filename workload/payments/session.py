@@ -72,6 +72,8 @@ class Connection:
             # Cancellation must not reach psycopg, see above. The socket's end does, and the task finishes at once.
             self.shut()
             await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # How it ended is of no interest to anybody any more.
             raise
         finally:
             timer.cancel()
