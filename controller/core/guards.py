@@ -75,15 +75,19 @@ def pause(proposal: Proposal, now: Circumstances) -> Reason:
 
 
 def quorum_or_hold(proposal: Proposal, now: Circumstances) -> Reason:
-    """Nothing without etcd's majority; nothing automatic unless enough fresh vantages speak, one outside the site concerned."""
+    """Nothing without etcd's majority; nothing automatic unless enough fresh vantages speak, one outside the site concerned.
+
+    A plan that has begun was agreed on; the last controller that lives finishes it alone. Two of three controllers die in the middle
+    of a switchover: the old writer is fenced, and payments would stand still until a person looks.
+    """
     if not now.snapshot.majority:
         return refused(
             "quorum-or-hold", "etcd's majority did not answer", "its majority", "Mend etcd; payments go on as they are."
         )
     fresh, needed = fresh_vantages(now.snapshot, now.policy), now.policy.vantages
     limit = f"{needed} fresh vantages, one outside the site"
-    if trigger_of(proposal) is Trigger.OPERATOR:
-        return allowed("quorum-or-hold", "asked for by an operator", limit)
+    if trigger_of(proposal) is Trigger.OPERATOR or isinstance(proposal, TakeOver):
+        return allowed("quorum-or-hold", "asked for by an operator, or begun already", limit)
     if len(fresh) >= needed and fresh - {subject_of(proposal)}:
         return allowed("quorum-or-hold", names(fresh), limit)
     return refused("quorum-or-hold", names(fresh), limit, "Start the missing controllers, or do it by hand.")
