@@ -102,6 +102,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.etcd = MemoryEtcd(clock=self.clock)
         self.dns = MemoryDns(clock=self.clock)
+        self.dns.set_by_hand(dict.fromkeys(SITES, 1.0))
         self.reader = Store(AllSeeing(self.etcd), controller="reader", clock=self.clock)
 
     # ------------------------------------------------------------------------------------------------ controllers
@@ -223,7 +224,7 @@ class Stage:
         acknowledged = self.world.acknowledged
         journal = await self.reader.journal(SERVICE)
         assert verify(journal) is None
-        begun = [str(entry.body["plan"]) for entry in journal if entry.kind == "claim"]
+        begun = [str(entry.body["plan"]) for entry in journal if entry.kind == "claim" and "plan" in entry.body]
         ended = [str(entry.body["plan"]) for entry in journal if entry.kind == "plan.done"]
         return (
             *self.breaches,

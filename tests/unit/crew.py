@@ -1,0 +1,136 @@
+"""Three controllers that run on a stage: probes, loops and chores over databases in memory. Time is the test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+
+from structlog.testing import capture_logs
+
+from controller.caretaker import Caretaker
+from controller.core.model import JournalEntry, Site
+from controller.core.policy import Policy
+from controller.loop import Loop
+from controller.observe import Observer
+from controller.ports import Request
+from controller.probing.sql_probe import SqlProbe
+from controller.providers.memory.probe import Behaviour, MemoryProbe
+from tests.unit.stage import SERVICE, SITES, STEP, Stage, staged
+
+
+@dataclass
+class Member:
+    """One running controller, of a name that tells its life."""
+
+    name: str
+    loop: Loop
+    caretaker: Caretaker
+    work: "asyncio.Task[None]"
+
+
+@dataclass
+class Crew:
+    """Everything a test reaches for."""
+
+    stage: Stage
+    policy: Policy
+    edges: dict[Site, MemoryProbe]
+    members: dict[Site, Member] = field(default_factory=dict)
+    logs: list[object] = field(default_factory=list)
+    _lives: "count[int]" = field(default_factory=lambda: count(1))
+
+    def begin(self, site: Site, name: str = "") -> Member:
+        """Start this site's controller; a name it had before is a restart."""
+        name = name or f"{site}-{next(self._lives)}"
+        self.stage.controllers.pop(name, None)
+        given = self.stage.controller(name)
+        clock = self.stage.clock
+        observer = Observer(
+            vantage=site,
+            edges=self.edges,
+            databases={other: SqlProbe(database, clock) for other, database in given.databases.items()},
+            policy=self.policy,
+            clock=clock,
+        )
+        loop = Loop(
+            service=SERVICE,
+            controller=name,
+            coordination=given.store,
+            observer=observer,
+            executor=given.executor,
+            policy=self.policy,
+            clock=clock,
+        )
+        caretaker = Caretaker(site=site, loop=loop, database=given.databases[site], authorities=(self.stage.dns,), clock=clock)
+        work = asyncio.create_task(_both(loop, caretaker))
+        self.members[site] = Member(name, loop, caretaker, work)
+        return self.members[site]
+
+    async def stop(self, site: Site) -> Member:
+        """Its process ends at once; its session lapses by itself."""
+        member = self.members.pop(site)
+        member.work.cancel()
+        await asyncio.wait([member.work])
+        assert member.work.cancelled()
+        if member.loop._work is not None:
+            member.loop._work.cancel()
+        for database in self.stage.controllers[member.name].databases.values():
+            database.path.reachable = False
+        self.stage.controllers[member.name].link.reachable = False
+        return member
+
+    def hold(self, method: str, site: Site, *, calls: int = 1_000_000) -> None:
+        """So many of these calls on a site do not arrive, whoever sends them."""
+        for controller in self.stage.controllers.values():
+            controller.databases[site].path.hold_calls[method] = calls
+
+    async def crash(self, site: Site) -> None:
+        """The whole cloud: database, edge, controller."""
+        self.stage.world.crash(site)
+        self.edges[site].behaviour = Behaviour.HANGS
+        await self.stop(site)
+
+    def heal(self, site: Site) -> None:
+        """Everything of it starts again."""
+        self.stage.world.start(site)
+        self.stage.world.flow()
+        self.edges[site].behaviour = Behaviour.ANSWERS
+        self.begin(site)
+
+    async def live(self, seconds: float) -> None:
+        """Let time pass, with a payment offered at every site in every step."""
+        end = self.stage.clock.monotonic() + timedelta(seconds=seconds)
+        while self.stage.clock.monotonic() < end:
+            self.stage.pay_everywhere()
+            await self.stage.clock.advance(STEP)
+
+    async def ask(self, verb: str, **arguments: str) -> None:
+        """An operator's wish."""
+        wish = Request(
+            id=f"wish-{next(self._lives)}", verb=verb, by="kim", reason="test", at=self.stage.clock.now(), arguments=arguments
+        )
+        await self.stage.reader.request(SERVICE, wish)
+
+    async def journal(self, *kinds: str) -> list[JournalEntry]:
+        """Entries of these kinds."""
+        return [entry for entry in await self.stage.reader.journal(SERVICE) if not kinds or entry.kind in kinds]
+
+
+async def _both(loop: Loop, caretaker: Caretaker) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(loop.run())
+        tasks.create_task(caretaker.run())
+
+
+@asynccontextmanager
+async def crew(policy: Policy | None = None) -> AsyncIterator[Crew]:
+    """Three controllers that have known each other for two seconds."""
+    with capture_logs() as logs:
+        async with staged() as stage:
+            made = Crew(stage, policy or Policy(), {site: MemoryProbe(clock=stage.clock) for site in SITES}, logs=logs)
+            for site in SITES:
+                made.begin(site)
+            await made.live(2)
+            yield made
