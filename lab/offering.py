@@ -17,7 +17,6 @@ from lab.processes import Supervised, launch_module
 from lab.record import Line, read_record
 from lab.site_settings import NAMES
 
-
 LONGEST_PAUSE = timedelta(seconds=2)
 """Between two attempts of one payment. With half a second, payers that were kept waiting for ten seconds by a busy machine came back
 a thousand times a second, and so kept it busy: a service that could have recovered did not."""
