@@ -22,9 +22,8 @@ from tests.unit.stage import SERVICE, SITES, STEP, Stage, staged
 
 @dataclass
 class Member:
-    """One running controller, of a name that tells its life."""
+    """One running controller."""
 
-    name: str
     loop: Loop
     caretaker: Caretaker
     work: "asyncio.Task[None]"
@@ -39,13 +38,12 @@ class Crew:
     edges: dict[Site, MemoryProbe]
     members: dict[Site, Member] = field(default_factory=dict)
     logs: list[object] = field(default_factory=list)
-    _lives: "count[int]" = field(default_factory=lambda: count(1))
+    _wishes: "count[int]" = field(default_factory=lambda: count(1))
 
-    def begin(self, site: Site, name: str = "") -> Member:
-        """Start this site's controller; a name it had before is a restart."""
-        name = name or f"{site}-{next(self._lives)}"
-        self.stage.controllers.pop(name, None)
-        given = self.stage.controller(name)
+    def begin(self, site: Site) -> Member:
+        """Start this site's controller, under its site's name as in production; it knows nothing of an earlier life."""
+        self.stage.controllers.pop(site, None)
+        given = self.stage.controller(site)
         clock = self.stage.clock
         observer = Observer(
             vantage=site,
@@ -56,7 +54,7 @@ class Crew:
         )
         loop = Loop(
             service=SERVICE,
-            controller=name,
+            controller=site,
             coordination=given.store,
             observer=observer,
             executor=given.executor,
@@ -65,7 +63,7 @@ class Crew:
         )
         caretaker = Caretaker(site=site, loop=loop, database=given.databases[site], authorities=(self.stage.dns,), clock=clock)
         work = asyncio.create_task(_both(loop, caretaker))
-        self.members[site] = Member(name, loop, caretaker, work)
+        self.members[site] = Member(loop, caretaker, work)
         return self.members[site]
 
     async def stop(self, site: Site) -> Member:
@@ -76,9 +74,9 @@ class Crew:
         assert member.work.cancelled()
         if member.loop._work is not None:
             member.loop._work.cancel()
-        for database in self.stage.controllers[member.name].databases.values():
+        for database in self.stage.controllers[site].databases.values():
             database.path.reachable = False
-        self.stage.controllers[member.name].link.reachable = False
+        self.stage.controllers[site].link.reachable = False
         return member
 
     def hold(self, method: str, site: Site, *, calls: int = 1_000_000) -> None:
@@ -109,7 +107,7 @@ class Crew:
     async def ask(self, verb: str, **arguments: str) -> None:
         """An operator's wish."""
         wish = Request(
-            id=f"wish-{next(self._lives)}", verb=verb, by="kim", reason="test", at=self.stage.clock.now(), arguments=arguments
+            id=f"wish-{next(self._wishes)}", verb=verb, by="kim", reason="test", at=self.stage.clock.now(), arguments=arguments
         )
         await self.stage.reader.request(SERVICE, wish)
 
