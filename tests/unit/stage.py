@@ -7,7 +7,7 @@ promises that hold at every moment are checked.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -202,13 +202,15 @@ class Stage:
     def pay_everywhere(self) -> None:
         """A client offers one payment at every site; the old writer of a partition admits it too. Waiting ones look again."""
         for site in SITES if self.paying else ():
-            self._paid += 1
-            try:
-                self.world.commit(site, f"p{self._paid}")
-            except (Conflict, Stuck, Transient):
-                continue
+            self.pay_at(site)
         for site in SITES:
             self.world.poll(site)
+
+    def pay_at(self, site: Site) -> None:
+        """A client offers a payment, and is refused or waits at the barrier."""
+        self._paid += 1
+        with suppress(Conflict, Stuck, Transient):
+            self.world.commit(site, f"p{self._paid}")
 
     async def _watch(self) -> None:
         posture = (await self.control()).posture
@@ -220,18 +222,20 @@ class Stage:
 
     async def promises(self) -> tuple[Breach, ...]:
         """Every promise broken by now; the plan has to be done."""
-        posture = (await self.control()).posture
-        acknowledged = self.world.acknowledged
         journal = await self.reader.journal(SERVICE)
         assert verify(journal) is None
         begun = [str(entry.body["plan"]) for entry in journal if entry.kind == "claim" and "plan" in entry.body]
         ended = [str(entry.body["plan"]) for entry in journal if entry.kind == "plan.done"]
+        return (*self.broken((await self.control()).posture.writer), *always_finishes(begun, ended, ()))
+
+    def broken(self, *writers: Site) -> tuple[Breach, ...]:
+        """Promises of the data broken by now, as far as these writers' ledgers tell."""
+        acknowledged = self.world.acknowledged
         return (
             *self.breaches,
-            *no_loss(acknowledged, self.world.ledgers(posture.writer)),
+            *(no_loss(acknowledged, self.world.ledgers(*writers)) if writers else ()),
             *one_acknowledger(acknowledged),
             *epochs_only_grow(self.postures),
-            *always_finishes(begun, ended, ()),
         )
 
     async def left_behind(self) -> list[str]:
