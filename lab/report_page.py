@@ -25,9 +25,9 @@ def page(seen: Rehearsal) -> str:
             _figures(said),
             _pictures(seen, said),
             _section("What happened", _timeline(said)),
+            _section("Who had to wait", _clients(said)),
             '<div class="pair">',
             _section("Ledgers", _ledgers(said)),
-            _section("Who had to wait", _clients(said)),
             _section("What is real here", _parts(said)),
             _section("Processor, in calm", _cpu(said)),
             "</div>",
@@ -140,7 +140,7 @@ def _table(heads: Sequence[Cell], rows: Iterable[Sequence[Cell]]) -> str:
     body = "".join(
         "<tr>" + "".join(f'<td class="{kind}">{escape(str(said))}</td>' for said, kind in row) + "</tr>" for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _seconds(value: float | None) -> str:

@@ -98,8 +98,8 @@ def _marks(scale: Scale, marks: Iterable[tuple[float, str]], top: int, base: int
     that would run into the next line, or out of the picture, stands to the left of its own."""
     parts, named = [], sorted(marks)
     for number, (t, name) in enumerate(named):
-        x, y = scale.x(t), top - 8 - 16 * (number % 2 if top > 40 else 0)
-        crowded = number + 1 < len(named) and scale.x(named[number + 1][0]) - x < 7 * len(name) < x - LEFT
+        x, y = scale.x(t), top - 8 - 16 * (1 - number % 2 if top > 40 else 0)
+        crowded = number % 2 == 1 and number + 1 < len(named) and scale.x(named[number + 1][0]) - x < 7 * len(name) < x - LEFT
         anchor, shift = ("end", -4) if crowded or x > WIDTH * 0.72 else ("start", 4)
         parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{y - 8}" y2="{base}"/>')
         parts.append(f'<text class="mark" x="{x + shift}" y="{y}" text-anchor="{anchor}">{escape(name)}</text>')

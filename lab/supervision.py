@@ -58,6 +58,6 @@ class Supervisor:
 
 
 def _exit(process: Supervised) -> Exit:
-    words = [line for line in process.tail(60).splitlines() if "panic" in line.lower() or "error" in line.lower()]
-    last = words[0] if words else process.tail(1)
+    lines = process.tail(200).splitlines()
+    last = next((line for line in lines if line.startswith("panic")), lines[-1] if lines else "")
     return Exit(label=process.label, status=process.exit_status, at=time.monotonic(), last_words=last[:200])
