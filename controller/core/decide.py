@@ -135,9 +135,13 @@ def _failover(seen: Circumstances, held: Mapping[str, timedelta]) -> Failover | 
 
 
 def _conditions(seen: Circumstances) -> frozenset[str]:
+    """Conditions whose dwell counts now. Repairs and returning traffic only while no plan runs: what was true before a plan, and was
+    seen a moment before its end, is no reason to begin again what it has just finished."""
     writer = seen.posture.writer
-    found = {sentence(repair) for repair in repairs(seen)} | {f"restore {site}" for site in returning(seen)}
-    return frozenset(found | ({f"unpinned {writer}"} if unpinned(writer, seen) else set()))
+    found = {f"unpinned {writer}"} if unpinned(writer, seen) else set()
+    if seen.running is None:
+        found |= {sentence(repair) for repair in repairs(seen)} | {f"restore {site}" for site in returning(seen)}
+    return frozenset(found)
 
 
 def _held(since: Mapping[str, timedelta], seen: Circumstances) -> Mapping[str, timedelta]:

@@ -310,8 +310,10 @@ def test_only_news_is_worth_the_journal() -> None:
 
 
 def test_a_plan_under_way_is_all_that_happens() -> None:
-    """Repairs and steering wait for it; their dwell goes on meanwhile."""
+    """Repairs and steering wait for it, and their dwell begins when it has ended: what was seen a moment before may be mended by it."""
     busy = replace(MOVED, running=under_way(PlanKind.STEER, subject=None))
     state = decided(busy).state
-    assert decided(busy, seconds=5, state=state).proposal is None
-    assert isinstance(decided(MOVED, seconds=5, state=state).proposal, Return)
+    state = decided(busy, seconds=5, state=state).state
+    ended = decided(MOVED, seconds=5, state=state)
+    assert ended.proposal is None
+    assert isinstance(decided(MOVED, seconds=9, state=ended.state).proposal, Return)
