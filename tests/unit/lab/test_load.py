@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lab.load import Load
-from lab.load_payer import Device, Manners, NoReplyError, Payer, Reply, Route, judge
+from lab.load_payer import ATTEMPTS_AT_ONCE, Device, Manners, NoReplyError, Payer, Reply, Route, judge
 from lab.load_schedule import Offer, Spacing, backoff, offers
 from lab.load_settings import Settings
 from lab.load_stats import Stats
@@ -106,6 +106,35 @@ async def test_a_cancelled_payment_leaves_a_last_word_too() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert isinstance(world.lines[-1], Unresolved)
+
+
+class SilentWorld(World):
+    """Nothing is answered until `speak` is set."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.speak = asyncio.Event()
+        self.under_way = self.most = 0
+
+    async def post(self, route: Route, body: bytes, key: str) -> Reply:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await self.speak.wait()
+        self.under_way -= 1
+        return PAID
+
+
+async def test_one_device_never_floods_the_service() -> None:
+    """Twenty payments meet silence: all are offered, four requests are under way, and with the first answers the rest follow."""
+    world = SilentWorld()
+    tasks = [asyncio.create_task(world.payer.pay(replace(OFFER, key=f"run-{number}"), world.device)) for number in range(20)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert [type(line) for line in world.lines].count(Offered) == 20
+    assert world.under_way == ATTEMPTS_AT_ONCE
+    world.speak.set()
+    assert all(isinstance(outcome, Acknowledged) for outcome in await asyncio.gather(*tasks))
+    assert world.most == ATTEMPTS_AT_ONCE
 
 
 async def test_an_address_without_a_route_is_a_failure() -> None:
