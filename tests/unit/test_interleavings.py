@@ -7,9 +7,10 @@ protect data: nobody wipes a member or the writer, and only members leave the se
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -18,6 +19,9 @@ from controller.core.plans import PlanKind
 from controller.core.proposals import Proposal
 from controller.errors import LostOwnership, Transient
 from tests.unit.stage import (
+    AWS,
+    AZURE,
+    GCP,
     SITES,
     Stage,
     bring_back,
@@ -207,3 +211,26 @@ def test_no_course_of_events_loses_an_acknowledged_payment(events: list[Event]) 
 def test_an_in_cloud_failover_loses_no_acknowledged_payment_either(events: list[Event]) -> None:
     """A node on a new timeline proves nothing, so a plan may wait for a person; what was acknowledged stays on every writer in office."""
     asyncio.run(_play(events, to_the_end=False))
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["with", "without"])
+async def test_an_unsettled_winner_must_be_cut(guarded: bool) -> None:
+    """Two failovers in a row, and gcp has one of the first winner's payments but not its marker: whoever forgets the winner loses one."""
+    async with staged() as stage:
+        stage.paying = stage.world.live = False
+        course = Course(stage)
+        for event in (
+            *(("pay", AZURE), ("pay", AZURE), ("apply", AWS, 9), ("poll", AZURE), ("crash", AZURE)),
+            *(("claim", PlanKind.FAILOVER, AZURE), ("pass", 30.0), ("apply", GCP, 1)),
+        ):
+            await course.happen(event)
+        control = await stage.control()
+        assert (control.posture.writer, control.posture.must_cut) == (AWS, {AWS, GCP})
+        if not guarded:
+            await stage.reader.open_session()
+            await stage.reader.commit(control, posture=replace(control.posture, must_cut=frozenset({GCP})))
+        for event in (("crash", AWS), ("claim", PlanKind.FAILOVER, AWS), ("pass", 1.0)):
+            await course.happen(event)
+        posture = (await stage.control()).posture
+        assert posture.writer == (AWS if guarded else GCP)
+        assert (stage.broken(posture.writer) == ()) is guarded
