@@ -9,6 +9,8 @@
 /trimaran/payments/journal/<number>   twelve digits, so that etcd's order is the journal's
 /trimaran/payments/journal_head       where the chain ends
 /trimaran/sessions/<controller>       one per living controller, under its session lease
+
+Everything a tick reads of a service lies in one span, from journal_head up to settled; the journal's entries lie before it.
 """
 
 from dataclasses import dataclass

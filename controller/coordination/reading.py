@@ -18,9 +18,11 @@ log = structlog.get_logger()
 
 
 def control_ranges(keys: Keys) -> tuple[Range, ...]:
-    """Everything one tick needs, in the order `Reader.control` expects."""
-    single = tuple(Range(key=key) for key in (keys.posture, keys.plan, keys.owner, keys.head))
-    return (*single, below(keys.observations), below(keys.requests), below(SESSIONS))
+    """Everything one tick needs: one span of the service's own keys, which is one moment, and the sessions beside it.
+
+    The sessions may be a moment younger. They only tell whether an owner still lives, and a take compares the session it rests on.
+    """
+    return (Range(key=keys.head, end=keys.settled("")), below(SESSIONS))
 
 
 class Reader:
@@ -39,7 +41,9 @@ class Reader:
 
     def control(self, keys: Keys, answer: Answer) -> tuple[Control | None, Tip]:
         """The control state and the journal's tip; None when no posture was ever founded."""
-        (posture, plan, owner, head, observations, requests, sessions) = answer.found
+        everything, sessions = answer.found
+        posture, plan, owner, head = (_named(everything, name) for name in (keys.posture, keys.plan, keys.owner, keys.head))
+        observations, requests = (_under(everything, prefix) for prefix in (keys.observations, keys.requests))
         tip = self.tip(head)
         if not posture:
             return None, tip
@@ -83,3 +87,11 @@ class Reader:
 def unfinished(plan: Plan | None) -> Plan | None:
     """The plan, unless it is done."""
     return plan if plan is not None and plan.phase is not Phase.DONE else None
+
+
+def _named(items: Iterable[Item], key: str) -> tuple[Item, ...]:
+    return tuple(item for item in items if item.key == key)
+
+
+def _under(items: Iterable[Item], prefix: str) -> tuple[Item, ...]:
+    return tuple(item for item in items if item.key.startswith(prefix))

@@ -47,7 +47,8 @@ def below(prefix: str) -> Range:
 class Txn:
     """One atomic step: write if every named key still has its revision, else read.
 
-    A transaction without writes reads in any case; it is linearizable.
+    A transaction without writes reads in any case. Each of its reads is linearizable and one moment by itself; two of them may be
+    two moments.
     """
 
     unchanged: Mapping[str, int] = field(default_factory=dict)

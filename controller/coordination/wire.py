@@ -19,7 +19,7 @@ def spell(txn: Txn) -> dict[str, object]:
         {"key": _encode(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(revision)}
         for key, revision in txn.unchanged.items()
     ]
-    reads = [_spell_range(wanted) for wanted in txn.reads]
+    reads = [{"request_range": spell_range(wanted)} for wanted in txn.reads]
     writes = [_spell_write(write) for write in txn.writes]
     return {"compare": compare, "success": writes or reads, "failure": reads}
 
@@ -34,13 +34,19 @@ def understand(body: Json) -> Answer:
     return Answer(succeeded=bool(body.get("succeeded", False)), revision=int(body["header"]["revision"]), found=found)
 
 
-def _spell_range(wanted: Range) -> dict[str, object]:
+def spell_range(wanted: Range) -> dict[str, object]:
+    """The request body of /v3/kv/range, linearizable."""
     body: dict[str, object] = {"key": _encode(wanted.key)}
     if wanted.end is not None:
         body["range_end"] = _encode(wanted.end)
     if wanted.limit:
         body["limit"] = str(wanted.limit)
-    return {"request_range": body}
+    return body
+
+
+def understand_range(body: Json) -> tuple[Item, ...]:
+    """The answer of /v3/kv/range; raises KeyError, TypeError or ValueError when it is not one."""
+    return tuple(_item(pair) for pair in body.get("kvs", ()))
 
 
 def _spell_write(write: Put | Remove) -> dict[str, object]:
