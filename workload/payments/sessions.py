@@ -108,17 +108,31 @@ class Sessions(Generic[S]):
         """Open what is missing and prove what rests, for ever."""
         while True:
             if self._alive < self._size:
-                try:
-                    session = await self._open_one()
-                except Unreachable:
+                if not await self._open_missing():
                     await pause(RETRY_INTERVAL.total_seconds())
-                    continue
-                self._alive += 1
-                self.give_back(session)
                 continue
             self._missing.clear()
             if not await _set_within(self._missing, PROOF_INTERVAL):
                 await self.prove()
+
+    async def _open_missing(self) -> bool:
+        """Open everything that is missing at once; answers whether any could be opened.
+
+        One after the other takes about eight round trips each: in noise a service that had two of its eight sessions left went on
+        refusing payments for ten seconds.
+        """
+        async with asyncio.TaskGroup() as opening:
+            tasks = [opening.create_task(self._open()) for _ in range(self._size - self._alive)]
+        return any(task.result() for task in tasks)
+
+    async def _open(self) -> bool:
+        try:
+            session = await self._open_one()
+        except Unreachable:
+            return False
+        self._alive += 1
+        self.give_back(session)
+        return True
 
     async def prove(self) -> None:
         """Ask the session idle longest something; when it is dead, ask all the others too."""

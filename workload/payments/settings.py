@@ -45,7 +45,8 @@ class Tuning(_Table):
     lanes: Annotated[int, Field(ge=1, le=16)] = 4
     """Barrier polls that may be under way at once, each on a session of its own, per site."""
     statement_deadline: Seconds = timedelta(seconds=0.4)
-    connect_deadline: Seconds = timedelta(seconds=1)
+    connect_deadline: Seconds = timedelta(seconds=2)
+    """Eight round trips, each up to a quarter of a second in noise. Connections are made ahead; nobody waits for one."""
     finder_interval: Seconds = timedelta(seconds=0.075)
     session_patience: Seconds = timedelta(seconds=0.1)
     """How long a request may wait for a free session before it is refused."""
