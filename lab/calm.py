@@ -12,6 +12,7 @@ import os
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -152,7 +153,8 @@ async def _tell(load: Offering) -> None:
         await asyncio.sleep(10)
         stats = load.progress()
         with suppress(KeyError):
-            say(f"{stats['offered']} offered, {stats['acknowledged']} acknowledged, {stats['in_flight']} under way")
+            why = ", ".join(f"{times} x {what}" for what, times in list(stats["why"].items())[:4])
+            say(f"{stats['offered']} offered, {stats['acknowledged']} acknowledged, {stats['in_flight']} under way; {why}")
 
 
 def _clients(load: Offering) -> dict[str, Any]:
@@ -160,7 +162,7 @@ def _clients(load: Offering) -> dict[str, Any]:
     lines = load.lines()
     latencies = [line.latency for line in lines if isinstance(line, Acknowledged)]
     return {
-        "failed_attempts": sum(isinstance(line, Failed) for line in lines),
+        "failed_attempts": dict(Counter(line.why for line in lines if isinstance(line, Failed)).most_common()),
         **{name: round(percentile(latencies, share) or 0.0, 3) for name, share in (("p50", 0.5), ("p95", 0.95), ("max", 1.0))},
     }
 
