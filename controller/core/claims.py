@@ -59,9 +59,7 @@ def claim(proposal: Proposal, posture: Posture, *, by: str, at: datetime) -> Cla
         case Failover() | Switchover() | DrainOnly() | Shrink() | Grow() | Return() | SettleUp():
             plan = _plan(proposal, posture, by=by, at=at)
             wanted = replace(posture, epoch=max(posture.epoch, plan.epoch), weights=plan.weights or posture.weights)
-            return Claim(
-                posture=wanted if wanted != posture else None, plan=plan, takes=True, entry=_entry(proposal, plan)
-            )
+            return Claim(posture=wanted if wanted != posture else None, plan=plan, takes=True, entry=_entry(proposal, plan))
         case _:
             assert_never(proposal)
 

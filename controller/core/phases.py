@@ -218,7 +218,11 @@ def _attach(plan: Plan, sibling: Site) -> Attach:
     position, best = plan.position_of(sibling), plan.position_of(winner)
     assert position is not None, "only sites that were read become siblings"
     assert best is not None, "only a site that was read wins"
-    at_same_end = position.lsn > 0 and (position.publisher, position.epoch, position.lsn) == (best.publisher, best.epoch, best.lsn)
+    at_same_end = position.lsn > 0 and (position.publisher, position.epoch, position.lsn) == (
+        best.publisher,
+        best.epoch,
+        best.lsn,
+    )
     return Attach(
         sibling=sibling,
         winner=winner,

@@ -35,7 +35,11 @@ def test_files_and_functions_stay_small(path: Path) -> None:
     """No file outgrows its budget, no function outgrows a screen."""
     name = str(path.relative_to(ROOT))
     assert len(path.read_text().splitlines()) <= TIGHT.get(name, LONGEST_FILE)
-    long = {f.name: f.end_lineno - f.lineno + 1 for f in functions(path) if f.end_lineno and f.end_lineno - f.lineno >= LONGEST_FUNCTION}
+    long = {
+        f.name: f.end_lineno - f.lineno + 1
+        for f in functions(path)
+        if f.end_lineno and f.end_lineno - f.lineno >= LONGEST_FUNCTION
+    }
     assert not long or name.startswith("tests/"), long
 
 
