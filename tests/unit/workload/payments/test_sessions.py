@@ -111,6 +111,31 @@ async def test_a_broken_session_is_replaced() -> None:
         assert pool.sessions.take() is pool.opened[1]
 
 
+async def test_what_is_missing_is_opened_at_once() -> None:
+    """Four sessions are missing and the first connection hangs: the other three are there all the same."""
+    tried, answer = 0, asyncio.Event()
+
+    async def open_one() -> Stub:
+        nonlocal tried
+        tried += 1
+        if tried == 1:
+            await answer.wait()
+        return Stub()
+
+    sessions: Sessions[Any] = Sessions(open_one, size=4, proof_deadline=SOON)
+    keeping = asyncio.create_task(sessions.keep())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (tried, sessions.alive) == (4, 3)
+    answer.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (tried, sessions.alive) == (4, 4)
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+
+
 async def test_a_cancelled_borrower_leaks_no_session() -> None:
     """The client hung up in the instant a session was handed over."""
     async with Pool(1) as pool:
