@@ -119,12 +119,15 @@ async def _with_delay(say: Say) -> dict[str, Any]:
                 await place.commit_natively(wait=False)
             trip = statistics.median(one for several in trips for one in several)
             summary = _summary(rounds)
-            median = summary["ms"][Kind.BARRIER]["median"]
+            medians = {kind: summary["ms"][kind]["median"] for kind in Kind}
+            median = medians[Kind.BARRIER]
             found[site] = {
                 "payers": FAR_PAYERS,
                 "round_trip_ms": round(trip, 3),
                 "round_trips_measured": round(median / trip, 3),
                 "round_trips_nominal": round(median / NOMINAL_MS, 3),
+                "round_trips_native": round(medians[Kind.NATIVE] / trip, 3),
+                "round_trips_added_to_plain": round((median - medians[Kind.PLAIN]) / trip, 3),
                 **summary,
                 **barrier_ratio(rounds),
             }
