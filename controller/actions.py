@@ -146,11 +146,15 @@ class Actions:
         because = "no answer"
         while self.clock.monotonic() < give_up:
             try:
-                if _follows(await sibling.facts(self.patience.facts), stream):
-                    return Done(detail="followed already")
-                refusal = await winner.place_slot(
-                    token=token, epoch=step.epoch, sibling=step.sibling, position=step.position, level=step.level
+                # Asked at the same time, because each round trip here is one in which nobody can pay.
+                facts, refusal = await asyncio.gather(
+                    sibling.facts(self.patience.facts),
+                    winner.place_slot(
+                        token=token, epoch=step.epoch, sibling=step.sibling, position=step.position, level=step.level
+                    ),
                 )
+                if _follows(facts, stream):
+                    return Done(detail="followed already")
                 if refusal is not None:
                     return LeftBehind(because=refusal)
                 await sibling.follow(token=token, epoch=step.epoch, publisher=step.winner)

@@ -41,9 +41,19 @@ class Caretaker:
 
     async def run(self) -> None:
         """Do the chores until cancelled; what fails is told and tried again in the next round."""
+        await self._meet_authorities()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat("spare slots", self.tend_every, self._tend))
             tasks.create_task(self._repeat("authorities", self.reconcile_every, self._reconcile))
+
+    async def _meet_authorities(self) -> None:
+        """Ask each authority once. A vendor's client takes a good part of a second of processor time to make, and the first failover
+        must not be what pays for it."""
+        for authority in self.authorities:
+            try:
+                await authority.read()
+            except TrimaranError as error:
+                log.warning("authority", authority=authority.name, error=str(error))
 
     async def _repeat(self, chore: str, every: timedelta, work: Chore) -> None:
         while True:

@@ -277,7 +277,8 @@ class EtcdWorld(World):
     def controller(self, name: str) -> Store:
         client = Etcd([self.door.url], deadline=timedelta(seconds=0.5))
         self.clients.append(client)
-        return Store(client, controller=f"{self.service}-{name}", clock=SteadyClock())
+        # Twenty writers contend for one journal here, on a machine that may be busy: who waits longer still writes once.
+        return Store(client, controller=f"{self.service}-{name}", clock=SteadyClock(), patience=timedelta(seconds=20))
 
     @contextmanager
     def lose_answers(self, name: str) -> Iterator[None]:

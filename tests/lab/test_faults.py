@@ -17,13 +17,15 @@ from lab.rehearsal import Course, reconciled, rehearse
 from lab.report import broken_promises
 
 WRITER, OTHER = "azure", "gcp"
+RATE = 40
+"""Payments a second. These tests ask what becomes of payments, on a machine that also runs the tests; the bench asks how soon."""
 pytestmark = pytest.mark.timeout(180)
 
 
 @asynccontextmanager
 async def offering(lab: Laboratory, run: str) -> AsyncIterator[Offering]:
     """Load for the length of the block, finished and reconciled at its end: nothing lost, nothing twice, all ledgers equal."""
-    load = await offer(lab, run)
+    load = await offer(lab, run, rate=RATE)
     yield load
     await load.finish(timedelta(seconds=30))
     found = await reconciled(lab, load)
@@ -43,7 +45,7 @@ async def epoch(lab: Laboratory) -> int:
 async def test_payments_survive_the_loss_of_the_writers_site(fault: Fault) -> None:
     """Another site writes in a later epoch, nothing acknowledged is lost, and the site comes back as a follower that counts."""
     async with laboratory(f"test-{fault}") as lab:
-        seen = await rehearse(lab, Course(fault=fault))
+        seen = await rehearse(lab, Course(fault=fault, rate=RATE))
     assert broken_promises(seen) == ()
     assert seen.site == WRITER
     assert seen.writer_after != WRITER
