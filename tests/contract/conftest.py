@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -224,23 +225,23 @@ class HandClock:
         self.elapsed += duration
 
 
-class World:
+class World(ABC):
     """Controllers of one service, and what can go wrong between them and etcd."""
 
     def __init__(self, service: str) -> None:
         self.service = service
 
+    @abstractmethod
     def controller(self, name: str) -> Store:
         """A controller of this name; names are kept apart between tests."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lose_answers(self, name: str) -> AbstractContextManager[None]:
         """While it lasts, this controller's writes are applied and their answers lost."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def wait(self, duration: timedelta) -> None:
         """Let time pass."""
-        raise NotImplementedError
 
 
 class MemoryWorld(World):

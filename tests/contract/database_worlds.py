@@ -4,6 +4,7 @@ azure writes epoch 1; aws and gcp follow it and acknowledge. Tokens start at 0.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,47 +30,47 @@ class Traces:
     keys: frozenset[str]
 
 
-class DatabaseWorld:
+class DatabaseWorld(ABC):
     """What the contract's tests need besides the port itself."""
 
     service: str
     databases: Mapping[Site, Database]
 
+    @abstractmethod
     async def pay(self, at: Site, key: str, patience: float = 2.0) -> bool:
         """Pay with this key; True when it was acknowledged. Raises when the node admits nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def hold(self, site: Site) -> None:
         """Its worker lives on and applies nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def release(self, site: Site) -> None:
         """It applies again."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def part(self, site: Site) -> None:
         """It receives nothing more, and has no worker."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def kill(self, site: Site) -> None:
         """Its server dies."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def drop_slot(self, site: Site, name: str) -> None:
         """Somebody drops a slot."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def fail_over_in_cloud(self, site: Site) -> None:
         """It comes back on a new timeline."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def keys(self, site: Site) -> frozenset[str]:
         """Idempotency keys in its ledger."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def quarantine(self, site: Site) -> Mapping[str, bool]:
         """Keys kept there, and whether the present writer had them."""
-        raise NotImplementedError
 
     # ---------------------------------------------------------------------------------------- the same for both
 

@@ -1,12 +1,12 @@
 """Route 53's weighted records as values: which are ours, what they weigh, and the one batch that makes them weigh otherwise."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from controller.core.model import Site
 from controller.errors import Refused
+from controller.providers.ratios import refuse_unusable
 
 if TYPE_CHECKING:
     from mypy_boto3_route53.type_defs import ChangeTypeDef, ResourceRecordSetOutputTypeDef, ResourceRecordSetTypeDef
@@ -41,29 +41,6 @@ def marked_site(service: str, record: "AnyRecord") -> Site | None:
     """Whose record this is, or None when it is not one of ours."""
     head, slash, site = record.get("SetIdentifier", "").rpartition("/")
     return Site(site) if slash and head == service and site else None
-
-
-def refuse_unusable(weights: Mapping[Site, float]) -> None:
-    """Refuse ratios that cannot be meant, before anything is asked.
-
-    Route 53 answers all records of a name equally when every weight is 0. So a controller that drains the last site would send
-    a third of the payers to each site, the dead one included: the opposite of what the posture says.
-    """
-    for site, ratio in sorted(weights.items()):
-        if not math.isfinite(ratio) or ratio < 0:
-            raise Refused(
-                guard="usable-weights",
-                value=f"{site} = {ratio}",
-                limit="finite ratios of 0 or more",
-                way_out="Correct the posture.",
-            )
-    if not any(weights.values()):
-        raise Refused(
-            guard="no-orphan-drain",
-            value=f"every ratio is 0 ({', '.join(sorted(weights)) or 'no site named'})",
-            limit="at least one ratio above 0",
-            way_out="Name a site that serves.",
-        )
 
 
 def to_weights(ratios: Mapping[Site, float]) -> dict[Site, int]:

@@ -1,12 +1,12 @@
 """An authority held in memory, with the promises of the real ones and a switch for each way they fail."""
 
-import math
 from collections.abc import Mapping
 from datetime import timedelta
 
 from controller.core.model import Site
-from controller.errors import Refused, Transient
+from controller.errors import Transient
 from controller.ports import Clock, SteeringReport
+from controller.providers.ratios import refuse_unusable
 
 PAUSE = timedelta(milliseconds=100)
 
@@ -52,7 +52,7 @@ class MemoryDns:
 
     async def steer(self, weights: Mapping[Site, float], deadline: timedelta) -> SteeringReport:
         """All of it in one change or nothing; tries again on throttling and lost answers until the deadline."""
-        _refuse_unusable(weights)
+        refuse_unusable(weights)
         ends = self._clock.monotonic() + deadline
         before: Mapping[Site, float] | None = None
         while True:
@@ -96,22 +96,3 @@ def _shares(ratios: Mapping[Site, float]) -> dict[Site, float]:
         return dict.fromkeys(sorted(ratios), 0.0)
     whole = sum(ratio / heaviest for ratio in ratios.values())
     return {site: ratios[site] / heaviest / whole for site in sorted(ratios)}
-
-
-def _refuse_unusable(weights: Mapping[Site, float]) -> None:
-    """Refuse what cannot be meant: ratios that are no number or negative, and a drain of the last site."""
-    for site, ratio in sorted(weights.items()):
-        if not math.isfinite(ratio) or ratio < 0:
-            raise Refused(
-                guard="usable-weights",
-                value=f"{site} = {ratio}",
-                limit="finite ratios of 0 or more",
-                way_out="Correct the posture.",
-            )
-    if not any(weights.values()):
-        raise Refused(
-            guard="no-orphan-drain",
-            value=f"every ratio is 0 ({', '.join(sorted(weights)) or 'no site named'})",
-            limit="at least one ratio above 0",
-            way_out="Name a site that serves.",
-        )

@@ -1,0 +1,30 @@
+"""What every authority refuses before it is asked, whatever its vendor would make of it."""
+
+import math
+from collections.abc import Mapping
+
+from controller.core.model import Site
+from controller.errors import Refused
+
+
+def refuse_unusable(weights: Mapping[Site, float]) -> None:
+    """Refuse ratios that cannot be meant, before anything is asked.
+
+    Route 53 answers all records of a name equally when every weight is 0. So a controller that drains the last site would send
+    a third of the payers to each site, the dead one included: the opposite of what the posture says.
+    """
+    for site, ratio in sorted(weights.items()):
+        if not math.isfinite(ratio) or ratio < 0:
+            raise Refused(
+                guard="usable-weights",
+                value=f"{site} = {ratio}",
+                limit="finite ratios of 0 or more",
+                way_out="Correct the posture.",
+            )
+    if not any(weights.values()):
+        raise Refused(
+            guard="no-orphan-drain",
+            value=f"every ratio is 0 ({', '.join(sorted(weights)) or 'no site named'})",
+            limit="at least one ratio above 0",
+            way_out="Name a site that serves.",
+        )
