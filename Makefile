@@ -44,9 +44,12 @@ $(BIN)/python:
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian: python3-venv)" >&2; rm -rf $(VENV); exit 2; }
 
-# The pins first, checked against their hashes; then this project itself, which has none.
+# The pins first, checked against their hashes; then this project itself, built by the setuptools that is among them. A build in
+# isolation, or of a source archive, fetches the newest build tools there are, unchecked: one bad release would run here.
+# To make the lists anew: uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+# --no-annotate --extra lab pyproject.toml -o constraints/lab.txt, and the same with `test`.
 $(VENV)/%.stamp: constraints/%.txt pyproject.toml | $(BIN)/python
 	@echo "installing what constraints/$*.txt lists; this takes a while the first time"
-	@$(BIN)/python -m pip install --quiet --require-hashes -r constraints/$*.txt
-	@$(BIN)/python -m pip install --quiet --no-deps -e .
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r constraints/$*.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-index --no-build-isolation -e .
 	@touch $@
