@@ -44,9 +44,10 @@ def stream_epoch(service: str, name: str) -> Epoch | None:
     return Epoch(int(digits)) if not head and digits.isdigit() and rest.count("_") == 2 else None
 
 
-def spare_slot(service: str, epoch: Epoch, holder: Site, sibling: Site) -> str:
-    """Slot a follower keeps for its sibling, so that the sibling can be re-parented without a copy."""
-    return f"{service}_spare_e{epoch}_{holder}_{sibling}"
+def spare_stream(service: str, epoch: Epoch, publisher: Site, follower: Site) -> str:
+    """Spare slot that one follower keeps for its sibling and, on the sibling, the spare subscription to it: with both, the sibling is
+    re-parented without a copy and without dialling anybody first."""
+    return f"{service}_spare_e{epoch}_{publisher}_{follower}"
 
 
 def key(service: str, noun: str) -> str:

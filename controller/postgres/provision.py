@@ -15,6 +15,7 @@ from controller.core.model import Epoch, Site
 from controller.postgres.errors import translated
 from controller.postgres.node import Node
 from controller.postgres.session import Statement
+from controller.postgres.slots import keep_spares
 
 FIRST = Epoch(1)
 
@@ -114,7 +115,7 @@ async def found_streams(nodes: Mapping[Site, Node], *, writer: Site) -> None:
     for holder in followers:
         for sibling in followers:
             if sibling != holder:
-                spare = naming.spare_slot(nodes[holder].service, FIRST, holder, sibling)
+                spare = naming.spare_stream(nodes[holder].service, FIRST, holder, sibling)
                 await nodes[holder].run("found", (create, (spare,)))
     for follower in followers:
         node = nodes[follower]
@@ -128,6 +129,8 @@ async def found_streams(nodes: Mapping[Site, Node], *, writer: Site) -> None:
             (FIRST, writer),
         ),
     )
+    for site, node in nodes.items():
+        await keep_spares(node, FIRST, frozenset(followers) - {site})
 
 
 async def _script(node: Node, text: str) -> None:

@@ -82,7 +82,7 @@ async def _mapped(node: Node, sibling: Site, position: Position, *, promise: tup
     Only an exact match counts. The nearest earlier transaction would send the sibling payments it has, the nearest later one
     would skip payments it lacks; both look healthy until somebody compares the ledgers.
     """
-    spare = naming.spare_slot(node.service, position.epoch, node.site, sibling)
+    spare = naming.spare_stream(node.service, position.epoch, node.site, sibling)
     stream = node.stream_from(position.epoch, position.publisher)
     *_, origins, spares, peeked = await node.run(
         "map_position",
@@ -115,14 +115,13 @@ def _read(rows: Iterable[Row]) -> list[Transaction]:
 
 
 async def tend(node: Node, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn]) -> tuple[str, ...]:
-    """Caretaker. Before: anything. After: one spare slot per sibling, from just before the sibling's last transaction on, and no
-    slot of a closed reign. Only for nodes of a settled reign; moving a spare slot forward late is harmless."""
+    """Caretaker. Before: anything. After: one spare slot per sibling, from just before the sibling's last transaction on, one spare
+    subscription to each, and nothing spare of a closed reign. Only for nodes of a settled reign; a spare slot moved forward late, or
+    a spare subscription made late, is harmless."""
     changed = list(await _drop_closed(node, reign))
-    if node.site == writer:
-        return tuple(changed)
     stream = node.stream_from(reign, writer)
     for sibling, lsn in sorted(siblings.items()):
-        spare = naming.spare_slot(node.service, reign, node.site, sibling)
+        spare = naming.spare_stream(node.service, reign, node.site, sibling)
         rows = await node.run(
             "tend",
             ("SELECT 'pg_' || id FROM trimaran.subscriptions() WHERE name = %s", (stream,)),
@@ -140,7 +139,24 @@ async def tend(node: Node, *, reign: Epoch, writer: Site, siblings: Mapping[Site
                 "tend",
                 ("SELECT pg_replication_slot_advance(%s, %s::pg_lsn)", (spare, lsn_text(end))),
             )
-    return tuple(changed)
+    # Last: it dials. A sibling out of reach must not keep the spare slots above from staying short.
+    return (*changed, *await keep_spares(node, reign, frozenset(siblings)))
+
+
+async def keep_spares(node: Node, reign: Epoch, siblings: frozenset[Site]) -> tuple[str, ...]:
+    """Before: anything. After: exactly one complete spare subscription to each of these; making one dials it. The writer keeps them
+    too: after a switchover it follows one of the others."""
+    names = [naming.spare_stream(node.service, reign, sibling, node.site) for sibling in sorted(siblings)]
+    dialled = [
+        node.publishers[sibling].conninfo(application_name=name, connect_timeout=2)
+        for name, sibling in zip(names, sorted(siblings), strict=True)
+    ]
+    rows = await node.run(
+        "keep_spares",
+        ("SELECT trimaran.keep_spares(%s, %s::text[], %s::text[])", (reign, names, dialled)),
+        wait=node.deadlines.step,
+    )
+    return tuple(rows[0][0][0])
 
 
 def short_end(changes: Iterable[Transaction], *, origin: str, lsn: Lsn) -> Lsn | None:

@@ -8,7 +8,7 @@ LANGUAGE sql STABLE AS $$
     SELECT s.subname::text, s.oid, m.part[1]::bigint, m.part[2], s.subenabled
     FROM pg_subscription AS s, trimaran.node AS n,
          regexp_match(s.subname, '^' || n.service || '_e(\d+)_([^_]+)_[^_]+$') AS m (part)
-    WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND m.part IS NOT NULL
 $$;
 
 -- Drop subscriptions without contacting the publisher: it may be a black hole, and its slot may be what proves its tail.
@@ -22,6 +22,49 @@ BEGIN
         EXECUTE format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', one.name);
         EXECUTE format('DROP SUBSCRIPTION %I', one.name);
     END LOOP;
+END $$;
+
+-- Spare subscriptions of this service on this node: `<service>_spare_e<epoch>_<publisher>_<follower>`, disabled and without a slot.
+-- Complete: it knows every published table. Were one missing, an attached sibling would skip that table's rows without a word.
+CREATE OR REPLACE FUNCTION trimaran.spares()
+RETURNS TABLE (name text, publisher text, complete boolean)
+LANGUAGE sql STABLE AS $$
+    SELECT s.subname::text, m.part[1], NOT EXISTS (
+        SELECT FROM pg_publication_tables AS t
+        WHERE t.pubname = n.service || '_ledger' AND NOT EXISTS (
+            SELECT FROM pg_subscription_rel AS r
+            WHERE r.srsubid = s.oid AND r.srsubstate = 'r'
+              AND r.srrelid = format('%I.%I', t.schemaname, t.tablename)::regclass))
+    FROM pg_subscription AS s, trimaran.node AS n,
+         regexp_match(s.subname, '^' || n.service || '_spare_e\d+_([^_]+)_[^_]+$') AS m (part)
+    WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND m.part IS NOT NULL AND NOT s.subenabled
+$$;
+
+-- Caretaker: on a node of this reign have exactly these spare subscriptions; answers what changed. Making one dials the sibling;
+-- using it later does not.
+CREATE OR REPLACE FUNCTION trimaran.keep_spares(reign bigint, names text[], conninfos text[]) RETURNS text[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    publication text := (SELECT service || '_ledger' FROM trimaran.node);
+    changed     text[] := '{}';
+    one         record;
+BEGIN
+    IF (SELECT epoch <> reign FROM trimaran.node) THEN
+        RETURN changed;
+    END IF;
+    FOR one IN SELECT s.name FROM trimaran.spares() AS s WHERE s.name <> ALL (names) OR NOT s.complete LOOP
+        EXECUTE format('DROP SUBSCRIPTION %I', one.name);
+        changed := changed || ('dropped ' || one.name);
+    END LOOP;
+    FOR one IN SELECT w.name, w.conninfo FROM unnest(names, conninfos) AS w (name, conninfo)
+               WHERE w.name NOT IN (SELECT s.subname FROM pg_subscription AS s) LOOP
+        EXECUTE format(
+            'CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION %I WITH (enabled = false, slot_name = NONE, create_slot = false, '
+            'copy_data = false, origin = any, synchronous_commit = ''on'', streaming = off)',
+            one.name, one.conninfo, publication);
+        changed := changed || ('created ' || one.name);
+    END LOOP;
+    RETURN changed;
 END $$;
 
 -- Wait for every transaction that passed the guard, keeping new ones out meanwhile: the lock queue is fair.
@@ -134,20 +177,33 @@ END $$;
 
 -- Attach: forget every other publisher and follow this one from the slot that was placed on it, without a copy.
 -- origin = any, because most of what the new publisher sends came to it from the old one.
+--
+-- CREATE SUBSCRIPTION dials the publisher and holds this transaction for six round trips, in which nobody can pay. A spare
+-- subscription was made in peace and is only given its slot: the worker dials while the winner is being opened.
 CREATE OR REPLACE FUNCTION trimaran.follow(presented bigint, reign bigint, stream text, conninfo text, seed boolean)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    me trimaran.node := trimaran.promise_pinned(presented);
+    me        trimaran.node := trimaran.promise_pinned(presented);
+    from_     text := (regexp_match(stream, '_e\d+_([^_]+)_[^_]+$'))[1];
+    spare     text;
 BEGIN
     IF me.role = 'writer' THEN
         RAISE EXCEPTION 'node % is still the writer of epoch %', me.site, me.epoch USING ERRCODE = 'TR006';
     END IF;
     PERFORM trimaran.drop_subscriptions(stream);
     IF NOT EXISTS (SELECT FROM trimaran.subscriptions() AS s WHERE s.name = stream) THEN
-        EXECUTE format(
-            'CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION %I WITH (slot_name = %L, create_slot = false, copy_data = %s, '
-            'origin = any, synchronous_commit = ''on'', streaming = off)',
-            stream, conninfo, me.service || '_ledger', stream, CASE WHEN seed THEN 'on' ELSE 'off' END);
+        SELECT s.name INTO spare FROM trimaran.spares() AS s WHERE s.publisher = from_ AND s.complete LIMIT 1;
+        IF spare IS NOT NULL AND NOT seed THEN
+            EXECUTE format('ALTER SUBSCRIPTION %I CONNECTION %L', spare, conninfo);
+            EXECUTE format('ALTER SUBSCRIPTION %I RENAME TO %I', spare, stream);
+            EXECUTE format('ALTER SUBSCRIPTION %I SET (slot_name = %L)', stream, stream);
+            EXECUTE format('ALTER SUBSCRIPTION %I ENABLE', stream);
+        ELSE
+            EXECUTE format(
+                'CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION %I WITH (slot_name = %L, create_slot = false, copy_data = %s, '
+                'origin = any, synchronous_commit = ''on'', streaming = off)',
+                stream, conninfo, me.service || '_ledger', stream, CASE WHEN seed THEN 'on' ELSE 'off' END);
+        END IF;
     END IF;
     UPDATE trimaran.node AS n
     SET role = 'follower', epoch = reign, ack_slots = '{}', seeded = CASE WHEN seed THEN presented ELSE n.seeded END;

@@ -123,7 +123,7 @@ class DatabaseWorld(ABC):
 
     def spare(self, holder: Site, sibling: Site) -> str:
         """Name of a spare slot of epoch 1."""
-        return naming.spare_slot(self.service, Epoch(1), holder, sibling)
+        return naming.spare_stream(self.service, Epoch(1), holder, sibling)
 
 
 class HastyClock:

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from controller.core.model import Epoch, Lsn, Role, Site, Token
-from controller.errors import Conflict, Stuck
+from controller.errors import Conflict, Stuck, Transient
 from tests.contract.database_worlds import SOON, DatabaseWorld
 from tests.protocol.trio import AWS, AZURE, GCP, SITES
 
@@ -154,15 +154,32 @@ async def test_a_spare_slot_is_short_and_still_holds_where_the_sibling_stands(th
 
 
 async def test_a_caretaker_clears_up_after_a_closed_reign(three: DatabaseWorld) -> None:
-    """Slots of the old epoch are dropped, a missing spare slot is made, and the second round has nothing to do."""
+    """What is spare of the old epoch is dropped, what is missing is made, and the second round has nothing to do."""
     await three.fail_over()
     assert await three.pay(AWS, "a")
     await three.level(AWS, GCP, reign=2)
-    assert await three.databases[AWS].tend(reign=SECOND, writer=AWS, siblings={}) == (f"dropped {three.spare(AWS, GCP)}",)
+    assert await three.databases[AWS].tend(reign=SECOND, writer=AWS, siblings={}) == (
+        f"dropped {three.spare(AWS, GCP)}",  # the slot
+        f"dropped {three.spare(GCP, AWS)}",  # the subscription
+    )
     assert await three.databases[AWS].tend(reign=SECOND, writer=AWS, siblings={}) == ()
     changed = await three.databases[GCP].tend(reign=SECOND, writer=AWS, siblings={AZURE: Lsn(1)})
-    created = three.spare(GCP, AZURE).replace("_e1_", "_e2_")
-    assert set(changed) == {f"dropped {three.spare(GCP, AWS)}", f"created {created}"}
+    slot, subscription = (three.spare(*pair).replace("_e1_", "_e2_") for pair in ((GCP, AZURE), (AZURE, GCP)))
+    assert changed == (f"dropped {three.spare(GCP, AWS)}", f"created {slot}", f"created {subscription}")
+    assert await three.databases[GCP].tend(reign=SECOND, writer=AWS, siblings={AZURE: Lsn(1)}) == ()
+
+
+async def test_a_spare_attaches_without_a_dial(three: DatabaseWorld) -> None:
+    """A publisher that cannot be dialled in this very moment leaves nobody behind: the sibling with a spare subscription follows it as
+    soon as it answers. Without a spare the same step fails for now."""
+    _, gcp = await three.cut(AWS, GCP)
+    assert await three.databases[AWS].place_slot(token=NOW, epoch=SECOND, sibling=GCP, position=gcp, level=False) is None
+    await three.kill(AWS)
+    await three.databases[GCP].follow(token=NOW, epoch=SECOND, publisher=AWS)
+    (stream,) = (await three.facts(GCP)).subscriptions
+    assert (stream.name, stream.enabled) == (three.slot(2, AWS, GCP), True)
+    with pytest.raises(Transient):
+        await three.databases[GCP].follow(token=NOW, epoch=Epoch(3), publisher=AWS)
 
 
 async def test_a_caretaker_of_another_reign_drops_nothing(three: DatabaseWorld) -> None:

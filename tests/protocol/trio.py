@@ -118,7 +118,9 @@ class Trio:
             if not server.running:
                 continue
             with psycopg.connect(server.dsn(self.service), autocommit=True) as admin:
-                admin.execute("SELECT trimaran.drop_subscriptions(NULL)")
+                admin.execute(
+                    "SELECT trimaran.drop_subscriptions(NULL), trimaran.keep_spares(epoch, '{}', '{}') FROM trimaran.node"
+                )
         for server in self.servers.values():
             if not server.running:
                 continue

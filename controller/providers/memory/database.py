@@ -117,7 +117,8 @@ class MemoryDatabase:
     def _follow(self, server: MemoryServer, token: Token, epoch: Epoch, publisher: Site, *, seed: bool) -> None:
         server.check(token)
         stream = naming.stream(server.service, epoch, publisher, self.site)
-        if stream not in server.streams and not self.world.linked(self.site, publisher):
+        dials = stream not in server.streams and (seed or publisher not in server.spares.values())
+        if dials and not self.world.linked(self.site, publisher):
             raise Transient(f"{self.site} cannot reach {publisher}")
         server.follow(token, epoch, publisher, seed=seed)
 

@@ -1,10 +1,10 @@
 """What a server in memory says about positions: its own after a cut, and a sibling's in its own log."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from controller.core import naming
 from controller.core.model import Epoch, Lsn, NodeFacts, Position, Role, Site, Slot, Subscription
-from controller.errors import Stuck
+from controller.errors import Stuck, Transient
 from controller.providers.memory.server import LogicalSlot, MemoryServer, Paid, Transaction
 from controller.providers.memory.world import MemoryWorld
 
@@ -24,7 +24,7 @@ def position_of(server: MemoryServer, writer: Site, reign: Epoch) -> Position:
 
 def mapped_end(server: MemoryServer, sibling: Site, position: Position) -> tuple[str, Lsn] | str:
     """Spare slot and local end of the very transaction the sibling applied last; or why there is none."""
-    spare = naming.spare_slot(server.service, position.epoch, server.site, sibling)
+    spare = naming.spare_stream(server.service, position.epoch, server.site, sibling)
     stream = server.streams.get(naming.stream(server.service, position.epoch, position.publisher, server.site))
     if stream is None:
         return f"{server.site} did not follow {position.publisher} in epoch {position.epoch}"
@@ -117,14 +117,25 @@ def tended(world: MemoryWorld, server: MemoryServer, reign: Epoch, writer: Site,
             del server.slots[name]
             changed.append(f"dropped {name}")
     stream = server.streams.get(naming.stream(server.service, reign, writer, server.site))
-    if stream is None or server.site == writer:
-        return tuple(changed)
-    for sibling, lsn in sorted(siblings.items()):
-        spare = naming.spare_slot(server.service, reign, server.site, sibling)
+    for sibling, lsn in sorted(siblings.items() if stream is not None else ()):
+        spare = naming.spare_stream(server.service, reign, server.site, sibling)
         if server.have_slot(spare):
             changed.append(f"created {spare}")
             continue
         passed = [one.end for one in held_by(server, spare, stream.oid) if one.origin is not None and one.origin <= lsn]
         if len(passed) >= 2:
             server.slots[spare].confirmed = passed[-2]
-    return tuple(changed)
+    return (*changed, *_keep_spares(world, server, reign, siblings))
+
+
+def _keep_spares(world: MemoryWorld, server: MemoryServer, reign: Epoch, siblings: Iterable[Site]) -> tuple[str, ...]:
+    """Exactly one spare subscription to each sibling, on a node of this reign; making one dials it."""
+    if server.epoch != reign:
+        return ()
+    wanted = {naming.spare_stream(server.service, reign, sibling, server.site): sibling for sibling in siblings}
+    for sibling in wanted.values():
+        if sibling not in server.spares.values() and not world.linked(server.site, sibling):
+            raise Transient(f"{server.site} cannot reach {sibling}")
+    before, server.spares = server.spares, wanted
+    dropped = [f"dropped {name}" for name in sorted(before.keys() - wanted.keys())]
+    return (*dropped, *(f"created {name}" for name in sorted(wanted.keys() - before.keys())))

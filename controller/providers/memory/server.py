@@ -105,6 +105,8 @@ class MemoryServer:
     """Keys kept for a person, and whether the present writer had them."""
     slots: dict[str, LogicalSlot] = field(default_factory=dict)
     streams: dict[str, Stream] = field(default_factory=dict)
+    spares: dict[str, Site] = field(default_factory=dict)
+    """Publisher of each spare subscription."""
     _made: int = 0
 
     def __post_init__(self) -> None:
@@ -207,6 +209,8 @@ class MemoryServer:
         name = naming.stream(self.service, epoch, publisher, self.site)
         self.streams = {kept: stream for kept, stream in self.streams.items() if kept == name}
         if name not in self.streams:
+            if not seed:
+                self.spares = {spare: sibling for spare, sibling in self.spares.items() if sibling != publisher}
             self._made += 1
             self.streams[name] = Stream(oid=self._made, name=name, epoch=epoch, publisher=publisher, seeded=not seed)
         self.role, self.epoch, self.ack_slots = Role.FOLLOWER, epoch, ()

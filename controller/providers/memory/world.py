@@ -173,8 +173,10 @@ def found_world(service: str, sites: Sequence[Site], writer: Site) -> MemoryWorl
         servers[writer].have_slot(naming.stream(service, FIRST, writer, site))
         for sibling in followers:
             if sibling != site:
-                servers[site].have_slot(naming.spare_slot(service, FIRST, site, sibling))
+                servers[site].have_slot(naming.spare_stream(service, FIRST, site, sibling))
         servers[site].follow(FOUNDER, FIRST, writer, seed=False)
+    for site in sites:
+        servers[site].spares = {naming.spare_stream(service, FIRST, one, site): one for one in followers if one != site}
     servers[writer].role = Role.WRITER
     servers[writer].ack_slots = tuple(naming.stream(service, FIRST, writer, site) for site in followers)
     servers[writer].commit(Marker(kind="epoch", epoch=FIRST, site=writer))
