@@ -6,6 +6,8 @@ one table hides no mistake in another; what is missing altogether has been told 
 
 from collections.abc import Iterator, Mapping
 
+from controller.settings_names import taken
+
 Problem = tuple[str, str]
 """Dotted key, and what was expected there."""
 
@@ -19,10 +21,12 @@ def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
     urls = _table(document, "etcd").get("endpoints")
     if isinstance(urls, list) and len(set(map(str, urls))) < len(urls):
         yield "etcd.endpoints", "every member once"
-    if sites:
-        for name, service in _table(document, "services").items():
-            if isinstance(service, dict):
-                yield from _of_service(f"services.{name}", service, sites)
+    services = {name: given for name, given in _table(document, "services").items() if isinstance(given, dict)}
+    for name, service in services.items():
+        yield from ((f"services.{name}", expected) for expected in taken(name))
+        if sites:
+            yield from _of_service(f"services.{name}", service, sites)
+    yield from _of_weighted_names(services)
 
 
 def _of_service(key: str, service: Mapping[str, object], sites: frozenset[str]) -> Iterator[Problem]:
@@ -58,6 +62,25 @@ def _of_streams(key: str, streams: object, sites: frozenset[str]) -> Iterator[Pr
             yield from _exactly(
                 f"{key}.{follower}", publishers, others, f"every other site's database as {follower}'s server dials it"
             )
+
+
+def _of_weighted_names(services: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:
+    """Every weighted name once in its zone, as Route 53 compares names.
+
+    1. Two services weigh the same name. 2. Each marks its own records and leaves the other's alone. 3. One drains a dead site, the
+    other's record still draws its clients there.
+    """
+    seen: dict[tuple[str, str], str] = {}
+    for service, given in services.items():
+        route53 = _table(_table(given, "dns"), "route53")
+        names = route53.get("names")
+        for place, one in enumerate(names if isinstance(names, list) else ()):
+            name = one.get("name") if isinstance(one, dict) else None
+            if isinstance(name, str):
+                key = f"services.{service}.dns.route53.names.{place}.name"
+                first = seen.setdefault((str(route53.get("zone")), name.lower().rstrip(".")), key)
+                if first != key:
+                    yield key, f"a name that nothing else weighs, not {name!r}, which is {first} already"
 
 
 def _exactly(key: str, table: object, wanted: frozenset[str], what: str) -> Iterator[Problem]:

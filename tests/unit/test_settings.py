@@ -208,6 +208,34 @@ def test_names_that_no_slot_could_carry_are_refused(read: Callable[..., Settings
     assert f"sites.{name}" in problems(read, given)
 
 
+@pytest.mark.parametrize(
+    "name", ["Payments", "pay-in", "1pay", "_pay", "pay.in", "päy", "a" * 21, "", "sessions", "postgres", "pay_e1"]
+)
+def test_a_service_whose_name_cannot_be_used_is_told_under_its_key(read: Callable[..., Settings], name: str) -> None:
+    """No text for a slot, or a name that something else goes by; whatever else is wrong in the file is told beside it."""
+    given = document()
+    given["services"][name] = given["services"]["payments"]
+    given["site"] = "mars"
+    found = problems(read, given)
+    assert "name" in found[f"services.{name}"] and "site" in found
+
+
+def test_two_services_may_not_weigh_one_name(read: Callable[..., Settings]) -> None:
+    """Each would leave the other's records alone. Case and a final dot make no other name, another zone does."""
+    given = document()
+    given["services"]["cards"] = cards = tomllib.loads(f"cards = {spelled(given['services']['payments'])}")["cards"]
+    route53 = cards["dns"]["route53"]
+    environ = ENVIRON | {"TRIMARAN_CARDS_CONTROL_PASSWORD": "c", "TRIMARAN_CARDS_STREAM_PASSWORD": "s"}
+    key = "services.cards.dns.route53.names"
+    route53["names"] = [{"name": "Payments.Trimaran.test.", "ttl": 2}]
+    found = problems(read, given, environ)
+    assert set(found) == {f"{key}.0.name"} and "services.payments.dns.route53.names.0.name" in found[f"{key}.0.name"]
+    route53["names"] = [{"name": "cards.trimaran.test", "ttl": 2}, {"name": "cards.trimaran.test", "ttl": 3}]
+    assert set(problems(read, given, environ)) == {f"{key}.1.name"}
+    route53 |= {"names": [{"name": "payments.trimaran.test", "ttl": 2}], "zone": "Z2"}
+    assert set(read(given, environ).services) == {"cards", "payments"}
+
+
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     """Missing, a folder, not UTF-8, not TOML: one problem each, without a word about what could not be looked at."""
     broken, binary = tmp_path / "broken.toml", tmp_path / "binary.toml"
