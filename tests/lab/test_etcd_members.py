@@ -11,7 +11,7 @@ import pytest
 
 from lab.binaries import EtcdBinary, find_etcd
 from lab.errors import LabError
-from lab.etcd import Comparison, EtcdCluster
+from lab.etcd import HISTORY, Comparison, EtcdCluster
 from lab.etcd_gateway import NoAnswerError
 from lab.links import Links
 from lab.processes import kill
@@ -22,10 +22,11 @@ SOON = timedelta(milliseconds=200)
 
 
 @asynccontextmanager
-async def cluster(name: str) -> AsyncIterator[tuple[EtcdCluster, Links]]:
+async def cluster(name: str, history: timedelta = HISTORY) -> AsyncIterator[tuple[EtcdCluster, Links]]:
     with Workspace(name) as workspace:
         links = await Links.start(workspace)
         members = await EtcdCluster.create(workspace, links, find_etcd(), SITES)
+        members.history = history
         await members.start()
         try:
             yield members, links
@@ -125,6 +126,23 @@ async def test_a_digest_speaks_of_the_content() -> None:
         two = await gateway.revision(deadline)
         assert await gateway.digest(one, deadline) != await gateway.digest(two, deadline)
         assert await gateway.digest(one, deadline) == await members.members["gcp"].gateway.digest(one, deadline)
+
+
+async def test_members_forget_what_was_and_agree_on_what_is() -> None:
+    """Past revisions go away by themselves, so a store does not grow for ever; what is there now is compared as ever."""
+    async with cluster("test-etcd-history", history=timedelta(seconds=1)) as (members, _):
+        gateway = members.members["aws"].gateway
+        deadline = timedelta(seconds=2)
+        await put(members, "aws", "old")
+        old = await gateway.revision(deadline)
+        async with asyncio.timeout(20):
+            with pytest.raises(NoAnswerError, match="compacted"):
+                while True:
+                    await put(members, "gcp", "new")
+                    await gateway.digest(old, deadline)
+                    await asyncio.sleep(0.05)
+        comparison = await members.compare()
+        assert comparison.disagreeing == frozenset() and comparison.revision > old
 
 
 def test_the_one_that_differs_is_named_and_without_a_majority_all_are() -> None:
