@@ -35,7 +35,7 @@ def understand(body: Json) -> Answer:
 
 
 def spell_range(wanted: Range) -> dict[str, object]:
-    """The request body of /v3/kv/range, linearizable."""
+    """The request body of /v3/kv/range, linearizable and of the present: no request names a revision that etcd may have compacted."""
     body: dict[str, object] = {"key": _encode(wanted.key)}
     if wanted.end is not None:
         body["range_end"] = _encode(wanted.end)

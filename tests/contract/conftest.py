@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -243,6 +244,10 @@ class World(ABC):
     async def wait(self, duration: timedelta) -> None:
         """Let time pass."""
 
+    @abstractmethod
+    async def forget(self) -> None:
+        """Have etcd compact everything that was before now, as it does by itself every few minutes."""
+
 
 class MemoryWorld(World):
     """Over etcd in memory."""
@@ -265,6 +270,9 @@ class MemoryWorld(World):
 
     async def wait(self, duration: timedelta) -> None:
         self.clock.elapsed += duration
+
+    async def forget(self) -> None:
+        return  # it remembers nothing but what is there now
 
 
 class EtcdWorld(World):
@@ -289,6 +297,16 @@ class EtcdWorld(World):
 
     async def wait(self, duration: timedelta) -> None:
         await asyncio.sleep(duration.total_seconds())
+
+    async def forget(self) -> None:
+        async with aiohttp.ClientSession() as http:
+            async with http.post(f"{self.door.url}/v3/kv/range", json={"key": "AA=="}) as response:
+                revision = (await response.json())["header"]["revision"]
+            async with http.post(f"{self.door.url}/v3/kv/compaction", json={"revision": revision, "physical": True}) as response:
+                assert response.status == 200, await response.text()
+            past = {"key": "AA==", "revision": str(int(revision) - 1)}
+            async with http.post(f"{self.door.url}/v3/kv/range", json=past) as response:
+                assert "compacted" in await response.text()
 
 
 SERVICES = count(1)

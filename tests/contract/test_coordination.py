@@ -212,6 +212,32 @@ async def test_a_lost_answer_after_a_takeover_is_lost_ownership(world: "World") 
         await claim(a, known)
 
 
+async def test_nothing_rests_on_what_etcd_has_forgotten(world: "World") -> None:
+    """History is compacted in the middle of everything: what was read before it is still compared, a lost answer from before it
+    is still recognized, and somebody who was away reads the whole journal."""
+    a, b, late = await founded(world, "a", "b", "late")
+    await a.request(world.service, wish("w1"))
+    for sequence in range(3):
+        await b.publish(world.service, observation(AWS, sequence))
+    old = await now(b, world)
+    known = await now(a, world)
+    await a.open_session()
+    with world.lose_answers("a"), pytest.raises(Transient):
+        await claim(a, known)
+    await b.publish(world.service, observation(AWS, 3))
+    await world.forget()
+    mine = await claim(a, known)
+    await b.publish(world.service, observation(AWS, 4))
+    await world.forget()
+    with pytest.raises(LostOwnership):
+        await claim(b, old)
+    mine = await a.commit(mine, settle_request="w1", journal=[Draft(kind="settled", body={})])
+    assert await kinds(late, world) == ["founded", "claimed", "settled"]
+    seen = await now(late, world)
+    assert seen.observations == {AWS: observation(AWS, 4)}
+    assert (seen.posture, seen.plan, seen.ownership, seen.requests) == (mine.posture, mine.plan, mine.ownership, ())
+
+
 async def test_the_journal_is_one_chain_under_twenty_writers(world: "World") -> None:
     """Everybody appends at once; every entry is there once, and every link holds."""
     stores = await founded(world, *(f"c{number}" for number in range(20)))
