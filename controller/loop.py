@@ -7,7 +7,7 @@ decision may be to replace the very plan that is under way.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -89,8 +89,11 @@ class Loop:
         moment = Moment(wall=self.clock.now(), monotonic=self.clock.monotonic())
         decision = decide(self._state, snapshot, running(control), control.requests, self.policy, moment)
         self.view = View(snapshot=snapshot, control=control, decision=decision, at=moment.monotonic)
-        self._state = decision.state
-        control = await self._record(control, decision)
+        # Said only once it is written. etcd changes its leader in the very moment the writer is lost, the entry that says why nobody
+        # may fail over is not written, and the next tick would hold it for old news: at 3 a.m. nothing would explain the silence.
+        self._state = replace(decision.state, said=self._state.said)
+        if (recorded := await self._record(control, decision)) is not None:
+            control, self._state = recorded, decision.state
         self._execute(control)
 
     async def _observe(self) -> Control | None:
@@ -127,8 +130,9 @@ class Loop:
         self._state = State(failovers=merged(self._state.failovers, past))
         self._seeded = True
 
-    async def _record(self, control: Control, decision: Decision) -> Control:
-        """Claim what was decided and journal why, in one write; or journal a decision not to act, when it is news."""
+    async def _record(self, control: Control, decision: Decision) -> Control | None:
+        """Claim what was decided and journal why, in one write; or journal a decision not to act, when it is news. None: another
+        controller wrote first, and nothing of this was written."""
         drafts = [Draft(kind=DECISION, body=record(decision))] if decision.news else []
         try:
             if decision.proposal is None:
@@ -149,7 +153,7 @@ class Loop:
             )
         except LostOwnership as lost:
             log.info("another controller was first", service=self.service, error=str(lost))
-            return control
+            return None
 
     def _execute(self, control: Control) -> None:
         """Carry the plan on when it is ours and nobody here is at it."""

@@ -186,7 +186,7 @@ def _node(service: ServiceSettings, site: Site) -> Node:
     return Node(
         service=service.name,
         site=site,
-        sessions=Sessions(_address(service, service.databases[site], control, service.control_password)),
+        sessions=Sessions(_address(service, service.databases[site], control, service.control_password), site=site),
         publishers={
             publisher: _address(service, seen, stream, service.stream_password)
             for publisher, seen in service.streams[site].items()

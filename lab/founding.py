@@ -92,7 +92,9 @@ def _node(site: Site, cabling: Cabling, passwords: Passwords) -> Node:
         service=SERVICE,
         site=site,
         sessions=Sessions(
-            address(cabling.direct(site, Door.DATABASE), naming.control_role(SERVICE)), connect_deadline=timedelta(seconds=10)
+            address(cabling.direct(site, Door.DATABASE), naming.control_role(SERVICE)),
+            site=site,
+            connect_deadline=timedelta(seconds=10),
         ),
         publishers={
             Site(other): address(cabling.port(site, other, Door.DATABASE), naming.stream_role(SERVICE))

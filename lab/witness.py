@@ -111,4 +111,4 @@ def _node(site: str, cabling: Cabling, passwords: Passwords) -> Node:
         user=naming.control_role(SERVICE),
         password=passwords.control,
     )
-    return Node(service=SERVICE, site=SiteName(site), sessions=Sessions(address), publishers={})
+    return Node(service=SERVICE, site=SiteName(site), sessions=Sessions(address, site=site), publishers={})

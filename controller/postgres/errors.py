@@ -31,7 +31,7 @@ def translated(site: str, step: str) -> Iterator[None]:
                 raise Stuck(step=f"{step} on {site}", blocked_by=said, way_out="It is tried again.") from None
             case "TR002" | "TR006":
                 raise Conflict(f"{step} on {site}: {said}") from None
-            case "28P01" | "28000" | "42501":
+            case "TR007" | "28P01" | "28000" | "42501":
                 raise Denied(f"{step} on {site}: {said}") from None
             case _:
                 raise Transient(f"{step} on {site}: {said}") from None

@@ -106,6 +106,20 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Who answers here must be who was dialled. One line copied in a controller's settings, and "gcp" is aws: both members of the ack set
+-- are then read from one node, the election believes them level, and what only the real gcp had confirmed is lost.
+CREATE OR REPLACE FUNCTION trimaran.answer_as() RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    me      text := (SELECT site FROM trimaran.node);
+    dialled text := nullif(current_setting('trimaran.dialled', true), '');
+BEGIN
+    IF dialled <> me THEN
+        RAISE EXCEPTION 'this node is %, not %: an address in the settings is wrong', me, dialled USING ERRCODE = 'TR007';
+    END IF;
+    RETURN me;
+END $$;
+
 -- Every step that touches a node begins here. A stalled controller may act years later: it checked etcd, stalled, and another
 -- one cut this node and opened the next epoch; only the database itself can turn the late step away.
 CREATE OR REPLACE FUNCTION trimaran.promise(presented bigint) RETURNS trimaran.node
@@ -113,6 +127,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     me trimaran.node;
 BEGIN
+    PERFORM trimaran.answer_as();
     UPDATE trimaran.node SET token = presented WHERE token <= presented RETURNING * INTO me;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'token % is older than the promised %', presented, (SELECT token FROM trimaran.node)

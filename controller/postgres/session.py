@@ -65,11 +65,13 @@ class Session:
         return not self._connection.closed and self._connection.pgconn.status == psycopg.pq.ConnStatus.OK
 
     @classmethod
-    async def connect(cls, address: Address, deadline: timedelta) -> "Session":
-        """Connect within the deadline. Raises psycopg.Error or TimeoutError."""
+    async def connect(cls, address: Address, deadline: timedelta, *, dialled: str) -> "Session":
+        """Connect within the deadline to the site `dialled`; a node of another site refuses every step and every answer about
+        itself (`trimaran.answer_as`). Raises psycopg.Error or TimeoutError."""
+        conninfo = address.conninfo(application_name="trimaran", options=f"-c trimaran.dialled={dialled}")
         async with asyncio.timeout(deadline.total_seconds()):
             connection = await psycopg.AsyncConnection.connect(
-                address.conninfo(application_name="trimaran"), autocommit=True, row_factory=tuple_row, prepare_threshold=None
+                conninfo, autocommit=True, row_factory=tuple_row, prepare_threshold=None
             )
         return cls(connection)
 
@@ -116,8 +118,8 @@ class Session:
 class Sessions:
     """A few warm sessions to one address; a broken one is thrown away, a missing one is made."""
 
-    def __init__(self, address: Address, *, connect_deadline: timedelta = timedelta(seconds=1)) -> None:
-        self.address = address
+    def __init__(self, address: Address, *, site: str, connect_deadline: timedelta = timedelta(seconds=1)) -> None:
+        self.address, self.site = address, site
         self._connect_deadline = connect_deadline
         self._idle: list[Session] = []
         self._closed = False
@@ -132,7 +134,7 @@ class Sessions:
                 await session.close()
                 session = None
         if session is None:
-            session = await Session.connect(self.address, self._connect_deadline)
+            session = await Session.connect(self.address, self._connect_deadline, dialled=self.site)
         try:
             yield session
         finally:

@@ -98,6 +98,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     me trimaran.node;
 BEGIN
+    PERFORM trimaran.answer_as();
     IF (SELECT token > presented FROM trimaran.node) THEN
         RETURN trimaran.promise(presented); -- refuses, before anybody had to wait
     END IF;
@@ -282,7 +283,7 @@ END $$;
 CREATE OR REPLACE FUNCTION trimaran.facts() RETURNS jsonb
 LANGUAGE sql VOLATILE AS $$
     SELECT jsonb_build_object(
-        'site', n.site, 'role', n.role, 'epoch', n.epoch, 'token', n.token, 'seeded', n.seeded, 'ack_slots', to_jsonb(n.ack_slots),
+        'site', trimaran.answer_as(), 'role', n.role, 'epoch', n.epoch, 'token', n.token, 'seeded', n.seeded, 'ack_slots', to_jsonb(n.ack_slots),
         'pinned', (i.system_identifier, i.timeline) = (n.system_identifier, n.timeline),
         'flushed', pg_current_wal_flush_lsn() - '0/0'::pg_lsn,
         'subscriptions', (

@@ -102,7 +102,7 @@ class Trio:
         return Node(
             service=self.service,
             site=site,
-            sessions=Sessions(address(site, naming.control_role(self.service))),
+            sessions=Sessions(address(site, naming.control_role(self.service)), site=site),
             publishers={other: address(other, naming.stream_role(self.service)) for other in SITES if other != site},
         )
 

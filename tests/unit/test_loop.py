@@ -67,6 +67,22 @@ async def test_a_refusal_is_journaled_once_and_not_at_every_tick() -> None:
         assert len(await given.journal(CLAIM)) == 1, "the pause itself"
 
 
+async def test_a_refusal_whose_entry_was_not_written_is_told_later() -> None:
+    """etcd takes no write of aws while it first holds back; as soon as it does, the journal says why aws did nothing."""
+    async with crew() as given:
+        await given.ask("pause")
+        await given.live(1)
+        await given.crash(AZURE)
+        link = given.stage.controllers[AWS].link
+        link.hold_writes = 1_000_000
+        await given.live(4)
+        assert AWS not in {entry.actor for entry in await given.journal(DECISION) if entry.body["withheld"]}
+        link.hold_writes = 0
+        link.held.clear()
+        await given.live(3)
+        assert AWS in {entry.actor for entry in await given.journal(DECISION) if entry.body["withheld"]}
+
+
 async def test_resuming_lets_the_waiting_failover_go() -> None:
     """What was withheld is decided anew."""
     async with crew() as given:

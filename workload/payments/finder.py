@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 
@@ -54,8 +55,9 @@ def judge(before: Outlook, views: Mapping[str, View | None]) -> Outlook:
     return Outlook(writer=None, floor=floor)
 
 
-async def _ask_node(connection: psycopg.AsyncConnection) -> View | None:
-    cursor = await connection.execute("SELECT role, epoch FROM trimaran.node", prepare=True)
+async def _ask_node(connection: psycopg.AsyncConnection, *, site: str) -> View | None:
+    """What the node says it is; None when it is another site's, because an address in the settings is wrong."""
+    cursor = await connection.execute("SELECT role, epoch FROM trimaran.node WHERE site = %s", [site], prepare=True)
     row = await cursor.fetchone()
     return View(role=row[0], epoch=row[1]) if row else None
 
@@ -99,11 +101,12 @@ class Finder:
     async def watch(self, site: str) -> None:
         """Ask `site` for ever."""
         session: Session | None = None
+        ask = partial(_ask_node, site=site)
         try:
             while True:
                 try:
                     session = session if session and not session.broken else await self._openers[site]()
-                    self.learn(site, await session.run(_ask_node, self._deadline))
+                    self.learn(site, await session.run(ask, self._deadline))
                 except (Lost, Unreachable, psycopg.Error):
                     self.learn(site, None)
                 await asyncio.sleep(self._interval.total_seconds())

@@ -117,7 +117,9 @@ def tended(world: MemoryWorld, server: MemoryServer, reign: Epoch, writer: Site,
             del server.slots[name]
             changed.append(f"dropped {name}")
     stream = server.streams.get(naming.stream(server.service, reign, writer, server.site))
-    for sibling, lsn in sorted(siblings.items() if stream is not None else ()):
+    for sibling, lsn in sorted(siblings.items()):
+        if stream is None:
+            break
         spare = naming.spare_stream(server.service, reign, server.site, sibling)
         if server.have_slot(spare):
             changed.append(f"created {spare}")

@@ -83,7 +83,7 @@ def test_a_position_is_written_as_postgresql_writes_it() -> None:
 def node() -> Node:
     """A node that is never connected to."""
     address = Address(host="127.0.0.1", port=1, database="payments", user="control", password="")
-    return Node(service="payments", site=Site("aws"), sessions=Sessions(address), publishers={})
+    return Node(service="payments", site=Site("aws"), sessions=Sessions(address, site="aws"), publishers={})
 
 
 def rows(*streams: tuple[int, str, str], role: str = "follower", flushed: str = "0/500") -> list[tuple[object, ...]]:
