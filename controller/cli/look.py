@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 EVERY = 0.5
 """Seconds between two screens."""
+
+Pause = Callable[[float], Awaitable[None]]
 
 audit = typer.Typer(help="The journal's proof.", no_args_is_help=True)
 
@@ -39,14 +42,15 @@ def status(
 
     console = Console()
     if watch:
-        with_controllers(context, service, lambda asked: _watch(asked, console), stopped=Exit.DONE)
+        with_controllers(context, service, lambda asked: keep_showing(asked, console, asyncio.sleep), stopped=Exit.DONE)
         return
     from controller.cli.screen import show
 
     show(with_controllers(context, service, lambda asked: asked.status()), console)
 
 
-async def _watch(asked: "Inquiry", console: Any) -> None:
+async def keep_showing(asked: "Inquiry", console: Any, pause: Pause) -> None:
+    """One screen after the other until cancelled; a round in which nobody answers is a line on it, and no end."""
     from rich.live import Live
     from rich.text import Text
 
@@ -58,7 +62,7 @@ async def _watch(asked: "Inquiry", console: Any) -> None:
                 live.update(screen(await asked.status()), refresh=True)
             except Ended as end:
                 live.update(Text(end.line, "bold red"), refresh=True)
-            await asyncio.sleep(EVERY)
+            await pause(EVERY)
 
 
 def explain(
