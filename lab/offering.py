@@ -14,7 +14,7 @@ from lab.authority import await_ready
 from lab.errors import LabError
 from lab.laboratory import Laboratory
 from lab.processes import Supervised, launch_module
-from lab.record import Line, read_record
+from lab.record import DamagedError, Line, read_record
 from lab.site_settings import NAMES
 
 LONGEST_PAUSE = timedelta(seconds=2)
@@ -38,8 +38,11 @@ class Offering:
         return {}
 
     def lines(self) -> tuple[Line, ...]:
-        """The record as far as it is written."""
-        return tuple(read_record(self.record))
+        """The record as far as it is written. Raises LabError when it cannot be relied on."""
+        try:
+            return tuple(read_record(self.record))
+        except DamagedError as error:
+            raise LabError(f"the clients' record is damaged: {error}") from error
 
     async def wait_for_epoch(self, above: int, deadline: timedelta) -> bool:
         """Was a payment acknowledged in an epoch above this one, within the deadline?"""
@@ -51,11 +54,15 @@ class Offering:
             await asyncio.sleep(0.1)
         return False
 
-    async def finish(self, deadline: timedelta) -> None:
-        """End the offers and wait until every payment is settled or given up. Raises LabError when that takes too long."""
-        await self.process.stop(deadline)
-        if self.process.exit_status != 0:
-            raise LabError(f"the load generator ended with {self.process.exit_status}: {self.process.tail(3)}")
+    async def finish(self, deadline: timedelta) -> str:
+        """End the offers and wait until every payment is settled or given up; answers what was wrong with how it ended, empty when
+        nothing was. The record stands either way: a run that overwhelmed its generator is one whose payments must be counted."""
+        try:
+            await self.process.stop(deadline)
+        except LabError as error:
+            return f"the load generator cannot be ended: {error}"
+        status = self.process.exit_status
+        return f"the load generator ended with {status}: {self.process.tail(3)}" if status else ""
 
 
 async def offer(

@@ -24,6 +24,10 @@ class PaymentRow:
     amount: int
     currency: str
     epoch: int
+    body_digest: str
+    """In hexadecimal."""
+    created_at: str
+    """In UTC, to the microsecond. The writer's clock sets it once and the stream carries it, so every site holds the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,8 @@ class AccountRow:
     currency: str
     opening_balance: int
     balance: int
+    overdraft_allowed: bool
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,7 @@ class Ledger:
     accounts: tuple[AccountRow, ...]
 
     def digest(self) -> str:
-        """SHA-256 over all rows whatever their order; equal ledgers, equal digests. Entry ids are left out: they say nothing."""
+        """SHA-256 over all rows and columns but the entries' ids, whatever the order of rows; equal ledgers, equal digests."""
         rows = sorted(repr(row) for table in (self.payments, self.entries, self.accounts) for row in table)
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
@@ -68,6 +74,8 @@ class Fault(StrEnum):
     """Acknowledged, and on this ledger with another body than the client asked for. Counts as lost."""
     DUPLICATED = "duplicated"
     """One key, more than one payment: on a ledger, or in what the client was told."""
+    DENIED = "denied"
+    """The client was told that this payment will never be, and it is on this ledger: whoever pays again pays twice."""
     UNBALANCED = "unbalanced"
     """Entries that are not exactly the payment's two, or a balance that is not opening balance plus entries."""
 
@@ -93,6 +101,8 @@ class Reconciliation:
     declined: int
     lost: int
     duplicated: int
+    denied: int = 0
+    """Declined for good, and on some ledger all the same."""
     unresolved: int
     """Offered, and neither acknowledged nor declined."""
     strangers: int
@@ -119,7 +129,7 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
         raise ValueError("no ledger to compare with")
     offered: dict[str, Offered] = {}
     told: dict[str, set[str]] = defaultdict(set)
-    declined: set[str] = set()
+    declined: dict[str, Declined] = {}
     defects = []
     for line in lines:
         match line:
@@ -128,7 +138,7 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
             case Acknowledged():
                 told[line.key].add(line.payment)
             case Declined():
-                declined.add(line.key)
+                declined[line.key] = line
             case Defect():
                 defects.append(line.what)
             case _:
@@ -141,14 +151,16 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
     for site, ledger in sorted(ledgers.items()):
         findings += _missing(site, ledger, offered, told)
         findings += _duplicated(site, ledger)
+        findings += _denied(site, ledger, declined)
         findings += _unbalanced(site, ledger)
     return Reconciliation(
         attempted=len(offered),
         acknowledged=len(told),
-        declined=len(declined - told.keys()),
+        declined=len(declined.keys() - told.keys()),
         lost=len({finding.subject for finding in findings if finding.fault in (Fault.LOST, Fault.ALTERED)}),
         duplicated=len({finding.subject for finding in findings if finding.fault is Fault.DUPLICATED}),
-        unresolved=len(offered.keys() - told.keys() - declined),
+        denied=len({finding.subject for finding in findings if finding.fault is Fault.DENIED}),
+        unresolved=len(offered.keys() - told.keys() - declined.keys()),
         strangers=len({payment.key for ledger in ledgers.values() for payment in ledger.payments} - offered.keys()),
         findings=tuple(findings),
         digests={site: ledger.digest() for site, ledger in sorted(ledgers.items())},
@@ -190,6 +202,14 @@ def _duplicated(site: str, ledger: Ledger) -> Iterator[Finding]:
             yield Finding(
                 fault=Fault.DUPLICATED, site=site, subject=min(keys), detail=f"payment {payment_id} has {len(keys)} keys"
             )
+
+
+def _denied(site: str, ledger: Ledger, declined: Mapping[str, Declined]) -> Iterator[Finding]:
+    """Payments that this ledger holds although the client was told that they are refused for good."""
+    for payment in ledger.payments:
+        if (told := declined.get(payment.key)) is not None:
+            detail = f"{told.site} answered {told.status} {told.why} at attempt {told.attempt}, payment {payment.id} is there"
+            yield Finding(fault=Fault.DENIED, site=site, subject=payment.key, detail=detail)
 
 
 def _unbalanced(site: str, ledger: Ledger) -> Iterator[Finding]:

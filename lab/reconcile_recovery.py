@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lab.record import Acknowledged, Failed, Line, Offered
+from lab.record import Acknowledged, Attempted, Failed, Line, Offered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +15,13 @@ class Clients:
 
     affected: int
     unrecovered: int
-    """Affected, and without an acknowledgement to the end of the record. Any makes the figures below a lower bound."""
+    """Affected, and without an acknowledgement to the end of the record."""
+    healed_first: int = 0
+    """Affected, and paid again only once healing had begun. How long they would have waited for anything else is not known."""
     p50: float | None
     p95: float | None
     max: float | None
-    """None where an unrecovered device would have to be counted, or nobody was affected."""
+    """None where an unrecovered device, or one that was healed first, would have to be counted, or nobody was affected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,8 @@ def recovery(lines: Iterable[Line], *, fault_at: float, epoch_before: int, until
     `until` (give the moment of the next fault or of healing, or that one's trouble counts as this one's). It has recovered at
     its first acknowledgement after the first such failure, whichever payment that was for; its recovery is the time from the
     fault to there. An acknowledgement between the fault and its first failure does not count: that was the old writer's last
-    word. A device that offered nothing while the service was away is not affected.
+    word. A device that offered nothing while the service was away is not affected. One that still held the old address when its
+    site was healed pays again at once, and the heal's moment is no figure of the name's TTL: it is counted apart.
     """
     names, devices = {}, {}
     first: float | None = None
@@ -66,10 +69,11 @@ def recovery(lines: Iterable[Line], *, fault_at: float, epoch_before: int, until
     waits: dict[str, list[float]] = defaultdict(list)
     for device in failed_at:
         waits[names[device]].append(recovered_at.get(device, math.inf) - fault_at)
+    healing = until - fault_at
     return Recovery(
         first_acknowledged=first,
-        clients=_clients([wait for group in waits.values() for wait in group]),
-        by_name={name: _clients(waits.get(name, [])) for name in sorted(set(names.values()))},
+        clients=_clients([wait for group in waits.values() for wait in group], healing),
+        by_name={name: _clients(waits.get(name, []), healing) for name in sorted(set(names.values()))},
     )
 
 
@@ -86,13 +90,21 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
-def _clients(waits: Sequence[float]) -> Clients:
+def attempts_at(lines: Iterable[Line], site: str, *, begin: float, end: float) -> int:
+    """Requests that payers sent to this site between two moments."""
+    return sum(isinstance(line, Attempted) and line.site == site and begin <= line.t < end for line in lines)
+
+
+def _clients(waits: Sequence[float], healing: float) -> Clients:
+    own = [wait if wait < healing else math.inf for wait in waits]
+    unrecovered = sum(map(math.isinf, waits))
     return Clients(
         affected=len(waits),
-        unrecovered=sum(math.isinf(wait) for wait in waits),
-        p50=_finite(percentile(waits, 0.5)),
-        p95=_finite(percentile(waits, 0.95)),
-        max=_finite(percentile(waits, 1.0)),
+        unrecovered=unrecovered,
+        healed_first=sum(map(math.isinf, own)) - unrecovered,
+        p50=_finite(percentile(own, 0.5)),
+        p95=_finite(percentile(own, 0.95)),
+        max=_finite(percentile(own, 1.0)),
     )
 
 

@@ -10,9 +10,12 @@ import psycopg
 
 from lab.reconcile import AccountRow, EntryRow, Ledger, PaymentRow
 
-PAYMENTS = "SELECT id::text, idempotency_key, debtor::text, creditor::text, amount, currency, epoch FROM ledger.payment"
+PAYMENTS = """
+SELECT id::text, idempotency_key, debtor::text, creditor::text, amount, currency, epoch,
+       encode(body_digest, 'hex'), (created_at AT TIME ZONE 'UTC')::text
+FROM ledger.payment"""
 ENTRIES = "SELECT payment::text, account::text, amount FROM ledger.entry"
-ACCOUNTS = "SELECT id::text, currency, opening_balance, balance FROM ledger.account"
+ACCOUNTS = "SELECT id::text, currency, opening_balance, balance, overdraft_allowed, epoch FROM ledger.account"
 
 
 async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
@@ -50,8 +53,12 @@ async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
             await connection.close()
     return Ledger(
         payments=tuple(
-            PaymentRow(id=i, key=k, debtor=d, creditor=c, amount=a, currency=u, epoch=e) for i, k, d, c, a, u, e in payments
+            PaymentRow(id=i, key=k, debtor=d, creditor=c, amount=a, currency=u, epoch=e, body_digest=b, created_at=t)
+            for i, k, d, c, a, u, e, b, t in payments
         ),
         entries=tuple(EntryRow(payment=p, account=c, amount=a) for p, c, a in entries),
-        accounts=tuple(AccountRow(id=i, currency=u, opening_balance=o, balance=b) for i, u, o, b in accounts),
+        accounts=tuple(
+            AccountRow(id=i, currency=u, opening_balance=o, balance=b, overdraft_allowed=a, epoch=e)
+            for i, u, o, b, a, e in accounts
+        ),
     )

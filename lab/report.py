@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lab.reconcile import Reconciliation
+from lab.aftermath import Aftermath, broken_aftermath
 from lab.reconcile_recovery import Clients, Recovery
-from lab.timeline import Bin, Moment, Span, phases_ms
+from lab.site_settings import NAMES
+from lab.timeline import DETECT, Bin, Moment, Span, phases_ms
 
 KEPT, BROKEN = "kept", "broken"
 
@@ -15,17 +16,18 @@ TOO_LATE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
-    """Everything that was seen of one fault."""
+class Rehearsal(Aftermath):
+    """Everything that was seen of one fault that costs the writer its reign, and how things stood afterwards."""
 
     fault: str
     site: str
     writer_before: str
-    writer_after: str
     epoch_before: int
-    epoch_after: int
-    reconciliation: Reconciliation
     recovery: Recovery
+    met_old_writer: int = 0
+    """Requests that payers sent to the healed site before it was closed to clients as the writer of the past that it was."""
+    must_meet_old_writer: bool = False
+    """Was it the purpose of this run that they do?"""
     spans: Sequence[Span]
     moments: Sequence[Moment]
     bins: Sequence[Bin]
@@ -35,8 +37,6 @@ class Rehearsal:
     """The same when it was done: every process runs and etcd's member has caught up; None: never."""
     whole_at: float | None
     """Seconds after the fault when the site was a follower whose confirmations count again; None: it never was."""
-    etcd_disagreeing: Sequence[str]
-    """Members whose own store differs from the others'."""
     etcd_leader_on_site: bool
     """Did the control plane lose its leader together with the writer? The harder case."""
     parts: Sequence[Mapping[str, str]]
@@ -45,29 +45,27 @@ class Rehearsal:
     load_late_s: float
     """Largest delay of an offer against its schedule: much of it, and this machine was too slow to prove a number."""
     lab_started_s: float
-    exits: Sequence[str] = ()
-    """Processes that ended though nobody had ordered it, with their last words."""
     cpu_seconds: Mapping[str, float]
     """Processor seconds per second and process, in calm."""
 
 
 def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
     """Every promise that this run did not keep, in words; empty when all were kept."""
-    found, clients = seen.reconciliation, seen.recovery.clients
+    detected = next((span.end for span in seen.spans if span.name == DETECT), 0.0)
+    stayed, moved = seen.writer_after == seen.site, f"from {seen.epoch_before} to {seen.epoch_after}"
     rules = (
-        (found.lost == 0, f"{found.lost} acknowledged payments are lost"),
-        (found.duplicated == 0, f"{found.duplicated} payments exist more than once"),
-        (found.balanced, "a ledger is not balanced"),
-        (found.ledgers_equal, f"the ledgers differ: {dict(found.digests)}"),
-        (found.acknowledged > 0, "nothing was ever acknowledged, so nothing is proven"),
-        (found.unresolved == 0, f"{found.unresolved} payments were still unresolved when the load ended"),
-        (not found.defects, f"the load generator did not do what it promises: {'; '.join(found.defects)}"),
         (seen.recovery.first_acknowledged is not None, "no payment was acknowledged in a later epoch"),
-        (clients.unrecovered == 0, f"{clients.unrecovered} clients never recovered"),
+        (seen.recovery.clients.unrecovered == 0, f"{seen.recovery.clients.unrecovered} clients never recovered"),
+        (not stayed, f"{seen.site} is the writer again, though nobody asked for it"),
+        (seen.epoch_after in (seen.epoch_before + 1, None), f"one fault, one failover: the epoch went {moved}"),
+        (detected >= 0, f"the failover was claimed {-detected:.2f} s before the fault: its figures are not the fault's"),
+        (
+            seen.met_old_writer > 0 or not seen.must_meet_old_writer,
+            f"no payer met {seen.site} between its healing and its fencing, so nothing is proven about the old writer",
+        ),
         (seen.whole_at is not None, f"{seen.site} did not become a follower again"),
-        (not seen.etcd_disagreeing, f"etcd members disagree: {', '.join(seen.etcd_disagreeing)}"),
     )
-    return tuple(said for kept, said in rules if not kept)
+    return (*broken_aftermath(seen), *(said for kept, said in rules if not kept))
 
 
 def document(seen: Rehearsal) -> dict[str, Any]:
@@ -86,13 +84,15 @@ def document(seen: Rehearsal) -> dict[str, Any]:
             "declined": found.declined,
             "lost": found.lost,
             "duplicated": found.duplicated,
+            "denied": found.denied,
             "unresolved": found.unresolved,
         },
         "recovery_seconds": {
             "first_acknowledged": _rounded(seen.recovery.first_acknowledged),
-            **{f"clients_{name}": value for name, value in _spread(seen.recovery.clients).items()},
+            **{f"clients_{name}": value for name, value in _spread(_own_name(seen.recovery)).items()},
         },
         "clients_by_name": {name: _clients(group) for name, group in seen.recovery.by_name.items()},
+        "met_old_writer": seen.met_old_writer,
         "phases_ms": phases_ms(seen.spans),
         "ledgers": dict(found.digests),
         "ledgers_equal": found.ledgers_equal,
@@ -118,8 +118,15 @@ def document(seen: Rehearsal) -> dict[str, Any]:
     }
 
 
+def _own_name(recovery: Recovery) -> Clients:
+    """Clients that pay through the service's own name. The slow one is there to hold an old address, and its figures are apart."""
+    own, *_ = NAMES
+    return recovery.by_name.get(own, recovery.clients)
+
+
 def _clients(group: Clients) -> dict[str, Any]:
-    return {"affected": group.affected, "unrecovered": group.unrecovered, **_spread(group)}
+    counts = {"affected": group.affected, "unrecovered": group.unrecovered, "healed_first": group.healed_first}
+    return {**counts, **_spread(group)}
 
 
 def _spread(group: Clients) -> dict[str, float | None]:

@@ -52,7 +52,9 @@ def _head(said: Mapping[str, Any], title: str) -> str:
     kept = said["verdict"] == KEPT
     verdict = "every promise was kept" if kept else "a promise was broken"
     moved = f"The writer moved from {said['writer_before']} (epoch {said['epoch_before']})"
-    moved += f" to {said['writer_after']} (epoch {said['epoch_after']})."
+    moved += f" to {said['writer_after'] or 'nobody known'} (epoch {said['epoch_after'] or 'unknown'})."
+    if met := said["met_old_writer"]:
+        moved += f" Payers sent {met} requests to {said['site']} after its healing and before it was fenced."
     leader = " etcd's leader was lost with it." if said["etcd_leader_on_site"] and said["fault"] != "slow" else ""
     load = f" {said['offered_per_second']:g} payments a second were offered throughout, links of {said['round_trip_ms']:g} ms round trip."
     broken = "".join(f"<li>{escape(one)}</li>" for one in said["broken"])
@@ -108,16 +110,19 @@ def _ledgers(said: Mapping[str, Any]) -> str:
 
 
 def _clients(said: Mapping[str, Any]) -> str:
-    heads = (("clients that resolve", ""), ("affected", "number"), ("median", "number"), ("95 %", "number"), ("last", "number"))
+    figures = ("affected", "median", "95 %", "last", "healed first")
+    heads = (("clients that resolve", ""), *((name, "number") for name in figures))
     rows = [
         (
             (name, ""),
             (group["affected"], "number"),
             *((_seconds(group[figure]), "number") for figure in ("p50", "p95", "max")),
+            (group["healed_first"], "number"),
         )
         for name, group in said["clients_by_name"].items()
     ]
-    return _table(heads, rows)
+    note = "Healed first: still held the old address when its site was healed; what else they would have waited for is not known."
+    return _table(heads, rows) + f'<p class="soft">{note}</p>'
 
 
 def _parts(said: Mapping[str, Any]) -> str:

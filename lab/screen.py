@@ -71,6 +71,8 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         "clients paying again",
         f"median {_s(recovery['clients_p50'])}, 95 % {_s(recovery['clients_p95'])}, last {_s(recovery['clients_max'])}",
     )
+    if said["met_old_writer"]:
+        facts.add_row("met the old writer", f"{said['met_old_writer']} requests, after healing and before it was fenced")
     facts.add_row("phases, ms", ", ".join(f"{name} {_ms(ms)}" for name, ms in said["phases_ms"].items()))
     facts.add_row("ledgers", "all three equal" if said["ledgers_equal"] else "they differ")
     facts.add_row("etcd", "members agree" if said["etcd"]["equal"] else f"{', '.join(said['etcd']['disagreeing'])} disagree")

@@ -7,7 +7,8 @@ from datetime import datetime
 from controller.core.model import JournalEntry
 from lab.record import Acknowledged, Failed, Line, Offered
 
-PHASES = ("detect", "decide", "cut", "elect", "attach", "open", "steer", "verify")
+DETECT = "detect"
+PHASES = (DETECT, "decide", "cut", "elect", "attach", "open", "steer", "verify")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,8 @@ def failover_plan(entries: Iterable[JournalEntry], epoch_before: int, kind: str 
 def spans(plan: Sequence[JournalEntry], fault: datetime) -> tuple[Span, ...]:
     """Phases of one failover, each beginning where the one before it ended, as far as the plan came.
 
-    detect: fault to the claim's decision. decide: the claim's write. cut: until every member's position was read. elect: that
+    detect: fault to the claim's decision; its end is negative when the claim was made before the fault, which then is not what the
+    failover answered. decide: the claim's write. cut: until every member's position was read. elect: that
     result's write. attach: the sibling on the winner, and its write. open: the winner's transaction. steer and verify run
     beside or after these. A step's entry is stamped when its result is written, so its start is that stamp less what it took.
     """
@@ -66,7 +68,7 @@ def spans(plan: Sequence[JournalEntry], fault: datetime) -> tuple[Span, ...]:
 
     def add(name: str, begin: float | None, end: float | None) -> None:
         if begin is not None and end is not None:
-            found.append(Span(name=name, begin=begin, end=max(begin, end)))
+            found.append(Span(name=name, begin=begin, end=end if name == DETECT else max(begin, end)))
 
     def ended(kind: str) -> float | None:
         return (moments[kind].at - fault).total_seconds() if kind in moments else None
@@ -79,7 +81,7 @@ def spans(plan: Sequence[JournalEntry], fault: datetime) -> tuple[Span, ...]:
     opening = began("step.open")
     attaching = began("step.attach") if "step.attach" in moments else opening
     cutting = began("step.cut")
-    add("detect", 0.0, claimed)
+    add(DETECT, 0.0, claimed)
     add("decide", claimed, cutting)
     add("cut", cutting, elected)
     add("elect", elected, attaching)
@@ -94,6 +96,15 @@ def phases_ms(found: Iterable[Span]) -> dict[str, float | None]:
     """Length of every phase in milliseconds; None for one that was never reached."""
     known = {span.name: span.ms for span in found}
     return {name: known.get(name) for name in PHASES}
+
+
+def fenced_at(entries: Iterable[JournalEntry], site: str, fault: datetime) -> float | None:
+    """Seconds after the fault when this site was first closed to clients; None: it never was."""
+    for entry in entries:
+        step = entry.body.get("step")
+        if entry.kind == "step.fence" and entry.at > fault and isinstance(step, Mapping) and step.get("site") == site:
+            return (entry.at - fault).total_seconds()
+    return None
 
 
 def moments(entries: Iterable[JournalEntry], fault: datetime) -> tuple[Moment, ...]:

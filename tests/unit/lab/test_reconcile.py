@@ -1,15 +1,18 @@
 """Reconciliation catches every way in which a payment can go wrong, and nothing else."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
 from lab.reconcile import AccountRow, EntryRow, Fault, Ledger, PaymentRow, reconcile
-from lab.reconcile_recovery import longest_gap, percentile, recovery
-from lab.record import Acknowledged, Declined, Defect, Failed, Line, Offered, Unresolved
+from lab.reconcile_recovery import attempts_at, longest_gap, percentile, recovery
+from lab.record import Acknowledged, Attempted, Declined, Defect, Failed, Line, Offered, Unresolved
 
 A, B = "account-a", "account-b"
+REST: Mapping[str, Any] = {"body_digest": "ab", "created_at": "2026-07-18 12:00:00"}
+PLAIN: Mapping[str, Any] = {"overdraft_allowed": False, "epoch": 1}
 
 
 def offered(key: str, amount: int = 100, device: int = 0, t: float = 0.0, name: str = "fast") -> Offered:
@@ -29,7 +32,7 @@ def ledger(**amounts: int) -> Ledger:
     moved = sum(amounts.values())
     return Ledger(
         payments=tuple(
-            PaymentRow(id=f"p-{key}", key=key, debtor=A, creditor=B, amount=amount, currency="EUR", epoch=1)
+            PaymentRow(id=f"p-{key}", key=key, debtor=A, creditor=B, amount=amount, currency="EUR", epoch=1, **REST)
             for key, amount in amounts.items()
         ),
         entries=tuple(
@@ -38,8 +41,8 @@ def ledger(**amounts: int) -> Ledger:
             for account, sign in ((A, -1), (B, 1))
         ),
         accounts=(
-            AccountRow(id=A, currency="EUR", opening_balance=1000, balance=1000 - moved),
-            AccountRow(id=B, currency="EUR", opening_balance=0, balance=moved),
+            AccountRow(id=A, currency="EUR", opening_balance=1000, balance=1000 - moved, **PLAIN),
+            AccountRow(id=B, currency="EUR", opening_balance=0, balance=moved, **PLAIN),
         ),
     )
 
@@ -141,10 +144,22 @@ def test_entries_and_balances_must_add_up(damage: Callable[[Ledger], Ledger]) ->
 
 
 def test_digests_ignore_order_and_nothing_else() -> None:
-    """Equal ledgers in another order have equal digests; any other difference shows."""
+    """Equal ledgers in another order have equal digests; any other difference shows, in whatever column."""
     shuffled = Ledger(payments=SOUND.payments[::-1], entries=SOUND.entries[::-1], accounts=SOUND.accounts[::-1])
     assert shuffled.digest() == SOUND.digest()
-    assert altered(lambda row: replace(row, epoch=2)).digest() != SOUND.digest()
+    for table in ("payments", "entries", "accounts"):
+        first, *rest = getattr(SOUND, table)
+        for column in fields(first):
+            other = replace(first, **{column.name: "other"})
+            assert replace(SOUND, **{table: (other, *rest)}).digest() != SOUND.digest(), (table, column.name)
+
+
+def test_a_payment_that_was_refused_for_good_and_made_is_caught() -> None:
+    """The client was told 404, perhaps after an attempt whose answer was lost, and pays elsewhere: the money moved twice."""
+    refused = Declined(key="k4", attempt=2, site="aws", status=404, why="unknown-debtor", t=1.0)
+    result = reconcile((*RECORD, offered("k4"), refused), {"aws": SOUND, "gcp": ledger(k1=100, k2=50, k4=100)})
+    assert (result.denied, result.declined, result.lost) == (1, 1, 0)
+    assert [(f.fault, f.site, f.subject) for f in result.findings] == [(Fault.DENIED, "gcp", "k4")]
 
 
 def test_declined_strangers_and_defects_are_counted_apart() -> None:
@@ -219,6 +234,24 @@ def test_trouble_after_the_window_belongs_to_something_else() -> None:
     result = recovery(lines, fault_at=10.0, epoch_before=1, until=40.0)
     assert result.clients.affected == 0
     assert result.clients.max is None
+
+
+def test_a_client_that_the_heal_saved_says_nothing_about_its_name() -> None:
+    """Half of the slow name's payers still held the old address when it came back: the heal's moment must not pass for a TTL's."""
+    lines: list[Line] = []
+    for device, back in enumerate((12.0, 12.5, 17.1, 17.2)):
+        lines += [offered(f"k{device}", device=device, t=10.1), failed(f"k{device}", 11.1)]
+        lines.append(told(f"k{device}", f"p{device}", epoch=2, t=back))
+    found = recovery(lines, fault_at=10.0, epoch_before=1, until=17.0).clients
+    assert (found.affected, found.unrecovered, found.healed_first) == (4, 0, 2)
+    assert (found.p50, found.p95, found.max) == (pytest.approx(2.5), None, None)
+
+
+def test_requests_at_a_site_are_counted_between_two_moments() -> None:
+    """What was sent elsewhere, before or after is not counted."""
+    times = (("azure", 9.9), ("azure", 10.0), ("aws", 10.5), ("azure", 10.9), ("azure", 11.0))
+    lines = [Attempted(key="k", attempt=1, site=site, t=t) for site, t in times]
+    assert attempts_at(lines, "azure", begin=10.0, end=11.0) == 2
 
 
 def test_the_longest_gap_counts_its_edges() -> None:

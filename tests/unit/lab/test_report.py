@@ -14,7 +14,7 @@ from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Acknowledged, Failed, Offered
 from lab.report import Rehearsal, broken_promises, document
 from lab.report_page import page
-from lab.timeline import PHASES, bins, failover_plan, moments, phases_ms, spans
+from lab.timeline import PHASES, bins, failover_plan, fenced_at, moments, phases_ms, spans
 
 FAULT_AT = datetime(2026, 7, 18, 12, 0, tzinfo=UTC)
 PLAN = "failover-e2"
@@ -118,7 +118,19 @@ BREAKS: dict[str, Callable[[Rehearsal], Rehearsal]] = {
     "never recovered": recovered(clients=replace(CLIENTS, unrecovered=2)),
     "did not become a follower again": lambda run: replace(run, whole_at=None),
     "etcd members disagree": lambda run: replace(run, etcd_disagreeing=("gcp",)),
+    "were declined": reconciled(declined=9),
+    "told that they never will": reconciled(denied=1),
+    "is the writer again": lambda run: replace(run, writer_after="azure"),
+    "from 1 to 4": lambda run: replace(run, epoch_after=4),
+    "from 1 to 1": lambda run: replace(run, epoch_after=1),
+    "claimed 1.50 s before the fault": lambda run: replace(run, spans=spans(EARLY, FAULT_AT)),
+    "no payer met azure": lambda run: replace(run, must_meet_old_writer=True, met_old_writer=0),
+    "ended by themselves": lambda run: replace(run, fallen=("controller-gcp at 3.0 s with 1: panic",)),
+    "one-acknowledger": lambda run: replace(run, breaches=("one-acknowledger: reign 2 went from aws to gcp",)),
+    "could not be healed": lambda run: replace(run, troubles=("azure could not be healed: no member",)),
 }
+EARLY = (entry(-1.5, "claim", plan="x", plan_kind="failover", epoch=2),)
+"""Somebody failed over before the fault."""
 
 
 def test_a_good_run_breaks_nothing() -> None:
@@ -133,6 +145,34 @@ def test_every_promise_is_broken_alone(said: str) -> None:
     (broken,) = broken_promises(BREAKS[said](seen()))
     assert said in broken
     assert document(BREAKS[said](seen()))["verdict"] == "broken"
+
+
+def test_nothing_known_about_the_writer_hides_nothing_else() -> None:
+    """With a silent etcd the report still counts payments, and the silence breaks the verdict."""
+    run = replace(seen(), writer_after=None, epoch_after=None, troubles=("etcd does not answer when the run is over",))
+    assert broken_promises(run) == ("etcd does not answer when the run is over",)
+    assert document(run)["payments"]["acknowledged"] == 10
+    assert "nobody known" in page(run)
+
+
+def test_an_exit_with_an_excuse_is_told_and_breaks_nothing() -> None:
+    """A member of the wheel's etcd that dies of its known panic is in the report, not in the verdict."""
+    run = replace(seen(), exits=("etcd-gcp at 3.0 s with 2: panic: unexpected error during txn",))
+    assert broken_promises(run) == ()
+    assert "unexpected error during txn" in page(run)
+
+
+def test_clients_that_were_healed_first_are_told_apart() -> None:
+    """What the report calls recovery is of the service's own name; payers of the slow one that the heal saved are counted apart."""
+    slow = Clients(affected=25, unrecovered=0, healed_first=20, p50=None, p95=None, max=None)
+    names = {"payments.trimaran.test": CLIENTS, "payments-slow.trimaran.test": slow}
+    both = replace(CLIENTS, affected=75, healed_first=20, p95=None)
+    run = replace(seen(), recovery=Recovery(first_acknowledged=2.4, clients=both, by_name=names), met_old_writer=31)
+    said = document(run)
+    assert said["recovery_seconds"]["clients_p95"] == 2.5
+    assert said["clients_by_name"]["payments-slow.trimaran.test"]["healed_first"] == 20
+    assert said["met_old_writer"] == 31
+    assert "sent 31 requests to azure after its healing" in page(run)
 
 
 def test_the_document_has_the_promised_shape() -> None:
@@ -166,6 +206,20 @@ def test_a_failover_that_stopped_half_way_has_no_invented_phases() -> None:
     assert told["detect"] == 1500
     assert told["cut"] is None
     assert told["open"] is None
+
+
+def test_a_claim_before_the_fault_is_not_clamped_away() -> None:
+    """Detection that took less than no time is seen as what it is."""
+    assert phases_ms(spans(EARLY, FAULT_AT))["detect"] == -1500
+
+
+def test_the_old_writers_fencing_is_found_in_the_journal() -> None:
+    """The first fence of that site after the fault; other sites' and older ones are not meant."""
+    fences = [
+        entry(t, "step.fence", step={"step": "fence", "site": site}) for t, site in ((-3, "azure"), (5, "gcp"), (7, "azure"))
+    ]
+    assert fenced_at(fences, "azure", FAULT_AT) == 7
+    assert fenced_at(fences, "aws", FAULT_AT) is None
 
 
 def test_only_the_failover_after_the_fault_counts() -> None:

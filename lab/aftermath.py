@@ -1,0 +1,45 @@
+"""How things stand when a run is over, and the promises that every run is judged by, whatever it did: demo, bench and calm. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.reconcile import Reconciliation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """What was found after the load had ended."""
+
+    reconciliation: Reconciliation
+    writer_after: str | None
+    """None: etcd did not answer."""
+    epoch_after: int | None
+    etcd_disagreeing: Sequence[str]
+    """Members whose own store differs from the others'."""
+    exits: Sequence[str] = ()
+    """Processes that ended though nobody had ordered it, with their last words; for people."""
+    fallen: Sequence[str] = ()
+    """Those of them that have no excuse."""
+    breaches: Sequence[str] = ()
+    """Promises that journal, posture and the writer's row show to be broken, in words."""
+    troubles: Sequence[str] = ()
+    """What the lab could not do, end or read. Whatever that would have shown is not proven."""
+
+
+def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
+    """Every promise that was not kept, in words; empty when all were kept."""
+    paid = found.reconciliation
+    rules = (
+        (paid.lost == 0, f"{paid.lost} acknowledged payments are lost"),
+        (paid.duplicated == 0, f"{paid.duplicated} payments exist more than once"),
+        (paid.denied == 0, f"{paid.denied} payments exist although their clients were told that they never will"),
+        (paid.declined == 0, f"{paid.declined} payments were declined, though every account exists and has funds"),
+        (paid.balanced, "a ledger is not balanced"),
+        (paid.ledgers_equal, f"the ledgers differ: {dict(paid.digests)}"),
+        (paid.acknowledged > 0, "nothing was ever acknowledged, so nothing is proven"),
+        (paid.unresolved == 0, f"{paid.unresolved} payments were still unresolved when the load ended"),
+        (not paid.defects, f"the load generator did not do what it promises: {'; '.join(paid.defects)}"),
+        (not found.etcd_disagreeing, f"etcd members disagree: {', '.join(found.etcd_disagreeing)}"),
+        (not found.fallen, f"processes ended by themselves: {'; '.join(found.fallen)}"),
+    )
+    return (*(said for kept, said in rules if not kept), *found.breaches, *found.troubles)

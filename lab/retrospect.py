@@ -1,0 +1,157 @@
+"""What became of everything, read when a run is over: ledgers, journal, posture, etcd's members, processes. What cannot be read
+is told and does not hide the rest: a run whose healing failed is the one whose payments must be counted."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import psycopg
+
+from controller.core import naming
+from controller.core.model import JournalEntry
+from controller.core.model import Site as SiteName
+from controller.core.policy import Policy
+from controller.errors import TrimaranError
+from controller.ports import Control
+from controller.settings import password_variable, read_settings
+from lab.aftermath import Aftermath
+from lab.breaches import Records, breaches
+from lab.errors import LabError
+from lab.laboratory import Laboratory
+from lab.offering import Offering
+from lab.reconcile import Fault, Ledger, Reconciliation, reconcile
+from lab.reconcile_sql import read_ledger
+from lab.record import Line
+from lab.site_settings import SERVICE, WRITER
+from lab.supervision import inexcusable, told
+
+QUIET = timedelta(seconds=15)
+"""For etcd to answer and for a plan that is under way, a traffic share being given back for one, to end."""
+
+LOOK = 0.2
+
+
+async def look_back(
+    lab: Laboratory, load: Offering, *, since: float, settle: timedelta = timedelta(seconds=30), agree: timedelta = QUIET
+) -> tuple[Aftermath, tuple[JournalEntry, ...]]:
+    """End the load, then read everything; answers also the journal. `since`: monotonic seconds from which an exit counts.
+
+    `agree`: how long the ledgers are given to become equal. Raises LabError when no ledger can be read, or the clients' record
+    cannot: nothing would be proven either way.
+    """
+    troubles = [await load.finish(settle)]
+    reconciliation, unread = await _reconciled(lab, load, agree)
+    control, journal, said = await _records(lab)
+    disagreeing, uncompared = await _compared(lab)
+    exits = [one for one in lab.supervisor.exits if one.at >= since]
+    dead = [label for label, process in lab.processes().items() if not process.alive]
+    troubles += [*unread, *said, uncompared, lab.supervisor.failure, f"{', '.join(dead)} no longer run" if dead else ""]
+    aftermath = Aftermath(
+        reconciliation=reconciliation,
+        writer_after=str(control.posture.writer) if control else None,
+        epoch_after=int(control.posture.reign) if control else None,
+        etcd_disagreeing=disagreeing,
+        exits=[told(one, since) for one in exits],
+        fallen=[told(one, since) for one in exits if inexcusable(one, lab.etcd.binary)],
+        breaches=await _breaches(lab, control, journal) if control and journal else (),
+        troubles=tuple(filter(None, troubles)),
+    )
+    return aftermath, journal
+
+
+async def _reconciled(lab: Laboratory, load: Offering, deadline: timedelta) -> tuple[Reconciliation, tuple[str, ...]]:
+    """The record against every ledger that can be read, and why others cannot. Controllers go on paying canaries, so ledgers are
+    read again until they are equal, or the deadline is over; then the last reading stands, equal or not."""
+    until = time.monotonic() + deadline.total_seconds()
+    lines = load.lines()
+    while True:
+        read = await _read_ledgers(lab)
+        ledgers = {site: ledger for site, ledger in read.items() if isinstance(ledger, Ledger)}
+        unread = tuple(ledger for ledger in read.values() if isinstance(ledger, str))
+        if not ledgers:
+            raise LabError("; ".join(unread))
+        found = reconcile(lines, ledgers)
+        if found.ledgers_equal and not unread:
+            return found, ()
+        if time.monotonic() > until:
+            return await _among_the_whole(lab, lines, ledgers, found), unread
+        await asyncio.sleep(LOOK)
+
+
+async def _among_the_whole(
+    lab: Laboratory, lines: Sequence[Line], ledgers: Mapping[str, Ledger], found: Reconciliation
+) -> Reconciliation:
+    """The same with payments looked for only where they must be: on the writer and on followers that count. A site that has not
+    returned yet breaks another promise, and what it lacks is not lost. Digests and balance are those of all."""
+    owing = {site: ledger for site, ledger in ledgers.items() if not await lab.witness.missing(site)}
+    if not owing:
+        return found
+    told = reconcile(lines, owing)
+    unbalanced = [finding for finding in found.findings if finding.fault is Fault.UNBALANCED and finding.site not in owing]
+    return replace(told, digests=found.digests, findings=(*told.findings, *unbalanced))
+
+
+async def _read_ledgers(lab: Laboratory) -> dict[str, Ledger | str]:
+    """Every site's, past services and links, or why it cannot be read."""
+
+    async def read(site: str) -> Ledger | str:
+        dsn = lab.sites[site].server.dsn(naming.database(SERVICE), naming.control_role(SERVICE), lab.passwords.control)
+        try:
+            return await read_ledger(dsn, timedelta(seconds=10))
+        except (psycopg.Error, TimeoutError) as error:
+            return f"the ledger of {site} cannot be read: {error!r}"
+
+    found = await asyncio.gather(*map(read, lab.sites))
+    return dict(zip(lab.sites, found, strict=True))
+
+
+async def _records(lab: Laboratory) -> tuple[Control | None, tuple[JournalEntry, ...], tuple[str, ...]]:
+    """Control state, once no plan is under way, and the journal up to there; and what could not be read."""
+    until = time.monotonic() + QUIET.total_seconds()
+    while True:
+        control = await lab.witness.control()
+        try:
+            journal = await lab.witness.journal()
+        except TrimaranError as error:
+            journal, said = (), f"the journal cannot be read: {error}"
+        else:
+            said = "" if journal else "the journal is empty"
+        unchanged = (
+            control is not None and (now := await lab.witness.control()) is not None and now.revisions == control.revisions
+        )
+        if (unchanged and control is not None and control.plan is None and not said) or time.monotonic() > until:
+            silent = "" if control else "etcd does not answer when the run is over"
+            return control, journal, tuple(filter(None, (silent, said)))
+        await asyncio.sleep(LOOK)
+
+
+async def _breaches(lab: Laboratory, control: Control, journal: Sequence[JournalEntry]) -> tuple[str, ...]:
+    posture, policy = control.posture, _policy(lab)
+    writer = (await lab.witness.facts()).get(posture.writer)
+    streams = {site: naming.stream(SERVICE, posture.reign, posture.writer, SiteName(site)) for site in lab.sites}
+    counting = writer.ack_slots if writer else ()
+    records = Records(
+        posture=posture,
+        observations=control.observations,
+        journal=journal,
+        ack_set=frozenset(SiteName(site) for site, stream in streams.items() if stream in counting),
+        failovers_allowed=policy.automatic_failovers,
+        window=policy.velocity_window,
+    )
+    return breaches(records)
+
+
+def _policy(lab: Laboratory) -> Policy:
+    """What the controllers were told, from their own settings file."""
+    secrets = {password_variable(SERVICE, role): "-" for role in ("control", "stream")}
+    return read_settings(lab.sites[WRITER].settings / "controller.toml", secrets).services[SERVICE].policy
+
+
+async def _compared(lab: Laboratory) -> tuple[list[str], str]:
+    """etcd's members that disagree, and why they could not be compared."""
+    try:
+        return sorted((await lab.etcd.compare()).disagreeing), ""
+    except LabError as error:
+        return [], str(error)
