@@ -7,9 +7,8 @@ changes from minute to minute and a ratio of two minutes would measure that.
 import asyncio
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
 from typing import Any
@@ -54,41 +53,71 @@ class Bench:
     bare: Assembly
     held: Assembly
     payers: int
+    monotonic: Callable[[], float] = time.monotonic
 
     async def round(self, kind: Kind) -> Round:
         """Every payer pays again and again for a while."""
         assembly = self.held if kind is Kind.BARRIER else self.bare
         await self.world.commit_natively(wait=kind is Kind.NATIVE)
-        ends, used = time.monotonic() + SECONDS, time.process_time()
+        ends, used = self.monotonic() + SECONDS, time.process_time()
         found = await asyncio.gather(*(self._pay(assembly, payer, ends) for payer in range(self.payers)))
-        latencies = [one for each in found for one in each]
-        spent = time.process_time() - used
-        return Round(kind=kind, latencies=latencies, cpu_ms=1000 * spent / max(len(latencies), 1))
+        latencies = [one for each in found for one in each.latencies]
+        spent, unanswered = time.process_time() - used, sum(each.unanswered for each in found)
+        return Round(kind=kind, latencies=latencies, unanswered=unanswered, cpu_ms=1000 * spent / max(len(latencies), 1))
 
-    async def _pay(self, assembly: Assembly, payer: int, ends: float) -> Sequence[float]:
-        """Each payer has two accounts of its own: no kind may win by how long it keeps rows locked."""
+    async def _pay(self, assembly: Assembly, payer: int, ends: float) -> "Purse":
+        """Each payer has two accounts of its own: no kind may win by how long it keeps rows locked.
+
+        A payment without an answer is one that took longer than the service's deadline: left out, a barrier that stays closed
+        for one payment in two would seem to be faster than one that opens late.
+        """
         debtor, creditor = self.world.accounts[2 * payer : 2 * payer + 2]
-        latencies = []
-        while (began := time.monotonic()) < ends:
+        purse = Purse()
+        while (began := self.monotonic()) < ends:
             order = Order(key=f"b{next(_numbers)}", debtor=debtor, creditor=creditor, amount=1, currency=CURRENCY)
-            with suppress(Unanswered):
+            try:
                 await assembly.payments.pay(order)
-                latencies.append(time.monotonic() - began)
-        return latencies
+            except Unanswered:
+                purse.unanswered += 1
+            purse.latencies.append(self.monotonic() - began)
+        return purse
 
 
-async def carry_out(say: Say) -> dict[str, Any]:
-    """Both measurements, as the report holds them."""
-    near = await _without_delay(say)
-    far = await _with_delay(say)
-    return {
-        "ratio_no_delay": near["ratio_of_medians"]["median"],
-        "ratio_no_delay_means": near["ratio_of_means"]["median"],
-        "round_trips_25ms": {site: one["round_trips_measured"] for site, one in far.items()},
-        "round_trips_25ms_nominal": {site: one["round_trips_nominal"] for site, one in far.items()},
-        "no_delay": near,
-        "delayed": far,
-    }
+@dataclass(slots=True)
+class Purse:
+    """What one payer saw in one round."""
+
+    latencies: list[float] = field(default_factory=list)
+    unanswered: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Barrier:
+    """Both measurements."""
+
+    say: Say
+    name: str = "barrier"
+    near: dict[str, Any] | None = None
+    far: dict[str, Any] = field(default_factory=dict)
+
+    async def carry_out(self) -> None:
+        """Without delay, then from every site. Raises LabError."""
+        self.near = await _without_delay(self.say)
+        await _with_delay(self.say, self.far)
+
+    def figures(self) -> dict[str, Any]:
+        """As far as it came."""
+        near = self.near and {
+            "ratio_no_delay": self.near["ratio_of_medians"]["median"],
+            "ratio_no_delay_means": self.near["ratio_of_means"]["median"],
+            "no_delay": self.near,
+        }
+        return {
+            **(near or {}),
+            "round_trips_25ms": {site: one["round_trips_measured"] for site, one in self.far.items()},
+            "round_trips_25ms_nominal": {site: one["round_trips_nominal"] for site, one in self.far.items()},
+            "delayed": self.far,
+        }
 
 
 async def _without_delay(say: Say) -> dict[str, Any]:
@@ -105,8 +134,8 @@ async def _without_delay(say: Say) -> dict[str, Any]:
     return figures
 
 
-async def _with_delay(say: Say) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+async def _with_delay(say: Say, found: dict[str, Any]) -> None:
+    """Puts each site's figures into `found` as soon as there are any."""
     async with world("bench-barrier", linked=True, accounts=2 * FAR_PAYERS) as place:
         for site in SITES:
             settings = place.settings(site, Tuning())
@@ -132,7 +161,6 @@ async def _with_delay(say: Say) -> dict[str, Any]:
                 **barrier_ratio(rounds),
             }
             say(f"barrier from {site}: {found[site]['round_trips_measured']} round trips of {trip:.2f} ms, ms {summary['ms']}")
-    return found
 
 
 async def _rounds(bench: Bench, number: int) -> list[Round]:
@@ -156,6 +184,7 @@ def _summary(rounds: Sequence[Round]) -> dict[str, Mapping[str, Any]]:
             }
             for kind, ours in by_kind.items()
         },
+        "unanswered": {str(kind): sum(one.unanswered for one in ours) for kind, ours in by_kind.items()},
         "client_cpu_ms_per_payment": {
             str(kind): round(statistics.median(one.cpu_ms for one in ours), 3) for kind, ours in by_kind.items()
         },

@@ -9,7 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from controller.errors import TrimaranError
+from lab.errors import LabError
 from lab.laboratory import Laboratory
+
+TROUBLE = (LabError, TrimaranError, OSError)
+"""What may end a run without ending the bench (a TimeoutError is an OSError): the figures so far are worth more than a traceback."""
 
 
 async def keep_evidence(lab: Laboratory, place: Path, run: str, broken: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,21 @@ from typing import Any
 from controller.clock import SystemClock
 from controller.coordination.etcd import Etcd
 from controller.coordination.store import Store
-from controller.core.model import Site
+from controller.core.model import JournalEntry, Site
 from controller.ports import Request
 from lab.addresses import LOCAL
-from lab.bench_evidence import keep_evidence
-from lab.bench_failover import FAST, POLICY, await_calm
+from lab.aftermath import broken_aftermath
+from lab.bench_evidence import TROUBLE, keep_evidence
 from lab.bench_figures import Pause, switchover_figures
+from lab.bench_ground import FAST, POLICY, await_calm, compare_records, record_of
 from lab.cabling import SITES, Door
 from lab.errors import LabError
 from lab.laboratory import Laboratory, Say, laboratory
-from lab.offering import Offering, offer
+from lab.offering import offer
+from lab.reconcile import Reconciliation
 from lab.reconcile_recovery import longest_gap
 from lab.record import Acknowledged, Line
-from lab.rehearsal import reconciled
+from lab.retrospect import look_back
 from lab.site_settings import SERVICE
 from lab.timeline import failover_plan, spans
 
@@ -49,60 +51,79 @@ class Move:
     """When its plan was seen to be done."""
 
 
-async def carry_out(runs: int, out: Path, say: Say) -> dict[str, Any]:
-    """Every switchover under one load, whose whole record is reconciled at the end. Answers the figures."""
-    async with laboratory("bench-switchover", policy=POLICY) as lab:
-        load = await offer(lab, RUN, names=(FAST,))
-        moves, failed = await _move_about(lab, runs, say)
-        await load.finish(timedelta(seconds=30))
-        found = await reconciled(lab, load)
-        pauses = await _pauses(lab, load, moves)
-        compared = await lab.etcd.compare()
-        broken = [
-            *failed,
-            *([f"{found.lost} lost"] if found.lost else []),
-            *([f"{found.duplicated} duplicated"] if found.duplicated else []),
-            *([f"{found.unresolved} unresolved"] if found.unresolved else []),
-            *([] if found.ledgers_equal and found.balanced else ["the ledgers differ or do not balance"]),
-            *([f"etcd members disagree: {sorted(compared.disagreeing)}"] if compared.disagreeing else []),
-            *found.defects,
-        ]
-        if broken:
-            await keep_evidence(lab, out / f"failed-{RUN}", RUN, broken)
-    for pause in pauses:
-        gap = "none" if pause.epoch_gap is None else f"{pause.epoch_gap:.3f} s"
-        say(f"switchover {pause.source} -> {pause.target}: longest gap {pause.longest_gap:.3f} s, between epochs {gap}")
-    figures = switchover_figures(pauses, failed=len(failed))
-    return {
-        **figures,
-        "acknowledged": found.acknowledged,
-        "lost": found.lost,
-        "duplicated": found.duplicated,
-        "broken": len(broken),
-        "said": broken,
-    }
+@dataclass(slots=True, kw_only=True)
+class Switchovers:
+    """Every switchover under one load, whose whole record is reconciled at the end."""
 
+    runs: int
+    out: Path
+    say: Say
+    name: str = "switchover"
+    moves: list[Move] = field(default_factory=list)
+    """Those that were done."""
+    failed: list[str] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
+    found: Reconciliation | None = None
+    """None: the record was never held against a ledger."""
+    broken: list[str] = field(default_factory=list)
 
-async def _move_about(lab: Laboratory, runs: int, say: Say) -> tuple[list[Move], list[str]]:
-    """Alternate between the two other sites; a move that fails is told and the next one is tried."""
-    etcd = Etcd([f"http://{LOCAL}:{lab.cabling.direct(site, Door.ETCD)}" for site in SITES], call_deadline=timedelta(seconds=0.5))
-    store = Store(etcd, controller="bench", clock=SystemClock())
-    moves: list[Move] = []
-    failed: list[str] = []
-    try:
-        for number in range(1, runs + 1):
+    async def carry_out(self) -> None:
+        """All moves. Raises LabError when the lab does not start."""
+        async with laboratory("bench-switchover", policy=POLICY) as lab:
             try:
-                await await_calm(lab)
-                await asyncio.sleep(AROUND.total_seconds())
-                moves.append(await _switch_over(lab, store, number))
-                say(f"switchover {number}/{runs}: to {moves[-1].target} in {moves[-1].ended - moves[-1].began:.2f} s")
-            except LabError as error:
-                failed.append(f"switchover {number}: {error}")
-                say(failed[-1])
-        await asyncio.sleep(AROUND.total_seconds())
-    finally:
-        await etcd.close()
-    return moves, failed
+                await self._measure(lab)
+            except TROUBLE as error:
+                self.broken.append(f"aborted: {type(error).__name__}: {error}")
+                self.found = self.found or await compare_records(lab, [record_of(lab, RUN)])
+            if self.broken:
+                self.say(f"switchover BROKEN: {'; '.join(self.broken)}")
+                await keep_evidence(lab, self.out / f"failed-{RUN}", RUN, self.broken)
+
+    def figures(self) -> dict[str, Any]:
+        """Of the moves so far, however the series ended."""
+        found = self.found
+        counts = {name: getattr(found, name) if found else 0 for name in ("attempted", "acknowledged", "lost", "duplicated")}
+        return {
+            **switchover_figures(self.pauses, failed=len(self.failed)),
+            **counts,
+            "unreconciled": int(found is None),
+            "broken": len(self.broken),
+            "said": list(self.broken),
+        }
+
+    async def _measure(self, lab: Laboratory) -> None:
+        began, load = time.monotonic(), await offer(lab, RUN, names=(FAST,))
+        await self._move_about(lab)
+        self.broken += self.failed
+        aftermath, journal = await look_back(lab, load, since=began)
+        self.found = aftermath.reconciliation
+        self.broken += broken_aftermath(aftermath)
+        lines = load.lines()
+        self.pauses = [_pause(move, lines, journal) for move in self.moves]
+        for pause in self.pauses:
+            gap = "never" if pause.epoch_gap is None else f"{pause.epoch_gap:.3f} s"
+            self.say(f"switchover {pause.source} -> {pause.target}: longest gap {pause.longest_gap:.3f} s, between epochs {gap}")
+
+    async def _move_about(self, lab: Laboratory) -> None:
+        """Alternate between the two other sites; a move that fails is told and the next one is tried."""
+        urls = [f"http://{LOCAL}:{lab.cabling.direct(site, Door.ETCD)}" for site in SITES]
+        etcd = Etcd(urls, call_deadline=timedelta(seconds=0.5))
+        store = Store(etcd, controller="bench", clock=SystemClock())
+        try:
+            for number in range(1, self.runs + 1):
+                try:
+                    await await_calm(lab)
+                    await asyncio.sleep(AROUND.total_seconds())
+                    move = await _switch_over(lab, store, number)
+                except TROUBLE as error:
+                    self.failed.append(f"switchover {number}: {type(error).__name__}: {error}")
+                    self.say(self.failed[-1])
+                else:
+                    self.moves.append(move)
+                    self.say(f"switchover {number}/{self.runs}: to {move.target} in {move.ended - move.began:.2f} s")
+            await asyncio.sleep(AROUND.total_seconds())
+        finally:
+            await etcd.close()
 
 
 async def _switch_over(lab: Laboratory, store: Store, number: int) -> Move:
@@ -126,18 +147,14 @@ async def _switch_over(lab: Laboratory, store: Store, number: int) -> Move:
     raise LabError(f"from {source} to {Site(target)} is not done after {DONE.total_seconds():.0f} s")
 
 
-async def _pauses(lab: Laboratory, load: Offering, moves: Sequence[Move]) -> list[Pause]:
-    entries, lines = await lab.witness.journal(), load.lines()
-    return [
-        Pause(
-            source=move.source,
-            target=move.target,
-            longest_gap=longest_gap(lines, begin=move.began - AROUND.total_seconds(), end=move.ended + AROUND.total_seconds()),
-            epoch_gap=epoch_gap(lines, move.epoch_before),
-            spans=spans(failover_plan(entries, move.epoch_before, kind="switchover"), move.asked),
-        )
-        for move in moves
-    ]
+def _pause(move: Move, lines: Sequence[Line], journal: Sequence[JournalEntry]) -> Pause:
+    return Pause(
+        source=move.source,
+        target=move.target,
+        longest_gap=longest_gap(lines, begin=move.began - AROUND.total_seconds(), end=move.ended + AROUND.total_seconds()),
+        epoch_gap=epoch_gap(lines, move.epoch_before),
+        spans=spans(failover_plan(journal, move.epoch_before, kind="switchover"), move.asked),
+    )
 
 
 def epoch_gap(lines: Iterable[Line], epoch_before: int) -> float | None:

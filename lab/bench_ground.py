@@ -1,0 +1,190 @@
+"""One running lab on which a series of failovers is carried out, and the records of all of them against its ledgers."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+
+from controller.core import naming
+from controller.core.model import Health
+from lab.bench_evidence import TROUBLE, keep_evidence
+from lab.cabling import SITES
+from lab.errors import LabError
+from lab.faults import Fault
+from lab.laboratory import Laboratory, laboratory
+from lab.reconcile import Ledger, Reconciliation, reconcile
+from lab.reconcile_sql import read_ledger
+from lab.record import DamagedError, Line, read_record
+from lab.rehearsal import Course, rehearse
+from lab.report import Rehearsal
+from lab.site_settings import NAMES, SERVICE
+
+POLICY = ("automatic_failovers = 1000",)
+"""Lines of the policy that a bench runs with: a velocity guard at its default would stop the second run, as it should."""
+
+FAST, SLOW = NAMES
+PATIENT_EVERY = 4
+"""Every so many runs half of the payers use the name with the long TTL, and healing waits until they must have looked again."""
+
+PATIENT_HOLD = timedelta(seconds=31)
+"""After the first acknowledgement: longer than the long TTL."""
+
+READY = timedelta(seconds=60)
+LEVEL = timedelta(seconds=15)
+"""For what one follower alone acknowledged to reach the other one."""
+
+
+class Ground(Protocol):
+    """What a series of failovers needs of a lab."""
+
+    async def fail_over(self, number: int) -> Rehearsal:
+        """One run. Raises LabError, TrimaranError or OSError when it cannot be carried to its end."""
+
+    async def compare(self) -> Reconciliation | None:
+        """The records of all runs so far together; None when no ledger can be held against them now."""
+
+    async def keep(self, number: int, broken: Sequence[str]) -> None:
+        """Keep evidence of a run that broke a promise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labs:
+    """Opens one lab after the other, for one fault."""
+
+    fault: Fault
+    seed: int
+    out: Path
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Ground]:
+        """A lab for the length of the block. Raises LabError when it does not start."""
+        async with laboratory(f"bench-{self.fault}", policy=POLICY) as lab:
+            yield LabGround(lab=lab, plan=self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabGround:
+    """The real one."""
+
+    lab: Laboratory
+    plan: Labs
+    records: list[Path] = field(default_factory=list)
+
+    async def fail_over(self, number: int) -> Rehearsal:
+        """One failover of whoever writes, the same for the same seed, fault and number."""
+        course = course_of(self.plan.fault, number, self.plan.seed)
+        self.records.append(record_of(self.lab, course.run))
+        await await_calm(self.lab)
+        if not course.leader_on_site:
+            await _leader_away(self.lab)
+        seen = await rehearse(self.lab, course)
+        # The journal of a lab that serves many runs tells all of them; this run's begins shortly before its fault.
+        return replace(seen, moments=[moment for moment in seen.moments if moment.t > -5])
+
+    async def compare(self) -> Reconciliation | None:
+        """See `compare_records`."""
+        return await compare_records(self.lab, self.records)
+
+    async def keep(self, number: int, broken: Sequence[str]) -> None:
+        """Beside the figures."""
+        name = f"{self.plan.fault}-{number}"
+        await keep_evidence(self.lab, self.plan.out / f"failed-{name}", name, broken)
+
+
+def course_of(fault: Fault, number: int, seed: int) -> Course:
+    """How this run goes: at a random phase of everything that recurs, etcd's leader on the victim in every second one."""
+    patient = number % PATIENT_EVERY == 0
+    course = Course(
+        fault=fault,
+        run=f"{fault}-{number}",
+        names=(FAST, SLOW) if patient else (FAST,),
+        calm=timedelta(seconds=2 + random.Random(f"{seed}/{fault}/{number}").random()),
+        leader_on_site=number % 2 == 1,
+    )
+    return replace(course, hold=PATIENT_HOLD) if patient else course
+
+
+def record_of(lab: Laboratory, run: str) -> Path:
+    """Where the clients' record of a run lies, as `offer` names it."""
+    return lab.workspace.directory("load") / f"{run}.jsonl"
+
+
+async def compare_records(lab: Laboratory, records: Iterable[Path], deadline: timedelta = LEVEL) -> Reconciliation | None:
+    """Records of several runs together against every ledger that must hold their payments: the writer's, and those of followers
+    that count. None when there is no such writer, or something cannot be read, by the deadline.
+
+    A load may still be offering: the records are read first, so that whatever they call acknowledged must be on the ledgers
+    already, and what seems to be lost is looked for again until the deadline, because one follower may lag behind the other.
+    """
+    until = time.monotonic() + deadline.total_seconds()
+    found: Reconciliation | None = None
+    try:
+        lines = await asyncio.to_thread(_read, [path for path in records if path.exists()])
+        while found is None or found.lost or found.duplicated:
+            if ledgers := await _owing(lab):
+                found = await asyncio.to_thread(reconcile, lines, ledgers)
+            if time.monotonic() > until:
+                break
+            await asyncio.sleep(0.2)
+    except (DamagedError, psycopg.Error, *TROUBLE):
+        return None
+    return found
+
+
+def _read(records: Iterable[Path]) -> list[Line]:
+    return [line for path in records for line in read_record(path)]
+
+
+async def _owing(lab: Laboratory) -> dict[str, Ledger]:
+    """Ledgers of the writer and of followers that count; empty without a writer."""
+    control = await lab.witness.control()
+    if control is None or await lab.witness.missing(control.posture.writer):
+        return {}
+    sites = [site for site in SITES if not await lab.witness.missing(site)]
+    dsns = [
+        lab.sites[site].server.dsn(naming.database(SERVICE), naming.control_role(SERVICE), lab.passwords.control)
+        for site in sites
+    ]
+    ledgers = await asyncio.gather(*(read_ledger(dsn, timedelta(seconds=20)) for dsn in dsns))
+    return dict(zip(sites, ledgers, strict=True))
+
+
+async def await_calm(lab: Laboratory, deadline: timedelta = READY) -> None:
+    """Return once the service is whole, every site has traffic and everybody sees everything healthy. Raises LabError."""
+    await lab.wait_until_whole(deadline)
+    until = time.monotonic() + deadline.total_seconds()
+    while said := await _unrest(lab):
+        if time.monotonic() > until:
+            raise LabError(f"after {deadline.total_seconds():.0f} s {said}")
+        await asyncio.sleep(0.1)
+
+
+async def _unrest(lab: Laboratory) -> str:
+    control = await lab.witness.control()
+    if control is None:
+        return "etcd does not answer"
+    if drained := [site for site, share in control.posture.weights.items() if share <= 0]:
+        return f"{', '.join(drained)} has no traffic yet"
+    for vantage in SITES:
+        said = next((seen for name, seen in control.observations.items() if name == vantage), None)
+        if said is None:
+            return f"the controller of {vantage} publishes nothing"
+        for site, parts in said.opinions.items():
+            for part, opinion in parts.items():
+                if opinion.health is not Health.HEALTHY:
+                    return f"{vantage} says that {site}'s {part} is {opinion.health}: {opinion.detail}"
+    return ""
+
+
+async def _leader_away(lab: Laboratory) -> None:
+    """Have etcd's leader sit on a site that is not about to be lost."""
+    control = await lab.witness.control()
+    if control is not None and await lab.etcd.leader() == control.posture.writer:
+        await lab.etcd.move_leader(next(site for site in SITES if site != control.posture.writer))

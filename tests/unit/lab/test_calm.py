@@ -1,0 +1,168 @@
+"""Calm is broken by whatever moved, was lost or fell over, and noise is what it says it is."""
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from controller.core.model import JournalEntry, Part
+from lab.aftermath import Aftermath
+from lab.calm_figures import Look, broken_calm, claims, nearness, waited
+from lab.calm_noise import pause_now_and_then
+from lab.reconcile import Fault, Finding
+from lab.record import Acknowledged, Line, Offered
+from tests.unit.lab.runs import reconciliation
+
+
+def look(t: float, *words: tuple[str, str], part: Part = Part.DATABASE, alone: str = "", answered: bool = True) -> Look:
+    return Look(
+        t=t,
+        accused=frozenset((vantage, site, str(part)) for vantage, site in words),
+        suspecting_themselves=frozenset(filter(None, [alone])),
+        answered=answered,
+    )
+
+
+def test_one_accuser_is_an_accusation_two_are_an_agreement() -> None:
+    """Each is counted when it begins and measured to the first look without it."""
+    both = (("aws", "azure"), ("gcp", "azure"))
+    seen = nearness([look(0), look(1, both[0]), look(2, *both), look(2.5, *both), look(3, both[1]), look(4), look(5, both[0])])
+    assert seen.accusations == {"database": 3}
+    assert (seen.agreements, seen.longest_agreement_s, seen.longest_accusation_s) == (1, 1.0, 2.0)
+
+
+def test_agreement_is_about_one_database_and_counts_voices_that_count() -> None:
+    """Two accusers of two sites, of an edge, or one of them suspecting itself, agree on nothing that leads to a failover."""
+    two = (("aws", "azure"), ("gcp", "azure"))
+    looks = [look(0, ("aws", "azure"), ("gcp", "aws")), look(1, *two, part=Part.EDGE), look(2, *two, alone="gcp")]
+    seen = nearness(looks)
+    assert (seen.agreements, seen.self_suspicions) == (0, 1)
+
+
+def test_what_etcd_did_not_answer_is_unknown() -> None:
+    """A gap ends what was going on and is counted as such, so it cannot lengthen an agreement nobody saw."""
+    two = (("aws", "azure"), ("gcp", "azure"))
+    seen = nearness([look(0, *two), look(1, answered=False), look(9, *two), look(9.5)])
+    assert (seen.unanswered, seen.agreements, seen.longest_agreement_s) == (1, 2, 1.0)
+
+
+CALM = Aftermath(reconciliation=reconciliation(), writer_after="azure", epoch_after=1, etcd_disagreeing=())
+
+
+def booked(**changes: Any) -> Callable[[Aftermath], Aftermath]:
+    """Change the reconciliation."""
+    return lambda found: replace(found, reconciliation=replace(found.reconciliation, **changes))
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        lambda found: replace(found, epoch_after=2),
+        lambda found: replace(found, epoch_after=None),
+        lambda found: replace(found, etcd_disagreeing=("gcp",)),
+        lambda found: replace(found, fallen=("controller-gcp at 3.0 s with 1: panic",)),
+        booked(lost=1),
+        booked(duplicated=1),
+        booked(acknowledged=0),
+        booked(unresolved=4000),
+        booked(declined=900),
+        booked(digests={"aws": "a", "gcp": "b"}),
+        booked(findings=(Finding(fault=Fault.UNBALANCED, site="aws", subject="x", detail="y"),)),
+        booked(defects=("bound",)),
+    ],
+)
+def test_calm_is_broken_by_whatever_every_run_is_judged_by(worse: Callable[[Aftermath], Aftermath]) -> None:
+    """Each alone; the control is a calm run."""
+    assert broken_calm(epoch_before=1, claimed={"grow": 1}, aftermath=CALM) == ()
+    assert len(broken_calm(epoch_before=1, claimed={"grow": 1}, aftermath=worse(CALM))) == 1
+
+
+@pytest.mark.parametrize("kind", ["failover", "switchover"])
+def test_a_claimed_move_breaks_calm_though_it_was_undone(kind: str) -> None:
+    """The epoch alone would not show a plan that gave the reign back."""
+    assert len(broken_calm(epoch_before=1, claimed={kind: 1}, aftermath=CALM)) == 1
+
+
+def test_a_payment_is_timed_from_its_offer() -> None:
+    """Four attempts of a second each and a quick fifth are four seconds and more, not a tenth; what was never paid is infinite."""
+
+    def wish(key: str, t: float) -> Offered:
+        return Offered(key=key, device=1, name="n", debtor="d", creditor="c", amount=1, currency="EUR", t=t)
+
+    def paid(key: str, t: float, attempt: int = 1) -> Acknowledged:
+        return Acknowledged(key=key, attempt=attempt, payment="p", epoch=1, site="aws", status=201, latency=0.1, t=t)
+
+    lines: list[Line] = [wish("slow", 10.0), paid("slow", 14.3, attempt=5), paid("slow", 20.0, attempt=6)]
+    assert waited(lines).max == pytest.approx(4.3)
+    quick: list[Line] = [line for n in range(3) for line in (wish(f"{n}", 1.0), paid(f"{n}", 1.1))]
+    found = waited([*quick, wish("never", 1.0)])
+    assert (found.p50, found.max, found.never) == (pytest.approx(0.1), None, 1)
+
+
+class Victim:
+    """A process whose stopping takes a while, as that of a tree does."""
+
+    def __init__(self, *, alive: bool = True) -> None:
+        self.alive, self.frozen, self.stops = alive, False, 0
+        self.stopping, self.go_on = threading.Event(), threading.Event()
+
+    def freeze(self) -> None:
+        self.stopping.set()
+        assert self.go_on.wait(5)
+        self.frozen = True
+        self.stops += 1
+
+    def thaw(self) -> None:
+        self.frozen = False
+
+
+async def at_once(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+async def ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_pause_that_is_cancelled_half_way_leaves_nobody_stopped() -> None:
+    """The noise ends while a thread is still stopping the process."""
+    victim = Victim()
+    task = asyncio.create_task(pause_now_and_then(lambda: victim, lambda: None, random.Random(1), at_once))
+    await asyncio.to_thread(victim.stopping.wait, 5)
+    task.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    victim.go_on.set()
+    await asyncio.gather(task, return_exceptions=True)
+    assert victim.stops == 1
+    assert not victim.frozen
+
+
+async def test_the_process_that_runs_is_the_one_that_pauses() -> None:
+    """After a restart the new one is stopped; one that has ended is not counted as paused."""
+    dead, new, pauses = Victim(alive=False), Victim(), asyncio.Event()
+    new.go_on.set()
+    found = iter([dead, *[new] * 1000])
+    task = asyncio.create_task(pause_now_and_then(lambda: next(found), pauses.set, random.Random(1), at_once))
+    async with asyncio.timeout(5):
+        await pauses.wait()
+    await ended(task)
+    assert (dead.stops, new.stops >= 1, new.frozen) == (0, True, False)
+
+
+def test_claims_are_counted_by_kind() -> None:
+    """Only claims: decisions not to act are none."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    entries = [
+        JournalEntry(sequence=number, at=at, actor="aws", kind=kind, body={"plan_kind": plan})
+        for number, (kind, plan) in enumerate(
+            [("claim", "failover"), ("decision", "failover"), ("claim", "grow"), ("claim", "grow")]
+        )
+    ]
+    assert claims(entries) == {"failover": 1, "grow": 2}
