@@ -20,7 +20,7 @@ import aiohttp
 import uvloop
 
 from lab.load_payer import Device, Manners, NoReplyError, Payer, Post, Reply, Route
-from lab.load_schedule import Offer, offers
+from lab.load_schedule import Offer, first_share, offers
 from lab.load_settings import Settings
 from lab.load_stats import Stats, publish
 from lab.record import Defect, Line, Record
@@ -57,7 +57,7 @@ class Load:
             Device(
                 number=number,
                 name=settings.names[number % len(settings.names)],
-                resolver=StubResolver(ask, time.monotonic),
+                resolver=StubResolver(ask, time.monotonic, first_share=first_share(settings.run, settings.seed, number)),
                 chance=random.Random(f"{settings.seed}/{number}"),
             )
             for number in range(settings.devices)
@@ -112,7 +112,6 @@ class Load:
         return offers(
             run=settings.run,
             rate=settings.rate,
-            spacing=settings.spacing,
             devices=settings.devices,
             accounts=settings.accounts,
             largest=settings.largest_amount,

@@ -3,15 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import count
-
-
-class Spacing(StrEnum):
-    """How offers follow each other."""
-
-    EVEN = "even"
-    POISSON = "poisson"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,26 +19,31 @@ class Offer:
     amount: int
 
 
-def offers(
-    *, run: str, rate: float, spacing: Spacing, devices: int, accounts: Sequence[str], largest: int, seed: int
-) -> Iterator[Offer]:
-    """Offers without end, `rate` a second on average, from devices in turn; the same seed gives the same offers.
+def offers(*, run: str, rate: float, devices: int, accounts: Sequence[str], largest: int, seed: int) -> Iterator[Offer]:
+    """Offers without end, `rate` a second, evenly, from devices in turn; the same seed gives the same offers.
 
     `largest` is the largest amount in minor units. At least two accounts.
     """
     chance = random.Random(seed)
-    due = 0.0
     for number in count():
         debtor, creditor = chance.sample(accounts, 2)
         yield Offer(
-            due=due,
+            due=number / rate,
             key=f"{run}-{number}",
             device=number % devices,
             debtor=debtor,
             creditor=creditor,
             amount=chance.randint(1, largest),
         )
-        due = (number + 1) / rate if spacing is Spacing.EVEN else due + chance.expovariate(rate)
+
+
+def first_share(run: str, seed: int, device: int) -> float:
+    """Share of its TTL that is left of a device's first cached answer: uniform over the devices, the same for the same run and seed.
+
+    All devices first resolve within half a second. Were their caches as old as that, every client of a long TTL would find the new
+    site in one moment, TTL less calm after the fault, and the spread that is measured would be the lab's own.
+    """
+    return random.Random(f"{run}/{seed}/{device}/cache").random()
 
 
 def backoff(attempt: int, retry_after: float | None, chance: random.Random, *, first: float, longest: float) -> float:

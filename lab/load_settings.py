@@ -5,8 +5,6 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lab.load_schedule import Spacing
-
 
 class RouteSettings(BaseModel):
     """Where an address leads: the client link of one site."""
@@ -39,7 +37,6 @@ class Settings(BaseModel):
     largest_amount: int = Field(default=1000, ge=1)
     rate: float = Field(default=100, gt=0)
     """Payments offered a second."""
-    spacing: Spacing = Spacing.EVEN
     devices: int = Field(default=50, ge=1)
     seed: int = 1
     duration: float | None = Field(default=None, gt=0)

@@ -3,8 +3,10 @@
 It keeps an answer until its TTL is over, however bad the address has turned out, because no stub knows what an application made
 of it. It asks again only then. Nothing is served beyond the TTL: that is systemd-resolved's default (StaleRetentionSec=0) and
 glibc keeps nothing at all; recursive resolvers that serve stale answers (RFC 8767) are not modelled, nor are those that stretch
-TTLs. A query without an answer is sent again with longer patience each time; after the last the lookup fails, and a next one
-starts anew. TTLs are counted on the monotonic clock that is passed in.
+TTLs. The first answer of each name may be kept for a share of its TTL only, as if it had been asked for earlier: devices in the
+field did not all resolve in the second in which a measurement began. A query without an answer is sent again with longer
+patience each time; after the last the lookup fails, and a next one starts anew. TTLs are counted on the monotonic clock that is
+passed in.
 """
 
 import asyncio
@@ -41,8 +43,11 @@ Ask = Callable[[str, float], Awaitable[Answer]]
 class StubResolver:
     """One device's view of the names it pays through."""
 
-    def __init__(self, ask: Ask, monotonic: Callable[[], float], patience: Sequence[float] = PATIENCE) -> None:
-        self._ask, self._monotonic, self._patience = ask, monotonic, tuple(patience)
+    def __init__(
+        self, ask: Ask, monotonic: Callable[[], float], patience: Sequence[float] = PATIENCE, *, first_share: float = 1.0
+    ) -> None:
+        """`first_share` of its TTL is left of the first answer of each name."""
+        self._ask, self._monotonic, self._patience, self._first_share = ask, monotonic, tuple(patience), first_share
         self._kept: dict[str, tuple[Answer, float]] = {}
         self._lookups: dict[str, asyncio.Task[Answer]] = {}
 
@@ -70,7 +75,8 @@ class StubResolver:
                 answer = await self._ask(name, patience)
             except UnresolvedError:
                 continue
-            self._kept[name] = (answer, self._monotonic() + answer.ttl)
+            share = 1.0 if name in self._kept else self._first_share
+            self._kept[name] = (answer, self._monotonic() + share * answer.ttl)
             return answer
         raise UnresolvedError(f"{name}: no answer in {len(self._patience)} tries")
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from lab.load import Load
 from lab.load_payer import ATTEMPTS_AT_ONCE, Device, Manners, NoReplyError, Payer, Reply, Route, judge
-from lab.load_schedule import Offer, Spacing, backoff, offers
+from lab.load_schedule import Offer, backoff, first_share, offers
 from lab.load_settings import Settings
 from lab.load_stats import Stats
 from lab.record import Acknowledged, Attempted, Declined, Defect, Failed, Line, Offered, Record, Unresolved, read_record
@@ -199,21 +199,29 @@ def test_pauses_are_bounded_and_honour_retry_after(attempt: int, retry_after: fl
     assert pause >= (min(0.5, 0.1 * 2 ** (attempt - 1)) / 2 if retry_after is None else retry_after)
 
 
-def schedule(spacing: Spacing, count: int, seed: int = 1) -> list[Offer]:
-    found = offers(run="r", rate=100, spacing=spacing, devices=5, accounts=ACCOUNTS, largest=9, seed=seed)
+def schedule(count: int, seed: int = 1) -> list[Offer]:
+    found = offers(run="r", rate=100, devices=5, accounts=ACCOUNTS, largest=9, seed=seed)
     return list(islice(found, count))
 
 
-@pytest.mark.parametrize("spacing", list(Spacing))
-def test_the_schedule_is_fixed_before_anything_is_answered(spacing: Spacing) -> None:
+def test_the_schedule_is_fixed_before_anything_is_answered() -> None:
     """The same seed offers the same payments at the same moments, at the rate that was asked for, each under its own key."""
-    first = schedule(spacing, 5000)
-    assert first == schedule(spacing, 5000)
-    assert first != schedule(spacing, 5000, seed=2)
-    assert first[-1].due == pytest.approx(50, rel=0.05)
+    first = schedule(5000)
+    assert first == schedule(5000)
+    assert first != schedule(5000, seed=2)
+    assert first[-1].due == pytest.approx(49.99)
     assert len({offer.key for offer in first}) == 5000
     assert all(offer.debtor != offer.creditor for offer in first)
     assert {offer.device for offer in first} == set(range(5))
+
+
+def test_caches_are_of_every_age_and_the_same_for_the_same_seed() -> None:
+    """A fault meets caches that have anything from all to nothing of their TTL left."""
+    shares = [first_share("r", 1, device) for device in range(400)]
+    assert shares == [first_share("r", 1, device) for device in range(400)]
+    assert [sum(low <= share < low + 0.25 for share in shares) for low in (0, 0.25, 0.5, 0.75)] == pytest.approx(
+        [100] * 4, rel=0.3
+    )
 
 
 def settings(tmp_path: Path, **more: object) -> Settings:

@@ -47,6 +47,17 @@ async def test_an_answer_is_kept_until_its_ttl_ends_and_not_longer() -> None:
     assert await resolver.address("pay") == "192.0.2.2"
 
 
+async def test_only_the_first_answer_is_kept_shorter() -> None:
+    """Caches in the field have different ages; from the second answer on every device keeps the whole TTL."""
+    authority = Authority([answer("192.0.2.1", 30.0), answer("192.0.2.2", 30.0), answer("192.0.2.3", 30.0)])
+    resolver = StubResolver(authority.ask, authority.monotonic, first_share=0.25)
+    seen = []
+    for moment in (0.0, 7.4, 7.5, 37.4, 37.5):
+        authority.now = moment
+        seen.append((await resolver.address("pay"))[-1])
+    assert seen == ["1", "1", "2", "2", "3"]
+
+
 async def test_payments_at_the_same_time_share_one_lookup() -> None:
     """A device asks once, however many of its payments wait; one that gives up does not end it for the others."""
     authority = Authority([answer("192.0.2.1")])
