@@ -16,17 +16,22 @@ from controller.coordination.freshness import Sighting, fresh, look
 from controller.core.claims import claim
 from controller.core.decide import Decision, State, decide
 from controller.core.explain import DECISION, explain_decision, record
-from controller.core.limits import AutomaticFailover, merged, recalled
-from controller.core.model import Observation, Site, Snapshot
+from controller.core.limits import merged, recalled
+from controller.core.model import Epoch, Observation, Site, Snapshot, Token
 from controller.core.policy import Moment, Policy
-from controller.core.proposals import TakeOver
+from controller.core.proposals import GiveUp, TakeOver
 from controller.errors import LostOwnership, TrimaranError
 from controller.execute import Executor
 from controller.observe import Observer, changed, running
 from controller.ports import Clock, Control, Coordination, Draft
 
+PAGE = 200
+"""Journal entries that one tick reads at most, so that a long past holds back no other tick."""
+
 CLAIM = "claim"
 """Kind of the journal entry that a claimed proposal leaves."""
+
+_KINDS = {TakeOver: "takeover", GiveUp: "plan.done"}
 
 log = structlog.get_logger()
 
@@ -56,9 +61,14 @@ class Loop:
     interval: timedelta = timedelta(milliseconds=100)
     view: View | None = None
     _state: State = field(default_factory=State)
-    _seeded: bool = False
+    _read_to: int = 0
+    """Last journal entry from which the past was recalled."""
+    _known_epoch: Epoch | None = None
+    """Epoch up to which every automatic failover is remembered."""
     _sightings: Mapping[Site, Sighting] = field(default_factory=dict)
     _work: asyncio.Task[None] | None = None
+    _carrying: Token | None = None
+    """Token of the plan that `_work` carries out."""
     _published: Observation | None = None
     _published_at: timedelta = timedelta(0)
 
@@ -84,7 +94,8 @@ class Loop:
         control = await self._observe()
         if control is None:
             return
-        await self._remember()
+        if not await self._remember(control):
+            return
         snapshot = self._snapshot(control)
         moment = Moment(wall=self.clock.now(), monotonic=self.clock.monotonic())
         decision = decide(self._state, snapshot, running(control), control.requests, self.policy, moment)
@@ -118,17 +129,21 @@ class Loop:
         heard = fresh(self._sightings, self.clock.monotonic())
         return self.observer.snapshot(self.observer.observe(), control.posture, heard, majority=True)
 
-    async def _remember(self) -> None:
-        """Once after the start: automatic failovers of the past, or a restarted controller would forget how often it moved."""
-        if self._seeded:
-            return
-        past: tuple[AutomaticFailover, ...] = ()
-        after = 0
-        while entries := await self.coordination.journal(self.service, after):
-            after = entries[-1].sequence
-            past = merged(past, recalled(entries))
-        self._state = State(failovers=merged(self._state.failovers, past))
-        self._seeded = True
+    async def _remember(self, control: Control) -> bool:
+        """Is every automatic failover up to this epoch known here? If not, read a page of the journal on; nothing is decided meanwhile.
+
+        A controller that was cut off while the others moved the writer would think that none had moved, and a restarted one
+        too: the second automatic failover within the window, by the one who did not see the first.
+        """
+        if self._known_epoch == control.posture.epoch:
+            return True
+        entries = await self.coordination.journal(self.service, self._read_to, PAGE)
+        self._state = replace(self._state, failovers=merged(self._state.failovers, recalled(entries)))
+        self._read_to = entries[-1].sequence if entries else self._read_to
+        if len(entries) == PAGE:
+            return False
+        self._known_epoch = control.posture.epoch
+        return True
 
     async def _record(self, control: Control, decision: Decision) -> Control | None:
         """Claim what was decided and journal why, in one write; or journal a decision not to act, when it is news. None: another
@@ -139,9 +154,9 @@ class Loop:
                 if not drafts:
                     return control
                 return await self.coordination.commit(control, settle_request=decision.request, journal=drafts)
-            claimed = claim(decision.proposal, control.posture, by=self.controller, at=self.clock.now())
+            claimed = claim(decision.proposal, control.posture, by=self.controller, at=self.clock.now(), running=control.plan)
             entry = {**claimed.entry, "request": decision.request or ""}
-            kind = "takeover" if isinstance(decision.proposal, TakeOver) else CLAIM
+            kind = _KINDS.get(type(decision.proposal), CLAIM)
             log.info("claim", service=self.service, said=explain_decision(decision))
             return await self.coordination.commit(
                 control,
@@ -156,13 +171,17 @@ class Loop:
             return None
 
     def _execute(self, control: Control) -> None:
-        """Carry the plan on when it is ours and nobody here is at it."""
-        owner = control.ownership
-        ours = owner is not None and (owner.controller, owner.session) == (
-            self.controller,
-            control.sessions.get(self.controller),
-        )
-        if control.plan is not None and ours and (self._work is None or self._work.done()):
+        """Carry the plan on when it is ours and nobody here is at it. What was carried before is left at once: a failover that waited for
+        the copy of the return it replaced would wait ten minutes."""
+        owner, mine = control.ownership, (self.controller, control.sessions.get(self.controller))
+        ours = control.plan is not None and owner is not None and (owner.controller, owner.session) == mine
+        token = owner.token if owner is not None and ours else None
+        if self._work is not None and not self._work.done():
+            if token == self._carrying:
+                return
+            self._work.cancel()
+        self._work, self._carrying = None, token
+        if control.plan is not None and token is not None:
             self._work = asyncio.create_task(self._carry(control), name=f"plan {control.plan.id}")
 
     async def _carry(self, control: Control) -> None:

@@ -17,13 +17,17 @@ class Sighting:
 
     observation: Observation
     changed: timedelta | None
-    """Reader's monotonic time. None: seen, and never seen to change."""
+    """Reader's monotonic time since when it has been so, at the earliest. None: seen, and never seen to change."""
+    looked: timedelta
+    """When it was seen last."""
 
 
 def look(before: Mapping[Site, Sighting], observations: Mapping[Site, Observation], now: timedelta) -> Mapping[Site, Sighting]:
     """What this reader remembers after one more read; a vantage that is gone from etcd is forgotten.
 
-    A sequence that went backwards is a change too: the vantage restarted.
+    A sequence that went backwards is a change too: the vantage restarted. A change is dated from the look before it, because it may have
+    happened right after that one: this reader was cut off for a minute, meets what a vantage wrote before it died in that minute, and
+    would count a dead vantage's word as said just now.
     """
     return {site: _seen(before.get(site), observation, now) for site, observation in observations.items()}
 
@@ -43,6 +47,6 @@ def fresh(sightings: Mapping[Site, Sighting], now: timedelta) -> Mapping[Site, A
 
 def _seen(before: Sighting | None, observation: Observation, now: timedelta) -> Sighting:
     if before is None:
-        return Sighting(observation=observation, changed=None)
-    changed = before.changed if observation.sequence == before.observation.sequence else now
-    return Sighting(observation=observation, changed=changed)
+        return Sighting(observation=observation, changed=None, looked=now)
+    changed = before.changed if observation.sequence == before.observation.sequence else before.looked
+    return Sighting(observation=observation, changed=changed, looked=now)

@@ -6,7 +6,7 @@ from dataclasses import replace as changed
 
 from controller.coordination.change import Change, stamp
 from controller.coordination.codec import encode
-from controller.coordination.layout import Keys
+from controller.coordination.layout import Keys, session_key
 from controller.coordination.reading import unfinished
 from controller.coordination.records import Owner
 from controller.coordination.transaction import ABSENT, Put, Remove
@@ -47,7 +47,9 @@ class Wish:
         return Change(
             keys=self.keys,
             actor=self.controller,
-            unchanged={key: self.known.revisions.get(key, ABSENT) for key in self._rests_on()} | dict(self.announcement),
+            unchanged={key: self.known.revisions.get(key, ABSENT) for key in self._rests_on()}
+            | self._gone()
+            | dict(self.announcement),
             writes=self._writes(),
             drafts=self.journal,
             stamp=stamp(
@@ -74,6 +76,14 @@ class Wish:
         keys = self.keys
         request = () if self.settle_request is None else (self._waiting_request(self.settle_request),)
         return (keys.posture, keys.plan, keys.owner, *request)
+
+    def _gone(self) -> dict[str, int]:
+        """A take that rests on the owner's session being gone compares just that: the sessions are read beside the plan, not in the same
+        moment, and an owner that came and claimed in between would lose its plan while it lives."""
+        owner = self.known.ownership
+        if not self.take or owner is None or owner.controller in {self.controller, *self.known.sessions}:
+            return {}
+        return {session_key(owner.controller): ABSENT}
 
     def _writes(self) -> tuple[Put | Remove, ...]:
         keys, writes = self.keys, list[Put | Remove]()

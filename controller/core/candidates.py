@@ -3,6 +3,8 @@
 Invariant (`no-loss`): whoever wins holds every payment that any earlier reign acknowledged. Two kinds of proof are enough:
   1. every member of the must-cut set was cut and read; any one of them may have acknowledged, so the highest position has it all
      (R + W > N). Worthless while the set holds the writer itself: then only the writer's own disk is known to be complete.
+     Members that an operator waived by name are not waited for; when none of the others has a position of this reign, the best of
+     what they have is taken. That may lose payments, which is what the operator accepted on the record.
   2. the fenced and drained writer itself answers: its own log is complete, and so is every follower it saw confirm its last byte.
 """
 
@@ -57,12 +59,22 @@ def _by_every_member(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
         and (position.publisher, position.epoch) == (posture.writer, posture.reign)
         and position.lsn > 0
     ]
+    if not usable and plan.waived:
+        return _by_waiver(plan, posture)
     best = max((position.lsn for position in usable), default=None)
     return tuple(
         Candidate(site=position.site, proof="every member was cut; none stands higher")
         for position in usable
         if position.lsn == best
     )
+
+
+def _by_waiver(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
+    """The winner of the last election died before a sibling had applied anything of its reign, and an operator left it uncut: whoever
+    came furthest of the others wins. Without this the waived plan would wait for ever, and nobody could pay again."""
+    left = [position for position in plan.positions if position.site in posture.must_cut - plan.waived]
+    best = max(left, key=lambda position: (position.epoch, position.lsn), default=None)
+    return (Candidate(site=best.site, proof=f"{', '.join(sorted(plan.waived))} waived by an operator"),) if best else ()
 
 
 def _by_fenced_writer(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:

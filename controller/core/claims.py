@@ -11,10 +11,11 @@ from typing import assert_never
 
 from controller.core.model import Posture
 from controller.core.phases import first_phase
-from controller.core.plans import Plan
+from controller.core.plans import Phase, Plan
 from controller.core.proposals import (
     DrainOnly,
     Failover,
+    GiveUp,
     Grow,
     Proposal,
     Return,
@@ -47,8 +48,10 @@ class Claim:
     """Body of the journal entry."""
 
 
-def claim(proposal: Proposal, posture: Posture, *, by: str, at: datetime) -> Claim:
-    """Everything a proposal changes when it is claimed by this controller, at this wall-clock time."""
+def claim(proposal: Proposal, posture: Posture, *, by: str, at: datetime, running: Plan | None = None) -> Claim:
+    """Everything a proposal changes when it is claimed by this controller, at this wall-clock time. `running` is the plan under
+    way: a new plan replaces it, and a drain beside it changes the posture alone, so that the caretaker tells the authorities and the
+    plan goes on."""
     match proposal:
         case SetPause(pause=pause):
             return _posture_only(proposal, replace(posture, pause=pause))
@@ -56,10 +59,16 @@ def claim(proposal: Proposal, posture: Posture, *, by: str, at: datetime) -> Cla
             return _posture_only(proposal, replace(posture, mode=mode))
         case TakeOver(plan=plan):
             return Claim(posture=None, plan=plan, takes=True, entry=_entry(proposal, plan))
+        case GiveUp(plan=plan):
+            ended = replace(plan, phase=Phase.DONE)
+            return Claim(posture=None, plan=ended, takes=True, entry=_entry(proposal, plan))
+        case DrainOnly(weights=weights) if running is not None:
+            return _posture_only(proposal, replace(posture, weights=weights))
         case Failover() | Switchover() | DrainOnly() | Shrink() | Grow() | Return() | SettleUp():
             plan = _plan(proposal, posture, by=by, at=at)
             wanted = replace(posture, epoch=max(posture.epoch, plan.epoch), weights=plan.weights or posture.weights)
-            return Claim(posture=wanted if wanted != posture else None, plan=plan, takes=True, entry=_entry(proposal, plan))
+            entry = {**_entry(proposal, plan), "replaces": running.id if running else ""}
+            return Claim(posture=wanted if wanted != posture else None, plan=plan, takes=True, entry=entry)
         case _:
             assert_never(proposal)
 
@@ -83,8 +92,9 @@ def _plan(proposal: Proposal, posture: Posture, *, by: str, at: datetime) -> Pla
     )
 
 
-def _posture_only(proposal: SetPause | SetMode, posture: Posture) -> Claim:
-    entry = {"sentence": f"{sentence(proposal)}: {proposal.because} ({proposal.by})"}
+def _posture_only(proposal: SetPause | SetMode | DrainOnly, posture: Posture) -> Claim:
+    asked = f" ({proposal.by})" if proposal.by else ""
+    entry = {"sentence": f"{sentence(proposal)}: {proposal.because}{asked}"}
     return Claim(posture=posture, plan=None, takes=False, entry=entry)
 
 

@@ -16,9 +16,10 @@ from controller.core.limits import AutomaticFailover, remembered
 from controller.core.model import Health, Part, Reason, Snapshot, Trigger, Verdict
 from controller.core.plans import PlanKind
 from controller.core.policy import Moment, Policy
-from controller.core.proposals import Asked, DrainOnly, Failover, Proposal, Running, TakeOver, sentence
+from controller.core.proposals import Asked, DrainOnly, Failover, GiveUp, Proposal, Running, TakeOver, sentence
 from controller.core.reign_guards import unpinned
 from controller.core.requests import read_request
+from controller.core.stalls import PATIENCE, stalled
 from controller.core.steering import returning, wanted_weights, weights_without
 from controller.core.upkeep import patience, repairs
 
@@ -97,20 +98,33 @@ def _answer(state: State, asked: Asked, seen: Circumstances, evidence: tuple[Rea
 
 def _needs(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Proposal, ...]:
     """Everything that ought to be done, most urgent first; the guards say which of it may be."""
-    running = seen.running
     needs: list[Proposal] = []
     if failover := _failover(seen, held):
         needs.append(failover)
-    if running is not None:
-        if not running.owner_alive:
-            needs.append(TakeOver(plan=running.plan, because=f"{running.owner or 'its owner'} is gone"))
-        return tuple(needs)
+    if seen.running is not None:
+        return (*needs, *_beside(seen.running, seen, held))
     restore = frozenset(site for site in returning(seen) if _ripe(f"restore {site}", seen, held))
     weights = wanted_weights(seen, restore)
     if weights != seen.posture.weights:
         because = f"healthy again: {', '.join(sorted(restore))}" if restore else "an edge is failing"
         needs.append(DrainOnly(weights=weights, trigger=Trigger.AUTOMATIC, because=because))
     needs.extend(repair for repair in repairs(seen) if _ripe(sentence(repair), seen, held))
+    return tuple(needs)
+
+
+def _beside(running: Running, seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Proposal, ...]:
+    """What ought to be done while a plan is under way: carry it on when its owner cannot, end it when its subject is failing, and drain
+    what fails meanwhile. Traffic does not return to anybody before the plan is done."""
+    plan, needs = running.plan, list[Proposal]()
+    if not running.owner_alive:
+        needs.append(TakeOver(plan=plan, because=f"{running.owner or 'its owner'} is gone"))
+    elif (stall := stalled(seen)) and _held_for(stall, seen, held) >= PATIENCE * seen.policy.dwell:
+        needs.append(TakeOver(plan=plan, because=f"{running.owner} gets nowhere: {stall}"))
+    if plan.kind is PlanKind.RETURN and plan.subject is not None and seen.database(plan.subject) is Health.FAILING:
+        needs.append(GiveUp(plan=plan, because=f"{plan.subject} is failing"))
+    weights = wanted_weights(seen, frozenset())
+    if weights != seen.posture.weights:
+        needs.append(DrainOnly(weights=weights, trigger=Trigger.AUTOMATIC, because="an edge is failing"))
     return tuple(needs)
 
 
@@ -139,6 +153,8 @@ def _conditions(seen: Circumstances) -> frozenset[str]:
     seen a moment before its end, is no reason to begin again what it has just finished."""
     writer = seen.posture.writer
     found = {f"unpinned {writer}"} if unpinned(writer, seen) else set()
+    if stall := stalled(seen):
+        found.add(stall)
     if seen.running is None:
         found |= {sentence(repair) for repair in repairs(seen)} | {f"restore {site}" for site in returning(seen)}
     return frozenset(found)
@@ -187,7 +203,7 @@ def _waiting(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Reason
             way_out="Nothing to do; it follows by itself.",
         )
         for name in held
-        if not _ripe(name, seen, held)
+        if not _ripe(name, seen, held) and name != stalled(seen)
     )
     return dwelling if seen.database(writer) is Health.FAILING else (lost, *dwelling)
 

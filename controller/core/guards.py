@@ -25,7 +25,9 @@ from controller.core.limits import allowed_again, within_window
 from controller.core.model import Health, Mode, Reason, Site, Trigger, Verdict
 from controller.core.plans import Plan, PlanKind
 from controller.core.proposals import (
+    DrainOnly,
     Failover,
+    GiveUp,
     Grow,
     Proposal,
     Return,
@@ -38,6 +40,7 @@ from controller.core.proposals import (
     weights_of,
 )
 from controller.core.reign_guards import epoch_monotone, exactly_one_writer, no_surprise_return, provable_durability
+from controller.core.stalls import stalled
 
 Guard = Callable[[Proposal, Circumstances], Reason]
 
@@ -53,7 +56,7 @@ CLAIMING = frozenset({PlanKind.FAILOVER, PlanKind.SWITCHOVER})
 def mode(proposal: Proposal, now: Circumstances) -> Reason:
     """The mode says how much happens without a person; a plan that has begun is finished in every mode."""
     present = now.posture.mode
-    if trigger_of(proposal) is Trigger.OPERATOR or isinstance(proposal, TakeOver):
+    if trigger_of(proposal) is Trigger.OPERATOR or isinstance(proposal, TakeOver | GiveUp):
         return allowed("mode", str(present), "asked for by an operator, or begun already")
     if present is Mode.AUTOMATIC or (present is Mode.TRAFFIC_ONLY and not isinstance(proposal, Failover)):
         return allowed("mode", str(present), "leaves this to automation")
@@ -68,7 +71,7 @@ def pause(proposal: Proposal, now: Circumstances) -> Reason:
     paused = now.posture.pause
     if paused is None or (paused.until is not None and paused.until <= now.now.wall):
         return allowed("pause", "not paused", "not paused")
-    if trigger_of(proposal) is Trigger.OPERATOR or isinstance(proposal, TakeOver):
+    if trigger_of(proposal) is Trigger.OPERATOR or isinstance(proposal, TakeOver | GiveUp):
         return allowed("pause", f"paused by {paused.by}", "asked for by an operator, or begun already")
     until = paused.until.isoformat() if paused.until else "resumed"
     return refused("pause", f"paused by {paused.by} until {until}: {paused.reason}", "not paused", "Resume, or do it by hand.")
@@ -94,7 +97,8 @@ def quorum_or_hold(proposal: Proposal, now: Circumstances) -> Reason:
 
 
 def one_plan(proposal: Proposal, now: Circumstances) -> Reason:
-    """One plan at a time. A new claim may replace upkeep and steering; a claim under way gives way only to a failover.
+    """One plan at a time. A new claim may replace upkeep and steering; a claim under way gives way only to a failover. A drain may be
+    decided beside a plan that has no traffic to move: sites die while a copy runs for an hour, too.
 
     A half-done failover is not replaced by a switchover: A is failing and B is being elected; a switchover to C would wait for
     followers of a writer that is gone.
@@ -104,9 +108,13 @@ def one_plan(proposal: Proposal, now: Circumstances) -> Reason:
     plan = now.running.plan
     value = f"{plan.kind} {plan.id} in phase {plan.phase}"
     if isinstance(proposal, TakeOver):
-        if proposal.plan.id == plan.id and not now.running.owner_alive:
-            return allowed("one-plan", value, "its owner is gone")
+        if proposal.plan.id == plan.id and (not now.running.owner_alive or stalled(now)):
+            return allowed("one-plan", value, "its owner is gone, or gets nowhere")
         return refused("one-plan", value, "a plan without a living owner", "Let its owner finish.")
+    if isinstance(proposal, GiveUp):
+        return allowed("one-plan", value, "the plan to be given up")
+    if isinstance(proposal, DrainOnly) and (plan.weights is None or plan.steered):
+        return allowed("one-plan", value, "a plan that has no traffic to move")
     if isinstance(proposal, Failover) and _repeats(proposal, plan):
         way_out = "Wait; or name the members it cannot cut, to leave them uncut (--waive)."
         return refused("one-plan", value, f"no failover from {proposal.site} under way", way_out)

@@ -83,7 +83,15 @@ class SettleUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeOver:
-    """Go on with a plan whose owner is gone, where the journal stands."""
+    """Go on with a plan whose owner is gone, or stands still and need not, where the journal stands."""
+
+    plan: Plan
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """End a return whose node is failing again, so that nothing waits behind it; upkeep begins anew when the node is well."""
 
     plan: Plan
     because: str
@@ -107,7 +115,7 @@ class SetMode:
     by: str
 
 
-Proposal = Failover | Switchover | DrainOnly | Shrink | Grow | Return | SettleUp | TakeOver | SetPause | SetMode
+Proposal = Failover | Switchover | DrainOnly | Shrink | Grow | Return | SettleUp | TakeOver | GiveUp | SetPause | SetMode
 
 
 class Asked(Protocol):
@@ -165,7 +173,7 @@ def plan_kind(proposal: Proposal) -> PlanKind | None:
             return PlanKind.RETURN
         case SettleUp():
             return PlanKind.SETTLE
-        case TakeOver() | SetPause() | SetMode():
+        case TakeOver() | GiveUp() | SetPause() | SetMode():
             return None
         case _:
             assert_never(proposal)
@@ -176,7 +184,7 @@ def trigger_of(proposal: Proposal) -> Trigger:
     match proposal:
         case Failover() | Switchover() | DrainOnly():
             return proposal.trigger
-        case Shrink() | Grow() | Return() | SettleUp() | TakeOver():
+        case Shrink() | Grow() | Return() | SettleUp() | TakeOver() | GiveUp():
             return Trigger.UPKEEP
         case SetPause() | SetMode():
             return Trigger.OPERATOR
@@ -191,7 +199,7 @@ def subject_of(proposal: Proposal) -> Site | None:
             return proposal.site
         case Switchover():
             return proposal.to
-        case TakeOver():
+        case TakeOver() | GiveUp():
             return proposal.plan.subject
         case DrainOnly() | SettleUp() | SetPause() | SetMode():
             return None
@@ -234,6 +242,8 @@ def sentence(proposal: Proposal) -> str:
             return "wait until a follower has confirmed the writer's marker"
         case TakeOver():
             return f"take over plan {proposal.plan.id} ({proposal.plan.kind}) in phase {proposal.plan.phase}"
+        case GiveUp():
+            return f"give up plan {proposal.plan.id} ({proposal.plan.kind}) in phase {proposal.plan.phase}"
         case SetPause():
             return "pause automation" if proposal.pause else "resume automation"
         case SetMode():

@@ -53,8 +53,9 @@ def _leaves_the_writer(proposal: Failover, now: Circumstances) -> Reason:
     candidates = now.posture.must_cut - {writer} - failing - proposal.waived
     if candidates:
         return allowed(guard, f"{names(candidates)} may be elected", "at least one member that can be read")
-    way_out = "Bring a follower back; without one no acknowledged payment can be proven."
-    return refused(guard, "nobody can be elected", "at least one member that can be read", way_out)
+    holding = names(now.posture.must_cut)
+    way_out = f"Bring {holding} back: no other node is proven to hold what was acknowledged."
+    return refused(guard, "nobody can be elected", f"one of {holding} that can be read", way_out)
 
 
 def _reaches_a_member(proposal: Switchover, now: Circumstances) -> Reason:

@@ -226,7 +226,8 @@ class Stage:
         assert verify(journal) is None
         begun = [str(entry.body["plan"]) for entry in journal if entry.kind == "claim" and "plan" in entry.body]
         ended = [str(entry.body["plan"]) for entry in journal if entry.kind == "plan.done"]
-        return (*self.broken((await self.control()).posture.writer), *always_finishes(begun, ended, ()))
+        replaced = [str(entry.body["replaces"]) for entry in journal if entry.body.get("replaces")]
+        return (*self.broken((await self.control()).posture.writer), *always_finishes(begun, ended, replaced))
 
     def broken(self, *writers: Site) -> tuple[Breach, ...]:
         """Promises of the data broken by now, as far as these writers' ledgers tell."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from controller.core.explain import DECISION
 from controller.core.model import Role, Site
+from controller.core.plans import Phase, PlanKind
 from controller.core.policy import Policy
 from controller.loop import CLAIM
 from controller.ports import Control
@@ -211,3 +212,85 @@ async def test_a_restarted_controller_remembers_how_often_it_failed_over() -> No
         await given.live(10)
         assert (await given.stage.control()).posture.reign == 2, "one automatic failover was allowed"
         assert any("velocity" in str(entry.body) for entry in await given.journal(DECISION))
+
+
+async def test_a_failover_does_not_wait_for_the_copy_it_replaces() -> None:
+    """The writer's database dies while the very controller that claims the failover is copying a returning node's ledger."""
+    async with crew(replace(Policy(), automatic_failovers=9)) as given:
+        world = given.stage.world
+        await given.crash(AZURE)
+        await given.live(15)
+        given.heal(AZURE)
+        world.held.add(AZURE)
+        while (await given.stage.control()).plan is None or (await given.stage.control()).plan.phase is not Phase.RESEED:
+            await given.live(0.05)
+        owner = Site((await given.stage.control()).ownership.controller)
+        for site in {AZURE, AWS, GCP} - {owner}:
+            await given.stop(site)
+        if owner is AZURE:
+            given.begin(GCP)
+        else:
+            given.begin(AZURE)
+        await given.live(1)
+        world.crash(AWS)
+        began = given.stage.clock.monotonic()
+        while world.servers[GCP].role is not Role.WRITER:
+            await given.live(0.05)
+        assert given.stage.clock.monotonic() - began < timedelta(seconds=5)
+        world.held.discard(AZURE)
+        await given.live(20)
+        await _kept(given)
+
+
+async def test_a_plan_is_carried_on_by_whoever_reaches_the_node() -> None:
+    """Only the owner's own path to gcp's database is broken: the other controller takes over, and nobody has to be left out."""
+    async with crew() as given:
+        given.hold("cut", GCP)
+        await given.crash(AZURE)
+        owner = await _under_way(given)
+        for site, controller in given.stage.controllers.items():
+            if site != owner:
+                controller.databases[GCP].path.hold_calls.clear()
+        await given.live(4)
+        assert (await given.stage.control()).plan.phase is Phase.CUT
+        await given.live(14)
+        control = await given.stage.control()
+        assert (control.posture.reign, control.plan, control.ownership.controller == owner) == (2, None, False)
+        assert [entry for entry in await given.journal("takeover") if "gets nowhere" in str(entry.body)]
+        await _kept(given)
+
+
+async def test_an_edge_that_dies_during_a_return_is_drained() -> None:
+    """A node comes back, dies again in the middle of its copy, and another site's edge fails: nobody is sent to either of them."""
+    async with crew(replace(Policy(), automatic_failovers=9)) as given:
+        await given.crash(AZURE)
+        await given.live(15)
+        given.heal(AZURE)
+        given.stage.world.held.add(AZURE)
+        while (await given.stage.control()).plan is None or (await given.stage.control()).plan.phase is not Phase.RESEED:
+            await given.live(0.05)
+        given.edges[GCP].behaviour = Behaviour.HANGS
+        await given.live(8)
+        assert (await given.stage.control()).plan.kind is PlanKind.RETURN, "it goes on"
+        assert (await given.stage.control()).posture.weights[GCP] == 0
+        await given.crash(AZURE)
+        await given.live(8)
+        assert PlanKind.RETURN not in {plan.kind for plan in [(await given.stage.control()).plan] if plan}, "it was given up"
+        assert [entry.body["sentence"] for entry in await given.journal("plan.done") if "give up" in str(entry.body)]
+        await _kept(given)
+
+
+async def test_a_controller_that_missed_a_failover_counts_it() -> None:
+    """aws's controller hears nothing of etcd while the writer moves to its own site. Then aws's database dies: within the window that is
+    the second automatic failover, whoever claims it."""
+    async with crew() as given:
+        given.stage.controllers[AWS].link.reachable = False
+        given.stage.world.crash(AZURE)
+        given.edges[AZURE].behaviour = Behaviour.HANGS
+        await given.live(8)
+        assert (await given.stage.control()).posture.reign == 2
+        given.stage.controllers[AWS].link.reachable = True
+        await given.live(6)
+        given.stage.world.crash((await given.stage.control()).posture.writer)
+        await given.live(20)
+        assert (await given.stage.control()).posture.epoch == 2

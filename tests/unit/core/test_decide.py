@@ -132,8 +132,12 @@ def test_the_velocity_memory_is_learned_from_the_plan_under_way() -> None:
 
 
 def test_a_failover_under_way_is_not_started_again() -> None:
-    """While azure is being left, its failing database is no news."""
-    assert decided(replace(DEAD, running=under_way(PlanKind.FAILOVER))).proposal is None
+    """While azure is being left, its failing database is no news; its edge is drained beside the plan unless the plan does that."""
+    beside = decided(replace(DEAD, running=under_way(PlanKind.FAILOVER)))
+    assert isinstance(beside.proposal, DrainOnly)
+    assert isinstance(beside.withheld, Failover | None)
+    steering = decided(replace(DEAD, running=under_way(PlanKind.FAILOVER, weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0})))
+    assert steering.proposal is None
 
 
 def test_a_dead_winner_is_left_too() -> None:

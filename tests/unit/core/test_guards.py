@@ -67,7 +67,7 @@ REFUSED = (
         "one-plan",
         "takeover from a living owner",
         TakeOver(plan=plan(PlanKind.GROW), because=""),
-        World(running=under_way(PlanKind.GROW)),
+        World(vantage=AWS, running=under_way(PlanKind.GROW)),
     ),
     Case("freeze-window", "switchover in a freeze", MOVE, World(policy=FROZEN)),
     Case("freeze-window", "return in a freeze", Return(site=GCP, because=""), World(policy=FROZEN, posture=OUTSIDE)),

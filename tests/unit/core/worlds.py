@@ -167,7 +167,7 @@ def plan(kind: PlanKind, **changes: Any) -> Plan:
 
 def under_way(kind: PlanKind, *, owner_alive: bool = True, **changes: Any) -> Running:
     """A plan under way and its owner."""
-    return Running(plan=plan(kind, **changes), owner="controller-aws", owner_alive=owner_alive)
+    return Running(plan=plan(kind, **changes), owner="aws", owner_alive=owner_alive)
 
 
 DEAD = World(

@@ -1,0 +1,75 @@
+"""A plan whose owner lives and gets nowhere, while this controller reaches every node it needs.
+
+Scenario: azure dies; aws's controller claims the failover, but its own path to gcp's database is broken (a firewall, a wrong password).
+Its edge sees gcp well, so it does not suspect itself, and it tries to cut gcp for ever. gcp's own controller could do it at once; but an
+owner that lives is never replaced, and the only advice left to an operator would be to leave out a healthy member and lose its payments.
+
+Rules for changing this file: a plan that waits for something that takes its time by right is no stall.
+"""
+
+from typing import assert_never
+
+from controller.core.circumstances import Circumstances
+from controller.core.model import Posture, Site
+from controller.core.phases import ready
+from controller.core.plans import Phase, Plan
+from controller.core.steps import (
+    Attach,
+    AwaitConfirmed,
+    CatchUp,
+    Cut,
+    ExportTail,
+    Fence,
+    MarkJoin,
+    Open,
+    Reseed,
+    SetAckSet,
+    Settle,
+    Steer,
+    Step,
+    Verify,
+)
+
+PATIENCE = 3
+"""Dwells for which a plan stands still before another controller tries: longer than any step's own deadline."""
+
+_TAKES_ITS_TIME = frozenset({Phase.RESEED, Phase.CONFIRM})
+"""A copy, and a follower that has to come level."""
+
+
+def stalled(now: Circumstances) -> str:
+    """What stands still in other hands and could move in ours; empty when nothing does. The text changes when the plan moves."""
+    running, posture = now.running, now.posture
+    if running is None or not running.owner_alive or running.owner == now.snapshot.vantage:
+        return ""
+    plan = running.plan
+    needed = nodes_needed(plan, posture)
+    if not needed or any(now.facts(site) is None for site in needed):
+        return ""
+    reached = ", ".join(sorted(needed))
+    return f"{plan.id} stands in phase {plan.phase} with {len(plan.positions)} cut, and {reached} can be reached from here"
+
+
+def nodes_needed(plan: Plan, posture: Posture) -> frozenset[Site]:
+    """Nodes without which the plan cannot move on from where it stands; nobody when it waits for something else."""
+    if plan.phase in _TAKES_ITS_TIME:
+        return frozenset()
+    return frozenset(site for step in ready(plan, posture) for site in _needed(step, posture))
+
+
+def _needed(step: Step, posture: Posture) -> frozenset[Site]:
+    match step:
+        case Cut(site=site):
+            return frozenset({site}) & posture.must_cut  # any other is tried, and never waited for
+        case Open(winner=site) | Fence(site=site):
+            return frozenset({site})
+        case ExportTail(site=site, writer=writer):
+            return frozenset({site, writer})
+        case CatchUp(writer=writer) | Settle(writer=writer) | MarkJoin(writer=writer):
+            return frozenset({writer})
+        case AwaitConfirmed(writer=writer) | SetAckSet(writer=writer):
+            return frozenset({writer})
+        case Attach() | Steer() | Verify() | Reseed():
+            return frozenset()
+        case _:
+            assert_never(step)

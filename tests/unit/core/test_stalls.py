@@ -1,0 +1,78 @@
+"""A plan that stands still in another controller's hands is taken over by one that reaches what it needs, and by nobody else."""
+
+from dataclasses import replace
+
+import pytest
+
+from controller.core.decide import State
+from controller.core.model import Epoch, Lsn, Position
+from controller.core.plans import Phase, PlanKind
+from controller.core.proposals import GiveUp, TakeOver
+from controller.core.stalls import nodes_needed, stalled
+from tests.unit.core.worlds import AWS, AZURE, DEAD, GCP, World, decided, everybody, follower, plan, posture, under_way
+
+STUCK = replace(DEAD, vantage=GCP, running=under_way(PlanKind.FAILOVER, weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0}))
+"""aws's controller owns the failover from azure and cannot cut gcp; gcp's controller reaches both members."""
+
+
+def _after(world: World, *seconds: float, state: State | None = None) -> object:
+    for second in seconds:
+        decision = decided(world, seconds=second, state=state)
+        state = decision.state
+    return decision.proposal
+
+
+def test_a_plan_that_stands_still_is_taken_over() -> None:
+    """After three dwells in which nothing moved; not before, because steps have deadlines of their own."""
+    assert _after(STUCK, 0, 5) is None
+    taken = _after(STUCK, 0, 7)
+    assert isinstance(taken, TakeOver)
+    assert "aws gets nowhere" in taken.because
+
+
+def test_a_plan_that_moves_is_left_alone() -> None:
+    """Between the looks a position was read: the patience begins anew."""
+    moved = replace(
+        STUCK,
+        running=under_way(
+            PlanKind.FAILOVER,
+            weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0},
+            positions=(Position(site=AWS, publisher=AZURE, epoch=Epoch(4), lsn=Lsn(7)),),
+        ),
+    )
+    state = decided(STUCK, seconds=0).state
+    assert _after(moved, 7, state=state) is None
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        replace(STUCK, vantage=AWS),
+        replace(STUCK, facts={AWS: follower(AWS)}),
+        replace(STUCK, running=None),
+        replace(STUCK, running=under_way(PlanKind.RETURN, subject=GCP, phase=Phase.RESEED, seeded_before=0)),
+        replace(STUCK, running=under_way(PlanKind.SHRINK, subject=GCP, phase=Phase.CONFIRM, marker=Lsn(1))),
+    ],
+    ids=["its owner", "who does not reach gcp either", "no plan", "a copy takes its time", "a follower takes its time"],
+)
+def test_nobody_else_takes_it(world: World) -> None:
+    """Taking over what the taker cannot move either, or what is merely slow, would only pass the plan round."""
+    assert not isinstance(_after(world, 0, 7, 60), TakeOver)
+
+
+def test_the_writer_is_tried_and_never_waited_for() -> None:
+    """The dead writer of a failover is nobody's stall."""
+    assert nodes_needed(plan(PlanKind.FAILOVER), posture()) == {AWS, GCP}
+    assert "aws, gcp can be reached" in stalled(STUCK.seen())
+
+
+def test_a_return_to_a_node_that_fails_again_is_given_up() -> None:
+    """Otherwise every shrink, settle and return would wait behind it until somebody mends the node."""
+    world = World(
+        posture=posture(epoch=Epoch(5), reign=Epoch(5), writer=AWS, must_cut=frozenset({GCP})),
+        words=everybody(AZURE, but=(AZURE,)),
+        running=under_way(PlanKind.RETURN, subject=AZURE, phase=Phase.RESEED, seeded_before=0),
+    )
+    given_up = _after(world, 0)
+    assert isinstance(given_up, GiveUp)
+    assert given_up.because == "azure is failing"
