@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from lab import copies
 from lab.accounts import Account, unprivileged
 from lab.errors import LabError
 from lab.workspace import private_root
@@ -87,8 +88,7 @@ def readable_place(installed: Path, account: Account | None) -> Path:
     """
     if account is None or _open_to_all(installed / "pginstall" / "bin" / "postgres"):
         return installed
-    fingerprint = (installed / "pginstall" / "bin" / "postgres").stat()
-    final = private_root() / ".binaries" / f"{installed.name}-{fingerprint.st_size:x}-{fingerprint.st_mtime_ns:x}"
+    final = private_root() / copies.FOLDER / copies.name_of(installed)
     if not final.exists():
         final.parent.mkdir(mode=0o711, exist_ok=True)
         final.parent.chmod(0o711)
@@ -98,10 +98,12 @@ def readable_place(installed: Path, account: Account | None) -> Path:
         if libraries.is_dir():
             shutil.copytree(libraries, draft / libraries.name, symlinks=True)
         _open_up(draft)
+        (draft / copies.ORIGIN).write_text(str(installed))
         try:
             draft.rename(final)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)
+    copies.used(final)
     return final / installed.name
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.exits import Exit
+from lab.errors import LabError
 
 Name = Annotated[str, typer.Option("--name", help="Which lab, when several run.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -23,11 +24,12 @@ demo = typer.Typer(name="demo", help="One cloud dies under load; a report tells 
 def up(
     name: Name = "lab",
     load: Annotated[float, typer.Option("--load", help="Payments a second offered while the lab is up; 0: none.")] = 0,
+    json: Json = False,
 ) -> None:
     """Start a lab and keep it up until Ctrl-C or `lab down`."""
     from lab.keeping import keep_up
 
-    _end(_run(keep_up(name, load)))
+    _end(_run(keep_up(name, load, as_json=json)))
 
 
 @lab.command()
@@ -60,11 +62,11 @@ def heal(place: Annotated[str, typer.Argument(help="Where.")], name: Name = "lab
 
 
 @lab.command()
-def down(name: Name = "lab") -> None:
+def down(name: Name = "lab", json: Json = False) -> None:
     """End a lab; returns when nothing of it is left."""
     from lab import visiting
 
-    _end(_run(visiting.take_down(name)))
+    _end(_run(visiting.take_down(name, as_json=json)))
 
 
 @demo.callback(invoke_without_command=True)
@@ -106,6 +108,9 @@ def _run(work: Coroutine[Any, Any, Exit]) -> int:
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
         try:
             return await work
+        except LabError as error:  # whatever command: its place cannot be used, for one
+            print(error, file=sys.stderr)
+            return Exit.BROKEN
         except asyncio.CancelledError:
             return 128 + (seen[0] if seen else signal.SIGINT)
 

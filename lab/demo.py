@@ -36,12 +36,23 @@ async def demonstrate(name: str, course: Course, screen: Screen) -> Rehearsal:
 def write_report(seen: Rehearsal, out: Path) -> Written:
     """report.json and report.html, each replaced in one step. Raises OSError."""
     out.mkdir(parents=True, exist_ok=True)
-    written = Written(json=out / "report.json", html=out / "report.html")
+    written = _written(out)
     for path, text in ((written.json, json.dumps(document(seen), indent=2) + "\n"), (written.html, page(seen))):
         draft = path.with_name(f".{path.name}.new")
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)
     return written
+
+
+def discard_report(out: Path) -> None:
+    """Remove what an earlier demo left there: after a run that fails, its `kept` would pass for this one's. Raises OSError."""
+    written = _written(out)
+    for path in (written.json, written.html):
+        path.unlink(missing_ok=True)
+
+
+def _written(out: Path) -> Written:
+    return Written(json=out / "report.json", html=out / "report.html")
 
 
 def _announced(fault: Fault) -> str:

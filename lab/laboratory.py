@@ -9,12 +9,14 @@ from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 import aiohttp
+import psycopg
 
+from controller.errors import TrimaranError
 from lab.addresses import LOCAL
 from lab.authority import Authority, start_authority
 from lab.binaries import EtcdBinary, PostgresBinaries, find_etcd, find_postgres
 from lab.cabling import CLIENTS, SITES, Cabling, Door, lay_cables, lay_etcd
-from lab.errors import LabError
+from lab.errors import LabError, NothingInstalledError
 from lab.etcd import EtcdCluster
 from lab.faults import Faults
 from lab.founding import Passwords, account_ids, found_databases
@@ -31,12 +33,11 @@ LOOK = 0.05
 STARTED = timedelta(seconds=60)
 """The whole lab, on a busy machine; it took about ten seconds on an idle one with two cores."""
 
+FOREIGN = (OSError, TrimaranError, psycopg.Error, aiohttp.ClientError)
+"""What goes wrong below the lab, a deadline among them: told as a LabError, never as a traceback."""
+
 Say = Callable[[str], None]
 """Told what is being done, before anything that may take longer than a second."""
-
-
-class NothingInstalledError(LabError):
-    """PostgreSQL or etcd is missing; says what to install."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,23 +114,53 @@ async def laboratory(
 ) -> AsyncIterator[Laboratory]:
     """A lab for the length of the block; nothing of it is left afterwards, however the block ends.
 
-    `policy`: further lines of the controllers' policy tables. Raises NothingInstalledError, or LabError when a lab of this name
-    runs or something does not start within its deadline.
+    `policy`: further lines of the controllers' policy tables. Raises NothingInstalledError, AlreadyRunningError, or LabError when
+    something does not start within its deadline, with the last thing that was said.
     """
-    postgres, etcd = find_parts()
     async with AsyncExitStack() as stack:
-        workspace = stack.enter_context(Workspace(name))
-        async with asyncio.timeout(STARTED.total_seconds()):
-            say("links between the sites")
-            cabling = await lay_cables(workspace)
-            stack.push_async_callback(cabling.stop)
-            lab = await _assemble(workspace, cabling, (postgres, etcd), say, policy, accounts)
-            stack.push_async_callback(lab.witness.close)
-            say("waiting until every site serves and every controller sees every site")
-            await _await_service(lab)
+        lab = await _start(stack, name, say, policy, accounts)
         watching = asyncio.create_task(lab.supervisor.watch())
         stack.push_async_callback(_end, watching)
         yield lab
+
+
+async def _start(stack: AsyncExitStack, name: str, say: Say, policy: Sequence[str], accounts: int) -> Laboratory:
+    """A lab that is up; whatever keeps it from that is a LabError."""
+    last = "looking for PostgreSQL and etcd"
+
+    def tell(what: str) -> None:
+        nonlocal last
+        last = what
+        say(what)
+
+    limit = asyncio.timeout(STARTED.total_seconds())
+    try:
+        async with limit:
+            postgres, etcd = find_parts()
+            workspace = stack.enter_context(Workspace(name))
+            tell("links between the sites")
+            cabling = await lay_cables(workspace)
+            stack.push_async_callback(cabling.stop)
+            lab = await _assemble(workspace, cabling, (postgres, etcd), tell, policy, accounts)
+            stack.push_async_callback(lab.witness.close)
+            tell("waiting until every site serves and every controller sees every site")
+            await _await_service(lab)
+            return lab
+    except FOREIGN as error:
+        if limit.expired():
+            raise LabError(f"the lab is not up after {STARTED.total_seconds():.0f} s; last: {last}") from error
+        raise LabError(f"the lab cannot start: {last}: {error!r}") from error
+
+
+@asynccontextmanager
+async def _together() -> AsyncIterator[asyncio.TaskGroup]:
+    """Tasks of which the first failure is raised as itself, once all the others have ended: a server that one of them still starts
+    after the sweep would run for ever."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -148,11 +179,11 @@ async def _assemble(
 ) -> Laboratory:
     postgres, binary = binaries
     say("PostgreSQL servers, etcd members, the emulated AWS API and the name server")
-    authority, etcd, servers = await asyncio.gather(
-        start_authority(workspace, cabling.direct("route53", Door.API)),
-        _start_etcd(workspace, cabling, binary),
-        _start_servers(workspace, cabling, postgres),
-    )
+    async with _together() as tasks:
+        authority_up = tasks.create_task(start_authority(workspace, cabling.direct("route53", Door.API)))
+        etcd_up = tasks.create_task(_start_etcd(workspace, cabling, binary))
+        servers_up = tasks.create_task(_start_servers(workspace, cabling, postgres))
+    authority, etcd, servers = authority_up.result(), etcd_up.result(), servers_up.result()
     cabling = await lay_etcd(cabling, etcd)
     passwords = Passwords()
     sites = {name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, passwords=passwords) for name in SITES}
@@ -160,10 +191,10 @@ async def _assemble(
         site.write(service_settings(cabling, name), controller_settings(cabling, name, authority.zone_id, policy))
     say("ledgers, streams, controllers and payments services")
     payers = account_ids(accounts)
-    founding = asyncio.create_task(found_databases(servers, cabling, passwords, payers))
-    for site in sites.values():
-        site.start_service()  # importing takes most of a start: meanwhile the databases are founded
-    await founding
+    async with _together() as tasks:
+        tasks.create_task(found_databases(servers, cabling, passwords, payers))
+        for site in sites.values():
+            site.start_service()  # importing takes most of a start: meanwhile the databases are founded
     for site in sites.values():
         site.start_controller()
     faults = Faults(cabling, sites, authority)
@@ -194,7 +225,9 @@ async def _start_servers(workspace: Workspace, cabling: Cabling, binaries: Postg
         await server.start()
         return server
 
-    return {server.site: server for server in await asyncio.gather(*map(start, SITES))}
+    async with _together() as tasks:
+        started = [tasks.create_task(start(site)) for site in SITES]
+    return {server.site: server for server in (task.result() for task in started)}
 
 
 async def _await_service(lab: Laboratory, deadline: timedelta = timedelta(seconds=30)) -> None:

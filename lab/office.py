@@ -7,6 +7,7 @@ machine, could crash a site.
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from aiohttp import web
 from lab.addresses import LOCAL
 from lab.errors import LabError
 from lab.faults import Active, OccupiedError, UnknownTargetError, parse
-from lab.laboratory import Laboratory
+from lab.laboratory import FOREIGN, Laboratory
 from lab.offering import Offering
 from lab.site_settings import SERVICE
 from lab.whereabouts import context_path, forget_context, point_context_at, state_path, write_private
@@ -57,6 +58,8 @@ def _guarded(token: str) -> Any:
         except LabError as error:
             status = REFUSALS.get(type(error), 500)
             return web.json_response({"error": str(error)}, status=status)
+        except FOREIGN as error:
+            return web.json_response({"error": f"the lab failed: {error!r}"}, status=500)
         except (ValueError, KeyError, TypeError) as error:
             return web.json_response({"error": f"not understood: {error!r}"}, status=400)
 
@@ -105,10 +108,15 @@ async def state(lab: Laboratory, load: Offering | None) -> dict[str, object]:
             name: {process.label: _condition(process.alive, process.frozen) for process in site.processes()}
             for name, site in lab.sites.items()
         },
-        "load": dict(load.progress()) if load else None,
+        "load": _aged(load.progress()) if load else None,
         "controllers": dict(lab.controllers()),
         "directory": str(lab.workspace.path),
     }
+
+
+def _aged(progress: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The load's counts with how old they are; None before the first."""
+    return {**progress, "age_s": round(time.monotonic() - progress["t"], 2)} if progress else None
 
 
 def _condition(alive: bool, frozen: bool) -> str:

@@ -5,14 +5,14 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from lab.accounts import Account
 from lab.addresses import LOCAL
 from lab.binaries import PostgresBinaries
 from lab.errors import LabError
@@ -46,6 +46,9 @@ SETTINGS: Mapping[str, str] = {
     "max_wal_size": "512MB",
 }
 """What every server of the lab runs with. Nothing that a managed PostgreSQL would not let one set to the same effect."""
+
+INITIALISED = timedelta(seconds=60)
+"""For initdb, which takes two seconds on an idle machine."""
 
 CLEAN: Mapping[str, str] = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 """Environment of every server: a PGDATA or PGPASSWORD of the person at the laptop must not reach it."""
@@ -154,7 +157,7 @@ async def create_server(
     if binaries.account is not None:
         _require_walkable(place)
         os.chown(place, binaries.account.uid, binaries.account.gid)
-    await asyncio.to_thread(_initialise, server, place / "password")
+    await _initialise(server, place / "password")
     lines = {**SETTINGS, "port": str(server.port), **(settings or {})}
     text = "".join(f"{name} = {value}\n" for name, value in lines.items())
     with (server.data / "postgresql.conf").open("a") as conf:
@@ -162,29 +165,38 @@ async def create_server(
     return server
 
 
-def _initialise(server: PostgresServer, password_file: Path) -> None:
-    account = server.binaries.account
-    file = os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+async def _initialise(server: PostgresServer, password_file: Path) -> None:
+    """Run initdb, registered like every process of the lab: one that outlived a lab that was ended while it started would write its
+    files into the directory that is being removed."""
+    # --no-sync: what initdb writes is worth nothing before the first start; the running server syncs.
+    command: list[str | Path] = [
+        server.binaries.directory / "initdb", "-D", server.data, "-U", SUPERUSER, "--auth=scram-sha-256",
+        f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
+    ]  # fmt: skip
+    with _kept(password_file, server.superuser_password, server.binaries.account):
+        process = launch(server.workspace, f"initdb-{server.site}", command, environment=CLEAN, account=server.binaries.account)
+        status = await process.await_exit(INITIALISED)
+    if status is None:
+        process.kill()
+        limit = INITIALISED.total_seconds()
+        raise LabError(f"initdb for {server.site} did not finish within {limit:.0f} s: is the disk full or very slow?")
+    if status != 0:
+        shutil.rmtree(server.data, ignore_errors=True)
+        raise LabError(f"initdb for {server.site} failed: {process.tail()[-500:]}")
+
+
+@contextmanager
+def _kept(path: Path, password: str, account: Account | None) -> Iterator[None]:
+    """A file with the password that only the account can read, for the length of the block."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(file, "w") as opened:
-            opened.write(server.superuser_password + "\n")
+            opened.write(password + "\n")
         if account is not None:
-            os.chown(password_file, account.uid, account.gid)
-        done = subprocess.run(
-            # --no-sync: what initdb writes is worth nothing before the first start; the running server syncs.
-            [server.binaries.directory / "initdb", "-D", server.data, "-U", SUPERUSER, "--auth=scram-sha-256",
-             f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"],
-            capture_output=True, text=True, timeout=60, check=False, cwd="/", env=dict(CLEAN),
-            user=account.uid if account else None, group=account.gid if account else None,
-            extra_groups=[] if account else None,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"initdb for {server.site} did not finish within 60 s: is the disk full or very slow?") from error
+            os.chown(path, account.uid, account.gid)
+        yield
     finally:
-        password_file.unlink(missing_ok=True)
-    if done.returncode != 0:
-        shutil.rmtree(server.data, ignore_errors=True)
-        raise LabError(f"initdb for {server.site} failed: {done.stderr.strip()[-500:]}")
+        path.unlink(missing_ok=True)
 
 
 def _require_walkable(place: Path) -> None:

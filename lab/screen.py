@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from controller.cli.exits import Exit
+from lab.errors import AlreadyRunningError, LabError, NothingInstalledError
 from lab.report import KEPT
 from lab.report_page import headline
 
@@ -19,11 +21,24 @@ def open_console(*, stderr: bool = False) -> Console:
     return made if made.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=200)
 
 
+def exit_of(error: LabError) -> Exit:
+    """The status of a command that this error ended."""
+    match error:
+        case NothingInstalledError():
+            return Exit.USAGE
+        case AlreadyRunningError():
+            return Exit.REFUSED
+        case _:
+            return Exit.BROKEN
+
+
 class Screen:
     """Standard error for progress, so that `--json` leaves standard output to one document."""
 
     def __init__(self) -> None:
         self.console = open_console(stderr=True)
+        self.last = "starting"
+        """What was said last."""
         self._began = time.monotonic()
         self._status: Any = None
 
@@ -42,6 +57,7 @@ class Screen:
 
     def say(self, what: str) -> None:
         """One step begins."""
+        self.last = what
         passed = time.monotonic() - self._began
         self.console.print(Text.assemble((f"{passed:6.1f} s  ", "dim"), what))
         if self._status is not None:

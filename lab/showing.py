@@ -1,36 +1,51 @@
 """The demo as a command: runs it, prints the outcome, writes the report, answers the exit status."""
 
 import json as codec
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from controller.cli.exits import Exit
-from lab.demo import demonstrate, write_report
+from lab.demo import demonstrate, discard_report, write_report
 from lab.errors import LabError
 from lab.faults import Fault
-from lab.laboratory import NothingInstalledError
+from lab.laboratory import FOREIGN
 from lab.rehearsal import Course
-from lab.report import broken_promises, document
-from lab.screen import Screen, open_console, summarize
+from lab.report import Rehearsal, broken_promises, document
+from lab.screen import Screen, exit_of, open_console, summarize
 
 OFFERED = (Fault.CRASH, Fault.FREEZE, Fault.PARTITION)
 
 
-async def show_demo(fault: str, out: Path, name: str, rate: float, *, as_json: bool) -> Exit:
-    """0 when every promise was kept, 1 when one was broken or the lab failed, 2 for what cannot be, 3 while a lab of this name runs."""
+Demonstration = Callable[[str, Course, Screen], Awaitable[Rehearsal]]
+
+
+async def show_demo(
+    fault: str, out: Path, name: str, rate: float, *, as_json: bool, demonstrate: Demonstration = demonstrate
+) -> Exit:
+    """0 when every promise was kept, 1 when one was broken or the lab failed, 2 for what cannot be, 3 while a lab of this name runs.
+
+    A report of an earlier demo is gone from the beginning: whoever reads one reads this run's.
+    """
     screen = Screen()
     if fault not in set(OFFERED):
         screen.complain(f"there is no demo of {fault!r}; there are {', '.join(OFFERED)}")
         return Exit.USAGE
     try:
+        discard_report(out)
+    except OSError as error:
+        screen.complain(f"the report of an earlier demo cannot be removed: {error}")
+        return Exit.BROKEN
+    try:
         with screen.working():
             seen = await demonstrate(name, Course(fault=Fault(fault), rate=rate), screen)
-            written = write_report(seen, out)
-    except NothingInstalledError as error:
-        screen.complain(str(error))
-        return Exit.USAGE
     except LabError as error:
         screen.complain(str(error))
-        return Exit.REFUSED if "already running" in str(error) else Exit.BROKEN
+        return exit_of(error)
+    except FOREIGN as error:
+        screen.complain(f"the lab failed: {screen.last}: {error!r}")
+        return Exit.BROKEN
+    try:
+        written = write_report(seen, out)
     except OSError as error:
         screen.complain(f"the report cannot be written to {out}: {error}")
         return Exit.BROKEN

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +38,19 @@ async def ask(name: str, verb: str, body: Mapping[str, object] | None = None) ->
         async with aiohttp.ClientSession(state["url"], headers=headers, timeout=timeout) as http:
             method = "GET" if body is None else "POST"
             async with http.request(method, f"/{verb}", json=body) as answer:
-                return Reply(status=answer.status, body=await answer.json())
+                return Reply(status=answer.status, body=read_body(answer.status, await answer.text()))
     except TimeoutError:
         return Reply(status=504, body={"error": f"the lab did not answer within {PATIENCE:.0f} s"})
     except (OSError, ValueError, KeyError, aiohttp.ClientError):
         return Reply(status=None, body={"error": f"no lab named {name!r} is running: start one with `trimaran lab up`"})
+
+
+def read_body(status: int, text: str) -> Mapping[str, Any]:
+    """The body; a lab that answers with something else than an object is there, and broken."""
+    with suppress(ValueError):
+        if isinstance(found := json.loads(text), dict):
+            return found
+    return {"error": f"the lab answered {status}: {text.strip()[:200] or 'nothing'}"}
 
 
 async def show_status(name: str, *, as_json: bool) -> Exit:
@@ -63,7 +72,7 @@ async def order(name: str, verb: str, body: Mapping[str, object], *, as_json: bo
     return _told(reply, as_json=as_json, said=said)
 
 
-async def take_down(name: str) -> Exit:
+async def take_down(name: str, *, as_json: bool) -> Exit:
     """Have the lab end and wait until nothing of it is left; 4 without a lab."""
     screen = Screen()
     with screen.working():
@@ -75,7 +84,7 @@ async def take_down(name: str) -> Exit:
             if time.monotonic() > until:
                 reply = Reply(status=504, body={"error": f"the lab is still there after {PATIENCE:.0f} s"})
             await asyncio.sleep(0.05)
-    return _told(reply, as_json=False, said="nothing of it is left")
+    return _told(reply, as_json=as_json, said="nothing of it is left")
 
 
 def _told(reply: Reply, *, as_json: bool, said: str) -> Exit:
@@ -101,5 +110,6 @@ def _draw(state: Mapping[str, Any]) -> None:
     console.print(table)
     if load := state["load"]:
         console.print(
-            f"load: {load.get('rate_last_second', 0)} acknowledged in the last second, {load.get('in_flight', 0)} under way"
+            f"load: {load.get('rate_last_second', 0)} acknowledged in one second, {load.get('in_flight', 0)} under way,"
+            f" {load['age_s']:.1f} s ago"
         )

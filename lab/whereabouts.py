@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from lab.sweeping import CONTEXT
 from lab.workspace import private_root
-
-CONTEXT = "context.json"
 
 
 def state_path(name: str) -> Path:

