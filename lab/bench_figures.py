@@ -66,11 +66,12 @@ def spread(values: Iterable[float | None]) -> dict[str, float | int | None] | No
 
 
 def durations_ms(spans: Iterable[Span]) -> dict[str, float]:
-    """Length of every phase that was reached, and of all from cut to open together."""
+    """Length of every phase that was reached, and of all from cut to open together: infinite when that never came to an opening."""
     found = {span.name: span for span in spans}
     lengths = {name: found[name].ms for name in PHASES if name in found}
-    if "cut" in found and "open" in found:
-        lengths[CUT_TO_OPEN] = round((found["open"].end - found["cut"].begin) * 1000, 1)
+    if "cut" in found:
+        opened = found["open"].end if "open" in found else math.inf
+        lengths[CUT_TO_OPEN] = round((opened - found["cut"].begin) * 1000, 1)
     return lengths
 
 
