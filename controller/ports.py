@@ -58,16 +58,16 @@ class TailReport:
 
     transactions: int
     superseded: int
-    """Keys the present writer has too: the client retried and was served."""
+    """The present writer has another payment of the key: the client retried and was served."""
     never_happened: int
     """Keys the present writer lacks: never acknowledged, kept for a person, never applied."""
 
 
 class KeyLookup(Protocol):
-    """Which of these idempotency keys does the present writer have?"""
+    """What does another ledger lack?"""
 
-    async def has(self, keys: Sequence[str]) -> frozenset[str]:
-        """The subset that exists there."""
+    async def lacks(self, payments: Mapping[str, str]) -> Mapping[str, bool]:
+        """Of these payments, ids by idempotency key, those that are not there; True: another payment of the key is."""
 
 
 class Database(KeyLookup, Protocol):
@@ -112,7 +112,7 @@ class Database(KeyLookup, Protocol):
         """Replace the ack set in the writer's row; answers the flush position read after that commit."""
 
     async def export_tail(self, *, token: Token, known: KeyLookup) -> TailReport:
-        """Put what only this node has into its quarantine, before it is reseeded."""
+        """Put every payment that `known` lacks into this node's quarantine, whatever became of its slots."""
 
     async def clear(self, *, token: Token, reign: Epoch) -> None:
         """Drop every stream and slot of the service and empty the ledger: the node now holds nothing and proves nothing."""

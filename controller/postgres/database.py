@@ -1,6 +1,6 @@
 """The Database port on real PostgreSQL: one node, every step of the protocol, each in the module that explains it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -88,10 +88,15 @@ class PostgresDatabase:
         rows = await self._node.run("digest", ("SELECT trimaran.digest(%s)", (up_to,)), wait=timedelta(seconds=10))
         return str(rows[0][0][0])
 
-    async def has(self, keys: Sequence[str]) -> frozenset[str]:
-        """Which idempotency keys this node's ledger has, by the function that the service's schema ships."""
-        rows = await self._node.run("has", ("SELECT trimaran.known_keys(%s)", (list(keys),)))
-        return frozenset(key for (key,) in rows[0])
+    async def lacks(self, payments: Mapping[str, str]) -> Mapping[str, bool]:
+        """What this node's ledger lacks, by the function that the service's schema ships."""
+        asked = (list(payments), list(payments.values()))
+        rows = await self._node.run(
+            "lacks",
+            ("SELECT idempotency_key, superseded FROM trimaran.lacking_payments(%s::text[], %s::text[])", asked),
+            wait=5 * self._node.deadlines.step,
+        )
+        return dict(rows[0])
 
     async def close(self) -> None:
         """End every warm session."""

@@ -26,10 +26,11 @@ CREATE TABLE IF NOT EXISTS trimaran.marker (
 
 -- What an old writer had and nobody else: never acknowledged, never applied, kept for a person.
 CREATE TABLE IF NOT EXISTS trimaran.quarantine (
-    idempotency_key text PRIMARY KEY,
-    epoch           bigint NOT NULL,
-    superseded      boolean NOT NULL,                -- the present writer has the key: the client retried and was served
-    body            jsonb  NOT NULL
+    idempotency_key text    NOT NULL,
+    epoch           bigint  NOT NULL,                -- reign that admitted it: a key may be tried again in a later one, and be lost again
+    superseded      boolean NOT NULL,                -- the present writer has another payment of the key: the client was served
+    body            jsonb   NOT NULL,
+    PRIMARY KEY (idempotency_key, epoch)
 );
 
 -- This server's identity now. pg_control_checkpoint().timeline_id lags behind a promotion until the next checkpoint, so the

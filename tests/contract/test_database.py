@@ -62,11 +62,12 @@ async def test_digests_are_equal_exactly_when_the_ledgers_are(three: DatabaseWor
     assert len({await three.databases[site].digest(up_to=Epoch(0)) for site in SITES}) == 1
 
 
-async def test_a_ledger_knows_its_keys(three: DatabaseWorld) -> None:
-    """Exactly the keys that exist are answered."""
+async def test_a_ledger_tells_what_it_lacks(three: DatabaseWorld) -> None:
+    """Not there at all, or there as another payment: a key alone does not say that the client was served with this one."""
+    nobody = "00000000-0000-0000-0000-000000000000"
     await three.pay(AZURE, "a")
-    assert await three.databases[AZURE].has(["a", "b"]) == {"a"}
-    assert await three.databases[AZURE].has([]) == frozenset()
+    assert await three.databases[AZURE].lacks({"a": nobody, "b": nobody}) == {"a": True, "b": False}
+    assert await three.databases[AZURE].lacks({}) == {}
 
 
 # ------------------------------------------------------------------------------------------------ cut and fence

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from controller.core.model import Epoch, Lsn, Role, Site, Token
-from controller.errors import Conflict, Stuck, Transient
+from controller.errors import Conflict, StaleToken, Stuck, Transient
 from tests.contract.database_worlds import SOON, DatabaseWorld
 from tests.protocol.trio import AWS, AZURE, GCP, SITES
 
@@ -92,6 +92,40 @@ async def test_an_old_writer_returns_as_a_follower(three: DatabaseWorld) -> None
     await three.level(AWS, AZURE, GCP, reign=2)
     assert await three.keys(AWS) == await three.keys(AZURE) == await three.keys(GCP)
     assert "never" not in await three.keys(AWS)
+
+
+async def test_a_tail_needs_no_slot(three: DatabaseWorld) -> None:
+    """A vendor drops the slots of silent followers before a disk is full. What only the old writer has is kept all the same, and
+    nothing that others have is told as a tail."""
+    await three.part(GCP)
+    assert await three.pay(AZURE, "everybody's")
+    await three.level(AZURE, AWS)
+    await three.part(AWS)
+    assert not await three.pay(AZURE, "azure's", patience=0.1)
+    await three.fail_over()
+    for follower in (AWS, GCP):
+        await three.drop_slot(AZURE, three.slot(1, AZURE, follower))
+    await three.databases[AZURE].fence(token=LATER, reign=SECOND)
+    report = await three.databases[AZURE].export_tail(token=LATER, known=three.databases[AWS])
+    assert (report.transactions, report.superseded, report.never_happened) == (1, 0, 1)
+    assert await three.quarantine(AZURE) == {"azure's": False}
+
+
+async def test_a_follower_that_nobody_read_keeps_what_only_it_has(three: DatabaseWorld) -> None:
+    """aws alone confirmed a payment, and a person waived it by name: gcp was elected without it. It is the only place where that
+    payment is, and a follower has no slot that would say so."""
+    await three.part(GCP)
+    assert await three.pay(AZURE, "aws's")
+    await three.level(AZURE, AWS)
+    await three.cut(GCP)
+    await three.databases[GCP].open(token=NOW, epoch=SECOND, ack_set=frozenset())
+    aws = three.databases[AWS]
+    await aws.fence(token=LATER, reign=SECOND)
+    report = await aws.export_tail(token=LATER, known=three.databases[GCP])
+    assert (report.transactions, report.never_happened) == (1, 1)
+    assert await three.quarantine(AWS) == {"aws's": False}
+    with pytest.raises(StaleToken):
+        await aws.export_tail(token=NOW, known=three.databases[GCP])
 
 
 async def test_a_slot_that_streams_is_not_replaced_by_an_offer(three: DatabaseWorld) -> None:

@@ -3,7 +3,7 @@
 Between two transactions of a step others may act, as they may between two statements on a real server.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from hashlib import sha256
 
@@ -51,9 +51,14 @@ class MemoryDatabase:
 
         return await self.path.call("digest", self.path.alone(read))
 
-    async def has(self, keys: Sequence[str]) -> frozenset[str]:
-        """Which idempotency keys this node's ledger has."""
-        return await self.path.call("has", self.path.alone(lambda server: frozenset(keys) & server.ledger.keys()))
+    async def lacks(self, payments: Mapping[str, str]) -> Mapping[str, bool]:
+        """What this node's ledger lacks; True: it has another payment of the key."""
+
+        def compare(server: MemoryServer) -> Mapping[str, bool]:
+            mine = {key: server.ledger[key].payment for key in payments.keys() & server.ledger.keys()}
+            return {key: key in mine for key, payment in payments.items() if mine.get(key) != payment}
+
+        return await self.path.call("lacks", self.path.alone(compare))
 
     async def await_confirmed(
         self, *, reign: Epoch, followers: frozenset[Site], lsn: Lsn, need: int, deadline: timedelta
@@ -146,18 +151,22 @@ class MemoryDatabase:
     # ------------------------------------------------------------------------------------------------ return
 
     async def export_tail(self, *, token: Token, known: KeyLookup) -> TailReport:
-        """Put what only this node has into quarantine."""
+        """Put what `known` lacks into quarantine."""
 
         async def work() -> TailReport:
-            keys = await self.path.run(lambda server: positions.unshared(self.world, server))
-            superseded = await known.has(sorted(keys))
+            await self.path.run(lambda server: server.promise(token, pinned=False))
+            lacking = await known.lacks(
+                await self.path.run(lambda server: {key: paid.payment for key, paid in server.ledger.items()})
+            )
 
             def keep(server: MemoryServer) -> None:
                 server.promise(token, pinned=False)
-                server.quarantine |= {key: key in superseded for key in keys}
+                server.quarantine |= lacking
 
-            await self.path.run(keep)
-            return TailReport(transactions=len(keys), superseded=len(superseded), never_happened=len(keys) - len(superseded))
+            if lacking:
+                await self.path.run(keep)
+            superseded = sum(lacking.values())
+            return TailReport(transactions=len(lacking), superseded=superseded, never_happened=len(lacking) - superseded)
 
         return await self.path.call("export_tail", work)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from controller.core import naming
 from controller.core.model import Epoch, Lsn, NodeFacts, Position, Role, Site, Slot, Subscription
 from controller.errors import Stuck, Transient
-from controller.providers.memory.server import LogicalSlot, MemoryServer, Paid, Transaction
+from controller.providers.memory.server import LogicalSlot, MemoryServer, Transaction
 from controller.providers.memory.world import MemoryWorld
 
 
@@ -91,21 +91,6 @@ def facts_of(world: MemoryWorld, server: MemoryServer) -> NodeFacts:
             )
             for one in server.slots.values()
         ),
-    )
-
-
-def unshared(world: MemoryWorld, server: MemoryServer) -> frozenset[str]:
-    """Keys of payments that began here and that some follower of this node's own reign has not confirmed."""
-    head = naming.stream(server.service, server.epoch, server.site, Site(""))
-    slots = [one for name, one in server.slots.items() if name.startswith(head) and not one.lost]
-    return frozenset(
-        row.key
-        for slot in slots
-        if not world.active(server.site, slot.name)
-        for one in server.behind(slot.confirmed)
-        if one.origin is None
-        for row in one.rows
-        if isinstance(row, Paid)
     )
 
 

@@ -9,14 +9,13 @@ from controller.postgres.node import Node, lsn_text, lsn_value
 from controller.postgres.pgoutput import Transaction
 from controller.postgres.session import Address, Sessions
 from controller.postgres.slots import mapped_end, short_end
-from controller.postgres.tail import keyed
 
 OURS, OTHER = "pg_100", "pg_200"
 
 
 def replicated(end: int, origin: int | None, name: str | None = OURS) -> Transaction:
     """A transaction in the local log and where it came from."""
-    return Transaction(end=Lsn(end), origin=None if origin is None else Lsn(origin), origin_name=name, inserts=())
+    return Transaction(end=Lsn(end), origin=None if origin is None else Lsn(origin), origin_name=name)
 
 
 CHANGES = (replicated(10, 1000), replicated(20, 1100), replicated(30, None, None), replicated(40, 1200))
@@ -119,8 +118,3 @@ def test_the_writer_itself_answers_with_its_own_log() -> None:
     """Fenced: all it has is all there is."""
     read = read_position(node(), rows(role="fenced"), writer=Site("aws"), reign=Epoch(5))
     assert (read.publisher, read.lsn) == ("aws", 0x500)
-
-
-def test_rows_without_a_key_travel_with_their_payment() -> None:
-    """Only keyed rows are told apart for ever."""
-    assert keyed(()) == {}
