@@ -3,7 +3,7 @@
 Rules for changing this file: no judgement of its own about safety (guards), health (health) or repairs (upkeep); only the order
 in which needs are answered, and the memory that this takes. Same inputs, same answer; ties go by the names of sites.
 
-The order: an operator's wish · a writer that is lost · a plan whose owner is gone · traffic · repairs.
+The order: an operator's pause · a writer that is lost · an operator's other wishes · a plan whose owner is gone · traffic · repairs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from controller.core.plans import PlanKind
 from controller.core.policy import Moment, Policy
 from controller.core.proposals import Asked, DrainOnly, Failover, GiveUp, Proposal, Running, TakeOver, sentence
 from controller.core.reign_guards import unpinned
-from controller.core.requests import read_request
+from controller.core.requests import PAUSE, read_request
 from controller.core.stalls import PATIENCE, stalled
 from controller.core.steering import returning, wanted_weights, weights_without
 from controller.core.upkeep import patience, repairs
@@ -65,8 +65,8 @@ def decide(
     held = _held(state.since, seen)
     state = replace(state, failovers=history, since=held)
     evidence = _evidence(seen)
-    if requests and snapshot.majority:
-        return _noted(state, _answer(state, min(requests, key=lambda asked: (asked.at, asked.id)), seen, evidence))
+    if snapshot.majority and (asked := _next(requests, seen, held)):
+        return _noted(state, _answer(state, asked, seen, evidence))
     refusals: list[tuple[Proposal, tuple[Reason, ...]]] = []
     for proposal in _needs(seen, held):
         reviewed = review(proposal, seen)
@@ -79,6 +79,20 @@ def decide(
     withheld = refusals[0][0] if refusals else None
     reasons = (*evidence, *why, *_waiting(seen, held))
     return _noted(state, Decision(state=state, proposal=None, withheld=withheld, reasons=reasons))
+
+
+def _next(requests: Sequence[Asked], seen: Circumstances, held: Mapping[str, timedelta]) -> Asked | None:
+    """The request to answer now: a pause before everything, whatever else only when no failover is due.
+
+    Twenty requests wait, one is answered per tick, and the writer dies: answered first, they would cost two seconds in which nobody
+    can pay. A pause among them would come too late.
+    """
+    if not requests:
+        return None
+    asked = min(requests, key=lambda asked: (asked.verb != PAUSE, asked.at, asked.id))
+    if asked.verb != PAUSE and (failover := _failover(seen, held)) and not review(failover, seen).refusals:
+        return None
+    return asked
 
 
 def _answer(state: State, asked: Asked, seen: Circumstances, evidence: tuple[Reason, ...]) -> Decision:

@@ -6,7 +6,7 @@ that cannot be read in full is refused in full.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.core.circumstances import Circumstances, names, refused
 from controller.core.guards import OVERRIDABLE
@@ -15,14 +15,29 @@ from controller.core.proposals import Asked, Failover, Proposal, SetMode, SetPau
 from controller.core.reign_guards import uncuttable
 from controller.core.steering import weights_without
 
+PAUSE = "pause"
+"""The one verb that is answered before anything else is done."""
+
 ARGUMENTS: Mapping[str, frozenset[str]] = {
     "switchover": frozenset({"to", "override"}),
     "failover": frozenset({"from", "waive", "override"}),
-    "pause": frozenset({"until"}),
+    PAUSE: frozenset({"until"}),
     "resume": frozenset(),
     "mode": frozenset({"mode"}),
 }
 """What each verb understands; anything else is refused, so that a misspelt argument is never silently dropped."""
+
+
+EXPIRES = timedelta(seconds=60)
+"""Age at which an order is no longer what anybody wants.
+
+Of moves: etcd is out of reach when a failover is asked for; the outage ends, and a day later, with all well, the writer is moved.
+Of pause and resume too: yesterday's pause would keep today's failover from happening, and yesterday's resume would lift the pause
+that somebody has set since.
+"""
+
+LONGEST_PAUSE = timedelta(days=365)
+"""A longer one is a slip of the pen; until somebody resumes is said by naming no end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +50,11 @@ class Wish:
 
 def read_request(asked: Asked, now: Circumstances) -> Wish | Reason:
     """What the operator wants, or why it cannot be understood."""
+    age = now.now.wall - asked.at
+    if age > EXPIRES:
+        value = f"asked {age.total_seconds():.0f} s ago, by the clock of the controller that was asked"
+        way_out = "Ask again; if that is refused too, compare the controllers' clocks."
+        return refused("request", value, f"at most {EXPIRES.total_seconds():.0f} s", way_out)
     understood = ARGUMENTS.get(asked.verb)
     if understood is None:
         return refused("request", f"verb {asked.verb}", f"one of {', '.join(sorted(ARGUMENTS))}", "Use one of them.")
@@ -104,6 +124,9 @@ def _pause(asked: Asked, now: Circumstances) -> Wish | Reason:
         return refused("request", f"until {text}", "a time with its zone", "Append +00:00 for UTC.")
     if until is not None and until <= now.now.wall:
         return refused("request", f"until {text}", f"later than {now.now.wall.isoformat()}", "Choose a later end, or none.")
+    if until is not None and until - now.now.wall > LONGEST_PAUSE:
+        way_out = "Choose an earlier end, or none: then it lasts until resumed."
+        return refused("request", f"until {text}", f"at most {LONGEST_PAUSE.days} days from now", way_out)
     pause = Pause(by=asked.by, reason=asked.reason, since=now.now.wall, until=until)
     return Wish(proposal=SetPause(pause=pause, because=asked.reason, by=asked.by))
 

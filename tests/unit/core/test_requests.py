@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from controller.core.model import Mode, Part, Pause, Trigger, Verdict
+from controller.core.plans import PlanKind
 from controller.core.proposals import Failover, SetMode, SetPause, Switchover
-from tests.unit.core.worlds import AWS, DEAD, GCP, START, Asked, World, decided, everybody
+from tests.unit.core.worlds import AWS, DEAD, GCP, START, Asked, World, decided, everybody, under_way
 
 
 def test_operators_ask_and_get() -> None:
@@ -71,3 +72,47 @@ def test_the_oldest_request_is_answered_first() -> None:
     late = Asked("resume", id="r0", at=START + timedelta(seconds=1))
     decision = decided(World(), late, Asked("mode", {"mode": "manual"}, id="r9"), Asked("resume", id="r2"))
     assert decision.request == "r2"
+
+
+@pytest.mark.parametrize("verb", ["switchover", "failover", "pause", "resume", "mode"])
+def test_an_old_wish_is_refused_with_a_way_out(verb: str) -> None:
+    """Whatever it is: nobody may still want it, and a pause or a resume of yesterday would undo what was said since."""
+    arguments = {"switchover": {"to": "aws"}, "failover": {"from": "azure"}, "mode": {"mode": "manual"}}.get(verb, {})
+    asked = Asked(verb, arguments)
+    assert decided(World(), asked, seconds=60).proposal is not None
+    decision = decided(World(), asked, seconds=61)
+    assert (decision.proposal, decision.request) == (None, "r1")
+    refusal = next(reason for reason in decision.reasons if reason.verdict is Verdict.REFUSED)
+    assert "61 s ago" in refusal.value and refusal.limit == "at most 60 s" and "Ask again" in refusal.way_out
+
+
+def test_a_pause_ends_within_a_year() -> None:
+    """A slip of the pen, such as the year 9999, is refused; no end at all is a choice."""
+    fits = Asked("pause", {"until": (START + timedelta(days=365)).isoformat()})
+    assert isinstance(decided(World(), fits).proposal, SetPause)
+    for until in ((START + timedelta(days=365, seconds=1)).isoformat(), "9999-12-31T23:59:59-12:00"):
+        decision = decided(World(), Asked("pause", {"until": until}))
+        assert decision.proposal is None and any("365 days" in reason.limit for reason in decision.reasons)
+
+
+def test_a_failover_that_is_due_does_not_wait_behind_requests() -> None:
+    """One request is answered per tick; payers must not wait for twenty of them. The oldest is answered once it has begun."""
+    waiting = [Asked("resume", id=f"r{number}") for number in range(20)]
+    decision = decided(DEAD, *waiting)
+    assert isinstance(decision.proposal, Failover) and decision.request is None
+    begun = replace(DEAD, running=under_way(PlanKind.FAILOVER))
+    assert decided(begun, *waiting).request == "r0"
+
+
+def test_a_waiting_pause_is_answered_before_everything() -> None:
+    """Also before a failover that is due, and before older requests."""
+    late = Asked("pause", id="r9", at=START + timedelta(seconds=1))
+    decision = decided(DEAD, Asked("resume", id="r0"), late)
+    assert isinstance(decision.proposal, SetPause) and decision.request == "r9"
+
+
+def test_a_failover_that_no_guard_allows_holds_up_no_request() -> None:
+    """Manual mode: the operator's own failover is the very thing that is waited for."""
+    manual = replace(DEAD, posture=replace(DEAD.posture, mode=Mode.MANUAL))
+    decision = decided(manual, Asked("failover", {"from": "azure"}))
+    assert isinstance(decision.proposal, Failover) and decision.request == "r1"
