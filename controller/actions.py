@@ -24,6 +24,7 @@ from controller.core.steps import (
     Fenced,
     LeftBehind,
     MarkJoin,
+    Ledgers,
     Open,
     Reached,
     Reseed,
@@ -35,6 +36,7 @@ from controller.core.steps import (
     Unanswered,
     Verify,
 )
+    Verified,
 from controller.errors import LostOwnership, Transient, TrimaranError
 from controller.ports import Clock, Database, Dns, Probe
 
@@ -57,6 +59,8 @@ class Patience:
     seed: timedelta = timedelta(minutes=10)
     look: timedelta = timedelta(seconds=0.1)
     """Between two looks while waiting for a copy or for equal ledgers."""
+    canaries: timedelta = timedelta(seconds=3)
+    """Until a site that does not take its canary payment is said not to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,14 +198,25 @@ class Actions:
         return Done(detail="; ".join(await asyncio.gather(*(tell(authority) for authority in self.authorities))))
 
     async def _verify(self, step: Verify) -> Result:
-        paid = await asyncio.gather(*(self.canaries[site].measure(self.patience.canary) for site in sorted(step.sites)))
-        canaries = "; ".join(
-            f"{site}: {'paid' if result.ok else result.detail}" for site, result in zip(sorted(step.sites), paid, strict=True)
-        )
-        return Done(detail=f"canary {canaries}; ledgers {await self._compare(step)}")
+        unpaid, (ledgers, differing, because) = await asyncio.gather(self._pay(step.sites), self._compare(step))
+        paid = step.sites - set(unpaid)
+        return Verified(paid=paid, unpaid=unpaid, ledgers=ledgers, differing=differing, because=because)
 
-    async def _compare(self, step: Verify) -> str:
-        """Digests of the closed epochs; followers get the time they need to apply what the election found on the winner only."""
+    async def _pay(self, sites: frozenset[Site]) -> Mapping[Site, str]:
+        """A canary payment through every site; answers who did not take it in time, and why. A service that has not found the new
+        writer yet is asked again."""
+        give_up = self.clock.monotonic() + self.patience.canaries
+        unpaid = dict.fromkeys(sorted(sites), "")
+        while True:
+            results = await asyncio.gather(*(self.canaries[site].measure(self.patience.canary) for site in unpaid))
+            unpaid = {site: result.detail for site, result in zip(unpaid, results, strict=True) if not result.ok}
+            if not unpaid or self.clock.monotonic() >= give_up:
+                return unpaid
+            await self.clock.sleep(self.patience.look)
+
+    async def _compare(self, step: Verify) -> tuple[Ledgers, frozenset[Site], str]:
+        """Digests of the closed epochs: who differs, or why it is not known. Followers get the time they need to apply what the
+        election found on the winner only."""
         give_up = self.clock.monotonic() + self.patience.verify
         up_to = Epoch(step.epoch - 1)
         try:
@@ -216,8 +231,8 @@ class Actions:
         except LostOwnership:
             raise
         except TrimaranError as error:
-            return f"not compared ({error})"
-        return f"differ on {', '.join(sorted(unequal))}" if unequal else "equal"
+            return Ledgers.NOT_COMPARED, frozenset(), str(error)
+        return Ledgers.DIFFER if unequal else Ledgers.EQUAL, frozenset(unequal), ""
 
     async def _reseed(self, step: Reseed, token: Token) -> Result:
         """Empty it, offer a slot, copy. A copy that an earlier try began is waited for, never begun again."""

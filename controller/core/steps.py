@@ -7,6 +7,7 @@ that takes the plan over knows nothing but the journal.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal, assert_never
 
 from controller.core.model import Epoch, Lsn, Position, Site
@@ -202,7 +203,40 @@ class Unanswered:
     because: str
 
 
-Result = Unanswered | Done | Fenced | Reached | Confirmed | LeftBehind
+class Ledgers(StrEnum):
+    """What comparing the ledgers of the closed epochs found."""
+
+    EQUAL = "equal"
+    DIFFER = "differ"
+    NOT_COMPARED = "not compared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What was checked at the end of a move; a check that could not be made proves nothing."""
+
+    result: Literal["verified"] = "verified"
+    paid: frozenset[Site]
+    unpaid: Mapping[Site, str]
+    """Serving sites that did not take the canary payment, and what they answered."""
+    ledgers: Ledgers
+    differing: frozenset[Site] = frozenset()
+    because: str = ""
+    """Why the ledgers were not compared."""
+
+    @property
+    def proven(self) -> bool:
+        """Does every serving site take payments, and has every attached follower what the writer has?"""
+        return not self.unpaid and self.ledgers is Ledgers.EQUAL
+
+    def __str__(self) -> str:
+        paid = f"canary paid at {', '.join(sorted(self.paid)) or 'no site'}"
+        unpaid = "".join(f", not at {site} ({self.unpaid[site]})" for site in sorted(self.unpaid))
+        about = ", ".join(sorted(self.differing)) or self.because
+        return f"{paid}{unpaid}; ledgers {self.ledgers}{f' ({about})' if about else ''}"
+
+
+Result = Unanswered | Done | Fenced | Reached | Confirmed | LeftBehind | Verified
 
 
 def describe(step: Step, result: Result) -> str:
@@ -222,6 +256,8 @@ def describe(step: Step, result: Result) -> str:
             came = f"confirmed by {', '.join(sorted(followers)) or 'nobody'}"
         case LeftBehind(because=because):
             came = f"left behind: {because}"
+        case Verified():
+            came = str(result)
         case _:
             assert_never(result)
     return f"{step.step.replace('_', ' ')} {about}: {came}".replace(" :", ":")

@@ -20,6 +20,7 @@ from controller.core.steps import (
     Fence,
     Fenced,
     LeftBehind,
+    Ledgers,
     MarkJoin,
     Open,
     Reached,
@@ -31,6 +32,7 @@ from controller.core.steps import (
     Step,
     Unanswered,
     Verify,
+    Verified,
 )
 from controller.errors import StaleToken
 from controller.providers.memory.dns import MemoryDns
@@ -56,7 +58,7 @@ STEPS: Mapping[type[Step], tuple[Step, type[Result]]] = {
     Open: (Open(winner=AWS, epoch=SECOND, ack_set=frozenset({GCP})), Reached),
     Settle: (Settle(writer=AZURE, reign=FIRST), Confirmed),
     Steer: (Steer(weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0}), Done),
-    Verify: (Verify(writer=AZURE, epoch=SECOND, sites=frozenset(SITES), followers=frozenset({AWS, GCP})), Done),
+    Verify: (Verify(writer=AZURE, epoch=SECOND, sites=frozenset(SITES), followers=frozenset({AWS, GCP})), Verified),
     MarkJoin: (MarkJoin(writer=AZURE, reign=FIRST, newcomer=GCP), Reached),
     AwaitConfirmed: (AwaitConfirmed(writer=AZURE, reign=FIRST, followers=frozenset({AWS}), need=1, lsn=Lsn(1)), Confirmed),
     SetAckSet: (SetAckSet(writer=AZURE, reign=FIRST, ack_set=frozenset({AWS})), Reached),
@@ -100,7 +102,7 @@ async def test_a_node_that_does_not_answer_is_an_answer(step: Step, result: type
             probe.behaviour = Behaviour.HANGS
         began = stage.clock.monotonic()
         said = await perform(stage, step)
-        assert isinstance(said, Unanswered | Done | LeftBehind)
+        assert isinstance(said, Unanswered | Done | LeftBehind | Verified)
         assert stage.clock.monotonic() - began < timedelta(seconds=8)
         if not isinstance(step, Steer | Verify | Attach):
             assert isinstance(said, Unanswered)
@@ -214,16 +216,39 @@ async def test_verifying_names_canaries_and_ledgers() -> None:
     async with staged() as stage:
         verify = STEPS[Verify][0]
         said = await perform(stage, verify)
-        assert isinstance(said, Done)
-        assert said.detail.endswith("ledgers equal")
+        assert said == Verified(paid=frozenset(SITES), unpaid={}, ledgers=Ledgers.EQUAL) and said.proven
         stage.world.held.add(GCP)
         stage.pay_everywhere()
         canaries = {site: MemoryProbe(clock=stage.clock) for site in SITES}
         canaries[AWS].behaviour = Behaviour.FAILS
         said = await perform(stage, verify, canaries=canaries)
-        assert isinstance(said, Done)
-        assert "aws: refused" in said.detail
-        assert "differ on gcp" in said.detail
+        assert isinstance(said, Verified) and not said.proven
+        assert (said.paid, said.unpaid) == ({AZURE, GCP}, {AWS: "refused"})
+        assert (said.ledgers, said.differing) == (Ledgers.DIFFER, {GCP})
+
+
+async def test_ledgers_that_cannot_be_read_are_not_compared() -> None:
+    """A check that was not made proves nothing, and says why."""
+    async with staged() as stage:
+        stage.world.crash(GCP)
+        said = await perform(stage, STEPS[Verify][0])
+        assert isinstance(said, Verified) and not said.proven
+        assert said.ledgers is Ledgers.NOT_COMPARED and said.because
+
+
+async def test_a_service_that_has_not_found_the_writer_yet_is_asked_again() -> None:
+    """A second after the opening one site still answers 503: that is no reason to call the move unproven."""
+    async with staged() as stage:
+        canaries = {site: MemoryProbe(clock=stage.clock) for site in SITES}
+        canaries[AWS].behaviour = Behaviour.FAILS
+
+        async def later() -> None:
+            await stage.clock.sleep(timedelta(seconds=1))
+            canaries[AWS].behaviour = Behaviour.ANSWERS
+
+        stage.keep(later())
+        said = await perform(stage, STEPS[Verify][0], canaries=canaries)
+        assert isinstance(said, Verified) and said.proven
 
 
 async def test_ledgers_that_become_equal_in_time_are_equal() -> None:
@@ -239,8 +264,7 @@ async def test_ledgers_that_become_equal_in_time_are_equal() -> None:
 
         stage.keep(later())
         said = await perform(stage, STEPS[Verify][0])
-        assert isinstance(said, Done)
-        assert said.detail.endswith("ledgers equal")
+        assert isinstance(said, Verified) and said.proven
 
 
 # ------------------------------------------------------------------------------------------------ steer
