@@ -17,6 +17,7 @@ from controller.errors import SettingsError, SettingsProblem
 from controller.settings_policy import problems, read_policy
 from controller.settings_rules import contradictory
 from controller.settings_tables import DatabaseTable, Route53Table, ServiceTable, SettingsTable
+from controller.settings_token import is_loopback, read_token
 
 FILE, ENVIRONMENT = "(file)", "environment"
 
@@ -27,16 +28,21 @@ class Listen:
 
     host: str
     port: int
+    token: str | None = field(repr=False)
+    """What an order must carry; None: no orders are taken."""
+
+    @property
+    def local(self) -> bool:
+        """Is it reached from its own machine only?"""
+        return is_loopback(self.host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSettings:
-    """One site as seen from this controller; both are base URLs without a slash at the end."""
+    """One site as seen from this controller."""
 
-    cloud: str
-    region: str
     edge: str
-    controller: str
+    """Base URL without a slash at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +138,13 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         tell(key, expected)
     services = document.get("services")
     named: dict[str, Any] = services if isinstance(services, dict) else {}
-    policies = {name: _policy(name, given, tell) for name, given in named.items() if isinstance(given, dict)}
+    sites = document.get("sites")
+    policies = {
+        name: _policy(name, given, frozenset(sites) if isinstance(sites, dict) else frozenset(), tell)
+        for name, given in named.items()
+        if isinstance(given, dict)
+    }
+    token = _token(path, document.get("listen"), tell)
     found += [
         SettingsProblem(file=ENVIRONMENT, key=variable, expected="the password of that role; it is not set")
         for variable in (password_variable(name, role) for name in named for role in ("control", "stream"))
@@ -140,7 +152,7 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     ]
     if table is None or found:
         raise SettingsError(found)
-    return _settings(table, policies, environ)
+    return _settings(table, policies, token, environ)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -156,26 +168,32 @@ def _document(path: Path) -> dict[str, Any]:
     raise SettingsError([SettingsProblem(file=str(path), key=FILE, expected=expected)])
 
 
-def _policy(service: str, given: Mapping[str, Any], tell: Callable[[str, str], None]) -> Policy:
+def _token(settings: Path, listen: object, tell: Callable[[str, str], None]) -> str | None:
+    """The token of the operator API; a relative file is looked for beside the settings."""
+    named = listen.get("token_file") if isinstance(listen, dict) else None
+    if not isinstance(named, str) or not named:
+        return None
+    return read_token(settings.parent / named, lambda expected: tell("listen.token_file", expected))
+
+
+def _policy(service: str, given: Mapping[str, Any], sites: frozenset[str], tell: Callable[[str, str], None]) -> Policy:
     """The policy of one service, whatever else is wrong with it."""
     table, mode, shares = given.get("policy", {}), given.get("mode"), given.get("shares")
     return read_policy(
         table if isinstance(table, dict) else {},
         mode=Mode(mode) if mode in list(Mode) else Mode.AUTOMATIC,
         shares=shares if isinstance(shares, dict) and all(isinstance(share, int | float) for share in shares.values()) else {},
+        sites=frozenset(map(Site, sites)),
         found=lambda key, expected: tell(f"services.{service}.policy.{key}", expected),
     )
 
 
-def _settings(table: SettingsTable, policies: Mapping[str, Policy], environ: Mapping[str, str]) -> Settings:
+def _settings(table: SettingsTable, policies: Mapping[str, Policy], token: str | None, environ: Mapping[str, str]) -> Settings:
     return Settings(
         site=Site(table.site),
-        listen=Listen(host=table.listen.host, port=table.listen.port),
+        listen=Listen(host=table.listen.host, port=table.listen.port, token=token),
         etcd=tuple(table.etcd.endpoints),
-        sites={
-            Site(name): SiteSettings(cloud=site.cloud, region=site.region, edge=site.edge, controller=site.controller)
-            for name, site in table.sites.items()
-        },
+        sites={Site(name): SiteSettings(edge=site.edge) for name, site in table.sites.items()},
         services={name: _service(name, given, policies[name], environ) for name, given in table.services.items()},
     )
 

@@ -19,14 +19,16 @@ Found = Callable[[str, str], None]
 
 SHAPES: Mapping[object, Any] = {
     timedelta: Duration,
-    int: Annotated[int, Field(strict=True)],
+    int: Annotated[int, Field(strict=True, le=100_000)],
     float: Annotated[float, Field(strict=True, allow_inf_nan=False)],
     Mapping[Site, float]: dict[str, Annotated[float, Field(strict=True, allow_inf_nan=False)]],
     tuple[Freeze, ...]: list[FreezeTable],
 }
 
 
-def read_policy(table: Mapping[str, object], *, mode: Mode, shares: Mapping[Site, float], found: Found) -> Policy:
+def read_policy(
+    table: Mapping[str, object], *, mode: Mode, shares: Mapping[Site, float], sites: frozenset[Site], found: Found
+) -> Policy:
     """The policy that the table asks for; everything wrong with it is told to `found`, and stays at its default."""
     given: dict[str, Any] = {"mode": mode, "shares": shares}
     for name, value in table.items():
@@ -39,7 +41,7 @@ def read_policy(table: Mapping[str, object], *, mode: Mode, shares: Mapping[Site
             for key, expected in problems(error):
                 found(".".join(filter(None, (name, key))), expected)
     policy = Policy(**given)
-    for name, expected in contradictions(policy):
+    for name, expected in contradictions(policy, sites):
         if name not in ELSEWHERE:
             found(name, expected)
     return policy

@@ -7,6 +7,7 @@ one table hides no mistake in another; what is missing altogether has been told 
 from collections.abc import Iterator, Mapping
 
 from controller.settings_names import taken
+from controller.settings_token import is_loopback
 
 Problem = tuple[str, str]
 """Dotted key, and what was expected there."""
@@ -18,6 +19,10 @@ def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
     site = document.get("site")
     if sites and isinstance(site, str) and site not in sites:
         yield "site", f"one of the sites of this file: {_names(sites)}, not {site!r}"
+    listen = _table(document, "listen")
+    host = listen.get("host")
+    if isinstance(host, str) and not is_loopback(host) and "token_file" not in listen:
+        yield "listen.token_file", f"a file with the token that requests must carry; {host} is reached from other machines"
     urls = _table(document, "etcd").get("endpoints")
     if isinstance(urls, list) and len(set(map(str, urls))) < len(urls):
         yield "etcd.endpoints", "every member once"
@@ -36,13 +41,11 @@ def _of_service(key: str, service: Mapping[str, object], sites: frozenset[str]) 
     yield from _exactly(
         f"{key}.databases", service.get("databases"), sites, "every site's database, as seen from this controller"
     )
+    yield from _of_addresses(f"{key}.databases", service.get("databases"))
     yield from _of_streams(f"{key}.streams", service.get("streams"), sites)
     yield from _among(f"{key}.shares", service.get("shares"), sites)
     policy = _table(service, "policy")
     yield from _among(f"{key}.policy.capacities", policy.get("capacities"), sites)
-    vantages = policy.get("vantages")
-    if isinstance(vantages, int) and vantages > len(sites):
-        yield f"{key}.policy.vantages", f"at most {len(sites)}, one per site"
     canary = _table(service, "canary")
     if canary.get("debtor") is not None and canary.get("debtor") == canary.get("creditor"):
         yield f"{key}.canary.creditor", "another account than the debtor's"
@@ -62,6 +65,21 @@ def _of_streams(key: str, streams: object, sites: frozenset[str]) -> Iterator[Pr
             yield from _exactly(
                 f"{key}.{follower}", publishers, others, f"every other site's database as {follower}'s server dials it"
             )
+            yield from _of_addresses(f"{key}.{follower}", publishers)
+
+
+def _of_addresses(key: str, databases: object) -> Iterator[Problem]:
+    """Every site's database somewhere else.
+
+    1. gcp's address is aws's, by a slip. 2. Whatever is asked of gcp is answered by aws: two members confirm, and both are one disk.
+    3. The writer dies, both are cut and read, and nobody notices that gcp never was.
+    """
+    seen: dict[tuple[str, object], str] = {}
+    for site, given in databases.items() if isinstance(databases, dict) else ():
+        if isinstance(given, dict) and isinstance(host := given.get("host"), str):
+            first = seen.setdefault((host.lower().rstrip("."), given.get("port")), site)
+            if first != site:
+                yield f"{key}.{site}", f"another host or port than {first}'s"
 
 
 def _of_weighted_names(services: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:

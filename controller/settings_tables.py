@@ -6,7 +6,7 @@ stands in `settings_rules`.
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from psycopg import ProgrammingError
@@ -16,15 +16,19 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from controller.core.model import Mode
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
+LONGEST = timedelta(days=365)
 
 
 def duration(given: object) -> timedelta:
-    """A length of time as people write it: `250ms`, `2s`, `10m`, `1h`. Raises ValueError."""
+    """A length of time as people write it: `250ms`, `2s`, `10m`, `1h`; at most a year. Raises ValueError."""
     found = DURATION.fullmatch(given) if isinstance(given, str) else None
     if found is None:
         raise ValueError('a duration such as "250ms", "2s", "10m" or "1h"')
-    return timedelta(seconds=float(found[1]) * UNITS[found[2]])
+    seconds = float(found[1]) * UNITS[found[2]]
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"at most {LONGEST.days} days, {LONGEST.total_seconds() / UNITS['h']:g}h")
+    return timedelta(seconds=seconds)
 
 
 def web_address(given: str) -> str:
@@ -37,9 +41,11 @@ def web_address(given: str) -> str:
 def libpq_options(given: str) -> str:
     """Further libpq settings as `key=value` pairs. Raises ValueError."""
     try:
-        conninfo_to_dict(given)
+        named = conninfo_to_dict(given)
     except ProgrammingError as error:
         raise ValueError(f"libpq settings such as sslmode=verify-full: {str(error).strip()}") from error
+    if elsewhere := ELSEWHERE & set(named):
+        raise ValueError(f"settings about the connection, none about where it leads: {', '.join(sorted(elsewhere))}")
     return given
 
 
@@ -53,6 +59,9 @@ def one_word(pattern: str, said: str) -> AfterValidator:
 
     return AfterValidator(check)
 
+
+ELSEWHERE = frozenset({"host", "hostaddr", "port", "dbname", "user", "password", "service"})
+"""libpq settings that would lead somewhere else than the table says."""
 
 SITE = r"[a-z][a-z0-9]{0,11}"
 SERVICE = r"[a-z][a-z0-9_]{0,19}"
@@ -79,6 +88,7 @@ class ListenTable(Table):
 
     host: Text
     port: Port
+    token_file: Text | None = None
 
 
 class EtcdTable(Table):
@@ -90,10 +100,7 @@ class EtcdTable(Table):
 class SiteTable(Table):
     """`[sites.SITE]`"""
 
-    cloud: Text
-    region: Text
     edge: Url
-    controller: Url
 
 
 class CanaryTable(Table):
@@ -102,7 +109,6 @@ class CanaryTable(Table):
     debtor: UUID
     creditor: UUID
     currency: Annotated[str, one_word("[A-Z]{3}", "three capital letters as in ISO 4217")]
-    amount: Literal[1] = 1
 
 
 class DatabaseTable(Table):
@@ -124,7 +130,6 @@ class Route53Table(Table):
     """`[services.SERVICE.dns.route53]`"""
 
     endpoint: Url | None = None
-    region: Literal["us-east-1"] = "us-east-1"
     zone: Text
     names: Annotated[list[NameTable], Field(min_length=1)]
     addresses: dict[SiteName, Text]

@@ -23,8 +23,9 @@ from lab.founding import Passwords, account_ids, found_databases
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
 from lab.site import Site
-from lab.site_settings import ADDRESSES, controller_settings, service_settings
+from lab.site_settings import ADDRESSES, TOKEN_FILE, controller_settings, service_settings
 from lab.supervision import Supervisor
+from lab.whereabouts import write_token
 from lab.witness import Witness
 from lab.workspace import Workspace
 
@@ -187,6 +188,7 @@ async def _assemble(
     cabling = await lay_etcd(cabling, etcd)
     passwords = Passwords()
     sites = {name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, passwords=passwords) for name in SITES}
+    write_token(workspace.directory("settings") / TOKEN_FILE)
     for name, site in sites.items():
         site.write(service_settings(cabling, name), controller_settings(cabling, name, authority.zone_id, policy))
     say("ledgers, streams, controllers and payments services")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,10 +28,19 @@ def default_context() -> Path:
 
 def write_private(path: Path, content: Mapping[str, object]) -> None:
     """Replace a file that only this user may read."""
+    _write_private(path, json.dumps(content) + "\n")
+
+
+def write_token(path: Path) -> None:
+    """Make up a secret and keep it where only this user may read it."""
+    _write_private(path, secrets.token_urlsafe(24) + "\n")
+
+
+def _write_private(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(file, "w") as opened:
-        opened.write(json.dumps(content) + "\n")
+        opened.write(text)
     draft.replace(path)
 
 

@@ -1,7 +1,7 @@
 """What one service is allowed to do by itself, as one frozen value.
 
-Rules for changing this file: every field says its unit; a field that only matters together with another one is checked in
-`contradictions`, so that a wrong pair is refused when settings are read and not in the middle of an outage.
+Rules for changing this file: every field says its unit; what it may be, alone and beside the others, is checked in `contradictions`,
+so that a wrong setting is refused when settings are read and not in the middle of an outage.
 """
 
 from collections.abc import Mapping
@@ -96,26 +96,59 @@ class Policy:
         return self.capacities.get(site, 1.0)
 
 
-def contradictions(policy: Policy) -> tuple[tuple[str, str], ...]:
-    """Every pair of settings that cannot both be meant: field, and what was expected of it."""
-    rules = (
-        ("probe_interval", policy.probe_interval > timedelta(0), "above zero"),
-        ("probe_timeout", policy.probe_timeout > timedelta(0), "above zero"),
+def contradictions(policy: Policy, sites: frozenset[Site]) -> tuple[tuple[str, str], ...]:
+    """Every setting that cannot be meant for these sites: field, and what was expected of it."""
+    rules = (*_of_probing(policy), *_of_agreement(policy, sites), *_of_traffic(policy, sites))
+    return tuple((name, expected) for name, holds, expected in rules if not holds)
+
+
+Rule = tuple[str, bool, str]
+"""Field, whether its rule holds, and what is expected."""
+
+ZERO = timedelta(0)
+
+
+def _of_probing(policy: Policy) -> tuple[Rule, ...]:
+    return (
+        ("probe_interval", policy.probe_interval > ZERO, "above zero"),
+        ("probe_timeout", policy.probe_timeout > ZERO, "above zero"),
         (
             "probe_patience",
             policy.probe_patience > policy.silence_to_accuse,
             f"above misses_to_accuse x probe_timeout = {policy.silence_to_accuse}",
         ),
-        ("freshness", policy.freshness >= 2 * policy.probe_interval, "at least two probe intervals"),
-        ("vantages", policy.vantages >= 2, "at least 2: nothing is done on the word of one"),
+        # Late by more than that and still counted: a controller that was stopped would take its own absence for a dead site.
+        ("loop_slack", ZERO < policy.loop_slack <= policy.probe_timeout, "above zero, at most probe_timeout"),
         ("misses_to_accuse", policy.misses_to_accuse >= 1, "at least 1"),
         ("misses_to_drain", policy.misses_to_drain >= policy.misses_to_accuse, "at least misses_to_accuse"),
         ("lates_to_accuse", policy.lates_to_accuse >= policy.misses_to_accuse, "at least misses_to_accuse"),
         ("successes_to_forgive", policy.successes_to_forgive > policy.misses_to_accuse, "above misses_to_accuse"),
+    )
+
+
+def _of_agreement(policy: Policy, sites: frozenset[Site]) -> tuple[Rule, ...]:
+    return (
+        ("freshness", policy.freshness >= 2 * policy.probe_interval, "at least two probe intervals"),
+        ("vantages", policy.vantages >= 2, "at least 2: nothing is done on the word of one"),
+        ("vantages", not sites or policy.vantages <= len(sites), f"at most {len(sites)}, one per site"),
         ("automatic_failovers", policy.automatic_failovers >= 0, "not negative"),
-        ("minimum_serving", policy.minimum_serving >= 1, "at least 1: an empty target set is an error"),
-        ("shares", all(share > 0 for share in policy.shares.values()), "above zero; drain a site to give it nothing"),
-        ("capacities", all(part >= 0 for part in policy.capacities.values()), "not negative"),
+        ("velocity_window", policy.velocity_window >= timedelta(minutes=1), "at least 1m: in a shorter one nothing is counted"),
+        ("dwell", policy.dwell >= policy.freshness, "at least freshness: what holds for less may be over already"),
         ("freezes", all(window.start < window.end for window in policy.freezes), "start before end"),
     )
-    return tuple((name, expected) for name, holds, expected in rules if not holds)
+
+
+def _of_traffic(policy: Policy, sites: frozenset[Site]) -> tuple[Rule, ...]:
+    everything = sum(policy.capacity(site) for site in sites)
+    return (
+        ("minimum_serving", policy.minimum_serving >= 1, "at least 1: an empty target set is an error"),
+        ("minimum_serving", not sites or policy.minimum_serving <= len(sites), f"at most {len(sites)}, the sites there are"),
+        ("shares", all(share > 0 for share in policy.shares.values()), "above zero; drain a site to give it nothing"),
+        ("capacities", all(part >= 0 for part in policy.capacities.values()), "not negative"),
+        ("required_capacity", policy.required_capacity >= 0, "not negative"),
+        (
+            "required_capacity",
+            not sites or policy.required_capacity <= everything,
+            f"at most {everything:g}, what all sites carry together",
+        ),
+    )

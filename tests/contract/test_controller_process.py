@@ -21,23 +21,22 @@ SITES = ("aws", "azure", "gcp")
 PASSWORDS = {"TRIMARAN_PAYMENTS_CONTROL_PASSWORD": "c", "TRIMARAN_PAYMENTS_STREAM_PASSWORD": "s"}
 
 
-def settings(folder: Path, *, listen: int, etcd: int, database: int) -> Path:
-    """A settings file whose every far end is the given ports."""
+def settings(folder: Path, *, listen: int, etcd: int, databases: Sequence[int]) -> Path:
+    """A settings file whose every far end is the given ports; every site has a database of its own."""
     lines = [
         'site = "aws"',
         f'[listen]\nhost = "127.0.0.1"\nport = {listen}',
         f'[etcd]\nendpoints = ["http://127.0.0.1:{etcd}"]',
     ]
-    url = f"http://127.0.0.1:{database}"
-    lines += [f'[sites.{site}]\ncloud = "{site}"\nregion = "x"\nedge = "{url}"\ncontroller = "{url}"' for site in SITES]
+    place = {site: f'host = "127.0.0.1"\nport = {port}' for site, port in zip(SITES, databases, strict=True)}
+    lines += [f'[sites.{site}]\nedge = "http://127.0.0.1:{databases[0]}"' for site in SITES]
     canary = (
         'debtor = "00000000-0000-0000-0000-000000000001", creditor = "00000000-0000-0000-0000-000000000002", currency = "EUR"'
     )
     lines.append('[services.payments]\nmode = "automatic"\nwriter = "azure"\nshares = { aws = 1.0, azure = 1.0, gcp = 1.0 }')
-    lines.append(f"canary = {{ {canary}, amount = 1 }}")
-    place = f'host = "127.0.0.1"\nport = {database}'
-    lines += [f"[services.payments.databases.{site}]\n{place}" for site in SITES]
-    lines += [f"[services.payments.streams.{a}.{b}]\n{place}" for a in SITES for b in SITES if a != b]
+    lines.append(f"canary = {{ {canary} }}")
+    lines += [f"[services.payments.databases.{site}]\n{place[site]}" for site in SITES]
+    lines += [f"[services.payments.streams.{a}.{b}]\n{place[b]}" for a in SITES for b in SITES if a != b]
     path = folder / "aws.toml"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -105,8 +104,8 @@ SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
 
 
 @asynccontextmanager
-async def mute_database() -> AsyncIterator[int]:
-    """A server that lets everybody in and then never says a word, not even to a cancellation; answers its port."""
+async def mute_databases() -> AsyncIterator[Sequence[int]]:
+    """Servers that let everybody in and then never say a word, not even to a cancellation; answers their ports."""
     ended = asyncio.Event()
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,13 +122,14 @@ async def mute_database() -> AsyncIterator[int]:
             await ended.wait()
         writer.close()
 
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    servers = [await asyncio.start_server(greet, "127.0.0.1", 0) for _ in SITES]
     try:
-        yield int(server.sockets[0].getsockname()[1])
+        yield [int(server.sockets[0].getsockname()[1]) for server in servers]
     finally:
         ended.set()
-        server.close()
-        await server.wait_closed()
+        for server in servers:
+            server.close()
+            await server.wait_closed()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -138,12 +138,12 @@ async def test_it_ends_within_two_seconds(tmp_path: Path, far_end: str, number: 
     """Exit 0 although etcd and every database accept connections and never say a word, or refuse them."""
     with ExitStack() as stack:
         if far_end == "hangs":
-            holes = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(2)]
-            etcd, database = (int(hole.getsockname()[1]) for hole in holes)
+            holes = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(4)]
+            etcd, *databases = (int(hole.getsockname()[1]) for hole in holes)
         else:
-            etcd, database = free_port(), free_port()
+            etcd, *databases = (free_port() for _ in range(4))
         listen = free_port()
-        path = settings(tmp_path, listen=listen, etcd=etcd, database=database)
+        path = settings(tmp_path, listen=listen, etcd=etcd, databases=databases)
         async with process(["run", "--settings", str(path)]) as running:
             await answers(listen)
             await asyncio.sleep(0.5)  # real sockets: let probes get stuck
@@ -155,9 +155,9 @@ async def test_it_ends_within_two_seconds(tmp_path: Path, far_end: str, number: 
 
 async def test_it_ends_although_a_query_ignores_its_cancellation(tmp_path: Path) -> None:
     """Sessions were made, then the databases fell silent: psycopg waits seconds for such a cancellation, the process does not."""
-    async with mute_database() as database:
+    async with mute_databases() as databases:
         listen = free_port()
-        path = settings(tmp_path, listen=listen, etcd=free_port(), database=database)
+        path = settings(tmp_path, listen=listen, etcd=free_port(), databases=databases)
         async with process(["run", "--settings", str(path)]) as running:
             await answers(listen)
             await asyncio.sleep(0.5)  # real sockets: let queries be under way
@@ -183,7 +183,7 @@ async def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     """Exit 2 with the address and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])
-        path = settings(tmp_path, listen=port, etcd=1, database=1)
+        path = settings(tmp_path, listen=port, etcd=1, databases=(1, 2, 3))
         async with process(["controller", "run", "--settings", str(path)]) as running:
             _, said = await asyncio.wait_for(running.communicate(), 20)
     assert running.returncode == 2
@@ -192,7 +192,7 @@ async def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
 
 async def test_settings_that_cannot_be_used_are_lines_and_exit_2(tmp_path: Path) -> None:
     """Every problem is a line with file, key and expectation; there is no traceback."""
-    path = settings(tmp_path, listen=70000, etcd=1, database=1)
+    path = settings(tmp_path, listen=70000, etcd=1, databases=(1, 2, 3))
     path.write_text(path.read_text().replace('writer = "azure"', 'writer = "mars"'))
     async with process(["controller", "run", "--settings", str(path)]) as running:
         _, said = await asyncio.wait_for(running.communicate(), 20)

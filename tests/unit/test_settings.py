@@ -22,15 +22,12 @@ ENVIRON = {"TRIMARAN_PAYMENTS_CONTROL_PASSWORD": "c", "TRIMARAN_PAYMENTS_STREAM_
 
 def document() -> dict[str, Any]:
     """Settings that are right."""
-    place = {"host": "127.0.0.1", "port": 5001}
+    place = {site: {"host": "127.0.0.1", "port": 5001 + number} for number, site in enumerate(SITES)}
     return {
         "site": "aws",
         "listen": {"host": "127.0.0.1", "port": 7001},
         "etcd": {"endpoints": ["http://127.0.0.1:2001", "http://127.0.0.1:2002/"]},
-        "sites": {
-            site: {"cloud": site, "region": "here", "edge": "http://127.0.0.1:8001", "controller": "http://127.0.0.1:7001"}
-            for site in SITES
-        },
+        "sites": {site: {"edge": "http://127.0.0.1:8001"} for site in SITES},
         "services": {
             "payments": {
                 "mode": "automatic",
@@ -40,11 +37,10 @@ def document() -> dict[str, Any]:
                     "debtor": "00000000-0000-0000-0000-000000000001",
                     "creditor": "00000000-0000-0000-0000-000000000002",
                     "currency": "EUR",
-                    "amount": 1,
                 },
-                "databases": {site: dict(place) for site in SITES},
+                "databases": {site: dict(place[site]) for site in SITES},
                 "streams": {
-                    site: {other: {**place, "options": "sslmode=verify-full"} for other in SITES if other != site}
+                    site: {other: {**place[other], "options": "sslmode=verify-full"} for other in SITES if other != site}
                     for site in SITES
                 },
                 "dns": {
@@ -125,7 +121,7 @@ def test_everything_wrong_is_told_at_once(read: Callable[..., Settings]) -> None
     given["listen"]["port"] = 70000
     given["listne"] = {}
     given["etcd"]["endpoints"] = ["2001"]
-    del given["sites"]["gcp"]["region"]
+    del given["sites"]["gcp"]["edge"]
     service["mode"] = "auto"
     service["writer"] = "pluto"
     service["shares"]["gcp"] = 0
@@ -142,7 +138,7 @@ def test_everything_wrong_is_told_at_once(read: Callable[..., Settings]) -> None
         "listen.port",
         "listne",
         "etcd.endpoints.0",
-        "sites.gcp.region",
+        "sites.gcp.edge",
         f"{top}.mode",
         f"{top}.writer",
         f"{top}.shares.gcp",
@@ -174,6 +170,18 @@ def test_everything_wrong_is_told_at_once(read: Callable[..., Settings]) -> None
         ("misses_to_accuse", True),
         ("required_capacity", "1"),
         ("vantages", 4),
+        ("velocity_window", "0s"),
+        ("velocity_window", "59s"),
+        ("velocity_window", "99999999999h"),
+        ("probe_timeout", "999999000h"),
+        ("misses_to_accuse", 10**20),
+        ("minimum_serving", 0),
+        ("minimum_serving", 4),
+        ("required_capacity", -9),
+        ("required_capacity", 3.1),
+        ("loop_slack", "0s"),
+        ("loop_slack", "1h"),
+        ("dwell", "0s"),
         ("capacities", {"mars": 1.0}),
         ("freezes", [{"start": "yesterday", "end": "today", "reason": "x"}]),
         ("probe_patience", "1s"),
@@ -198,6 +206,76 @@ def test_freezes_are_windows_with_zones(read: Callable[..., Settings], tmp_path:
     path.write_text(text.replace('"probe_interval"', f'"freezes" = {window.format(zone="")}, "probe_interval"'))
     with pytest.raises(SettingsError):
         read_settings(path, ENVIRON)
+
+
+def test_two_sites_may_not_have_one_database(read: Callable[..., Settings]) -> None:
+    """gcp's address is aws's: everything asked of gcp would be answered by aws, and two confirmations would be one disk."""
+    given = document()
+    service = given["services"]["payments"]
+    service["databases"]["gcp"] = {"host": "127.0.0.1", "port": 5001}
+    service["streams"]["azure"]["gcp"] = {"host": "127.0.0.1", "port": 5001}
+    top = "services.payments"
+    assert set(problems(read, given)) == {f"{top}.databases.gcp", f"{top}.streams.azure.gcp"}
+    service["databases"]["gcp"]["host"] = service["streams"]["azure"]["gcp"]["host"] = "127.0.0.2"
+    assert read(given)
+
+
+@pytest.mark.parametrize("option", ["host=x", "hostaddr=127.0.0.9", "port=1", "dbname=x", "user=x", "service=x"])
+def test_options_lead_nowhere_else(read: Callable[..., Settings], option: str) -> None:
+    """What a table says about the place is all there is to say about it."""
+    given = document()
+    given["services"]["payments"]["databases"]["aws"]["options"] = f"sslmode=require {option}"
+    found = problems(read, given)
+    assert option.split("=")[0] in found["services.payments.databases.aws.options"]
+
+
+TOKEN = "a-token-of-this-test"
+
+
+def with_token(folder: Path, text: str = TOKEN, mode: int = 0o600) -> dict[str, Any]:
+    """Right settings that name a token file beside them."""
+    path = folder / "token"
+    path.write_text(f"{text}\n")
+    path.chmod(mode)
+    given = document()
+    given["listen"]["token_file"] = "token"
+    return given
+
+
+def test_the_token_is_read_from_its_file(read: Callable[..., Settings], tmp_path: Path) -> None:
+    """Beside the settings, or wherever an absolute path leads; it is not shown. Without one, orders are not taken."""
+    listen = read(with_token(tmp_path)).listen
+    assert listen.token == TOKEN and TOKEN not in repr(listen)
+    assert read(document()).listen.token is None
+
+
+@pytest.mark.parametrize(("text", "mode"), [("", 0o600), ("short", 0o600), ("two words of a token", 0o600), (TOKEN, 0o640)])
+def test_a_token_that_protects_nothing_is_refused(read: Callable[..., Settings], tmp_path: Path, text: str, mode: int) -> None:
+    """Guessed in a minute, no header value, or there for the whole group to read."""
+    assert set(problems(read, with_token(tmp_path, text, mode))) == {"listen.token_file"}
+
+
+def test_a_token_file_that_is_not_there_is_a_problem(read: Callable[..., Settings]) -> None:
+    """No controller starts without the token it was meant to have."""
+    given = document()
+    given["listen"]["token_file"] = "token"
+    assert "No such file" in problems(read, given)["listen.token_file"]
+
+
+@pytest.mark.parametrize(("host", "local"), [("localhost", True), ("127.0.0.9", True), ("::1", True), ("0.0.0.0", False)])
+def test_other_machines_are_let_in_with_a_token_only(
+    read: Callable[..., Settings], tmp_path: Path, host: str, *, local: bool
+) -> None:
+    """A listener that others reach, and nothing that tells them apart, is no setting anybody means."""
+    given = document()
+    given["listen"]["host"] = host
+    if local:
+        assert read(given).listen.local
+    else:
+        assert set(problems(read, given)) == {"listen.token_file"}
+        given = with_token(tmp_path)
+        given["listen"]["host"] = host
+        assert not read(given).listen.local
 
 
 @pytest.mark.parametrize("name", ["Aws", "a-b", "a_b", "a" * 13, ""])
@@ -263,6 +341,10 @@ def test_durations_are_written_as_people_write_them() -> None:
     assert [duration(text) for text in ("250ms", "2s", "1.5s", "10m", "1h")] == [
         timedelta(seconds=seconds) for seconds in (0.25, 2, 1.5, 600, 3600)
     ]
+    assert duration("8760h") == timedelta(days=365)
+    for text in ("8761h", "99999999999h", "1" * 400 + "h"):
+        with pytest.raises(ValueError, match="at most 365 days"):
+            duration(text)
 
 
 def test_password_variables_carry_the_service() -> None:

@@ -8,7 +8,7 @@ from controller.core.limits import AutomaticFailover, allowed_again, merged, rec
 from controller.core.model import Epoch, JournalEntry, Trigger
 from controller.core.plans import PlanKind
 from controller.core.policy import Policy, contradictions
-from tests.unit.core.worlds import START, at, plan
+from tests.unit.core.worlds import SITES, START, at, plan
 
 POLICY = Policy()
 
@@ -56,7 +56,7 @@ def test_memories_merge_by_epoch_at_the_latest_time() -> None:
 
 def test_the_default_policy_contradicts_nothing() -> None:
     """The settings of the lab can all be meant."""
-    assert contradictions(POLICY) == ()
+    assert contradictions(POLICY, frozenset(SITES)) == () == contradictions(POLICY, frozenset())
 
 
 def test_every_contradiction_is_told_at_once() -> None:
@@ -64,11 +64,11 @@ def test_every_contradiction_is_told_at_once() -> None:
     wrong = replace(
         POLICY, vantages=1, minimum_serving=0, probe_patience=timedelta(seconds=1), successes_to_forgive=2, misses_to_drain=1
     )
-    assert [name for name, _ in contradictions(wrong)] == [
+    assert [name for name, _ in contradictions(wrong, frozenset(SITES))] == [
         "probe_patience",
-        "vantages",
         "misses_to_drain",
         "successes_to_forgive",
+        "vantages",
         "minimum_serving",
     ]
 
