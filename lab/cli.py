@@ -13,7 +13,10 @@ import typer
 from controller.cli.exits import Exit
 from lab.errors import LabError
 
-Name = Annotated[str, typer.Option("--name", help="Which lab, when several run.")]
+STOPPED_BY = {signal.SIGINT: Exit.STOPPED, signal.SIGTERM: Exit.ENDED, signal.SIGHUP: Exit.HUNG_UP}
+"""How a command ends that a signal stopped: in good order."""
+
+Name = Annotated[str, typer.Option("--name", metavar="NAME", help="Which lab, when several run.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 lab = typer.Typer(name="lab", help="Three clouds on this machine: start them, hurt them, heal them.", no_args_is_help=True)
@@ -23,7 +26,9 @@ demo = typer.Typer(name="demo", help="One cloud dies under load; a report tells 
 @lab.command()
 def up(
     name: Name = "lab",
-    load: Annotated[float, typer.Option("--load", help="Payments a second offered while the lab is up; 0: none.")] = 0,
+    load: Annotated[
+        float, typer.Option("--load", metavar="RATE", help="Payments a second offered while the lab is up; 0: none.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Start a lab and keep it up until Ctrl-C or `lab down`."""
@@ -42,8 +47,12 @@ def status(name: Name = "lab", json: Json = False) -> None:
 
 @lab.command()
 def fault(
-    kind: Annotated[str, typer.Argument(help="crash, freeze, partition, slow, ...; an unknown one lists them all.")],
-    place: Annotated[str | None, typer.Argument(help="aws, azure or gcp.")] = None,
+    kind: Annotated[
+        str, typer.Argument(metavar="FAULT", help="crash, freeze, partition, slow, ...; an unknown one lists them all.")
+    ],
+    place: Annotated[
+        str | None, typer.Argument(metavar="PLACE", help="aws, azure or gcp; a fault of the authority needs none.")
+    ] = None,
     name: Name = "lab",
     json: Json = False,
 ) -> None:
@@ -54,7 +63,11 @@ def fault(
 
 
 @lab.command()
-def heal(place: Annotated[str, typer.Argument(help="Where.")], name: Name = "lab", json: Json = False) -> None:
+def heal(
+    place: Annotated[str, typer.Argument(metavar="PLACE", help="aws, azure, gcp or route53.")],
+    name: Name = "lab",
+    json: Json = False,
+) -> None:
     """Undo whatever was done to a place; returns when it runs again."""
     from lab import visiting
 
@@ -71,10 +84,15 @@ def down(name: Name = "lab", json: Json = False) -> None:
 
 @demo.callback(invoke_without_command=True)
 def show(
-    fault: Annotated[str, typer.Option("--fault", help="crash, freeze or partition.")] = "crash",
-    out: Annotated[Path, typer.Option("--out", help="Directory of the report.")] = Path("out/demo"),
+    fault: Annotated[str, typer.Option("--fault", metavar="FAULT", help="crash, freeze or partition.")] = "crash",
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="DIRECTORY", help="Where report.json and report.html go; an earlier report there is removed first."
+        ),
+    ] = Path("out/demo"),
     name: Name = "demo",
-    rate: Annotated[float, typer.Option("--rate", min=1, help="Payments offered a second.")] = 100,
+    rate: Annotated[float, typer.Option("--rate", metavar="RATE", min=1, help="Payments offered a second.")] = 100,
     json: Json = False,
 ) -> None:
     """Start a lab, hurt its writer under load, heal it, reconcile, report. Exit 0 only when every promise was kept."""
@@ -104,7 +122,7 @@ def _run(work: Coroutine[Any, Any, Exit]) -> int:
             seen.append(number)
             task.cancel()
 
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in STOPPED_BY:
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
         try:
             return await work
@@ -112,7 +130,7 @@ def _run(work: Coroutine[Any, Any, Exit]) -> int:
             print(error, file=sys.stderr)
             return Exit.BROKEN
         except asyncio.CancelledError:
-            return 128 + (seen[0] if seen else signal.SIGINT)
+            return STOPPED_BY[seen[0] if seen else signal.SIGINT]
 
     return asyncio.run(interruptible())
 

@@ -1,12 +1,15 @@
 """The whole command tree. Importing it stays cheap: every command imports what it needs when it runs.
 
 Other packages add commands through the entry point group `trimaran.commands`: the name is the command, the value a typer app, or a
-function that is given the parent app. They are imported only when their command is run.
+function that is given the parent app. They are imported only when their command is run. In a checkout that nobody installed they are
+those that its pyproject.toml names.
 """
 
 import sys
+import tomllib
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 import typer
 
@@ -14,6 +17,9 @@ from controller.cli import act, look, process
 from controller.cli.exits import Exit, listed
 
 GROUP = "trimaran.commands"
+
+CHECKOUT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+"""Where this package lies in a checkout; there is none beside an installed one."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -44,10 +50,21 @@ def build(arguments: Sequence[str] = (), extensions: Iterable[EntryPoint] = ()) 
     return app
 
 
+def known_extensions(project: Path = CHECKOUT, installed: Iterable[EntryPoint] | None = None) -> tuple[EntryPoint, ...]:
+    """Those that are installed; without any, those that the project file names: `python -m controller demo` works before `pip`."""
+    if present := tuple(entry_points(group=GROUP) if installed is None else installed):
+        return present
+    try:
+        named = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["entry-points"][GROUP]
+    except (OSError, ValueError, KeyError):
+        return ()
+    return tuple(EntryPoint(name=name, value=value, group=GROUP) for name, value in named.items())
+
+
 def run(arguments: Sequence[str], extensions: Iterable[EntryPoint] | None = None) -> int:
     """Run one command; answers its exit status. `extensions`: those that are installed, unless given."""
     try:
-        app = build(arguments, entry_points(group=GROUP) if extensions is None else extensions)
+        app = build(arguments, known_extensions() if extensions is None else extensions)
         typer.main.get_command(app)(list(arguments), prog_name="trimaran")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

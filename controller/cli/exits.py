@@ -12,7 +12,9 @@ class Exit(IntEnum):
     REFUSED = 3
     NOBODY = 4
     UNFINISHED = 5
+    HUNG_UP = 129
     STOPPED = 130
+    ENDED = 143
 
 
 SAID = {
@@ -22,7 +24,9 @@ SAID = {
     Exit.REFUSED: "refused by a guard, which is named with what it saw, what it needs and the way out; nothing was changed",
     Exit.NOBODY: "no controller answers, or none of them reaches etcd's majority",
     Exit.UNFINISHED: "not finished within --timeout; it goes on without us",
+    Exit.HUNG_UP: "a lab was ended because its terminal closed; nothing of it is left",
     Exit.STOPPED: "stopped by Ctrl-C; what was asked for goes on without us",
+    Exit.ENDED: "a lab was ended by SIGTERM; nothing of it is left",
 }
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import typer
 from typer.core import TyperGroup
 
-from controller.cli.app import build
+from controller.cli.app import build, known_extensions
 from controller.cli.exits import SAID
 
 
 def page() -> str:
-    """The whole page. Commands that other packages add describe themselves."""
+    """The whole page, with the commands that other packages add."""
     lines = [
         "# The command line",
         "",
@@ -22,14 +22,20 @@ def page() -> str:
         "|---|---|",
         *(f"| {status.value} | {said} |" for status, said in SAID.items()),
     ]
-    group = typer.main.get_command(build())
-    return "\n".join([*lines, *_group("trimaran", group)]) + "\n"
+    told = [*lines, *_group("trimaran", typer.main.get_command(build()))]
+    for extension in sorted(known_extensions(), key=lambda one: one.name):
+        everything = typer.main.get_command(build((extension.name,), (extension,)))
+        assert isinstance(everything, TyperGroup), "a tree of commands"
+        told += _group(f"trimaran {extension.name}", everything.commands[extension.name])
+    return "\n".join(told) + "\n"
 
 
 def _group(name: str, command: object) -> Iterator[str]:
     if not isinstance(command, TyperGroup):
         yield from _command(name, command)
         return
+    if command.invoke_without_command:
+        yield from _command(name, command)
     for inner, child in command.commands.items():
         if not child.hidden:
             yield from _group(f"{name} {inner}", child)

@@ -13,6 +13,11 @@ def test_the_page_is_what_the_commands_say() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
+def test_the_lab_is_on_the_page_too() -> None:
+    """`demo` and `lab` come from another package; who reads the page does not care."""
+    assert {f"## trimaran {command}" for command in ("demo", "lab up", "lab fault", "lab down")} <= set(page().splitlines())
+
+
 def test_every_exit_status_is_explained() -> None:
     """A status without a meaning helps nobody at night."""
     assert set(SAID) == set(Exit)
