@@ -105,26 +105,13 @@ class Links:
         self._isolated.discard(site)
         await self._apply()
 
-    async def shape(
-        self,
-        source: str,
-        destination: str,
-        *,
-        delay: timedelta | None = None,
-        jitter: timedelta = timedelta(0),
-        loss: float = 0.0,
-    ) -> None:
-        """Set one direction's jitter (uniform, on top), loss (share of chunks delivered late, in order) and, if given, delay."""
-        await self._shape([(source, destination)], delay, jitter, loss)
-
     async def slow(self, site: str, *, delay: timedelta | None = None, jitter: timedelta, loss: float) -> None:
-        """Shape every pair that touches a site, both ways. `slow(site, jitter=timedelta(0), loss=0)` undoes it."""
-        await self._shape([pair for pair in self._pairs() if site in pair], delay, jitter, loss)
+        """Have every pair that touches a site, both ways, take up to `jitter` longer and deliver this share of chunks late, in order.
 
-    async def _shape(self, pairs: Iterable[tuple[str, str]], delay: timedelta | None, jitter: timedelta, loss: float) -> None:
-        shaped = {"jitter": jitter.total_seconds(), "loss": loss}
-        if delay is not None:
-            shaped["delay"] = delay.total_seconds()
+        `slow(site, jitter=timedelta(0), loss=0)` undoes it; `delay` stays as it is unless given.
+        """
+        shaped = {"jitter": jitter.total_seconds(), "loss": loss, **({} if delay is None else {"delay": delay.total_seconds()})}
+        pairs = [pair for pair in self._pairs() if site in pair]
         await self._tell({"set": [{"source": source, "destination": destination, **shaped} for source, destination in pairs]})
 
     async def stats(self) -> dict[str, Any]:

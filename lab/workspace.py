@@ -141,9 +141,3 @@ class Workspace:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-
-def sweep_lab(name: str) -> Swept:
-    """End and remove what a crashed lab of this name left behind. Raises LabError when that lab is alive."""
-    with Workspace(name) as workspace:
-        return workspace.inherited

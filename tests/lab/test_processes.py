@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,7 +23,8 @@ from lab.binaries import etcd_is_sound, find_postgres, readable_place
 from lab.errors import LabError
 from lab.processes import GATE, Supervised, freeze, kill, launch, thaw
 from lab.registry import Registry
-from lab.workspace import Workspace, private_root, python_environment, sweep_lab
+from lab.sweeping import CONTEXT
+from lab.workspace import Workspace, private_root, python_environment
 
 FAMILY = "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)"
 """A process with a child in a session of its own, as PostgreSQL's backends are."""
@@ -156,10 +158,44 @@ def test_the_next_lab_sweeps_what_a_guardian_could_not() -> None:
     orphans = started - guardian
     time.sleep(0.3)
     assert not {status(pid) for pid in orphans} & GONE, "they must be alive, or this test proves nothing"
-    swept = sweep_lab("test-orphans")
+    with Workspace("test-orphans") as workspace:
+        swept = workspace.inherited
     assert (swept.processes, swept.segments, swept.data) == (len(orphans), 1, True)
     assert {status(pid) for pid in orphans} <= GONE
     assert not (private_root() / "test-orphans").exists()
+
+
+def test_a_file_written_during_the_sweep_is_swept_too() -> None:
+    """Somebody no registry knows still writes when the sweep begins; the directory is gone all the same when it is over."""
+    workspace = Workspace("test-late-files")
+    place, wrote = workspace.directory("postgres", "azure"), threading.Event()
+
+    def write() -> None:
+        with contextlib.suppress(OSError):
+            for number in range(20_000):
+                (place / str(number)).touch()
+                wrote.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    wrote.wait()
+    workspace.close()
+    assert not workspace.path.exists()
+    writer.join()
+    assert not workspace.path.exists()
+    with pytest.raises(LabError, match="has ended"):
+        workspace.directory("logs")
+
+
+def test_a_dangling_context_is_removed_by_the_next_sweep() -> None:
+    """A lab killed together with its guardian leaves a link to nowhere beside its directory."""
+    link = private_root() / CONTEXT
+    if link.exists():
+        pytest.skip("another lab of this user is up, and the link is its")
+    link.unlink(missing_ok=True)
+    link.symlink_to(private_root() / "test-gone" / CONTEXT)
+    with Workspace("test-dangling"):
+        assert not os.path.lexists(link)
 
 
 def test_a_reused_pid_is_never_signalled() -> None:
