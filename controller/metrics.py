@@ -1,6 +1,6 @@
 """Numbers of one controller for Prometheus: its ticks as they happen, and what it knows at the moment somebody asks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
@@ -8,6 +8,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from controller.core.plans import Phase
+from controller.core.steps import Ledgers
 from controller.errors import TrimaranError
 from controller.loop import Loop, View
 from controller.ports import Clock
@@ -29,11 +30,17 @@ class Metrics(Collector):
         self._spent = Histogram("trimaran_tick_seconds", "Duration of ticks.", ["service"], buckets=BUCKETS, registry=registry)
         self._plans = Counter("trimaran_plans", "Plans seen under way.", ["service", "kind"], registry=registry)
         self._plan: dict[str, str] = {}
+        self._verified: dict[str, Mapping[str, object]] = {}
         registry.register(self)
 
     def watch(self, loop: Loop) -> None:
         """Show what this loop knows from now on."""
         self._loops.append(loop)
+
+    def note(self, service: str, verified: Mapping[str, object] | None) -> None:
+        """Show from now on what the check at the end of the last move found."""
+        if verified is not None:
+            self._verified[service] = verified
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""
@@ -79,7 +86,14 @@ class Metrics(Collector):
             _observations(loop.service, view, passed, heard, misses)
             if (under_way := view.control.plan) is not None and under_way.phase is not Phase.DONE:
                 plan.add_metric([loop.service, under_way.kind, under_way.phase], 1)
-        yield from (tick, epoch, writer, facts, heard, misses, plan)
+        yield from (tick, epoch, writer, facts, heard, misses, plan, self._checks())
+
+    def _checks(self) -> GaugeMetricFamily:
+        checks = GaugeMetricFamily("trimaran_last_move_verified", "1 when this was proven.", labels=["service", "check"])
+        for service, found in self._verified.items():
+            checks.add_metric([service, "canary"], float(not found["unpaid"]))
+            checks.add_metric([service, "ledgers"], float(found["ledgers"] == Ledgers.EQUAL))
+        return checks
 
 
 def _observations(service: str, view: View, passed: float, heard: GaugeMetricFamily, misses: GaugeMetricFamily) -> None:

@@ -67,13 +67,7 @@ class Observer:
 
     def observe(self) -> Observation:
         """What this vantage believes now, ready to be published; every call is a new sequence number."""
-        awake = self._look()
-        opinions: dict[Site, dict[Part, Opinion]] = {}
-        for target in self._targets:
-            track = target.track
-            if target.asked is not None:
-                track = waiting(track, target.part, awake - target.asked, self._policy)
-            opinions.setdefault(target.site, {})[target.part] = opinion(track)
+        opinions = self.opinions()
         self._sequence += 1
         return Observation(
             vantage=self._vantage,
@@ -81,6 +75,17 @@ class Observer:
             opinions=opinions,
             suspects_itself=suspects_itself(self._vantage, opinions, self._policy),
         )
+
+    def opinions(self) -> Mapping[Site, Mapping[Part, Opinion]]:
+        """What this vantage believes now of every part of every site."""
+        awake = self._look()
+        opinions: dict[Site, dict[Part, Opinion]] = {}
+        for target in self._targets:
+            track = target.track
+            if target.asked is not None:
+                track = waiting(track, target.part, awake - target.asked, self._policy)
+            opinions.setdefault(target.site, {})[target.part] = opinion(track)
+        return opinions
 
     def facts(self) -> Mapping[Site, Aged[NodeFacts]]:
         """What each database said last, aged from the moment it was asked; one that never answered is absent."""

@@ -20,7 +20,7 @@ from lab.errors import LabError
 from lab.faults import Active, OccupiedError, UnknownTargetError, parse
 from lab.laboratory import FOREIGN, Laboratory
 from lab.offering import Offering
-from lab.site_settings import SERVICE
+from lab.site_settings import SERVICE, TOKEN_FILE
 from lab.whereabouts import context_path, forget_context, point_context_at, state_path, write_private
 
 REFUSALS: Mapping[type[LabError], int] = {UnknownTargetError: 404, OccupiedError: 409}
@@ -38,7 +38,9 @@ async def opened(lab: Laboratory, down: asyncio.Event, load: Offering | None = N
     await runner.setup()
     try:
         await web.TCPSite(runner, LOCAL, port, reuse_address=True).start()
-        write_private(context_path(name), {"service": SERVICE, "controllers": dict(lab.controllers())})
+        token_file = str(lab.workspace.directory("settings") / TOKEN_FILE)
+        context = {"service": SERVICE, "controllers": dict(lab.controllers()), "token_file": token_file}
+        write_private(context_path(name), context)
         point_context_at(name)
         write_private(state_path(name), {"pid": os.getpid(), "url": f"http://{LOCAL}:{port}", "token": token})
         yield context_path(name)

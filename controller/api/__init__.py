@@ -5,5 +5,6 @@ is when people ask.
 """
 
 from controller.api.application import build
+from controller.api.gate import Gate
 
-__all__ = ["build"]
+__all__ = ["Gate", "build"]

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from controller.api.chronicle import Chronicle
-from controller.api.problems import Problem, described
+from controller.api.gate import Gate, guarded
+from controller.api.problems import OUTCOME_UNKNOWN, Problem, described
 from controller.api.status import Told, status
 from controller.coordination.codec import plain
 from controller.core.explain import explain
-from controller.core.model import JournalEntry, Site
+from controller.core.model import Health, JournalEntry, Part, Site
 from controller.core.policy import Moment
+from controller.errors import Transient
 from controller.loop import Loop
 from controller.metrics import Metrics
 from controller.ports import Clock, Coordination, Request
@@ -23,6 +25,12 @@ GLANCE = timedelta(seconds=0.3)
 
 MOST = 1000
 """Journal entries in one answer."""
+
+DIGITS = 12
+"""Of a journal entry's number."""
+
+WAITING = 20
+"""Requests that may wait at once. One is answered per tick; more than these no person has asked for."""
 
 
 class RequestBody(BaseModel):
@@ -35,6 +43,12 @@ class RequestBody(BaseModel):
     by: str = Field(min_length=1, max_length=200)
     reason: str = Field(max_length=2000)
     arguments: dict[str, str] = {}
+    at: AwareDatetime | None = None
+    """When it was asked, as `status` told the time; without it, when it arrived.
+
+    1. An operator asks for a failover, and gets no answer: the way to the controller holds the bytes. 2. The operator finds another
+    way out. 3. An hour later the way is whole and the bytes arrive. Dated by its arrival, the order would be carried out.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +84,7 @@ class Desk:
             policy=loop.policy,
             now=Moment(wall=self.clock.now(), monotonic=self.clock.monotonic()),
             since=chronicle.since(loop.view.snapshot.posture.reign),
+            verified=chronicle.verified,
             journal_end=chronicle.end,
         )
 
@@ -79,6 +94,9 @@ class Desk:
 
     async def numbers(self, _: web.Request) -> web.Response:
         """For Prometheus."""
+        for name, chronicle in self.chronicles.items():
+            await chronicle.glance(GLANCE)
+            self.metrics.note(name, chronicle.verified)
         return web.Response(body=self.metrics.render(), headers={"Content-Type": self.metrics.content_type})
 
     async def status(self, request: web.Request) -> web.Response:
@@ -106,29 +124,46 @@ class Desk:
         """Leave an operator's wish; whether it may be is decided at the next tick, and told in the journal."""
         loop = self.loop_of(request)
         try:
-            body = RequestBody.model_validate_json(await request.text())
+            body = RequestBody.model_validate_json(await request.read())
         except ValidationError as error:
             told = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}" for item in error.errors())
             raise Problem(400, "unreadable-request", told) from error
-        wish = Request(id=body.id, verb=body.verb, by=body.by, reason=body.reason, at=self.clock.now(), arguments=body.arguments)
-        await self.coordination.request(loop.service, wish)
+        control = await self.coordination.read(loop.service)
+        waiting = {asked.id for asked in control.requests} if control else set()
+        if len(waiting - {body.id}) >= WAITING:
+            raise Problem(429, "too-many-requests", f"{len(waiting)} requests wait already; ask again when they are answered")
+        now = self.clock.now()
+        at = min(body.at or now, now)
+        wish = Request(id=body.id, verb=body.verb, by=body.by, reason=body.reason, at=at, arguments=body.arguments)
+        try:
+            await self.coordination.request(loop.service, wish)
+        except Transient as error:
+            raise Problem(503, OUTCOME_UNKNOWN, f"request {body.id} may or may not wait in etcd now: {error}") from error
         return web.json_response({"id": body.id}, status=202)
 
     async def beacon(self, request: web.Request) -> web.Response:
-        """200 only while the posture says that the site serves: for health checks that steer traffic when no API answers."""
+        """200 while this controller's own site serves: for health checks that steer traffic when no API answers.
+
+        The posture may be as old as it likes, because without etcd payments go on as they are (docs/decisions/0008-beacon.md).
+        """
         loop, site = self.loop_of(request), Site(request.match_info["site"])
+        if site != self.controller:
+            raise Problem(
+                404, "another-site", f"whether {site} is well only its own controller can tell; this is {self.controller}'s"
+            )
         if loop.view is None:
             raise Problem(503, "not-ready", "no tick since the start of this controller")
-        weights = loop.view.snapshot.posture.weights
-        if site not in weights:
-            raise Problem(404, "unknown-site", f"no site {site}; there is {', '.join(sorted(weights))}")
-        if weights[site] <= 0:
+        weight = loop.view.snapshot.posture.weights.get(site, 0)
+        if weight <= 0:
             raise Problem(503, "drained", f"{site} gets no traffic now")
-        return web.json_response({"service": loop.service, "site": site, "weight": weights[site]})
+        edge = loop.observer.opinions()[site][Part.EDGE]
+        if edge.health is not Health.HEALTHY:
+            raise Problem(503, "unready", f"{site}'s edge is {edge.health}: {edge.detail}")
+        return web.json_response({"service": loop.service, "site": site, "weight": weight})
 
 
 def build(
-    *, site: Site, loops: Mapping[str, Loop], coordination: Coordination, clock: Clock, metrics: Metrics
+    *, site: Site, loops: Mapping[str, Loop], coordination: Coordination, clock: Clock, metrics: Metrics, gate: Gate
 ) -> web.Application:
     """The application of one controller."""
     desk = Desk(
@@ -139,7 +174,7 @@ def build(
         metrics=metrics,
         clock=clock,
     )
-    app = web.Application(middlewares=[described], client_max_size=64 * 1024)
+    app = web.Application(middlewares=[described, guarded(gate)], client_max_size=64 * 1024)
     service = "/v1/services/{service}"
     app.add_routes(
         [
@@ -167,8 +202,10 @@ def _sentence(entry: JournalEntry) -> Mapping[str, object]:
 
 def _whole(request: web.Request, name: str, default: int) -> int:
     given = request.query.get(name, str(default))
-    if not given.isascii() or not given.isdigit():
-        raise Problem(400, "unreadable-request", f"{name}: expected a whole number, not {given!r}")
+    if not given.isascii() or not given.isdigit() or len(given) > DIGITS:
+        raise Problem(
+            400, "unreadable-request", f"{name}: expected a whole number of at most {DIGITS} digits, not {given[:40]!r}"
+        )
     return int(given)
 
 

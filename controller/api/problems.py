@@ -8,6 +8,9 @@ from aiohttp.typedefs import Handler
 
 from controller.errors import Denied, Transient, TrimaranError
 
+OUTCOME_UNKNOWN = "outcome-unknown"
+"""Kind of a problem after which the order may be carried out all the same; after every other one nothing was asked."""
+
 log = structlog.get_logger()
 
 

@@ -34,6 +34,8 @@ class Told:
     now: Moment
     since: datetime | None
     """When the writer was elected."""
+    verified: Mapping[str, object] | None
+    """What the check at the end of the last move found."""
     journal_end: int
 
     @property
@@ -68,6 +70,7 @@ def status(told: Told) -> Document:
         "stale": told.stale,
         "posture": _posture(posture, told.since),
         "plan": _plan(told.view.control.plan, told),
+        "verified": told.verified,
         "sites": {site: _site(site, seen) for site in sorted(posture.weights)},
         "vantages": {
             site: {"age_s": seconds(heard.age), "suspects_itself": heard.value.suspects_itself}
@@ -90,12 +93,11 @@ def _posture(posture: Posture, since: datetime | None) -> Document:
     return {
         "writer": posture.writer,
         "since": since.isoformat(timespec="milliseconds") if since else None,
-        "epoch": posture.epoch,
+        "claimed_epoch": posture.epoch,
         "reign": posture.reign,
         "settled": posture.settled,
         "must_cut": sorted(posture.must_cut),
         "weights": dict(sorted(posture.weights.items())),
-        "drained": sorted(posture.drained),
         "mode": posture.mode,
         "pause": _pause(posture.pause),
     }
@@ -123,7 +125,7 @@ def _plan(plan: Plan | None, told: Told) -> Document | None:
         "because": plan.reason,
         "by": plan.by,
         "trigger": plan.trigger,
-        "running_s": seconds(told.now.wall - plan.started),
+        "started": plan.started.isoformat(timespec="milliseconds"),
         "winner": plan.winner,
         "unanswered": sorted(plan.unanswered),
         "left_behind": sorted(plan.left_behind),
@@ -137,8 +139,7 @@ def _site(site: Site, seen: Circumstances) -> Document:
     return {
         "wanted": "writer" if site == posture.writer else "follower",
         "weight": posture.weights[site],
-        "drained": site in posture.drained,
-        "confirms": site in posture.must_cut - {posture.writer},
+        "confirms": confirms(site, seen),
         "health": {part: _health(seen.agreements[site, part]) for part in Part},
         "node": _node(site, seen),
     }
@@ -178,6 +179,18 @@ def _node(site: Site, seen: Circumstances) -> Document | None:
         "retained_bytes": max((slot.retained_bytes for slot in facts.slots), default=0),
         "lag_bytes": lag_bytes(site, seen),
     }
+
+
+def confirms(site: Site, seen: Circumstances) -> bool | None:
+    """Does the writer count this follower's confirmations? None while the writer has not said so lately, and of the writer itself.
+
+    Not the must-cut set, which is larger: a member that was taken off the writer's row acknowledges nothing any more, and is still cut.
+    """
+    posture = seen.posture
+    writer = seen.facts(posture.writer)
+    if writer is None or site == posture.writer:
+        return None
+    return naming.stream(posture.service, posture.reign, posture.writer, site) in writer.ack_slots
 
 
 def lag_bytes(site: Site, seen: Circumstances) -> int | None:

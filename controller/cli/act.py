@@ -2,9 +2,12 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+import time
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -15,16 +18,19 @@ from controller.cli.options import (
     Json,
     NoInput,
     Reason,
+    Request,
     Service,
     Timeout,
     Yes,
     interactive,
+    leave,
     user,
     with_controllers,
 )
 
 if TYPE_CHECKING:
-    from controller.cli.inquiry import Inquiry
+    from controller.cli.follow import Order
+    from controller.cli.trail import Trail
 
 PATIENCE = 60.0
 """Seconds."""
@@ -41,6 +47,7 @@ def switchover(
     by: By = "",
     yes: Yes = False,
     no_input: NoInput = False,
+    request: Request = None,
     timeout: Timeout = PATIENCE,
     context: ContextFile = None,
     service: Service = None,
@@ -50,9 +57,10 @@ def switchover(
 
     Nothing is lost; payments pause while the new writer opens.
     """
-    arguments = {"to": to, **_listed("override", override)}
-    confirm = "" if yes or not interactive(no_input=no_input) else f"move the writer to {to}"
-    _ask("switchover", arguments, reason, by, timeout, context, service, as_json, confirm)
+    asking = _Asking(context=context, service=service, as_json=as_json, timeout=timeout)
+    if not yes and interactive(no_input=no_input):
+        asking.confirm(f"move the writer to {to}", severe=False)
+    asking.give(_order("switchover", {"to": to, **_listed("override", override)}, reason, by, request))
 
 
 def failover(
@@ -68,6 +76,7 @@ def failover(
     by: By = "",
     yes: Yes = False,
     no_input: NoInput = False,
+    request: Request = None,
     timeout: Timeout = PATIENCE,
     context: ContextFile = None,
     service: Service = None,
@@ -77,9 +86,11 @@ def failover(
 
     No acknowledged payment is lost, unless a member is waived or a guard overridden.
     """
+    asking = _Asking(context=context, service=service, as_json=as_json, timeout=timeout)
+    if not yes and interactive(no_input=no_input):
+        asking.confirm(f"leave {leaving}", severe=True)
     arguments = {"from": leaving, **_listed("waive", waive), **_listed("override", override)}
-    confirm = "" if yes or not interactive(no_input=no_input) else f"leave {leaving}"
-    _ask("failover", arguments, reason, by, timeout, context, service, as_json, confirm)
+    asking.give(_order("failover", arguments, reason, by, request))
 
 
 def pause(
@@ -89,76 +100,116 @@ def pause(
         typer.Option("--until", metavar="TIME", help='When it ends: ISO 8601, or "30m" from now. Default: when resumed.'),
     ] = None,
     by: By = "",
+    request: Request = None,
     timeout: Timeout = PATIENCE,
     context: ContextFile = None,
     service: Service = None,
     as_json: Json = False,
 ) -> None:
     """Stop automation; operators can still act, and what has begun is finished."""
-    arguments = {"until": _moment(until)} if until else {}
-    _ask("pause", arguments, reason, by, timeout, context, service, as_json)
+    try:
+        lasting = _lasting(until)
+    except ValueError as error:
+        leave(Ended(Exit.USAGE, f"--until: expected {error}, not {until}"), as_json=as_json)
+    arguments = {"until": until} if until and lasting is None else {}
+    order = _order("pause", arguments, reason, by, request, lasting)
+    _Asking(context=context, service=service, as_json=as_json, timeout=timeout).give(order)
 
 
 def resume(
     reason: Reason = "",
     by: By = "",
+    request: Request = None,
     timeout: Timeout = PATIENCE,
     context: ContextFile = None,
     service: Service = None,
     as_json: Json = False,
 ) -> None:
     """Let automation go on."""
-    _ask("resume", {}, reason, by, timeout, context, service, as_json)
+    order = _order("resume", {}, reason, by, request)
+    _Asking(context=context, service=service, as_json=as_json, timeout=timeout).give(order)
 
 
 def mode(
     wanted: Annotated[str, typer.Argument(metavar="MODE", help="observe, manual, traffic-only or automatic.")],
     reason: Reason = "",
     by: By = "",
+    request: Request = None,
     timeout: Timeout = PATIENCE,
     context: ContextFile = None,
     service: Service = None,
     as_json: Json = False,
 ) -> None:
     """Change how much happens without a person."""
-    _ask("mode", {"mode": wanted}, reason, by, timeout, context, service, as_json)
+    order = _order("mode", {"mode": wanted}, reason, by, request)
+    _Asking(context=context, service=service, as_json=as_json, timeout=timeout).give(order)
 
 
-def _ask(
-    verb: str,
-    arguments: dict[str, str],
-    reason: str,
-    by: str,
-    timeout: float,
-    context: Path | None,
-    service: str | None,
-    as_json: bool,
-    confirm: str = "",
-) -> None:
-    """Confirm, ask, follow, and exit as it ended."""
-    from controller.cli.follow import outcome, wish
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asking:
+    """How every command that asks for something is run."""
 
-    began = datetime.now(UTC)
+    context: Path | None
+    service: str | None
+    as_json: bool
+    timeout: float
 
-    def tell(line: str) -> None:
-        passed = (datetime.now(UTC) - began).total_seconds()
-        print(f"{passed:6.1f} s  {line}", file=sys.stderr if as_json else sys.stdout, flush=True)
+    def confirm(self, what: str, *, severe: bool) -> None:
+        """Ask the person first. Ctrl-C is a no, and no loop runs meanwhile that would keep it for later."""
+        status = with_controllers(self.context, self.service, lambda asked: asked.status(), as_json=self.as_json)
+        try:
+            confirm_move(what, status, severe=severe)
+        except (typer.Abort, KeyboardInterrupt):
+            print(file=sys.stderr)
+            leave(NOT_CONFIRMED, as_json=self.as_json)
+        except Ended as end:
+            leave(end, as_json=self.as_json)
 
-    async def work(asked: "Inquiry") -> Any:
-        if confirm:
-            confirm_move(confirm, await asked.status(), severe=verb == "failover")
-        return await wish(asked, verb, arguments, by=by or user(), reason=reason, timeout=timeout, tell=tell)
+    def give(self, order: "Order") -> None:
+        """Ask the controllers, follow, and exit as it ended."""
+        from controller.cli.follow import give, outcome
 
-    trail = with_controllers(context, service, work)
-    status = outcome(trail)
-    if as_json:
-        print(json.dumps({**trail.document(), "outcome": status.name.lower(), "exit": int(status)}, indent=2))
-    elif status is Exit.DONE:
-        tell("done")
-    elif status is Exit.UNFINISHED and not trail.replaced_by:
-        what = f"plan {trail.plan}" if trail.plan else "no controller has decided yet; the request"
-        tell(f"{what} is not finished after {timeout:g} s and goes on without us; see `trimaran status`")
-    raise typer.Exit(status)
+        began = time.monotonic()
+
+        def tell(line: str) -> None:
+            out = sys.stderr if self.as_json else sys.stdout
+            print(f"{time.monotonic() - began:6.1f} s  {line}", file=out, flush=True)
+
+        trail = with_controllers(
+            self.context,
+            self.service,
+            lambda asked: give(asked, order, timeout=self.timeout, tell=tell),
+            as_json=self.as_json,
+        )
+        status = outcome(trail)
+        if self.as_json:
+            print(json.dumps({**trail.document(), "outcome": status.name.lower(), "exit": int(status)}, indent=2))
+        elif line := _closing(status, trail, order, self.timeout):
+            tell(line)
+        raise typer.Exit(status)
+
+
+def _closing(status: Exit, trail: "Trail", order: "Order", timeout: float) -> str:
+    """The last line; empty when everything is said already."""
+    again = f"the same command with --request {order.request} is the same order, and tells"
+    match status:
+        case Exit.DONE:
+            return "done"
+        case Exit.UNDONE:
+            return f"undone: {trail.subject} could not be proven, and {trail.winner} writes; see `trimaran explain`"
+        case Exit.UNPROVEN:
+            return f"carried out, but not proven: {trail.doubt}"
+        case Exit.UNKNOWN:
+            return f"outcome unknown: {trail.unheard}. It may still be carried out; {again}"
+        case Exit.UNFINISHED if trail.plan:
+            return f"plan {trail.plan} is not finished after {timeout:g} s and goes on without us; see `trimaran status`"
+        case Exit.UNFINISHED:
+            return f"no controller has decided after {timeout:g} s; {again}"
+        case _:
+            return ""
+
+
+NOT_CONFIRMED = Ended(Exit.USAGE, "not confirmed; nothing was asked")
 
 
 def confirm_move(what: str, status: dict[str, Any], *, severe: bool) -> None:
@@ -173,18 +224,31 @@ def confirm_move(what: str, status: dict[str, Any], *, severe: bool) -> None:
     else:
         agreed = typer.confirm(f"This will {what}. Go on?", err=True)
     if not agreed:
-        raise Ended(Exit.USAGE, "not confirmed; nothing was asked")
+        raise NOT_CONFIRMED
 
 
 def _listed(name: str, given: list[str] | None) -> dict[str, str]:
     return {name: ",".join(given)} if given else {}
 
 
-def _moment(given: str) -> str:
-    """A time as given, or from now; whether it makes sense is the controllers' word."""
-    from controller.settings_tables import duration
+def _order(
+    verb: str, arguments: dict[str, str], reason: str, by: str, request: str | None, lasting: timedelta | None = None
+) -> "Order":
+    from controller.cli.follow import Order
 
-    try:
-        return (datetime.now(UTC) + duration(given)).isoformat(timespec="seconds")
-    except ValueError:
-        return given
+    return Order(
+        verb=verb,
+        arguments=arguments,
+        by=by or user(),
+        reason=reason,
+        request=request or f"{verb}-{uuid4().hex[:12]}",
+        repeated=request is not None,
+        lasting=lasting,
+    )
+
+
+def _lasting(until: str | None) -> timedelta | None:
+    """How long from now; None when nothing or a moment was given, which only the controllers can judge. Raises ValueError."""
+    from controller.settings_tables import DURATION, duration
+
+    return duration(until) if until and DURATION.fullmatch(until) else None

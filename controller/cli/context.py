@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller.cli.exits import Ended, Exit
@@ -21,6 +21,8 @@ class Context:
     service: str
     controllers: Mapping[str, str]
     """Base URL of each controller's operator API, by site."""
+    token: str = field(default="", repr=False)
+    """What an order must carry; empty: none can be given from here."""
 
 
 def default_path() -> Path:
@@ -53,4 +55,19 @@ def _understood(path: Path, document: object, service: str | None) -> Context:
         raise Ended(Exit.USAGE, f'{path}: controllers: expected an object such as {{"aws": "http://127.0.0.1:7001"}}')
     if not isinstance(name, str) or not name:
         raise Ended(Exit.USAGE, f"{path}: service: expected a service's name; or give --service")
-    return Context(service=name, controllers={str(site): url.rstrip("/") for site, url in controllers.items()})
+    named = given.get("token_file", "")
+    if not isinstance(named, str):
+        raise Ended(Exit.USAGE, f"{path}: token_file: expected the path of a file, absolute or beside this one")
+    token = _token(path, named) if named else ""
+    return Context(service=name, controllers={str(site): url.rstrip("/") for site, url in controllers.items()}, token=token)
+
+
+def _token(context: Path, named: str) -> str:
+    """The token; empty when this user may not read it, who may still look. A relative path is beside the context, wherever a link
+    to it lies."""
+    try:
+        return (context.resolve().parent / named).read_text(encoding="ascii").strip()
+    except PermissionError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise Ended(Exit.USAGE, f"{context}: token_file: expected a readable file with a token: {error}") from error

@@ -12,6 +12,10 @@ class Exit(IntEnum):
     REFUSED = 3
     NOBODY = 4
     UNFINISHED = 5
+    UNKNOWN = 6
+    UNDONE = 7
+    UNPROVEN = 8
+    REPLACED = 9
     HUNG_UP = 129
     STOPPED = 130
     ENDED = 143
@@ -19,13 +23,19 @@ class Exit(IntEnum):
 
 SAID = {
     Exit.DONE: "done",
-    Exit.BROKEN: "something is broken: the journal's chain does not hold, or an extension cannot be loaded",
-    Exit.USAGE: "the command, a settings file or a context file cannot be used as given; nothing was changed",
+    Exit.BROKEN: "something is broken: the journal's chain does not hold, an extension cannot be loaded, a lab did not start or a "
+    "promise was broken in it, or the command itself has a defect",
+    Exit.USAGE: "the command, a settings file or a context file cannot be used as given, or was not confirmed; nothing was changed",
     Exit.REFUSED: "refused by a guard, which is named with what it saw, what it needs and the way out; nothing was changed",
-    Exit.NOBODY: "no controller answers, or none of them reaches etcd's majority",
+    Exit.NOBODY: "no controller answers, or none of them reaches etcd's majority; nothing was asked for",
     Exit.UNFINISHED: "not finished within --timeout; it goes on without us",
+    Exit.UNKNOWN: "asked for, and nobody told what became of it: it may be carried out or not; --request ID is the same order, and tells",
+    Exit.UNDONE: "the plan is over, and another site writes than was asked for: the wanted one could not be proven",
+    Exit.UNPROVEN: "carried out, but the check at its end failed or was not made: a serving site did not take the canary payment, "
+    "or the ledgers differ or were not compared",
+    Exit.REPLACED: "another plan, which is named, took the place of ours before it was done",
     Exit.HUNG_UP: "a lab was ended because its terminal closed; nothing of it is left",
-    Exit.STOPPED: "stopped by Ctrl-C; what was asked for goes on without us",
+    Exit.STOPPED: "stopped by Ctrl-C; a request that was named before goes on without us",
     Exit.ENDED: "a lab was ended by SIGTERM; nothing of it is left",
 }
 

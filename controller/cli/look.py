@@ -35,7 +35,7 @@ def status(
 ) -> None:
     """Show who writes, what is under way, how old every fact is, what could be done."""
     if as_json:
-        document = with_controllers(context, service, lambda asked: asked.status())
+        document = with_controllers(context, service, lambda asked: asked.status(), as_json=True)
         print(json.dumps(document, indent=2))
         return
     from rich.console import Console
@@ -54,12 +54,13 @@ async def keep_showing(asked: "Inquiry", console: Any, pause: Pause) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    from controller.cli.screen import screen
+    from controller.cli.screen import Screen
 
+    asked.doing = ""
     with Live(Text("asking ..."), console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while True:
             try:
-                live.update(screen(await asked.status()), refresh=True)
+                live.update(Screen(await asked.status()), refresh=True)
             except Ended as end:
                 live.update(Text(end.line, "bold red"), refresh=True)
             await pause(EVERY)
@@ -74,7 +75,8 @@ def explain(
 ) -> None:
     """Tell from the journal what was decided, and why."""
     query: dict[str, str | int] = {"limit": limit, **({"at": at} if at else {})}
-    entries = with_controllers(context, service, lambda asked: asked.first("explain", **query))["entries"]
+    told = with_controllers(context, service, lambda asked: asked.freshest("explain", **query), as_json=as_json)
+    entries = told["entries"]
     if as_json:
         print(json.dumps(entries, indent=2))
         return
@@ -94,7 +96,7 @@ def verify_journal(
     """Prove that no entry of the journal was changed, removed, reordered or inserted."""
     from controller.cli.proof import prove
 
-    proof = with_controllers(context, service, lambda asked: prove(asked, expect))
+    proof = with_controllers(context, service, lambda asked: prove(asked, expect), as_json=as_json)
     if as_json:
         print(json.dumps(proof.document(), indent=2))
     elif proof.broken:

@@ -31,7 +31,7 @@ async def prove(inquiry: Inquiry, expect: str | None = None) -> Proof:
     remembered = _remembered(expect) if expect else None
     end, broken = START, ""
     while not broken:
-        page = [_entry(item) for item in (await inquiry.first("journal", after=end.sequence, limit=PAGE))["entries"]]
+        page = [_entry(item) for item in (await inquiry.freshest("journal", after=end.sequence, limit=PAGE))["entries"]]
         if not page:
             break
         if found := verify(page, after=end):
@@ -40,6 +40,7 @@ async def prove(inquiry: Inquiry, expect: str | None = None) -> Proof:
             if remembered and entry.sequence == remembered.sequence and entry.digest != remembered.digest:
                 broken = broken or f"entry {entry.sequence} has digest {entry.digest}, and {remembered.digest} was remembered"
         end = end_of(page[-1])
+        inquiry.doing = f"{end.sequence} entries read"
     if remembered and not broken and end.sequence < remembered.sequence:
         broken = f"the journal ends with entry {end.sequence}, and entry {remembered.sequence} was remembered"
     return Proof(entries=end.sequence, digest=end.digest, broken=broken)

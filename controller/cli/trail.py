@@ -32,6 +32,14 @@ class Trail:
     finished: bool = False
     replaced_by: str = ""
     """Another plan that was claimed before ours was done."""
+    kind: str = ""
+    subject: str = ""
+    """Switchover: the site moved to. Failover: the site left."""
+    winner: str = ""
+    verified: Mapping[str, Any] | None = None
+    """What the check at the plan's end found; None when there was none."""
+    unheard: str = ""
+    """Why nobody tells what becomes of it; empty while somebody does."""
     steps: list[Mapping[str, object]] = field(default_factory=list)
 
     @property
@@ -44,11 +52,25 @@ class Trail:
         """Is there nothing more to wait for?"""
         return bool(self.refusals) or self.finished or bool(self.replaced_by)
 
+    @property
+    def undone(self) -> bool:
+        """Does another site write than was asked for? A plan that cannot prove its target gives the reign back."""
+        if not self.winner or not self.subject:
+            return False
+        return (self.winner == self.subject) is not (self.kind == "switchover")
+
+    @property
+    def doubt(self) -> str:
+        """What the check at the end did not prove; empty when it proved everything, or was not called for."""
+        return "" if self.verified is None or self.verified["proven"] else str(self.verified["said"])
+
     def document(self) -> Mapping[str, object]:
         """Everything, for machines."""
         return {
             "request": self.request,
             "plan": self.plan or None,
+            "winner": self.winner or None,
+            "verified": self.verified,
             "replaced_by": self.replaced_by or None,
             "refusals": [asdict(refusal) for refusal in self.refusals],
             "steps": list(self.steps),
@@ -82,17 +104,19 @@ class Trail:
         if kind == "claim":
             self.accepted = True
             self.plan = str(body.get("plan", ""))
+            self.kind, self.subject = str(body.get("plan_kind", "")), str(body.get("subject") or "")
             self.finished = not self.plan
         return ()
 
     def _moved(self, kind: str, body: Mapping[str, Any]) -> tuple[str, ...]:
         if kind == "plan.done":
-            self.finished = True
+            self.finished, self.verified = True, body.get("verified")
             return ()
         if kind == "takeover":
             return (f"taken over: {body.get('sentence', '')}",)
         if kind == "elected":
-            return (f"{body['winner']} is elected",)
+            self.winner = str(body["winner"])
+            return (f"{self.winner} is elected",)
         if not kind.startswith("step."):
             return ()
         step = {"step": kind.removeprefix("step."), "took_ms": body.get("took_ms"), "doing": body.get("doing", "")}

@@ -26,6 +26,7 @@ from controller.core.steps import (
     Confirmed,
     Cut,
     Done,
+    Ledgers,
     MarkJoin,
     Open,
     Reached,
@@ -34,6 +35,8 @@ from controller.core.steps import (
     Settle,
     Step,
     Unanswered,
+    Verified,
+    Verify,
 )
 from controller.execute import Executor
 from controller.metrics import MeasuredLoop, Metrics
@@ -45,6 +48,7 @@ from controller.providers.memory.probe import Behaviour, MemoryNode, MemoryProbe
 from tests.unit.core.worlds import AWS, AZURE, GCP, SITES, follower, writing
 
 STEP = timedelta(milliseconds=100)
+TOKEN = "a-token-of-this-room"
 
 
 @dataclass
@@ -69,6 +73,8 @@ class Hands:
                 return Confirmed(followers=frozenset(SITES) - {step.writer})
             case MarkJoin() | SetAckSet():
                 return Reached(position=Position(site=step.writer, publisher=step.writer, epoch=step.reign, lsn=Lsn(2)))
+            case Verify():
+                return Verified(paid=step.sites, unpaid={}, ledgers=Ledgers.EQUAL)
             case _:
                 return Done()
 
@@ -121,10 +127,19 @@ class Room:
         async with asyncio.timeout(5), self.http.get(self.servers[site].make_url(path)) as response:
             return response.status, await response.json(content_type=None)
 
+    async def post(self, body: Mapping[str, object], site: Site = AWS, **more: Any) -> tuple[int, Any]:
+        """Leave a request with one controller, with the token unless other headers are given."""
+        headers = more.pop("headers", {"Authorization": f"Bearer {TOKEN}"})
+        given = more or {"json": body}
+        url = self.servers[site].make_url("/v1/services/payments/requests")
+        async with asyncio.timeout(5), self.http.post(url, headers=headers, **given) as response:
+            return response.status, await response.json(content_type=None)
+
     def write_context(self, folder: Path) -> str:
-        """A context file that names these controllers."""
+        """A context file that names these controllers, and the file of their token beside it."""
         path = folder / "context.json"
-        path.write_text(json.dumps({"service": "payments", "controllers": dict(self.urls())}))
+        (folder / "token").write_text(f"{TOKEN}\n")
+        path.write_text(json.dumps({"service": "payments", "controllers": dict(self.urls()), "token_file": "token"}))
         return str(path)
 
 
@@ -197,5 +212,8 @@ def _add_controller(given: Room, site: Site, policy: Policy) -> None:
         metrics=metrics,
     )
     metrics.watch(loop)
-    application = api.build(site=site, loops={"payments": loop}, coordination=store, metrics=metrics, clock=given.clock)
+    gate = api.Gate(token=TOKEN, local=True)
+    application = api.build(
+        site=site, loops={"payments": loop}, coordination=store, metrics=metrics, clock=given.clock, gate=gate
+    )
     given.servers[site] = TestServer(application)

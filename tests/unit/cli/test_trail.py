@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from controller.cli.exits import Exit
 from controller.cli.follow import outcome
 from controller.cli.trail import Trail
@@ -78,4 +80,25 @@ def test_a_plan_that_was_replaced_never_ends_by_itself() -> None:
     """A failover took its place: waiting for its end would wait for ever."""
     trail = accepted()
     trail.feed(entry("claim", plan="q", sentence="fail over from azure"))
-    assert trail.over and trail.replaced_by == "q" and outcome(trail) is Exit.UNFINISHED
+    assert trail.over and trail.replaced_by == "q" and outcome(trail) is Exit.REPLACED
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "winner", "undone"),
+    [
+        ("switchover", "aws", "aws", False),
+        ("switchover", "aws", "azure", True),
+        ("failover", "azure", "aws", False),
+        ("failover", "azure", "azure", True),
+    ],
+)
+def test_a_move_is_undone_when_another_site_writes_than_was_asked_for(
+    kind: str, subject: str, winner: str, *, undone: bool
+) -> None:
+    """A switchover names who shall write, a failover who shall not."""
+    trail = Trail(request="w")
+    trail.feed(entry("claim", request="w", plan="p", plan_kind=kind, subject=subject))
+    trail.feed(entry("elected", plan="p", winner=winner))
+    trail.feed(entry("plan.done", plan="p"))
+    assert outcome(trail) is (Exit.UNDONE if undone else Exit.DONE)
+    assert trail.document()["winner"] == winner
