@@ -74,10 +74,11 @@ def _of_addresses(key: str, databases: object) -> Iterator[Problem]:
     1. gcp's address is aws's, by a slip. 2. Whatever is asked of gcp is answered by aws: two members confirm, and both are one disk.
     3. The writer dies, both are cut and read, and nobody notices that gcp never was.
     """
-    seen: dict[tuple[str, object], str] = {}
+    seen: dict[tuple[str, int], str] = {}
     for site, given in databases.items() if isinstance(databases, dict) else ():
-        if isinstance(given, dict) and isinstance(host := given.get("host"), str):
-            first = seen.setdefault((host.lower().rstrip("."), given.get("port")), site)
+        host, port = (given.get("host"), given.get("port")) if isinstance(given, dict) else (None, None)
+        if isinstance(host, str) and isinstance(port, int):
+            first = seen.setdefault((host.lower().rstrip("."), port), site)
             if first != site:
                 yield f"{key}.{site}", f"another host or port than {first}'s"
 

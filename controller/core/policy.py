@@ -129,6 +129,7 @@ def _of_probing(policy: Policy) -> tuple[Rule, ...]:
 def _of_agreement(policy: Policy, sites: frozenset[Site]) -> tuple[Rule, ...]:
     return (
         ("freshness", policy.freshness >= 2 * policy.probe_interval, "at least two probe intervals"),
+        ("freshness", policy.freshness <= timedelta(seconds=10), "at most 10s: nothing is done on what may be over"),
         ("vantages", policy.vantages >= 2, "at least 2: nothing is done on the word of one"),
         ("vantages", not sites or policy.vantages <= len(sites), f"at most {len(sites)}, one per site"),
         ("automatic_failovers", policy.automatic_failovers >= 0, "not negative"),

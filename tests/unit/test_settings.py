@@ -336,6 +336,29 @@ def test_the_wrong_kind_of_table_is_a_problem_and_no_crash(tmp_path: Path, given
         read_settings(path, {})
 
 
+@pytest.mark.parametrize("value", [[], {}, {"a": 1}, "x", 1.5, True, -1])
+def test_whatever_stands_in_a_place_is_a_problem_and_no_crash(read: Callable[..., Settings], value: object) -> None:
+    """Wherever one table is compared with another, too."""
+    for keys in (("listen", "host"), ("listen", "token_file"), ("listen", "port"), ("sites", "aws"), ("etcd", "endpoints")):
+        given = document()
+        given[keys[0]][keys[1]] = value
+        with pytest.raises(SettingsError):
+            read(given)
+    service = ("services", "payments")
+    for path in (
+        (*service, "databases", "gcp", "port"),
+        (*service, "databases", "gcp"),
+        (*service, "streams", "aws", "gcp", "port"),
+    ):
+        given = document()
+        place: Any = given
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        with pytest.raises(SettingsError):
+            read(given)
+
+
 def test_durations_are_written_as_people_write_them() -> None:
     """Units are needed, and there are four of them."""
     assert [duration(text) for text in ("250ms", "2s", "1.5s", "10m", "1h")] == [

@@ -73,6 +73,12 @@ def test_every_contradiction_is_told_at_once() -> None:
     ]
 
 
+def test_facts_of_long_ago_are_never_fresh() -> None:
+    """With a freshness of an hour, a vantage that fell silent an hour ago would still accuse."""
+    old = timedelta(seconds=11)
+    assert [name for name, _ in contradictions(replace(POLICY, freshness=old, dwell=old), frozenset(SITES))] == ["freshness"]
+
+
 def test_a_restarted_controller_recalls_the_journal() -> None:
     """Without it, a controller that crashed and came back would forget the failover it made a minute ago, and make another."""
     given: dict[str, object] = {"plan_kind": PlanKind.FAILOVER, "trigger": Trigger.AUTOMATIC, "epoch": Epoch(5)}
