@@ -29,7 +29,7 @@ def moves(seen: Circumstances) -> Mapping[str, object]:
 def plain(reason: Reason) -> Mapping[str, object]:
     """A refusal as a document."""
     return {
-        "guard": reason.rule,
+        "guard": reason.guard,
         "value": reason.value,
         "limit": reason.limit,
         "way_out": reason.way_out,

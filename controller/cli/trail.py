@@ -96,7 +96,7 @@ class Trail:
                 self.accepted = True
                 return (f"accepted: {body['proposal']}",)
             self.refusals = tuple(
-                Refusal(guard=said["rule"], value=said["value"], limit=said["limit"], way_out=said["way_out"])
+                Refusal(guard=said["guard"], value=said["value"], limit=said["limit"], way_out=said["way_out"])
                 for said in body.get("reasons", ())
                 if said["verdict"] == "refused"
             )

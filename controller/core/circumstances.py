@@ -65,12 +65,12 @@ def circumstances(
 
 def allowed(guard: str, value: str, limit: str) -> Reason:
     """A guard's consent."""
-    return Reason(rule=guard, verdict=Verdict.ALLOWED, value=value, limit=limit)
+    return Reason(guard=guard, verdict=Verdict.ALLOWED, value=value, limit=limit)
 
 
 def refused(guard: str, value: str, limit: str, way_out: str) -> Reason:
     """A guard's refusal: what it saw, what it needs, and the way out."""
-    return Reason(rule=guard, verdict=Verdict.REFUSED, value=value, limit=limit, way_out=way_out)
+    return Reason(guard=guard, verdict=Verdict.REFUSED, value=value, limit=limit, way_out=way_out)
 
 
 def names(sites: frozenset[Site] | set[Site]) -> str:

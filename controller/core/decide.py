@@ -201,7 +201,7 @@ def _waiting(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Reason
     """Why nothing more is done: what has not held long enough, and what a failover would take."""
     writer, policy = seen.posture.writer, seen.policy
     lost = Reason(
-        rule="writer-lost",
+        guard="writer-lost",
         verdict=Verdict.REFUSED,
         value=f"{writer}'s database is {seen.database(writer)}",
         limit=f"failing for {policy.vantages} fresh vantages, one of them outside {writer}",
@@ -210,7 +210,7 @@ def _waiting(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Reason
     needed = patience(seen).total_seconds()
     dwelling = tuple(
         Reason(
-            rule="dwell",
+            guard="dwell",
             verdict=Verdict.REFUSED,
             value=f"{name}: for {_held_for(name, seen, held).total_seconds():.1f} s",
             limit=f"{needed:.1f} s",
@@ -224,7 +224,7 @@ def _waiting(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Reason
 
 def _noted(state: State, decision: Decision) -> Decision:
     """Everything that is done or answered is news; holding still is news when it is for other reasons than the last time."""
-    refusals = sorted({reason.rule for reason in decision.reasons if reason.verdict is Verdict.REFUSED} - {"dwell"})
+    refusals = sorted({reason.guard for reason in decision.reasons if reason.verdict is Verdict.REFUSED} - {"dwell"})
     holding = (sentence(decision.withheld) if decision.withheld else "", *refusals)
     if decision.proposal is not None or decision.request is not None:
         return replace(decision, state=state, news=True)

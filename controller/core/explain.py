@@ -45,7 +45,7 @@ def explain_reason(reason: Reason) -> str:
 
 def _plain(reason: Reason) -> Mapping[str, object]:
     return {
-        "rule": reason.rule,
+        "guard": reason.guard,
         "verdict": str(reason.verdict),
         "value": reason.value,
         "limit": reason.limit,
@@ -62,7 +62,7 @@ def _decision(body: Mapping[str, object]) -> str:
     reasons = [item for item in _sequence(body.get("reasons")) if isinstance(item, Mapping)]
     evidence = [_reason(reason) for reason in reasons if _is_evidence(reason)]
     refusals = [_reason(reason) for reason in reasons if reason.get("verdict") == Verdict.REFUSED]
-    consents = [str(reason.get("rule")) for reason in reasons if _is_consent(reason)]
+    consents = [str(reason.get("guard")) for reason in reasons if _is_consent(reason)]
     proposal, withheld = str(body.get("proposal") or ""), str(body.get("withheld") or "")
     asked = f"asked by request {body['request']}, " if body.get("request") else ""
     parts = [f"{asked}decided to {proposal}" if proposal else f"{asked}decided to do nothing"]
@@ -72,14 +72,14 @@ def _decision(body: Mapping[str, object]) -> str:
         parts.append(f"would {withheld}, but for the refusals below")
     parts.extend(evidence)
     parts.extend(refusals)
-    parts.extend(f"{item.get('rule')} was {item.get('value')}" for item in reasons if _is_overridden(item))
+    parts.extend(f"{item.get('guard')} was {item.get('value')}" for item in reasons if _is_overridden(item))
     if proposal and consents:
         parts.append(f"consented: {', '.join(consents)}")
     return ". ".join(part[0].upper() + part[1:] for part in parts) + "."
 
 
 def _is_evidence(reason: Mapping[str, object]) -> bool:
-    return str(reason.get("rule", "")).startswith("health:")
+    return str(reason.get("guard", "")).startswith("health:")
 
 
 def _is_consent(reason: Mapping[str, object]) -> bool:
@@ -91,14 +91,14 @@ def _is_overridden(reason: Mapping[str, object]) -> bool:
 
 
 def _reason(reason: Mapping[str, object]) -> str:
-    rule, value, limit = (str(reason.get(name, "")) for name in ("rule", "value", "limit"))
+    guard, value, limit = (str(reason.get(name, "")) for name in ("guard", "value", "limit"))
     age = f" ({reason['age_s']:g} s old)" if isinstance(reason.get("age_s"), int | float) else ""
     if _is_evidence(reason):
-        return f"{rule.removeprefix('health:')} is {value}{age}: {limit}"
+        return f"{guard.removeprefix('health:')} is {value}{age}: {limit}"
     if reason.get("verdict") == Verdict.REFUSED:
         way_out = f". {reason['way_out']}" if reason.get("way_out") else ""
-        return f"{rule} holds: {value}{age}; needs {limit}{way_out}".rstrip(".")
-    return f"{rule} consents: {value}{age}; within {limit}"
+        return f"{guard} holds: {value}{age}; needs {limit}{way_out}".rstrip(".")
+    return f"{guard} consents: {value}{age}; within {limit}"
 
 
 def _told(kind: str, body: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Every safety rule as one function: it looks at the posture that would result, and answers with its reason.
+"""Every guard as one function: it looks at the posture that would result, and answers with its reason.
 
 Rules for changing this file: a guard reads and answers, it never repairs a proposal. A refusal carries what was seen, what is
 needed and the way out. Each guard has a test in which removing it lets the harm through.
@@ -218,6 +218,6 @@ def review(proposal: Proposal, now: Circumstances, overrides: frozenset[str] = f
 
 
 def _overridden(reason: Reason, overrides: frozenset[str]) -> Reason:
-    if reason.verdict is Verdict.REFUSED and reason.rule in overrides & OVERRIDABLE:
+    if reason.verdict is Verdict.REFUSED and reason.guard in overrides & OVERRIDABLE:
         return replace(reason, verdict=Verdict.ALLOWED, value=f"{OVERRIDDEN}{reason.value}")
     return reason

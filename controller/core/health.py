@@ -157,7 +157,7 @@ class Agreement:
         """The agreement as evidence for the journal; `age` is that of the oldest voice that counted."""
         ages = [voice.age for voice in self.voices if voice.counted]
         return Reason(
-            rule=f"health:{self.site}/{self.part}",
+            guard=f"health:{self.site}/{self.part}",
             verdict=Verdict.ALLOWED,
             value=str(self.health),
             limit="; ".join(str(voice) for voice in self.voices) or "nobody said anything",

@@ -211,9 +211,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why something was decided or refused: which rule, what it saw, what it wanted, and the way out."""
+    """Why something was decided or refused: which guard, what it saw, what it wanted, and the way out."""
 
-    rule: str
+    guard: str
     verdict: Verdict
     value: str
     limit: str

@@ -32,7 +32,7 @@ def test_entries_of_others_are_not_ours() -> None:
             "decision",
             request="",
             proposal="",
-            reasons=[{"rule": "r", "verdict": "refused", "value": "", "limit": "", "way_out": ""}],
+            reasons=[{"guard": "r", "verdict": "refused", "value": "", "limit": "", "way_out": ""}],
         ),
         entry("plan.done", plan="q"),
     ):
@@ -44,8 +44,8 @@ def test_only_refusals_are_refusals() -> None:
     """Evidence and consents of the same decision are not told as a no."""
     trail = Trail(request="w")
     reasons = [
-        {"rule": "health:aws/database", "verdict": "allowed", "value": "healthy", "limit": "", "way_out": ""},
-        {"rule": "one-plan", "verdict": "refused", "value": "a plan", "limit": "none", "way_out": "Wait."},
+        {"guard": "health:aws/database", "verdict": "allowed", "value": "healthy", "limit": "", "way_out": ""},
+        {"guard": "one-plan", "verdict": "refused", "value": "a plan", "limit": "none", "way_out": "Wait."},
     ]
     assert trail.feed(entry("decision", request="w", proposal="", reasons=reasons)) == (
         "refused by one-plan: a plan; needs none. Wait.",

@@ -48,9 +48,9 @@ def kept(world: World, seconds: float) -> Decision:
     return decided(world, seconds=seconds, state=decided(world).state)
 
 
-def rules(decision: Decision) -> set[str]:
+def guards(decision: Decision) -> set[str]:
     """Rules that refused."""
-    return {reason.rule for reason in decision.reasons if reason.verdict is Verdict.REFUSED}
+    return {reason.guard for reason in decision.reasons if reason.verdict is Verdict.REFUSED}
 
 
 def test_nothing_to_do() -> None:
@@ -58,7 +58,7 @@ def test_nothing_to_do() -> None:
     decision = decided(World())
     assert decision.proposal is None
     assert decision.withheld is None
-    assert rules(decision) == {"writer-lost"}
+    assert guards(decision) == {"writer-lost"}
 
 
 def test_a_dead_writers_cloud_is_left() -> None:
@@ -67,7 +67,7 @@ def test_a_dead_writers_cloud_is_left() -> None:
     assert decision.proposal == Failover(
         site=AZURE, weights={AWS: 1, AZURE: 0, GCP: 1}, trigger=Trigger.AUTOMATIC, because="azure's database is failing"
     )
-    assert any("aws says failing" in reason.limit for reason in decision.reasons if reason.rule == "health:azure/database")
+    assert any("aws says failing" in reason.limit for reason in decision.reasons if reason.guard == "health:azure/database")
 
 
 @pytest.mark.parametrize("vantage", SITES)
@@ -101,7 +101,7 @@ def test_without_majority_nothing_is_decided() -> None:
     decision = decided(replace(DEAD, majority=False), Asked("pause"))
     assert decision.proposal is None
     assert decision.request is None
-    assert "quorum-or-hold" in rules(decision)
+    assert "quorum-or-hold" in guards(decision)
 
 
 @pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.MANUAL])
@@ -110,7 +110,7 @@ def test_observe_and_manual_only_say_it(mode: Mode) -> None:
     decision = decided(replace(DEAD, posture=posture(mode=mode)))
     assert decision.proposal is None
     assert isinstance(decision.withheld, Failover)
-    assert any("failover --from azure" in reason.way_out for reason in decision.reasons if reason.rule == "mode")
+    assert any("failover --from azure" in reason.way_out for reason in decision.reasons if reason.guard == "mode")
 
 
 def test_traffic_only_drains_and_asks() -> None:
@@ -127,7 +127,7 @@ def test_the_velocity_memory_is_learned_from_the_plan_under_way() -> None:
     again = decided(DEAD, seconds=60, state=state)
     assert isinstance(again.withheld, Failover)
     assert isinstance(again.proposal, DrainOnly), "traffic is not held back with the writer"
-    assert "velocity" in rules(again)
+    assert "velocity" in guards(again)
     assert isinstance(decided(DEAD, seconds=601, state=state).proposal, Failover)
 
 
@@ -161,7 +161,7 @@ def test_an_unsettled_winner_needs_an_operator() -> None:
     )
     decision = decided(world)
     assert decision.proposal is None
-    assert "provable-durability" in rules(decision)
+    assert "provable-durability" in guards(decision)
     waived = decided(world, Asked("failover", {"from": "aws", "waive": "aws"}))
     assert isinstance(waived.proposal, Failover)
     assert waived.proposal.waived == {AWS}
@@ -202,7 +202,7 @@ def test_the_last_serving_site_is_not_drained() -> None:
     words = everybody(AWS, Part.EDGE) | everybody(AZURE, Part.EDGE) | everybody(GCP, Part.EDGE)
     decision = decided(World(words=words))
     assert decision.proposal is None
-    assert "no-orphan-drain" in rules(decision)
+    assert "no-orphan-drain" in guards(decision)
 
 
 def test_traffic_comes_back_after_the_dwell_the_writer_never() -> None:
@@ -211,7 +211,7 @@ def test_traffic_comes_back_after_the_dwell_the_writer_never() -> None:
     facts = {**MOVED.facts, AZURE: follower(AZURE, writer=AWS, reign=5)}
     world = replace(MOVED, posture=drained, facts=facts)
     assert decided(world).proposal is None
-    assert "dwell" in rules(decided(world))
+    assert "dwell" in guards(decided(world))
     decision = kept(world, 2)
     assert isinstance(decision.proposal, DrainOnly)
     assert decision.proposal.weights == {AWS: 1, AZURE: 1, GCP: 1}

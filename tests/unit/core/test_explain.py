@@ -54,7 +54,7 @@ def test_a_decision_reads_alike_before_and_after_the_journal() -> None:
 def test_an_override_is_told() -> None:
     """Whoever reads the record sees which guard was overridden, and what it had seen."""
     reason = Reason(
-        rule="freeze-window", verdict=Verdict.ALLOWED, value=f"{OVERRIDDEN}frozen until noon", limit="outside freezes"
+        guard="freeze-window", verdict=Verdict.ALLOWED, value=f"{OVERRIDDEN}frozen until noon", limit="outside freezes"
     )
     decision = Decision(state=State(), proposal=None, reasons=(reason,))
     assert "Freeze-window was overridden: frozen until noon" in explain_decision(decision)

@@ -36,7 +36,7 @@ RECENT = (AutomaticFailover(epoch=Epoch(4), at=START - timedelta(minutes=9)),)
 
 def refusals(proposal: Proposal, world: World, *overrides: str) -> set[str]:
     """Names of the guards that refuse."""
-    return {reason.rule for reason in review(proposal, world.seen(), frozenset(overrides)).refusals}
+    return {reason.guard for reason in review(proposal, world.seen(), frozenset(overrides)).refusals}
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def test_every_refusal_names_value_limit_and_way_out(case: Case) -> None:
 def test_every_guard_has_a_case() -> None:
     """A guard that no case needs would be unproven."""
     world = World()
-    rules = {guard(SettleUp(because=""), world.seen()).rule for guard in GUARDS}
+    rules = {guard(SettleUp(because=""), world.seen()).guard for guard in GUARDS}
     assert rules == {case.guard for case in REFUSED}
 
 
@@ -216,11 +216,11 @@ def test_no_guard_stands_in_the_way(name: str, proposal: Proposal, world: World)
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case.guard}: {case.name}")
 def test_only_named_guards_can_be_overridden(case: Case) -> None:
     """An override reaches the guard it names, and only those a person may wish away; it stays on the record."""
-    everything = frozenset(guard(SettleUp(because=""), World().seen()).rule for guard in GUARDS)
-    left = {reason.rule for reason in review(case.proposal, case.world.seen(), everything).refusals}
+    everything = frozenset(guard(SettleUp(because=""), World().seen()).guard for guard in GUARDS)
+    left = {reason.guard for reason in review(case.proposal, case.world.seen(), everything).refusals}
     assert left == {case.guard} - OVERRIDABLE
     others = everything - {case.guard}
-    assert {reason.rule for reason in review(case.proposal, case.world.seen(), others).refusals} == {case.guard}
+    assert {reason.guard for reason in review(case.proposal, case.world.seen(), others).refusals} == {case.guard}
 
 
 def test_an_override_is_recorded() -> None:
@@ -228,7 +228,7 @@ def test_an_override_is_recorded() -> None:
     world = World(policy=Policy(capacities={AZURE: 0.4, GCP: 0.4}))
     reviewed = review(replace(DRAIN_AWS, trigger=OPERATOR), world.seen(), frozenset({"surviving-capacity"}))
     overridden = [reason for reason in reviewed.reasons if reason.value.startswith("overridden: ")]
-    assert [(reason.rule, reason.verdict) for reason in overridden] == [("surviving-capacity", Verdict.ALLOWED)]
+    assert [(reason.guard, reason.verdict) for reason in overridden] == [("surviving-capacity", Verdict.ALLOWED)]
 
 
 def test_an_unpinned_writers_log_proves_nothing() -> None:

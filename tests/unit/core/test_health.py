@@ -207,7 +207,7 @@ def test_an_agreement_says_who_said_what_and_how_old() -> None:
     """The evidence names every vantage, its word and its age, counted or not."""
     world = World(words=everybody(AZURE, but=(AZURE,)), ages={AZURE: STALE})
     reason = agreed(AZURE, Part.DATABASE, world.snapshot().observations, POLICY).reason
-    assert reason.rule == "health:azure/database"
+    assert reason.guard == "health:azure/database"
     assert reason.value == "failing"
     assert "aws says failing (0.2 s ago)" in reason.limit
     assert "azure says healthy (5.0 s ago, not counted: older than 1.0 s)" in reason.limit
