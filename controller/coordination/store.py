@@ -10,12 +10,12 @@ from datetime import timedelta
 
 from controller.coordination.change import Change, Moved, stamp
 from controller.coordination.codec import decode, encode
+from controller.coordination.commit import Commit
 from controller.coordination.layout import Keys, session_key
 from controller.coordination.reading import Reader, control_ranges
 from controller.coordination.records import Tip
 from controller.coordination.session import Session, replace
 from controller.coordination.transaction import ABSENT, KeyValue, LeaseLapsed, Put, Range, Txn, below
-from controller.coordination.wish import Wish
 from controller.core.model import JournalEntry, Observation, Posture
 from controller.core.plans import Plan
 from controller.errors import LostOwnership, Transient
@@ -103,7 +103,7 @@ class Store:
         if take:
             await self.session.open()
         announced, announcement = self.session.announcement
-        wish = Wish(
+        wanted = Commit(
             controller=self._controller,
             session=self.session.lease,
             announcement={announced: announcement} if take else {},
@@ -115,10 +115,10 @@ class Store:
             journal=tuple(journal),
         )
         try:
-            return wish.after(await self._append(wish.change()))
+            return wanted.after(await self._append(wanted.change()))
         except Moved as moved:
             if announced in moved.keys:
-                self.session.lapsed(wish.session)
+                self.session.lapsed(wanted.session)
             raise
 
     async def request(self, service: str, request: Request) -> None:

@@ -17,7 +17,7 @@ from controller.ports import Control, Draft, Ownership
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Commit:
     """The arguments of one commit, with who asks and under which session."""
 
     controller: str
@@ -68,7 +68,7 @@ class Wish:
             plan=unfinished(self.plan) if self.plan is not None else known.plan,
             ownership=mine if self.take else known.ownership,
             sessions={**known.sessions, self.controller: self.session} if self.take else known.sessions,
-            requests=tuple(wish for wish in known.requests if wish.id != self.settle_request),
+            requests=tuple(asked for asked in known.requests if asked.id != self.settle_request),
             revisions={key: revision for key, revision in {**known.revisions, **revisions}.items() if key != gone},
         )
 
@@ -109,8 +109,8 @@ class Wish:
             held = f"{owner.controller} under session {owner.session}" if owner else "nobody"
             raise LostOwnership(f"the plan is owned by {held}, not by {self.controller} under session {self.session}")
 
-    def _waiting_request(self, wish: str) -> str:
-        key = self.keys.request(wish)
+    def _waiting_request(self, request: str) -> str:
+        key = self.keys.request(request)
         if key not in self.known.revisions:
-            raise LostOwnership(f"request {wish} is not waiting; it was settled or never made")
+            raise LostOwnership(f"request {request} is not waiting; it was settled or never made")
         return key
