@@ -37,13 +37,6 @@ def stream(service: str, epoch: Epoch, publisher: Site, follower: Site) -> str:
     return f"{service}_e{epoch}_{publisher}_{follower}"
 
 
-def stream_epoch(service: str, name: str) -> Epoch | None:
-    """Epoch inside a stream's name, or None when the name is not a stream of this service."""
-    head, _, rest = name.partition(f"{service}_e")
-    digits = rest.split("_", 1)[0]
-    return Epoch(int(digits)) if not head and digits.isdigit() and rest.count("_") == 2 else None
-
-
 def spare_stream(service: str, epoch: Epoch, publisher: Site, follower: Site) -> str:
     """Spare slot that one follower keeps for its sibling and, on the sibling, the spare subscription to it: with both, the sibling is
     re-parented without a copy and without dialling anybody first."""
