@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import assert_never
 
+import structlog
+
 from controller.core import naming
 from controller.core.model import Epoch, Lsn, NodeFacts, Position, Site, Token
 from controller.core.steps import (
@@ -39,6 +41,8 @@ from controller.core.steps import (
     Verified,
 from controller.errors import LostOwnership, Transient, TrimaranError
 from controller.ports import Clock, Database, Dns, Probe
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +79,20 @@ class Actions:
     patience: Patience = field(default_factory=Patience)
 
     async def perform(self, step: Step, token: Token) -> Result:
-        """Carry one step out under this token. Raises LostOwnership only; every other failure is an answer."""
+        """Carry one step out under this token. Raises LostOwnership only; every other failure is an answer.
+
+        So is what an adapter stumbles over. One DNS authority answers nonsense in the middle of a failover: were that an end of the
+        plan and not of one step, the cuts of the same phase would never be journaled, and nobody would become the writer.
+        """
         try:
             return await self._perform(step, token)
         except LostOwnership:
             raise
         except TrimaranError as error:
             return Unanswered(because=str(error))
+        except Exception as error:
+            log.exception("step", service=self.service, step=step.step)
+            return Unanswered(because=f"{type(error).__name__}: {error}")
 
     async def _perform(self, step: Step, token: Token) -> Result:
         match step:
@@ -167,7 +178,10 @@ class Actions:
                 raise
             except TrimaranError as error:
                 because = str(error)
-                await self.clock.sleep(self.patience.look)
+            except Exception as error:
+                log.exception("step", service=self.service, step=step.step)
+                because = f"{type(error).__name__}: {error}"
+            await self.clock.sleep(self.patience.look)
         return LeftBehind(because=because)
 
     async def _settle(self, step: Settle) -> Result:
@@ -186,13 +200,17 @@ class Actions:
         )
 
     async def _steer(self, weights: Mapping[Site, float]) -> Result:
-        """Tell every authority at once. One that is out of reach is noted; the loop reconciles it when it answers again."""
+        """Tell every authority at once. One that is out of reach, or that answers nonsense, is noted; the caretaker reconciles it when
+        it answers again, beside the plan and after it."""
 
         async def tell(authority: Dns) -> str:
             try:
                 report = await authority.steer(weights, self.patience.steer)
             except TrimaranError as error:
                 return f"{authority.name}: left behind ({error})"
+            except Exception as error:
+                log.exception("step", service=self.service, step="steer", authority=authority.name)
+                return f"{authority.name}: left behind ({type(error).__name__}: {error})"
             return f"{authority.name}: {'in sync' if report.in_sync else 'told, not yet in sync'}"
 
         return Done(detail="; ".join(await asyncio.gather(*(tell(authority) for authority in self.authorities))))

@@ -1,12 +1,13 @@
-"""Small chores that need no plan: keeping spare slots short, and bringing authorities that were out of reach up to date.
+"""Small chores that need no plan: keeping spare slots short, and keeping every authority at the weights the posture names.
 
-Neither can harm: a spare slot only ever moves forward to where its sibling already stands, and steering writes weights that the
-posture already names. Each controller tends the node of its own site; the one beside the writer, or the next that lives, reconciles
+A spare slot only ever moves forward to where its sibling already stands. Weights are another matter: no authority can tell an old
+posture from a new one. So nothing is done by a view that is no longer fresh, and nothing is steered but by a posture that etcd
+answered a moment ago. Each controller tends the node of its own site; the one beside the writer, or the next that lives, reconciles
 the authorities.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from controller.core import naming
 from controller.core.model import Lsn, NodeFacts, Site
 from controller.errors import TrimaranError
 from controller.loop import Loop, View
-from controller.ports import Clock, Database, Dns
+from controller.ports import Clock, Control, Database, Dns
 
 log = structlog.get_logger()
 
@@ -34,36 +35,47 @@ class Caretaker:
     authorities: Sequence[Dns]
     clock: Clock
     tend_every: timedelta = timedelta(seconds=1)
+    look_every: timedelta = timedelta(seconds=1)
+    """Between two looks at whether other weights are wanted."""
     reconcile_every: timedelta = timedelta(seconds=5)
+    """Between two steerings by the same weights: what somebody changed past this controller stands no longer than this."""
     steer_deadline: timedelta = timedelta(seconds=5)
     retained_limit: int = 1 << 30
-    """Bytes of log that a slot may hold back before it is told."""
+    """Bytes of log that a slot may hold back before it is told, and dropped when it is that of a node outside the must-cut set."""
 
     async def run(self) -> None:
         """Do the chores until cancelled; what fails is told and tried again in the next round."""
-        await self._meet_authorities()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat("spare slots", self.tend_every, self._tend))
-            tasks.create_task(self._repeat("authorities", self.reconcile_every, self._reconcile))
-
-    async def _meet_authorities(self) -> None:
-        """Ask each authority once. A vendor's client takes a good part of a second of processor time to make, and the first failover
-        must not be what pays for it."""
-        for authority in self.authorities:
-            try:
-                await authority.read()
-            except TrimaranError as error:
-                log.warning("authority", authority=authority.name, error=str(error))
+            for authority in self.authorities:
+                tasks.create_task(self._keep(authority))
 
     async def _repeat(self, chore: str, every: timedelta, work: Chore) -> None:
         while True:
-            view = self.loop.view
+            view = self._fresh_view()
             if view is not None:
-                try:
-                    await work(view)
-                except TrimaranError as error:
-                    log.warning("chore", chore=chore, service=self.loop.service, error=str(error))
+                await self._attempt(chore, work(view))
             await self.clock.sleep(every)
+
+    async def _attempt(self, chore: str, work: Awaitable[object]) -> None:
+        """Whatever fails in a chore ends this round of it and nothing else.
+
+        A proxy answers 200 with a page of its own and an adapter stumbles over it: if that ended the caretaker, it would end this
+        controller, the next in the queue would ask the same authority, and soon no controller would be left to fail over.
+        """
+        try:
+            await work
+        except TrimaranError as error:
+            log.warning("chore", chore=chore, service=self.loop.service, error=str(error))
+        except Exception:
+            log.exception("chore", chore=chore, service=self.loop.service)
+
+    def _fresh_view(self) -> View | None:
+        """The view of the last tick, unless this controller was stopped or cut off from etcd's majority since."""
+        view = self.loop.view
+        if view is None or self.clock.monotonic() - view.at > self.loop.policy.freshness:
+            return None
+        return view
 
     async def _tend(self, view: View) -> None:
         """Only in a settled reign that this node belongs to, and never beside a plan, which may be reading those very slots."""
@@ -78,7 +90,13 @@ class Caretaker:
             for site, said in facts.items()
             if site not in {self.site, posture.writer} and (position := self._position(said, view)) is not None
         }
-        changed = await self.database.tend(reign=posture.reign, writer=posture.writer, siblings=siblings)
+        changed = await self.database.tend(
+            reign=posture.reign,
+            writer=posture.writer,
+            siblings=siblings,
+            outside=frozenset(posture.weights) - posture.must_cut - {posture.writer},
+            limit=self.retained_limit,
+        )
         if changed:
             log.info("spare slots", service=self.loop.service, changed=changed)
 
@@ -92,13 +110,60 @@ class Caretaker:
             if slot.retained_bytes > self.retained_limit or slot.lost:
                 log.warning("slot retention", slot=slot.name, bytes=slot.retained_bytes, lost=slot.lost)
 
-    async def _reconcile(self, view: View) -> None:
-        """Steering is idempotent and writes nothing when nothing changed, so an authority that is up to date costs one read."""
-        posture = view.snapshot.posture
+    async def _keep(self, authority: Dns) -> None:
+        """Keep one authority at the posture's weights: other weights at the next look, the same ones every `reconcile_every`.
+
+        Every authority has a task of its own: with one loop over all, one that hangs would keep the others from a drain. Steering
+        that a look no longer finds wanted is given up: a controller that lost etcd would go on writing the weights of before.
+        """
+        # A vendor's client takes a good part of a second of processor time to make, and the first failover must not pay for it.
+        await self._attempt(authority.name, authority.read())
+        asked: Mapping[Site, float] | None = None
+        due = self.clock.monotonic()
+        steering: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                view = self._fresh_view()
+                wanted = None if view is None else self._weights_to_steer(view.control)
+                if steering is not None and wanted != asked:
+                    steering.cancel()
+                idle = steering is None or steering.done()
+                if wanted is not None and (wanted != asked or (idle and self.clock.monotonic() >= due)):
+                    asked, due = wanted, self.clock.monotonic() + self.reconcile_every
+                    steering = tasks.create_task(
+                        self._attempt(authority.name, self._steer(authority)), name=f"steer {authority.name}"
+                    )
+                await self.clock.sleep(self.look_every)
+
+    def _weights_to_steer(self, control: Control) -> Mapping[Site, float] | None:
+        """The posture's weights, when it is this controller that has to bring them to the authorities; else None.
+
+        A plan that still has to steer does so itself, first and on the journal. Beside any other plan the authorities are kept: one
+        may wait for hours for a node that does not return, and payers must not be sent to a dead site for as long.
+        """
+        posture, plan = control.posture, control.plan
         queue = [posture.writer, *sorted(set(posture.weights) - {posture.writer})]
-        if view.control.plan is not None or self.site != next((site for site in queue if site in view.control.sessions), None):
+        first = next((site for site in queue if site in control.sessions), None)
+        if self.site != first or (plan is not None and plan.weights is not None and not plan.steered):
+            return None
+        return posture.weights
+
+    async def _steer(self, authority: Dns) -> None:
+        """Steer by what etcd says now. Steering is idempotent, and an authority that is up to date costs one read.
+
+        What remains: this controller is stopped between etcd's answer and the write, another one fails over and drains, this one
+        goes on, and its late write sends payers to the dead site again. A DNS API has no fencing token that could turn it away.
+        It is one write at most: a retry is not sent once the deadline is over, and a next round reads etcd first. The controller
+        that is first in the queue by then sees the wrong weights at its next steering and repairs them: payers are sent wrong for
+        `reconcile_every` and the authority's propagation. None of them is told that a payment stands which does not.
+        """
+        asked_at = self.clock.monotonic()
+        control = await self.loop.coordination.read(self.loop.service)
+        if control is None or self.clock.monotonic() - asked_at > self.loop.policy.freshness:
+            return  # a stop while the answer was under way makes it as old as the stop was long
+        weights = self._weights_to_steer(control)
+        if weights is None:
             return
-        for authority in self.authorities:
-            report = await authority.steer(posture.weights, self.steer_deadline)
-            if report.changed:
-                log.info("authority reconciled", authority=authority.name, before=dict(report.before), after=dict(report.after))
+        report = await authority.steer(weights, self.steer_deadline)
+        if report.changed:
+            log.info("authority reconciled", authority=authority.name, before=dict(report.before), after=dict(report.after))

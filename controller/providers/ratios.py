@@ -1,10 +1,10 @@
-"""What every authority refuses before it is asked, whatever its vendor would make of it."""
+"""What every authority refuses, whatever its vendor would make of it."""
 
 import math
 from collections.abc import Mapping
 
 from controller.core.model import Site
-from controller.errors import Refused
+from controller.errors import Conflict, Refused
 
 
 def refuse_unusable(weights: Mapping[Site, float]) -> None:
@@ -28,3 +28,13 @@ def refuse_unusable(weights: Mapping[Site, float]) -> None:
             limit="at least one ratio above 0",
             way_out="Name a site that serves.",
         )
+
+
+def refuse_superseded(authority: str, mine: Mapping[Site, float], asked: Mapping[Site, float]) -> None:
+    """Refuse to go on towards weights when this adapter was `asked` for other ones meanwhile: the latest asked are meant.
+
+    The caretaker's steering by the old weights is throttled; a failover asks for the new ones and is told that they stand; the
+    throttled one tries again, and sends payers back to the dead site.
+    """
+    if mine != asked:
+        raise Conflict(f"{authority}: gave up steering by {dict(mine)}: {dict(asked)} was asked for meanwhile")

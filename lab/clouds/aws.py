@@ -41,6 +41,7 @@ LONGEST_HANG = 600.0
 XMLNS = "https://route53.amazonaws.com/doc/2013-04-01/"
 RRSET = re.compile(r"/2013-04-01/hostedzone/([^/]+)/rrset/?$")
 CHANGE = re.compile(r"/2013-04-01/change/([^/]+)$")
+PROXY_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>Back soon</p></body></html>'
 ANSWERS = {
     FaultKind.THROTTLE: (400, "Throttling", "Rate exceeded"),
     FaultKind.UNAVAILABLE: (503, "ServiceUnavailable", "Service is unable to handle request"),
@@ -91,6 +92,8 @@ class Aws:
             _reset(environ)
         if fault is FaultKind.GARBLE:
             return Response("<html>upstream error</html>", 500, content_type="text/html")(environ, start_response)
+        if fault is FaultKind.LIE:
+            return Response(PROXY_PAGE, 200, content_type="text/html")(environ, start_response)
         if fault in ANSWERS:
             return _error(*ANSWERS[fault])(environ, start_response)
         response = self._answer(request)

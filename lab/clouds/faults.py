@@ -23,6 +23,8 @@ class FaultKind(StrEnum):
     """400 `PriorRequestNotComplete`: the zone still works on an earlier change."""
     GARBLE = "garble"
     """500 with an HTML page, as a proxy in between answers."""
+    LIE = "lie"
+    """200 with an XHTML page: well-formed, and no answer to anything. Nothing is carried out."""
     LOSE_ANSWER = "lose_answer"
     """Carried out; the connection is reset instead of answered."""
 

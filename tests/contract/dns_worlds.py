@@ -20,7 +20,7 @@ from controller.ports import Dns
 from controller.providers.aws.dns import Route53
 from controller.providers.aws.records import WeightedName
 from controller.providers.aws.session import route53_client
-from controller.providers.memory.dns import MemoryDns
+from controller.providers.memory.dns import MemoryDns, MemoryZone
 from lab.clouds.control import AwsControl
 from lab.clouds.faults import FaultKind, Rule
 
@@ -61,6 +61,9 @@ class World(Protocol):
 
     async def hang(self) -> None: ...
 
+    async def lie(self) -> None:
+        """Everything is answered as if it had gone well, with a page that has nothing to do with the question."""
+
     async def heal(self) -> None: ...
 
     async def add_foreign(self, identifier: str, weight: int) -> None: ...
@@ -94,34 +97,37 @@ class MemoryWorld:
     clock: JumpingClock = field(default_factory=JumpingClock)
 
     def __post_init__(self) -> None:
-        self.dns = MemoryDns(clock=self.clock, propagation=PROPAGATION)
+        self.dns = MemoryDns(clock=self.clock, zone=MemoryZone(propagation=PROPAGATION))
 
     def another(self) -> Dns:
-        return self.dns
+        return self.dns.another(self.clock)
 
     def now(self) -> timedelta:
         return self.clock.at
 
     async def changes(self) -> int:
-        return self.dns.changes_sent
+        return self.dns.zone.changes_sent
 
     async def throttle(self, requests: int) -> None:
-        self.dns.throttled = requests
+        self.dns.zone.throttled = requests
 
     async def lose_answer(self) -> None:
-        self.dns.lost_answers = 1
+        self.dns.zone.lost_answers = 1
 
     async def hang(self) -> None:
-        self.dns.hanging = True
+        self.dns.zone.hanging = True
+
+    async def lie(self) -> None:
+        self.dns.zone.lying = True
 
     async def heal(self) -> None:
-        self.dns.hanging, self.dns.throttled = False, 0
+        self.dns.zone.hanging, self.dns.zone.throttled, self.dns.zone.lying = False, 0, False
 
     async def add_foreign(self, identifier: str, weight: int) -> None:
-        self.dns.foreign_records[identifier] = weight
+        self.dns.zone.foreign_records[identifier] = weight
 
     async def foreign_weights(self) -> Mapping[str, float]:
-        return self.dns.foreign_records
+        return self.dns.zone.foreign_records
 
     async def set_by_hand(self, site: Site, weight: int) -> None:
         self.dns.set_by_hand({site: float(weight)})
@@ -170,6 +176,9 @@ class Route53World:
 
     async def hang(self) -> None:
         await self.control.inject([Rule(kind=FaultKind.HANG)])
+
+    async def lie(self) -> None:
+        await self.control.inject([Rule(kind=FaultKind.LIE)])
 
     async def heal(self) -> None:
         await self.control.inject([])

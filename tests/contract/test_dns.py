@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from controller.core.model import Site
-from controller.errors import Refused, Transient
+from controller.errors import Conflict, Refused, Transient
 from tests.contract.dns_worlds import (
     ALL,
     AWS,
@@ -122,6 +122,34 @@ async def test_a_hanging_authority_costs_the_deadline_and_no_more(world: World) 
     assert SHORT - timedelta(seconds=0.05) <= world.now() - started <= SHORT + timedelta(seconds=0.2)
     await world.heal()
     assert (await world.dns.steer(DRAINED, LONG)).in_sync
+
+
+async def test_an_authority_that_lies_is_one_that_does_not_answer(world: World) -> None:
+    """A proxy's page with status 200 instead of an answer: Transient within the deadline, nothing changed, well again once healed."""
+    await world.dns.steer(ALL, LONG)
+    await world.lie()
+    with pytest.raises(Transient):
+        await world.dns.read()
+    started = world.now()
+    with pytest.raises(Transient):
+        await world.dns.steer(DRAINED, SHORT)
+    assert world.now() - started <= SHORT + timedelta(seconds=0.2)
+    await world.heal()
+    assert await world.dns.read() == pytest.approx(dict.fromkeys(ALL, 1 / 3))
+    assert (await world.dns.steer(DRAINED, LONG)).in_sync
+
+
+async def test_of_two_steerings_at_once_the_later_asked_holds(world: World) -> None:
+    """The first is turned away once, and would try again behind the second: it gives up instead, and the second told the truth."""
+    await world.dns.steer(ALL, LONG)
+    await world.throttle(1)
+    older, newer = world.dns.steer({GCP: 1.0}, LONG), world.dns.steer(DRAINED, LONG)
+    first, second = await asyncio.gather(older, newer, return_exceptions=True)
+    assert isinstance(first, Conflict)
+    assert not isinstance(second, BaseException)
+    assert second.in_sync
+    assert await world.dns.read() == second.after == {AWS: 0.5, AZURE: 0.0, GCP: 0.5}
+    assert (await world.dns.steer({GCP: 1.0}, LONG)).changed, "asked for again, they are meant again"
 
 
 async def test_in_sync_is_waited_for_and_not_assumed(world: World) -> None:

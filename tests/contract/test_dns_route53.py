@@ -101,6 +101,7 @@ async def test_a_new_controller_proves_what_it_finds_once(route53: Route53World)
     [
         (FaultKind.DENY, Denied),
         (FaultKind.GARBLE, Transient),
+        (FaultKind.LIE, Transient),
         (FaultKind.REFUSE, Transient),
         (FaultKind.UNAVAILABLE, Transient),
         (FaultKind.THROTTLE, Transient),
@@ -112,6 +113,39 @@ async def test_vendor_errors_become_ours(route53: Route53World, kind: FaultKind,
     await route53.control.inject([Rule(kind=kind)])
     with pytest.raises(error):
         await route53.dns.steer(ALL, SHORT)
+
+
+@pytest.mark.parametrize("operation", ["ListResourceRecordSets", "ChangeResourceRecordSets"])
+async def test_one_lie_is_asked_past(route53: Route53World, operation: str) -> None:
+    """A page of a proxy in between costs one more try, whatever it was put in the place of."""
+    await route53.control.inject([Rule(kind=FaultKind.LIE, operation=operation, count=1)])
+    assert (await route53.dns.steer(DRAINED, LONG)).in_sync
+
+
+async def test_a_change_that_nobody_can_tell_of_is_not_in_sync(route53: Route53World) -> None:
+    """The change was accepted, and every question after it is answered with a proxy's page."""
+    await route53.control.inject([Rule(kind=FaultKind.LIE, operation="GetChange")])
+    report = await route53.dns.steer(DRAINED, SHORT)
+    assert (report.changed, report.in_sync) == (True, False)
+
+
+async def test_weights_that_are_gone_are_not_in_sync(route53: Route53World) -> None:
+    """Whoever still waits for his change when other weights are asked for does not take their change for his."""
+    sent = await route53.changes()
+    first = asyncio.create_task(route53.dns.steer(ALL, LONG))
+    while await route53.changes() == sent:
+        await asyncio.sleep(0.01)
+    second = await route53.dns.steer(DRAINED, LONG)
+    assert second.in_sync
+    assert not (await first).in_sync
+    assert (await route53.dns.steer(ALL, LONG)).changed
+
+
+async def test_whatever_a_call_stumbles_over_is_translated() -> None:
+    """The SDK's own surprises and those of reading an answer: nothing but our errors reaches a controller."""
+    empty: dict[str, str] = {}
+    with pytest.raises(Transient, match="KeyError: 'ChangeInfo'"):
+        await Calls().run("x", lambda: empty["ChangeInfo"], SHORT)
 
 
 async def test_a_busy_zone_is_asked_again(route53: Route53World) -> None:

@@ -1,10 +1,10 @@
 """Three controllers that run on a stage: probes, loops and chores over databases in memory. Time is the test's own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import count
 
 from structlog.testing import capture_logs
@@ -14,10 +14,46 @@ from controller.core.model import JournalEntry, Site
 from controller.core.policy import Policy
 from controller.loop import Loop
 from controller.observe import Observer
-from controller.ports import Request
+from controller.ports import Clock, Request
 from controller.probing.sql_probe import SqlProbe
+from controller.providers.memory.clock import SteppedClock
+from controller.providers.memory.dns import MemoryDns
 from controller.providers.memory.probe import Behaviour, MemoryProbe
 from tests.unit.stage import SERVICE, SITES, STEP, Stage, staged
+
+
+@dataclass
+class StoppableClock:
+    """A controller's clock: whoever is woken while its process is stopped goes on when the process does."""
+
+    clock: SteppedClock
+    _held: "list[asyncio.Future[None]] | None" = None
+
+    def now(self) -> datetime:
+        """Wall clock."""
+        return self.clock.now()
+
+    def monotonic(self) -> timedelta:
+        """It goes on while the process is stopped."""
+        return self.clock.monotonic()
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Return after `duration`, or when the process goes on."""
+        await self.clock.sleep(duration)
+        if self._held is not None:
+            self._held.append(asyncio.get_running_loop().create_future())
+            await self._held[-1]
+
+    def stop(self) -> None:
+        """SIGSTOP."""
+        self._held = []
+
+    def go_on(self) -> None:
+        """SIGCONT: everybody wakes in the order in which they would have."""
+        held, self._held = self._held or [], None
+        for woken in held:
+            if not woken.done():
+                woken.set_result(None)
 
 
 @dataclass
@@ -26,6 +62,7 @@ class Member:
 
     loop: Loop
     caretaker: Caretaker
+    clock: StoppableClock
     work: "asyncio.Task[None]"
 
 
@@ -36,6 +73,7 @@ class Crew:
     stage: Stage
     policy: Policy
     edges: dict[Site, MemoryProbe]
+    authorities: Sequence[MemoryDns]
     members: dict[Site, Member] = field(default_factory=dict)
     logs: list[object] = field(default_factory=list)
     _wishes: "count[int]" = field(default_factory=lambda: count(1))
@@ -44,7 +82,9 @@ class Crew:
         """Start this site's controller, under its site's name as in production; it knows nothing of an earlier life."""
         self.stage.controllers.pop(site, None)
         given = self.stage.controller(site)
-        clock = self.stage.clock
+        clock = StoppableClock(self.stage.clock)
+        authorities = tuple(authority.another(clock) for authority in self.authorities)
+        given.executor.actions = replace(given.executor.actions, authorities=authorities)
         observer = Observer(
             vantage=site,
             edges=self.edges,
@@ -61,9 +101,9 @@ class Crew:
             policy=self.policy,
             clock=clock,
         )
-        caretaker = Caretaker(site=site, loop=loop, database=given.databases[site], authorities=(self.stage.dns,), clock=clock)
+        caretaker = Caretaker(site=site, loop=loop, database=given.databases[site], authorities=authorities, clock=clock)
         work = asyncio.create_task(_both(loop, caretaker))
-        self.members[site] = Member(loop, caretaker, work)
+        self.members[site] = Member(loop, caretaker, clock, work)
         return self.members[site]
 
     async def stop(self, site: Site) -> Member:
@@ -123,11 +163,12 @@ async def _both(loop: Loop, caretaker: Caretaker) -> None:
 
 
 @asynccontextmanager
-async def crew(policy: Policy | None = None) -> AsyncIterator[Crew]:
-    """Three controllers that have known each other for two seconds."""
+async def crew(policy: Policy | None = None, *beside: Callable[[Clock], MemoryDns]) -> AsyncIterator[Crew]:
+    """Three controllers that have known each other for two seconds, and the stage's authority with these beside it."""
     with capture_logs() as logs:
         async with staged() as stage:
-            made = Crew(stage, policy or Policy(), {site: MemoryProbe(clock=stage.clock) for site in SITES}, logs=logs)
+            edges = {site: MemoryProbe(clock=stage.clock) for site in SITES}
+            made = Crew(stage, policy or Policy(), edges, (stage.dns, *(make(stage.clock) for make in beside)), logs=logs)
             for site in SITES:
                 made.begin(site)
             await made.live(2)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import get_args
 
 import pytest
+from structlog.testing import capture_logs
 
 from controller.actions import Actions, Patience
 from controller.core.model import Epoch, Lsn, Position, Role, Token
@@ -274,13 +275,48 @@ async def test_an_authority_out_of_reach_is_noted_and_holds_up_nobody() -> None:
     """The others are told at the same time."""
     async with staged() as stage:
         dead, well = MemoryDns(clock=stage.clock, name="dead"), MemoryDns(clock=stage.clock, name="well")
-        dead.hanging = True
+        dead.zone.hanging = True
         well.set_by_hand(dict.fromkeys(SITES, 1.0))
         said = await perform(stage, STEPS[Steer][0], authorities=(dead, well))
         assert isinstance(said, Done)
         assert "dead: left behind" in said.detail
         assert "well: in sync" in said.detail
         assert (await well.read())[AZURE] == 0.0
+
+
+class Stumbling:
+    """A node or an authority whose adapter stumbles over every answer."""
+
+    name = "stumbling"
+
+    def __getattr__(self, name: str) -> object:
+        async def stumble(*given: object, **named: object) -> object:
+            raise KeyError(name)
+
+        return stumble
+
+
+@every
+async def test_what_an_adapter_stumbles_over_is_an_answer(step: Step, result: type[Result]) -> None:
+    """A fault of an adapter ends one try of one step: no error leaves it, and its traceback is told."""
+    async with staged() as stage:
+        with capture_logs() as logs:
+            bad = dict.fromkeys(SITES, Stumbling())
+            said = await perform(stage, step, databases=bad, canaries=bad, authorities=(Stumbling(),))
+        assert isinstance(said, Done if isinstance(step, Steer) else LeftBehind if isinstance(step, Attach) else Unanswered)
+        assert "KeyError" in str(said)
+        assert any(entry.get("exc_info") for entry in logs)
+
+
+async def test_an_authority_that_stumbles_keeps_no_other_from_being_told() -> None:
+    """It is left behind like one that is out of reach."""
+    async with staged() as stage:
+        well = MemoryDns(clock=stage.clock, name="well")
+        well.set_by_hand(dict.fromkeys(SITES, 1.0))
+        said = await perform(stage, STEPS[Steer][0], authorities=(Stumbling(), well))
+        assert isinstance(said, Done)
+        assert "stumbling: left behind (KeyError" in said.detail
+        assert "well: in sync" in said.detail
 
 
 # ------------------------------------------------------------------------------------------------ reseed

@@ -88,15 +88,15 @@ async def test_nothing_is_tended_beside_a_plan() -> None:
 async def test_an_authority_that_was_out_of_reach_is_brought_up_to_date() -> None:
     """The failover did not wait for it; once it answers, it learns the weights, from one controller only."""
     async with crew() as given:
-        given.stage.dns.hanging = True
+        given.stage.dns.zone.hanging = True
         await given.crash(AZURE)
         await given.live(8)
         assert (await given.stage.control()).posture.writer == AWS
-        given.stage.dns.hanging = False
-        sent = given.stage.dns.changes_sent
+        given.stage.dns.zone.hanging = False
+        sent = given.stage.dns.zone.changes_sent
         await given.live(15)
         assert (await given.stage.dns.read())[AZURE] == 0.0
-        assert given.stage.dns.changes_sent == sent + 1
+        assert given.stage.dns.zone.changes_sent == sent + 1
 
 
 async def test_what_somebody_changed_by_hand_is_put_right() -> None:
@@ -112,14 +112,14 @@ async def test_what_somebody_changed_by_hand_is_put_right() -> None:
 async def test_a_failing_chore_is_told_and_tried_again() -> None:
     """And the other chores go on."""
     async with crew() as given:
-        given.stage.dns.hanging = True
+        given.stage.dns.zone.hanging = True
         await given.live(15)
         assert told(given, "chore")
         slot = spare(given, AWS, GCP)
         assert slot is not None
         assert given.stage.world.servers[AWS].flushed - slot.confirmed < 60 * RECORD
         given.stage.dns.set_by_hand({GCP: 0.0})
-        given.stage.dns.hanging = False
+        given.stage.dns.zone.hanging = False
         await given.live(12)
         assert (await given.stage.dns.read())[GCP] > 0
 

@@ -8,7 +8,8 @@ ChangeResourceRecordSets, GetChange, and "Values specific for weighted records".
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from controller.ports import SteeringReport
 from controller.providers.aws.errors import ZoneBusy
 from controller.providers.aws.records import WeightedName, average_shares, changes, marked_site, owned_weights, to_weights
 from controller.providers.aws.session import Calls
+from controller.providers.ratios import refuse_superseded
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -56,6 +58,8 @@ class Route53:
         self._calls = Calls()
         self._change: tuple[Mapping[Site, int], str] | None = None
         self._proven: Mapping[Site, int] | None = None
+        self._asked: Mapping[Site, int] = {}
+        self._writing = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -76,18 +80,21 @@ class Route53:
 
         Tries again on throttling, lost answers and a busy zone, each time from a fresh read. Nothing is sent when the records
         weigh this already and this adapter has seen these weights INSYNC. After a lost answer there is no change to ask about,
-        so the same batch is sent once more. Raises Refused before anything is asked, Transient when the deadline is over before
-        the batch was accepted (it may stand: ask again), Denied, Conflict.
+        so the same batch is sent once more. Other weights asked of this adapter meanwhile end it: the latest asked are meant.
+        Raises Refused before anything is asked, Transient when the deadline is over before the batch was accepted (it may stand:
+        ask again), Denied, Conflict.
         """
         wanted, ends = to_weights(weights), self._ends(deadline)
+        self._asked = wanted
         before: Mapping[Site, float] | None = None
         pause = FIRST_PAUSE
         while True:
             try:
-                zone = await self._list(ends)
-                found = [owned_weights(self._service, records) for records in zone.values()]
-                before = average_shares(found) if before is None else before
-                after = await self._apply(zone, wanted, ends)
+                async with self._turn(ends):
+                    zone = await self._list(ends)
+                    found = [owned_weights(self._service, records) for records in zone.values()]
+                    before = average_shares(found) if before is None else before
+                    after = await self._apply(zone, wanted, ends)
                 break
             except (Transient, ZoneBusy) as error:
                 if self._left(ends) <= pause:
@@ -100,10 +107,24 @@ class Route53:
         in_sync = await self._await_sync(wanted, ends)
         return SteeringReport(before=before, after=after, changed=before != after, in_sync=in_sync)
 
+    @asynccontextmanager
+    async def _turn(self, ends: float) -> AsyncIterator[None]:
+        """One reading and one batch at a time, or a zone would be read as it was before a batch that is still under way."""
+        try:
+            async with asyncio.timeout_at(ends):
+                await self._writing.acquire()
+        except TimeoutError as error:
+            raise Transient("route53: not asked, an earlier steering still waits for its answer") from error
+        try:
+            yield
+        finally:
+            self._writing.release()
+
     async def _apply(self, zone: "Zone", wanted: Mapping[Site, int], ends: float) -> Mapping[Site, float]:
         """Send the batch unless the zone already weighs `wanted` and its change is known; answers the ratios that then hold."""
         batches = {name: changes(self._service, name, records, wanted, self._addresses) for name, records in zone.items()}
         targets = [owned_weights(self._service, (change["ResourceRecordSet"] for change in batch)) for batch in batches.values()]
+        refuse_superseded(self.name, wanted, self._asked)
         stands = targets == [owned_weights(self._service, records) for records in zone.values()]
         if stands and (self._proven == wanted or (self._change is not None and self._change[0] == wanted)):
             return average_shares(targets)
@@ -113,21 +134,22 @@ class Route53:
 
     async def _send(self, batch: "list[ChangeTypeDef]", ends: float) -> str:
         """All of it or nothing; answers the id of the change."""
-        answer = await self._calls.run(
-            "ChangeResourceRecordSets",
-            lambda: self._client().change_resource_record_sets(
+
+        def call() -> str:
+            answer = self._client().change_resource_record_sets(
                 HostedZoneId=self._zone_id, ChangeBatch={"Comment": f"trimaran {self._service}", "Changes": batch}
-            ),
-            self._left(ends),
-        )
-        return answer["ChangeInfo"]["Id"].rpartition("/")[2]
+            )
+            return answer["ChangeInfo"]["Id"].rpartition("/")[2]
+
+        return await self._calls.run("ChangeResourceRecordSets", call, self._left(ends))
 
     async def _await_sync(self, wanted: Mapping[Site, int], ends: float) -> bool:
-        """Has Route 53 said INSYNC for the change to `wanted`? False when it did not, or could not be asked, in time."""
+        """Has Route 53 said INSYNC for the change to `wanted`? False when it did not, or could not be asked, in time, and when
+        other weights were asked for meanwhile."""
         pause = FIRST_PAUSE
-        while self._proven != wanted:
+        while self._asked == wanted and self._proven != wanted:
             try:
-                if await self._is_in_sync(ends):
+                if await self._is_in_sync(wanted, ends):
                     self._proven = wanted
                     break
             except ProviderError as error:
@@ -136,14 +158,17 @@ class Route53:
                 return False
             await asyncio.sleep(pause.total_seconds())
             pause = min(pause * 2, LONGEST_PAUSE)
-        return True
+        return self._asked == wanted
 
-    async def _is_in_sync(self, ends: float) -> bool:
-        if self._change is None:
+    async def _is_in_sync(self, wanted: Mapping[Site, int], ends: float) -> bool:
+        change = self._change
+        if change is None or change[0] != wanted:
             return False
-        change = self._change[1]
-        answer = await self._calls.run("GetChange", lambda: self._client().get_change(Id=change), self._left(ends))
-        return answer["ChangeInfo"]["Status"] == "INSYNC"
+
+        def call() -> bool:
+            return self._client().get_change(Id=change[1])["ChangeInfo"]["Status"] == "INSYNC"
+
+        return await self._calls.run("GetChange", call, self._left(ends)) and self._change == change
 
     async def _list(self, ends: float) -> "Zone":
         """A records of each of our names, ours and foreign."""

@@ -49,7 +49,9 @@ def translated(operation: str) -> Iterator[None]:
     """Raise our errors instead of botocore's, with the operation, the vendor's code and the request id in the message.
 
     A body that is no XML (a proxy's error page, a truncated answer) surfaces as ResponseParserError, not as ClientError:
-    the request may have been carried out, so it is Transient.
+    the request may have been carried out, so it is Transient. So is everything else that an answer can make the SDK or our own
+    reading of it raise: botocore parses a proxy's XHTML page with status 200 to an empty answer, and the first field that is looked
+    for in it is a KeyError, which would end every controller that asks.
     """
     try:
         yield
@@ -63,6 +65,8 @@ def translated(operation: str) -> Iterator[None]:
         raise Unsupported(f"{operation}: {error}") from error
     except BotoCoreError as error:
         raise ProviderError(f"{operation}: {type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise Transient(f"{operation}: an answer that cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _from_answer(operation: str, error: ClientError) -> ProviderError:

@@ -55,7 +55,10 @@ class Calls:
         self._free = threading.BoundedSemaphore(self.LIMIT)
 
     async def run(self, operation: str, call: Callable[[], T], within: timedelta) -> T:
-        """The call's answer, or a translated error; Transient when `within` is over, the effect then being unknown."""
+        """The call's answer, or a translated error; Transient when `within` is over, the effect then being unknown.
+
+        `call` also takes from the answer what its caller needs: what it stumbles over there is translated like any other failure.
+        """
         if within <= timedelta():
             raise Transient(f"{operation}: not asked, the deadline was over")
         if not self._free.acquire(blocking=False):
@@ -65,9 +68,9 @@ class Calls:
         worker = threading.Thread(target=self._work, args=(call, answer, loop), name=operation, daemon=True)
         try:
             worker.start()
-        except RuntimeError:
+        except RuntimeError as error:
             self._free.release()
-            raise
+            raise Transient(f"{operation}: not asked, no thread can be started: {error}") from error
         try:
             async with asyncio.timeout(within.total_seconds()):
                 with translated(operation):
