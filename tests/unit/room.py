@@ -26,6 +26,8 @@ from controller.core.steps import (
     Confirmed,
     Cut,
     Done,
+    Fence,
+    Fenced,
     Ledgers,
     MarkJoin,
     Open,
@@ -73,6 +75,8 @@ class Hands:
                 return Confirmed(followers=frozenset(SITES) - {step.writer})
             case MarkJoin() | SetAckSet():
                 return Reached(position=Position(site=step.writer, publisher=step.writer, epoch=step.reign, lsn=Lsn(2)))
+            case Fence():
+                return Fenced(seeded=0)
             case Verify():
                 return Verified(paid=step.sites, unpaid={}, ledgers=Ledgers.EQUAL)
             case _:
