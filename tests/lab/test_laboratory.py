@@ -57,15 +57,15 @@ def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def running(name: str) -> Iterator["subprocess.Popen[str]"]:
     """`lab up` in a process of its own, up when the block begins; ended and swept afterwards if the test did not."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "lab", "up", "--name", name, "--load", "20"],
-        env=python_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [sys.executable, "-m", "lab", "up", "--name", name, "--load", "20", "--json"],
+        env=python_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         until = time.monotonic() + 60
         while not state_path(name).exists():
             if process.poll() is not None or time.monotonic() > until:
                 process.kill()
-                raise AssertionError(process.communicate()[0])
+                raise AssertionError(process.communicate()[1])
             time.sleep(0.05)
         yield process
     finally:
@@ -160,10 +160,14 @@ async def test_a_lab_that_is_interrupted_half_way_leaves_nothing() -> None:
 def test_commands_ask_order_and_refuse() -> None:
     """Exit 0 for what was done, 2 for what there is not, 3 for what is refused, 4 without a lab; a refusal changes nothing."""
     name = "test-commands"
-    with running(name):
+    with running(name) as process:
+        assert process.stdout is not None
+        up = json.loads(process.stdout.readline())
+        assert set(up["controllers"]) == {"aws", "azure", "gcp"}
         pids = started(name)
         said = json.loads(command("status", "--json", "--name", name).stdout)
         assert (said["writer"], said["epoch"], said["whole"], said["faults"]) == ("azure", 1, True, [])
+        assert said["load"] is None or 0 <= said["load"]["age_s"] < 5
         for arguments, status, words in (
             (("fault", "explode", "aws"), 2, "crash, freeze, partition"),
             (("fault", "crash", "ibm"), 2, "aws, azure, gcp"),
@@ -185,7 +189,8 @@ def test_commands_ask_order_and_refuse() -> None:
         context = json.loads(default_context().read_text())
         assert context["service"] == "payments"
         assert set(context["controllers"]) == {"aws", "azure", "gcp"}
-        assert command("down", "--name", name).returncode == 0
+        ended = command("down", "--name", name, "--json")
+        assert (ended.returncode, json.loads(ended.stdout)) == (0, {})
         await_nothing_left(name, pids, seconds=0)
         assert not os.path.lexists(default_context())
     gone = command("status", "--name", name)
