@@ -21,7 +21,6 @@ from controller.core.steps import (
     Fence,
     Fenced,
     LeftBehind,
-    Ledgers,
     MarkJoin,
     Open,
     Reached,
@@ -190,7 +189,7 @@ async def test_a_sibling_that_answers_again_in_time_is_attached() -> None:
         assert isinstance(await perform(stage, step), Done)
 
 
-# ------------------------------------------------------------------------------------------------ settle and verify
+# ------------------------------------------------------------------------------------------------ settle
 
 
 async def test_nobody_yet_is_an_answer() -> None:
@@ -210,62 +209,6 @@ async def test_one_member_is_enough_to_settle() -> None:
         stage.world.servers[AZURE].commit()
         stage.world.flow()
         assert await perform(stage, STEPS[Settle][0]) == Confirmed(followers=frozenset({AWS}))
-
-
-async def test_verifying_names_canaries_and_ledgers() -> None:
-    """What did not pay and what differs is said, and stops nothing."""
-    async with staged() as stage:
-        verify = STEPS[Verify][0]
-        said = await perform(stage, verify)
-        assert said == Verified(paid=frozenset(SITES), unpaid={}, ledgers=Ledgers.EQUAL) and said.proven
-        stage.world.held.add(GCP)
-        stage.pay_everywhere()
-        canaries = {site: MemoryProbe(clock=stage.clock) for site in SITES}
-        canaries[AWS].behaviour = Behaviour.FAILS
-        said = await perform(stage, verify, canaries=canaries)
-        assert isinstance(said, Verified) and not said.proven
-        assert (said.paid, said.unpaid) == ({AZURE, GCP}, {AWS: "refused"})
-        assert (said.ledgers, said.differing) == (Ledgers.DIFFER, {GCP})
-
-
-async def test_ledgers_that_cannot_be_read_are_not_compared() -> None:
-    """A check that was not made proves nothing, and says why."""
-    async with staged() as stage:
-        stage.world.crash(GCP)
-        said = await perform(stage, STEPS[Verify][0])
-        assert isinstance(said, Verified) and not said.proven
-        assert said.ledgers is Ledgers.NOT_COMPARED and said.because
-
-
-async def test_a_service_that_has_not_found_the_writer_yet_is_asked_again() -> None:
-    """A second after the opening one site still answers 503: that is no reason to call the move unproven."""
-    async with staged() as stage:
-        canaries = {site: MemoryProbe(clock=stage.clock) for site in SITES}
-        canaries[AWS].behaviour = Behaviour.FAILS
-
-        async def later() -> None:
-            await stage.clock.sleep(timedelta(seconds=1))
-            canaries[AWS].behaviour = Behaviour.ANSWERS
-
-        stage.keep(later())
-        said = await perform(stage, STEPS[Verify][0], canaries=canaries)
-        assert isinstance(said, Verified) and said.proven
-
-
-async def test_ledgers_that_become_equal_in_time_are_equal() -> None:
-    """A follower gets the time it needs to apply what only the winner had."""
-    async with staged() as stage:
-        stage.world.held.add(GCP)
-        stage.pay_everywhere()
-
-        async def later() -> None:
-            await stage.clock.sleep(timedelta(seconds=2))
-            stage.world.held.clear()
-            stage.world.flow()
-
-        stage.keep(later())
-        said = await perform(stage, STEPS[Verify][0])
-        assert isinstance(said, Verified) and said.proven
 
 
 # ------------------------------------------------------------------------------------------------ steer
