@@ -31,9 +31,9 @@ from controller.core.steps import (
     Steer,
     Step,
     Unanswered,
-    Verify,
     Verified,
 )
+    Verify,
 from controller.errors import StaleToken
 from controller.providers.memory.dns import MemoryDns
 from controller.providers.memory.probe import Behaviour, MemoryProbe
