@@ -123,8 +123,11 @@ class Database(KeyLookup, Protocol):
     async def offer_seed(self, *, token: Token, reign: Epoch, follower: Site) -> None:
         """On the writer: have the slot that `seed` on the follower will use."""
 
-    async def tend(self, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn]) -> tuple[str, ...]:
-        """Caretaker: keep a short spare slot per sibling, drop slots of closed epochs; answers what it changed."""
+    async def tend(
+        self, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn], outside: frozenset[Site], limit: int
+    ) -> tuple[str, ...]:
+        """Caretaker: keep a short spare slot per sibling, drop slots of closed epochs, and those that hold back more than `limit` bytes
+        for a node `outside` the must-cut set; answers what it changed."""
 
     async def digest(self, *, up_to: Epoch) -> str:
         """Order-free digest of every payment and entry of epochs up to `up_to`; equal ledgers, equal digests."""

@@ -79,9 +79,11 @@ class PostgresDatabase:
         """See `promote.seed`."""
         await promote.seed(self._node, token=token, reign=reign, publisher=publisher)
 
-    async def tend(self, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn]) -> tuple[str, ...]:
+    async def tend(
+        self, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn], outside: frozenset[Site], limit: int
+    ) -> tuple[str, ...]:
         """See `slots.tend`."""
-        return await slots.tend(self._node, reign=reign, writer=writer, siblings=siblings)
+        return await slots.tend(self._node, reign=reign, writer=writer, siblings=siblings, outside=outside, limit=limit)
 
     async def digest(self, *, up_to: Epoch) -> str:
         """Digest of the ledger up to an epoch, by the function that the service's schema ships."""

@@ -18,6 +18,21 @@ _PEEK = """SELECT c.data FROM pg_replication_slots AS s,
 _CREATE = """SELECT pg_create_logical_replication_slot(%s, 'pgoutput')
              WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"""
 
+_DROP_CLOSED = """SELECT s.slot_name, pg_drop_replication_slot(s.slot_name)
+    FROM pg_replication_slots AS s, trimaran.node AS n,
+         regexp_match(s.slot_name, '^' || n.service || '_(?:spare_)?e(\\d+)_') AS m (part)
+    WHERE NOT s.active AND s.database = current_database() AND n.epoch = %s AND n.role <> 'fenced' AND (
+        m.part[1]::bigint < n.epoch
+        OR trimaran.is_copy_slot(s.slot_name)
+            AND NOT EXISTS (SELECT FROM pg_replication_slots AS o WHERE o.slot_name = ANY (%s::text[]))
+            AND NOT EXISTS (
+                SELECT FROM pg_stat_activity AS a LEFT JOIN pg_replication_slots AS o ON o.active_pid = a.pid
+                WHERE a.datname = current_database() AND a.backend_type = 'walsender' AND o.slot_name IS NULL))"""
+_DROP_LONG = """SELECT s.slot_name, pg_drop_replication_slot(s.slot_name)
+    FROM pg_replication_slots AS s, trimaran.node AS n
+    WHERE NOT s.active AND s.slot_name = ANY (%s::text[]) AND n.epoch = %s AND n.role <> 'fenced'
+        AND s.slot_name <> ALL (n.ack_slots) AND pg_current_wal_flush_lsn() - s.restart_lsn > %s"""
+
 
 async def place_slot(node: Node, *, token: Token, epoch: Epoch, sibling: Site, position: Position, level: bool) -> str | None:
     """Before: the winner is cut, nothing writes here. After: its slot for the sibling starts exactly behind the last transaction the
@@ -114,11 +129,14 @@ def _read(rows: Iterable[Row]) -> list[Transaction]:
     return list(transactions(bytes(data) for (data,) in rows))
 
 
-async def tend(node: Node, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn]) -> tuple[str, ...]:
+async def tend(
+    node: Node, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn], outside: frozenset[Site], limit: int
+) -> tuple[str, ...]:
     """Caretaker. Before: anything. After: one spare slot per sibling, from just before the sibling's last transaction on, one spare
-    subscription to each, and nothing spare of a closed reign. Only for nodes of a settled reign; a spare slot moved forward late, or
-    a spare subscription made late, is harmless."""
-    changed = list(await _drop_closed(node, reign))
+    subscription to each, nothing spare of a closed reign, and no slot that holds back more than `limit` bytes for a node `outside`
+    the must-cut set. Only for nodes of a settled reign; a spare slot moved forward late, or a spare subscription made late, is
+    harmless."""
+    changed = [*await _drop_closed(node, reign, outside), *await _drop_long(node, reign, outside, limit)]
     stream = node.stream_from(reign, writer)
     for sibling, lsn in sorted(siblings.items()):
         spare = naming.spare_stream(node.service, reign, node.site, sibling)
@@ -165,16 +183,25 @@ def short_end(changes: Iterable[Transaction], *, origin: str, lsn: Lsn) -> Lsn |
     return held[-2] if len(held) >= 2 else None
 
 
-async def _drop_closed(node: Node, reign: Epoch) -> tuple[str, ...]:
-    """Drop this service's slots of earlier epochs. A slot still in use is left for the next round."""
-    rows = await node.run(
-        "tend",
-        (
-            """SELECT s.slot_name, pg_drop_replication_slot(s.slot_name)
-               FROM pg_replication_slots AS s, trimaran.node AS n,
-                    regexp_match(s.slot_name, '^' || n.service || '_(?:spare_)?e(\\d+)_') AS m (part)
-               WHERE NOT s.active AND m.part[1]::bigint < %s AND n.epoch = %s AND s.database = current_database()""",
-            (reign, reign),
-        ),
-    )
+async def _drop_closed(node: Node, reign: Epoch, outside: frozenset[Site]) -> tuple[str, ...]:
+    """Drop this service's slots of earlier epochs, and those that copies of the ledger left behind. A slot still in use is left for
+    the next round.
+
+    A copy's slot may be needed although nobody streams from it, and without it that copy would never end. Only nodes outside are
+    copied to, and their stream's slot is there before the copy begins; anybody else who copies is connected without a slot.
+    """
+    streams = [node.slot_for(reign, site) for site in sorted(outside)]
+    rows = await node.run("tend", (_DROP_CLOSED, (reign, streams)))
     return tuple(f"dropped {name}" for name, _ in rows[0])
+
+
+async def _drop_long(node: Node, reign: Epoch, outside: frozenset[Site], limit: int) -> tuple[str, ...]:
+    """Drop slots that hold back too much for nodes that are reseeded anyway. One cloud is down for nineteen hours, and by then the log
+    that waits for it has filled the disks of both survivors. Never a slot whose confirmation counts."""
+    names = [
+        name
+        for site in sorted(outside)
+        for name in (node.slot_for(reign, site), naming.spare_stream(node.service, reign, node.site, site))
+    ]
+    rows = await node.run("tend", (_DROP_LONG, (names, reign, limit)))
+    return tuple(f"dropped {name}: it held back more than {limit} bytes" for name, _ in rows[0])

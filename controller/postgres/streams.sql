@@ -11,18 +11,30 @@ LANGUAGE sql STABLE AS $$
     WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND m.part IS NOT NULL
 $$;
 
--- Drop subscriptions without contacting the publisher: it may be a black hole, and its slot may be what proves its tail.
+-- Drop subscriptions without contacting the publisher: it may be a black hole.
+--
+-- Without a slot a subscription with a half-copied table still dials when it is dropped, for the slot of that table's copy: azure is
+-- being seeded from aws, aws's cloud dies, gcp is elected, and azure, the only node left that could acknowledge, hangs here for as
+-- long as TCP takes. So it is first given an address where nobody can be, a socket in a directory that does not exist; not being
+-- answered there is no error. The copy's slots stay behind on the publisher until its caretaker drops them.
 CREATE OR REPLACE FUNCTION trimaran.drop_subscriptions(keep text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     one record;
 BEGIN
-    FOR one IN SELECT s.name FROM trimaran.subscriptions() AS s WHERE s.name IS DISTINCT FROM keep LOOP
+    FOR one IN SELECT s.name, s.id FROM trimaran.subscriptions() AS s WHERE s.name IS DISTINCT FROM keep LOOP
         EXECUTE format('ALTER SUBSCRIPTION %I DISABLE', one.name);
         EXECUTE format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', one.name);
+        IF EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srsubid = one.id AND r.srsubstate <> 'r') THEN
+            EXECUTE format('ALTER SUBSCRIPTION %I CONNECTION %L', one.name, 'host=/nowhere/trimaran password=none');
+        END IF;
         EXECUTE format('DROP SUBSCRIPTION %I', one.name);
     END LOOP;
 END $$;
+
+-- Is this the slot of one table's initial copy? The follower's server names it; no name of ours is in it.
+CREATE OR REPLACE FUNCTION trimaran.is_copy_slot(name text) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$ SELECT name ~ '^pg_\d+_sync_\d+_\d+$' $$;
 
 -- Spare subscriptions of this service on this node: `<service>_spare_e<epoch>_<publisher>_<follower>`, disabled and without a slot.
 -- Complete: it knows every published table. Were one missing, an attached sibling would skip that table's rows without a word.
@@ -300,6 +312,6 @@ LANGUAGE sql VOLATILE AS $$
                 'retained_bytes', coalesce(pg_current_wal_flush_lsn() - s.restart_lsn, 0),
                 'lost', s.wal_status = 'lost')), '[]')
             FROM pg_replication_slots AS s
-            WHERE s.database = current_database() AND starts_with(s.slot_name, n.service || '_')))
+            WHERE s.database = current_database() AND (starts_with(s.slot_name, n.service || '_') OR trimaran.is_copy_slot(s.slot_name))))
     FROM trimaran.node AS n, trimaran.identity() AS i
 $$;

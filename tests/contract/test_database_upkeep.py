@@ -1,6 +1,7 @@
 """Promises of the Database port that repairs rest on: ack set, return, spare slots, and nodes on another timeline."""
 
 import asyncio
+from collections.abc import Mapping
 
 import psycopg
 import pytest
@@ -160,13 +161,27 @@ async def _stands(three: DatabaseWorld, site: Site) -> Lsn:
     return (await three.facts(site)).subscriptions[0].position
 
 
+async def tended(
+    three: DatabaseWorld,
+    at: Site,
+    *,
+    reign: Epoch,
+    writer: Site,
+    siblings: Mapping[Site, Lsn],
+    outside: frozenset[Site] = frozenset(),
+    limit: int = 1 << 40,
+) -> tuple[str, ...]:
+    """One round of the caretaker of this node; everybody is in the must-cut set, and no disk is small."""
+    return await three.databases[at].tend(reign=reign, writer=writer, siblings=siblings, outside=outside, limit=limit)
+
+
 async def test_a_spare_slot_is_short_and_still_holds_where_the_sibling_stands(three: DatabaseWorld) -> None:
     """It moves forward, never past the sibling's last transaction, so that an exact match is always found."""
     for key in ("a", "b", "c"):
         assert await three.pay(AZURE, key)
     await three.level(AZURE, AWS, GCP)
     long = await _spare(three)
-    assert await three.databases[AWS].tend(reign=FIRST, writer=AZURE, siblings={GCP: Lsn(0)}) == ()
+    assert await tended(three, AWS, reign=FIRST, writer=AZURE, siblings={GCP: Lsn(0)}) == ()
     assert await _spare(three) == long, "a sibling that stands nowhere holds everything back"
     stands = await _stands(three, GCP)
     await three.hold(GCP)
@@ -174,7 +189,7 @@ async def test_a_spare_slot_is_short_and_still_holds_where_the_sibling_stands(th
         assert await three.pay(AZURE, key)
     await three.level(AZURE, AWS)
     for _ in range(3):
-        await three.databases[AWS].tend(reign=FIRST, writer=AZURE, siblings={GCP: stands})
+        await tended(three, AWS, reign=FIRST, writer=AZURE, siblings={GCP: stands})
     assert await _spare(three) > long
     _, gcp = await three.cut(AWS, GCP)
     assert gcp.lsn == stands
@@ -192,15 +207,59 @@ async def test_a_caretaker_clears_up_after_a_closed_reign(three: DatabaseWorld) 
     await three.fail_over()
     assert await three.pay(AWS, "a")
     await three.level(AWS, GCP, reign=2)
-    assert await three.databases[AWS].tend(reign=SECOND, writer=AWS, siblings={}) == (
+    assert await tended(three, AWS, reign=SECOND, writer=AWS, siblings={}) == (
         f"dropped {three.spare(AWS, GCP)}",  # the slot
         f"dropped {three.spare(GCP, AWS)}",  # the subscription
     )
-    assert await three.databases[AWS].tend(reign=SECOND, writer=AWS, siblings={}) == ()
-    changed = await three.databases[GCP].tend(reign=SECOND, writer=AWS, siblings={AZURE: Lsn(1)})
+    assert await tended(three, AWS, reign=SECOND, writer=AWS, siblings={}) == ()
+    changed = await tended(three, GCP, reign=SECOND, writer=AWS, siblings={AZURE: Lsn(1)})
     slot, subscription = (three.spare(*pair).replace("_e1_", "_e2_") for pair in ((GCP, AZURE), (AZURE, GCP)))
     assert changed == (f"dropped {three.spare(GCP, AWS)}", f"created {slot}", f"created {subscription}")
-    assert await three.databases[GCP].tend(reign=SECOND, writer=AWS, siblings={AZURE: Lsn(1)}) == ()
+    assert await tended(three, GCP, reign=SECOND, writer=AWS, siblings={AZURE: Lsn(1)}) == ()
+
+
+async def _slots(three: DatabaseWorld, site: Site) -> frozenset[str]:
+    return (await three.traces(site)).slots
+
+
+async def test_a_node_that_stays_away_does_not_fill_the_others_disks(three: DatabaseWorld) -> None:
+    """gcp is down for nineteen hours. As soon as it is outside the must-cut set and its confirmation no longer counts, the log that
+    waits for it on both survivors is let go at the limit, and not before; everybody else's slots stay."""
+    own, spare = three.slot(1, AZURE, GCP), three.spare(AWS, GCP)
+    await three.level(AZURE, AWS, GCP)
+    await three.part(GCP)
+    assert await three.pay(AZURE, "a")
+    await three.level(AZURE, AWS)
+    before = {site: await _slots(three, site) for site in (AZURE, AWS)}
+    away = frozenset({GCP})
+    for outside, limit in ((frozenset(), 0), (away, 1 << 40), (away, 0)):
+        await tended(three, AZURE, reign=FIRST, writer=AZURE, siblings={}, outside=outside, limit=limit)
+    assert await _slots(three, AZURE) == before[AZURE], "a member, below the limit, or still counted in the row"
+    await three.databases[AZURE].set_ack_set(token=NOW, reign=FIRST, ack_set=frozenset({AWS}))
+    for site, name in ((AZURE, own), (AWS, spare)):
+        for outside, limit in ((frozenset(), 0), (away, 1 << 40)):
+            await tended(three, site, reign=FIRST, writer=AZURE, siblings={}, outside=outside, limit=limit)
+        assert await _slots(three, site) == before[site]
+        told = await tended(three, site, reign=FIRST, writer=AZURE, siblings={}, outside=away, limit=0)
+        assert f"dropped {name}: it held back more than 0 bytes" in told
+        assert await _slots(three, site) == before[site] - {name}
+    both = frozenset({AWS, GCP})
+    await tended(three, AZURE, reign=FIRST, writer=AZURE, siblings={}, outside=both, limit=0)
+    assert await _slots(three, AZURE) == before[AZURE] - {own}, "one that streams needs no more than it reads"
+
+
+async def test_no_slot_of_a_fenced_node_is_dropped(three: DatabaseWorld) -> None:
+    """A round that the network held back finds the writer fenced: from its own slots its followers are attached again, should it be
+    elected."""
+    for site in (AWS, GCP):
+        await three.part(site)
+    assert not await three.pay(AZURE, "a", patience=0.1)
+    await three.databases[AZURE].set_ack_set(token=NOW, reign=FIRST, ack_set=frozenset())
+    await three.databases[AZURE].fence(token=LATER, reign=SECOND)
+    before = await _slots(three, AZURE)
+    late = await tended(three, AZURE, reign=FIRST, writer=AZURE, siblings={}, outside=frozenset({AWS, GCP}), limit=0)
+    assert not [told for told in late if "held back" in told]
+    assert await _slots(three, AZURE) == before
 
 
 async def test_a_spare_attaches_without_a_dial(three: DatabaseWorld) -> None:
@@ -220,7 +279,7 @@ async def test_a_caretaker_of_another_reign_drops_nothing(three: DatabaseWorld) 
     """A node that has not come to the reign may hold the slots that prove its tail."""
     await three.fail_over()
     before = await three.traces(AZURE)
-    assert await three.databases[AZURE].tend(reign=SECOND, writer=AWS, siblings={}) == ()
+    assert await tended(three, AZURE, reign=SECOND, writer=AWS, siblings={}) == ()
     assert await three.traces(AZURE) == before
 
 

@@ -201,10 +201,15 @@ class MemoryDatabase:
 
     # ------------------------------------------------------------------------------------------------ caretaker
 
-    async def tend(self, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn]) -> tuple[str, ...]:
-        """Keep a short spare slot per sibling, drop slots of closed epochs."""
+    async def tend(
+        self, *, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn], outside: frozenset[Site], limit: int
+    ) -> tuple[str, ...]:
+        """Keep a short spare slot per sibling, drop slots of closed epochs and those that hold back too much for nobody."""
 
-        work = self.path.alone(lambda server: positions.tended(self.world, server, reign, writer, siblings))
+        async def work() -> tuple[str, ...]:
+            dropped = await self.path.run(lambda server: positions.dropped(self.world, server, reign, outside, limit))
+            return (*dropped, *await self.path.run(lambda server: positions.tended(self.world, server, reign, writer, siblings)))
+
         return await self.path.call("tend", work)
 
 

@@ -94,13 +94,29 @@ def facts_of(world: MemoryWorld, server: MemoryServer) -> NodeFacts:
     )
 
 
+def dropped(world: MemoryWorld, server: MemoryServer, reign: Epoch, outside: frozenset[Site], limit: int) -> tuple[str, ...]:
+    """Without slots of a closed reign, and without those that hold back too much for a node outside; none on a fenced node."""
+    if server.epoch != reign or server.role is Role.FENCED:
+        return ()
+    idle = [one for one in server.slots.values() if not world.active(server.site, one.name) and one.name not in server.ack_slots]
+    waiting = {
+        name
+        for site in outside
+        for name in (
+            naming.stream(server.service, reign, server.site, site),
+            naming.spare_stream(server.service, reign, server.site, site),
+        )
+    }
+    closed = [one.name for one in idle if one.name in server.old_slots(reign, spares_too=False)]
+    long = [one.name for one in idle if one.name in waiting and not one.lost and server.flushed - one.confirmed > limit]
+    for name in (*closed, *long):
+        del server.slots[name]
+    return (*(f"dropped {name}" for name in closed), *(f"dropped {name}: it held back more than {limit} bytes" for name in long))
+
+
 def tended(world: MemoryWorld, server: MemoryServer, reign: Epoch, writer: Site, siblings: Mapping[Site, Lsn]) -> tuple[str, ...]:
-    """One spare slot per sibling, from just before the sibling's last transaction on; no slot of a closed reign."""
+    """One spare slot per sibling, from just before the sibling's last transaction on."""
     changed = []
-    for name in server.old_slots(reign, spares_too=False):
-        if server.epoch == reign and not world.active(server.site, name):
-            del server.slots[name]
-            changed.append(f"dropped {name}")
     stream = server.streams.get(naming.stream(server.service, reign, writer, server.site))
     for sibling, lsn in sorted(siblings.items()):
         if stream is None:
