@@ -1,7 +1,7 @@
 """What this vantage sees: probes of every part of every site, kept as tracks, published as an observation.
 
 Every target is asked by a task of its own, so one that hangs delays nobody; one question per target is under way at a time.
-"Could not ask" becomes unknown here, and only here.
+"Could not ask" becomes unknown here, and only here; so does whatever a probe stumbles over.
 
 This vantage also watches itself. Durations are counted on a clock that stands still while this process does not run (stopped,
 swapped out, starved): silence during its own absence accuses nobody.
@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import structlog
+
 from controller.core.health import Sample, Track, judge, opinion, slept, suspects_itself, unmeasured, waiting
 from controller.core.model import Aged, Health, NodeFacts, Observation, Opinion, Part, Posture, Site, Snapshot
 from controller.core.plans import Phase
@@ -20,6 +22,8 @@ from controller.core.proposals import Running
 from controller.errors import ProviderError
 from controller.ports import Clock, Control, Probe
 from controller.probing.sql_probe import SqlProbe
+
+log = structlog.get_logger()
 
 LOOK_EVERY = timedelta(milliseconds=50)
 """How often this vantage looks at the clock to notice that it was not running."""
@@ -130,6 +134,13 @@ class Observer:
             result = await target.probe.measure(self._policy.probe_patience)
         except ProviderError as error:
             target.track = unmeasured(target.track, f"could not ask: {error}")
+            return
+        except Exception as error:
+            # A fault of a probe is a fault of ours and accuses nobody. Told when it is new: a probe stumbles four times a second.
+            detail = f"could not ask: {type(error).__name__}: {error}"
+            if target.track.detail != detail:
+                log.exception("probe", site=target.site, part=target.part)
+            target.track = unmeasured(target.track, detail)
             return
         finally:
             target.asked = None

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from controller.core.model import Epoch, Lsn, NodeFacts, Position, Role, Site, Slot, Subscription, Token
+from controller.errors import Unsupported
 from controller.ports import KeyLookup, TailReport
 from controller.postgres import cut, promote, slots, tail
 from controller.postgres.errors import translated
@@ -23,11 +24,11 @@ class PostgresDatabase:
         return self._node.site
 
     async def facts(self, deadline: timedelta) -> NodeFacts:
-        """Who the node says it is. Raises Transient or Denied."""
+        """Who the node says it is. Raises Transient, Denied, and Unsupported for an answer that names no node."""
         with translated(self.site, "facts"):
             async with self._node.sessions.lease() as session:
                 rows = await session.run(("SELECT trimaran.facts()", ()), deadline=deadline)
-        return _facts(rows[0][0][0])
+        return _understood(self.site, rows)
 
     async def cut(self, *, token: Token, epoch: Epoch, writer: Site, reign: Epoch) -> Position:
         """See `cut.cut`."""
@@ -103,6 +104,18 @@ class PostgresDatabase:
     async def close(self) -> None:
         """End every warm session."""
         await self._node.sessions.close()
+
+
+def _understood(site: Site, rows: list[list[tuple[Any, ...]]]) -> NodeFacts:
+    """The facts, or Unsupported.
+
+    A site is being built again: the schema stands, the node's row does not, and facts() is NULL. That says nothing about any other
+    site; were it a TypeError, it would end every controller at once.
+    """
+    try:
+        return _facts(rows[0][0][0])
+    except (TypeError, LookupError, ValueError) as error:
+        raise Unsupported(f"{site}: facts() answered nothing that names a node: {type(error).__name__}: {error}") from error
 
 
 def _facts(said: Mapping[str, Any]) -> NodeFacts:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from controller.core.model import Aged, Epoch, Health, Lsn, Mode, NodeFacts, Opinion, Part, Posture, Role, Site, Token, Trigger
 from controller.core.plans import Phase, Plan, PlanKind
@@ -241,6 +242,25 @@ def test_not_being_able_to_ask_is_unknown_and_keeps_no_facts_fresh() -> None:
         assert given.opinion(AZURE).health is Health.UNKNOWN
         assert "could not ask" in given.opinion(AZURE).detail
         assert given.observer.facts()[AZURE].age >= seconds(10)
+
+    play(scene)
+
+
+def test_a_probe_that_stumbles_accuses_nobody_and_ends_nothing() -> None:
+    """Unknown, with its traceback told once; the others are measured on, and so is this one when its probe works again."""
+
+    async def scene(given: Bench) -> None:
+        given.nodes[AZURE].probe.behaviour = given.edges[AZURE].behaviour = Behaviour.STUMBLES
+        before = given.nodes[GCP].probe.asked
+        with capture_logs() as logs:
+            await given.clock.advance(seconds(10))
+        assert given.opinion(AZURE).health is given.opinion(AZURE, Part.EDGE).health is Health.UNKNOWN
+        assert "TypeError" in given.opinion(AZURE).detail
+        assert [entry["event"] for entry in logs if entry.get("exc_info")] == ["probe", "probe"]
+        assert given.nodes[GCP].probe.asked - before == 40
+        given.revive(AZURE)
+        await given.clock.advance(seconds(1))
+        assert given.opinion(AZURE).health is Health.HEALTHY
 
     play(scene)
 

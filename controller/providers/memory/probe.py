@@ -16,6 +16,7 @@ class Behaviour(StrEnum):
     FAILS = "fails"
     HANGS = "hangs"
     DENIES = "denies"
+    STUMBLES = "stumbles"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class MemoryProbe:
     most_under_way: int = field(default=0, init=False)
 
     async def measure(self, deadline: timedelta) -> ProbeResult:
-        """See `ports.Probe`; raises Denied when told to deny."""
+        """See `ports.Probe`; raises Denied when told to deny, and what no probe should when told to stumble."""
         self.asked += 1
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
@@ -42,6 +43,8 @@ class MemoryProbe:
     async def _measure(self, deadline: timedelta) -> ProbeResult:
         if self.behaviour is Behaviour.DENIES:
             raise Denied("credentials are missing")
+        if self.behaviour is Behaviour.STUMBLES:
+            raise TypeError("an answer nobody expected")
         spent = min(self.latency, deadline)
         await self.clock.sleep(spent)
         if self.behaviour is Behaviour.HANGS or self.latency > deadline:
