@@ -70,7 +70,9 @@ def grants(service: str) -> tuple[Statement, ...]:
         (f"GRANT SELECT ON trimaran.node TO {app}", ()),
         (f"GRANT SELECT ON trimaran.marker TO {stream}", ()),
         ("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA trimaran FROM PUBLIC", ()),
-        ("ALTER DEFAULT PRIVILEGES IN SCHEMA trimaran REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC", ()),
+        # Of everything this role makes later in this database. With IN SCHEMA it would change nothing: what everybody may do by
+        # default is granted globally, and privileges per schema can only add to that.
+        ("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC", ()),
         (
             "GRANT EXECUTE ON FUNCTION trimaran.identity(), trimaran.admit(), trimaran.guard(), trimaran.barrier(),"
             f" trimaran.await_barrier(bigint, pg_lsn, interval) TO {app}",
