@@ -24,9 +24,9 @@ from controller.core.steps import (
     ExportTail,
     Fence,
     Fenced,
+    Ledgers,
     LeftBehind,
     MarkJoin,
-    Ledgers,
     Open,
     Reached,
     Reseed,
@@ -36,9 +36,9 @@ from controller.core.steps import (
     Steer,
     Step,
     Unanswered,
+    Verified,
     Verify,
 )
-    Verified,
 from controller.errors import LostOwnership, Transient, TrimaranError
 from controller.ports import Clock, Database, Dns, Probe
 
@@ -59,12 +59,12 @@ class Patience:
     steer: timedelta = timedelta(seconds=1)
     join: timedelta = timedelta(seconds=5)
     canary: timedelta = timedelta(seconds=1)
+    canaries: timedelta = timedelta(seconds=3)
+    """Until a site that does not take its canary payment is said not to."""
     verify: timedelta = timedelta(seconds=10)
     seed: timedelta = timedelta(minutes=10)
     look: timedelta = timedelta(seconds=0.1)
     """Between two looks while waiting for a copy or for equal ledgers."""
-    canaries: timedelta = timedelta(seconds=3)
-    """Until a site that does not take its canary payment is said not to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,8 @@ from controller.core.steps import (
     Step,
     Unanswered,
     Verified,
-)
     Verify,
+)
 from controller.errors import StaleToken
 from controller.providers.memory.dns import MemoryDns
 from controller.providers.memory.probe import Behaviour, MemoryProbe
