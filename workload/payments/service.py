@@ -55,7 +55,7 @@ class Payments:
         self._monotonic = monotonic
         self._proven_at: float | None = None
         self._proven: Writer | None = None
-        self._proving = asyncio.Lock()
+        self._proving: asyncio.Task[None] | None = None
 
     async def pay(self, order: Order) -> Decision:
         """Carry the order out, once per key for ever. Raises Unanswered within the request deadline."""
@@ -92,11 +92,21 @@ class Payments:
     async def prove_write_path(self) -> None:
         """Return when the write path works: this writer made something durable just now, or lets an empty payment pass.
 
-        Writes nothing. Concurrent callers share one attempt. Raises Unanswered.
+        Writes nothing. Raises Unanswered. Concurrent callers share one attempt and what becomes of it, also its failure: one after
+        the other, twenty probes of a dead writer would take twenty deadlines, and the last would be told of a writer long replaced.
         """
-        async with self._proving:
-            if not self._is_proven():
-                await self._answer(_pass_guard)
+        if self._is_proven():
+            return
+        if self._proving is None:
+            self._proving = asyncio.create_task(self._answer(_pass_guard))
+            self._proving.add_done_callback(self._end_proof)
+        # A caller that hangs up must not end it for the others.
+        await asyncio.shield(self._proving)
+
+    def _end_proof(self, attempt: "asyncio.Task[None]") -> None:
+        self._proving = None
+        if not attempt.cancelled():
+            attempt.exception()  # looked at even when everybody has hung up
 
     def _is_proven(self) -> bool:
         age = self.proof_age
