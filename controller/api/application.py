@@ -131,7 +131,9 @@ class Desk:
         control = await self.coordination.read(loop.service)
         waiting = {asked.id for asked in control.requests} if control else set()
         if len(waiting - {body.id}) >= WAITING:
-            raise Problem(429, "too-many-requests", f"{len(waiting)} requests wait already; ask again when they are answered")
+            raise Problem(
+                429, "too-many-requests", f"{len(waiting)} requests wait already; needs fewer than {WAITING}. Ask again soon."
+            )
         now = self.clock.now()
         at = min(body.at or now, now)
         wish = Request(id=body.id, verb=body.verb, by=body.by, reason=body.reason, at=at, arguments=body.arguments)

@@ -65,7 +65,7 @@ def _head(status: Document) -> Iterator[Text]:
     if not posture["settled"]:
         yield Text("not settled: no follower has confirmed this epoch's first transaction yet", "yellow")
     if (found := status["verified"]) and not found["proven"]:
-        yield Text(f"the last move was not proven: {found['said']}", "bold yellow")
+        yield Text(f"the last move was not proven, {_clock(found['at'])}: {found['said']}", "bold yellow")
 
 
 def _plan(status: Document) -> Text:

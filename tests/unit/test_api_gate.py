@@ -99,7 +99,7 @@ async def test_more_than_so_many_waiting_requests_are_turned_away() -> None:
         for number in range(WAITING):
             assert (await given.post({**WISH, "id": f"w{number}"}))[0] == 202
         code, problem = await given.post({**WISH, "id": "late"})
-        assert code == 429 and "ask again" in problem["detail"]
+        assert code == 429 and "needs fewer than 20. Ask again" in problem["detail"]
         assert (await given.post({**WISH, "id": "w0"}))[0] == 202
         assert len(await waiting(given)) == WAITING
 
