@@ -5,10 +5,10 @@ ownership is the one thing that ends it (LostOwnership passes through).
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import structlog
 
@@ -42,6 +42,7 @@ from controller.core.steps import (
 from controller.errors import LostOwnership, Transient, TrimaranError
 from controller.ports import Clock, Database, Dns, Probe
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -55,6 +56,8 @@ class Patience:
     catch_up: timedelta = timedelta(seconds=2)
     attach: timedelta = timedelta(seconds=3)
     """For a sibling; one that cannot be attached in this time is left behind, so that one dead node never holds up the rest."""
+    attach_last: timedelta = timedelta(seconds=15)
+    """For the only one there is: without it nobody acknowledges, and left behind it would have to be emptied and copied."""
     settle: timedelta = timedelta(seconds=3)
     steer: timedelta = timedelta(seconds=1)
     join: timedelta = timedelta(seconds=5)
@@ -154,35 +157,55 @@ class Actions:
         return Confirmed(followers=followers)
 
     async def _attach(self, step: Attach, token: Token) -> Result:
-        """Slot on the winner, then the subscription on the sibling; a sibling that already follows is left as it is."""
+        """Slot on the winner, then the subscription on the sibling; a sibling that already follows is left as it is.
+
+        A sibling that stays silent is left behind, sooner when another one is there to acknowledge. A winner that stays silent says
+        nothing about the sibling: had both siblings been left behind for that, the one node that nobody can read would be the only
+        member, and two whole ledgers would wait for it.
+        """
+        give_up = self.clock.monotonic() + (self.patience.attach_last if step.last else self.patience.attach)
+        while True:
+            silent, answer = await self._try_attach(step, token)
+            if isinstance(answer, Done | LeftBehind):
+                return answer
+            if self.clock.monotonic() >= give_up:
+                return answer if silent == step.winner else LeftBehind(because=answer.because)
+            await self.clock.sleep(self.patience.look)
+
+    async def _try_attach(self, step: Attach, token: Token) -> tuple[Site, Done | LeftBehind | Unanswered]:
+        """One try; with no answer, also whose it is."""
         sibling, winner = self.databases[step.sibling], self.databases[step.winner]
         stream = naming.stream(self.service, step.epoch, step.winner, step.sibling)
-        give_up = self.clock.monotonic() + self.patience.attach
-        because = "no answer"
-        while self.clock.monotonic() < give_up:
-            try:
-                # Asked at the same time, because each round trip here is one in which nobody can pay.
-                facts, refusal = await asyncio.gather(
-                    sibling.facts(self.patience.facts),
-                    winner.place_slot(
-                        token=token, epoch=step.epoch, sibling=step.sibling, position=step.position, level=step.level
-                    ),
-                )
-                if _follows(facts, stream):
-                    return Done(detail="followed already")
-                if refusal is not None:
-                    return LeftBehind(because=refusal)
-                await sibling.follow(token=token, epoch=step.epoch, publisher=step.winner)
-                return Done()
-            except LostOwnership:
-                raise
-            except TrimaranError as error:
-                because = str(error)
-            except Exception as error:
-                log.exception("step", service=self.service, step=step.step)
-                because = f"{type(error).__name__}: {error}"
-            await self.clock.sleep(self.patience.look)
-        return LeftBehind(because=because)
+        # Asked at the same time, because each round trip here is one in which nobody can pay; and both are waited for, or the next
+        # try would meet a slot that this one is still moving.
+        facts, refusal = await asyncio.gather(
+            self._asked(sibling.facts(self.patience.facts)),
+            self._asked(
+                winner.place_slot(token=token, epoch=step.epoch, sibling=step.sibling, position=step.position, level=step.level)
+            ),
+        )
+        if isinstance(facts, NodeFacts) and _follows(facts, stream):
+            return step.sibling, Done(detail="followed already")
+        if isinstance(refusal, Unanswered):
+            return step.winner, refusal
+        if refusal is not None:
+            return step.winner, LeftBehind(because=refusal)
+        if isinstance(facts, Unanswered):
+            return step.sibling, facts
+        followed = await self._asked(sibling.follow(token=token, epoch=step.epoch, publisher=step.winner))
+        return step.sibling, followed or Done()
+
+    async def _asked(self, question: Awaitable[T]) -> T | Unanswered:
+        """The answer, or that there was none. Raises LostOwnership only."""
+        try:
+            return await question
+        except LostOwnership:
+            raise
+        except TrimaranError as error:
+            return Unanswered(because=str(error))
+        except Exception as error:
+            log.exception("step", service=self.service)
+            return Unanswered(because=f"{type(error).__name__}: {error}")
 
     async def _settle(self, step: Settle) -> Result:
         """Nobody yet is an answer: whoever asked goes on, and it is asked again later."""

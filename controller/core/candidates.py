@@ -6,6 +6,9 @@ Invariant (`no-loss`): whoever wins holds every payment that any earlier reign a
      Members that an operator waived by name are not waited for; when none of the others has a position of this reign, the best of
      what they have is taken. That may lose payments, which is what the operator accepted on the record.
   2. the fenced and drained writer itself answers: its own log is complete, and so is every follower it saw confirm its last byte.
+  3. the writer died before its reign was settled, and every other member was cut. If one of them holds the reign's marker, it holds what
+     the writer held before it opened, and the highest position has what was acknowledged since. If none does, nobody has confirmed
+     anything of this reign, so nothing was acknowledged in it, and whoever was level with the writer at its election has it all.
 """
 
 from dataclasses import dataclass
@@ -34,7 +37,8 @@ def rank_candidates(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
     whose target is not proven gives the reign back: nobody asked for a third site.
     """
     proven: dict[Site, Candidate] = {}
-    for candidate in (*_by_every_member(plan, posture), *_by_fenced_writer(plan, posture)):
+    proofs = (_by_every_member, _by_fenced_writer, _by_followers_of_the_unsettled)
+    for candidate in (candidate for proof in proofs for candidate in proof(plan, posture)):
         proven.setdefault(candidate.site, candidate)
 
     planned = plan.kind is PlanKind.SWITCHOVER
@@ -86,3 +90,17 @@ def _by_fenced_writer(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
         if is_cut(plan, site)
     ]
     return (*level, Candidate(site=posture.writer, proof="the fenced writer's own log is complete"))
+
+
+def _by_followers_of_the_unsettled(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
+    others = posture.must_cut - {posture.writer} - plan.waived
+    if posture.settled or not all(is_cut(plan, site) for site in others):
+        return ()
+    read = [position for position in plan.positions if position.site in others]
+    if not any(position.marked for position in read):
+        proof = "nobody holds the marker of the reign, and it was level with the writer when that was elected"
+        return tuple(Candidate(site=site, proof=proof) for site in sorted(posture.level & others))
+    usable = [position for position in read if (position.publisher, position.epoch) == (posture.writer, posture.reign)]
+    best = max((position.lsn for position in usable), default=None)
+    proof = "holds the marker of the reign, and no other member stands higher"
+    return tuple(Candidate(site=one.site, proof=proof) for one in usable if one.marked and one.lsn == best)

@@ -19,7 +19,7 @@ from controller.core.policy import Moment, Policy
 from controller.core.proposals import Asked, DrainOnly, Failover, GiveUp, Proposal, Running, TakeOver, sentence
 from controller.core.reign_guards import unpinned
 from controller.core.requests import PAUSE, read_request
-from controller.core.stalls import PATIENCE, stalled
+from controller.core.stalls import PATIENCE, pointless, stalled
 from controller.core.steering import returning, wanted_weights, weights_without
 from controller.core.upkeep import patience, repairs
 
@@ -134,8 +134,8 @@ def _beside(running: Running, seen: Circumstances, held: Mapping[str, timedelta]
         needs.append(TakeOver(plan=plan, because=f"{running.owner or 'its owner'} is gone"))
     elif (stall := stalled(seen)) and _held_for(stall, seen, held) >= PATIENCE * seen.policy.dwell:
         needs.append(TakeOver(plan=plan, because=f"{running.owner} gets nowhere: {stall}"))
-    if plan.kind is PlanKind.RETURN and plan.subject is not None and seen.database(plan.subject) is Health.FAILING:
-        needs.append(GiveUp(plan=plan, because=f"{plan.subject} is failing"))
+    if because := pointless(plan, seen):
+        needs.append(GiveUp(plan=plan, because=because))
     weights = wanted_weights(seen, frozenset())
     if weights != seen.posture.weights:
         needs.append(DrainOnly(weights=weights, trigger=Trigger.AUTOMATIC, because="an edge is failing"))

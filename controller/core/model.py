@@ -92,6 +92,8 @@ class Posture:
     Holds the writer itself until a follower has confirmed the epoch marker, and whenever the ack set is empty."""
     weights: Mapping[Site, float]
     """Share of traffic per site, as ratios; 0 is drained. Never all 0."""
+    level: frozenset[Site] = frozenset()
+    """Who was proven at the election to hold exactly what the writer held; empty once the reign is settled."""
     drained: frozenset[Site] = frozenset()
     """Sites drained on purpose by an operator: no healthy probe brings them back."""
     mode: Mode = Mode.AUTOMATIC
@@ -113,6 +115,8 @@ class Position:
     epoch: Epoch
     lsn: Lsn
     """0: attached, but nothing of this epoch was applied yet; such a node takes part in no election."""
+    marked: bool = False
+    """Holds the epoch's marker, and with it everything its writer held before it opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +157,8 @@ class NodeFacts:
     pinned: bool
     """System identifier and timeline still equal the pins; False after an in-cloud failover, until it is proven again."""
     flushed: Lsn
+    marked: Epoch = Epoch(0)
+    """Highest epoch whose marker it holds."""
     subscriptions: tuple[Subscription, ...]
     slots: tuple[Slot, ...]
 

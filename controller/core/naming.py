@@ -40,7 +40,12 @@ def stream(service: str, epoch: Epoch, publisher: Site, follower: Site) -> str:
 def spare_stream(service: str, epoch: Epoch, publisher: Site, follower: Site) -> str:
     """Spare slot that one follower keeps for its sibling and, on the sibling, the spare subscription to it: with both, the sibling is
     re-parented without a copy and without dialling anybody first."""
-    return f"{service}_spare_e{epoch}_{publisher}_{follower}"
+    return f"{spare_streams(service)}{epoch}_{publisher}_{follower}"
+
+
+def spare_streams(service: str) -> str:
+    """How every spare stream of the service begins."""
+    return f"{service}_spare_e"
 
 
 def key(service: str, noun: str) -> str:

@@ -55,7 +55,7 @@ TRANSITIONS: dict[PlanKind, tuple[tuple[Phase, str], ...]] = {
     PlanKind.SETTLE: ((Phase.SETTLE, "waiting until a follower holds the reign's first transaction"),),
     PlanKind.GROW: (
         (Phase.MARK, "committing a join marker"),
-        (Phase.JOIN, "waiting until the newcomer and every member hold it"),
+        (Phase.JOIN, "waiting until the newcomer holds it, and every member if it can"),
         (Phase.ROW, "counting the newcomer's confirmations"),
     ),
     PlanKind.SHRINK: (
@@ -115,7 +115,7 @@ def _of_phase(plan: Plan, posture: Posture) -> tuple[Step, ...]:
             asks_writer = is_cut(plan, writer) and plan.level is None and plan.unanswered.issuperset(left)
             return (*cuts, _catch_up(plan, posture)) if asks_writer else cuts
         case Phase.ATTACH:
-            return tuple(_attach(plan, sibling) for sibling in plan.siblings)
+            return tuple(_attach(plan, posture, sibling) for sibling in plan.siblings)
         case Phase.OPEN:
             return (Open(winner=_winner(plan), epoch=plan.epoch, ack_set=plan.attached),)
         case Phase.SETTLE:
@@ -174,7 +174,8 @@ def advance(plan: Plan, posture: Posture, step: Step, result: Result) -> Change:
         case MarkJoin(), Reached(position=position):
             return Change(plan=replace(plan, phase=Phase.JOIN, marker=position.lsn), posture=posture)
         case AwaitConfirmed(followers=wanted, need=need), Confirmed(followers=followers):
-            return _confirmed(plan, posture, enough=len(followers & wanted) >= need)
+            joined = plan.kind is PlanKind.GROW and _subject(plan) in followers
+            return _confirmed(plan, posture, enough=joined or len(followers & wanted) >= need)
         case SetAckSet(), Reached(position=position) if plan.kind is PlanKind.SHRINK:
             return Change(plan=replace(plan, phase=Phase.CONFIRM, marker=position.lsn), posture=posture)
         case Fence(), Fenced(seeded=seeded):
@@ -205,16 +206,16 @@ def elect(plan: Plan, posture: Posture) -> Change:
         return unchanged
     winner = candidates[0].site
     siblings = tuple(sorted(position.site for position in plan.positions if position.site != winner))
+    level = frozenset(site for site in siblings if _level(plan, posture, site, winner))
     return Change(
         plan=replace(plan, phase=Phase.ATTACH if siblings else Phase.OPEN, winner=winner, siblings=siblings),
-        posture=replace(posture, writer=winner, reign=plan.epoch, must_cut=frozenset({winner, *siblings})),
+        posture=replace(posture, writer=winner, reign=plan.epoch, must_cut=frozenset({winner, *siblings}), level=level),
     )
 
 
-def _attach(plan: Plan, sibling: Site) -> Attach:
-    """The sibling is level with the winner when both stand at the same final position of the same publisher and epoch, or when the
-    fenced writer says so of both: then both hold exactly the same payments, and a new slot at the winner's end skips nothing."""
-    winner = _winner(plan)
+def _level(plan: Plan, posture: Posture, sibling: Site, winner: Site) -> bool:
+    """Both hold exactly the same payments: they stand at the same final position of the same publisher and epoch; or the fenced writer
+    says of both that they have its last byte; or both were level in the last election, and that reign's marker reached neither."""
     position, best = plan.position_of(sibling), plan.position_of(winner)
     assert position is not None, "only sites that were read become siblings"
     assert best is not None, "only a site that was read wins"
@@ -223,12 +224,21 @@ def _attach(plan: Plan, sibling: Site) -> Attach:
         best.epoch,
         best.lsn,
     )
+    still_level = {sibling, winner} <= posture.level and not (position.marked or best.marked)
+    return at_same_end or still_level or (_holds_all(plan, sibling) and _holds_all(plan, winner))
+
+
+def _attach(plan: Plan, posture: Posture, sibling: Site) -> Attach:
+    """To the level sibling a slot at the winner's end skips nothing; any other is mapped."""
+    position = plan.position_of(sibling)
+    assert position is not None, "only sites that were read become siblings"
     return Attach(
         sibling=sibling,
-        winner=winner,
+        winner=_winner(plan),
         epoch=plan.epoch,
         position=position,
-        level=at_same_end or (_holds_all(plan, sibling) and _holds_all(plan, winner)),
+        level=sibling in posture.level,
+        last=not plan.attached and plan.siblings == (sibling,),
     )
 
 
@@ -246,7 +256,8 @@ def _attached(plan: Plan, posture: Posture, sibling: Site) -> Change:
 def _settled(plan: Plan, posture: Posture, followers: frozenset[Site]) -> Change:
     """A follower holds the marker: the winner's disk is no longer the only proof. Nobody yet: the plan ends all the same, and upkeep
     settles later; a plan that waited here would block the very return that could settle it."""
-    settled = replace(posture, must_cut=posture.must_cut - {posture.writer}) if followers else posture
+    followed = replace(posture, must_cut=posture.must_cut - {posture.writer}, level=frozenset())
+    settled = followed if followers else posture
     if plan.kind is PlanKind.SETTLE:
         return Change(plan=_finished(plan), posture=settled)
     return Change(plan=replace(plan, phase=Phase.VERIFY), posture=settled)
@@ -254,7 +265,10 @@ def _settled(plan: Plan, posture: Posture, followers: frozenset[Site]) -> Change
 
 def _confirmed(plan: Plan, posture: Posture, *, enough: bool) -> Change:
     """Grow and shrink meet etcd here: the set in etcd is always a superset of the one in the row, so it grows before the row and
-    shrinks after it, and only when what the removed member alone could have acknowledged is held by another one."""
+    shrinks after it, and only when what the removed member alone could have acknowledged is held by another one.
+
+    A member that does not reach the join marker is waited for, because a newcomer that wins can only prove positions behind its own
+    copy; but it keeps nobody out. B cannot reach the writer, A came back: without A nobody could ever acknowledge again."""
     subject = _subject(plan)
     if not enough:
         return Change(plan=_finished(plan) if plan.kind is PlanKind.GROW else plan, posture=posture)
@@ -270,7 +284,7 @@ def _finished(plan: Plan) -> Plan:
 
 
 def _without(posture: Posture, site: Site) -> Posture:
-    return replace(posture, must_cut=posture.must_cut - {site})
+    return replace(posture, must_cut=posture.must_cut - {site}, level=posture.level - {site})
 
 
 def _subject(plan: Plan) -> Site:

@@ -91,7 +91,7 @@ class TakeOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
-    """End a return whose node is failing again, so that nothing waits behind it; upkeep begins anew when the node is well."""
+    """End upkeep whose ground is gone (`stalls.pointless`), so that nothing waits behind it; what is still needed begins anew."""
 
     plan: Plan
     because: str

@@ -85,6 +85,8 @@ def provable_durability(proposal: Proposal, now: Circumstances) -> Reason:
     match proposal:
         case Failover():
             missing = uncuttable(proposal.site, now) - proposal.waived
+            if missing == {posture.writer} and _proven_by_followers(now):
+                missing = frozenset()
             limit = f"every one of {names(posture.must_cut)} read, or the writer itself"
             if missing:
                 way_out = f"Bring {names(missing)} back, or failover --from {proposal.site} --waive {','.join(sorted(missing))}."
@@ -111,6 +113,17 @@ def provable_durability(proposal: Proposal, now: Circumstances) -> Reason:
             return refused(guard, f"{proposal.site} would be wiped", f"none of {names(holding)}", way_out)
         case _:
             return allowed(guard, "no reign ends", "a reign ends only with its payments read")
+
+
+def _proven_by_followers(now: Circumstances) -> bool:
+    """The writer of an unsettled reign is gone: do the others, all heard, prove what it held? One of them has its marker, or none has and
+    one was level at the election (`candidates`, proof 3). The winner dies before it opened, say: without this, two whole ledgers would
+    wait for the third."""
+    others = now.posture.must_cut - {now.posture.writer}
+    heard = [facts for site in others if (facts := now.facts(site)) is not None]
+    if not others or len(heard) < len(others):
+        return False
+    return any(facts.marked >= now.posture.reign for facts in heard) or bool(now.posture.level & others)
 
 
 def epoch_monotone(proposal: Proposal, now: Circumstances) -> Reason:

@@ -4,15 +4,17 @@ Scenario: azure dies; aws's controller claims the failover, but its own path to 
 Its edge sees gcp well, so it does not suspect itself, and it tries to cut gcp for ever. gcp's own controller could do it at once; but an
 owner that lives is never replaced, and the only advice left to an operator would be to leave out a healthy member and lose its payments.
 
+The other end of the same question: a plan whose ground is gone is given up, so that nothing waits behind it.
+
 Rules for changing this file: a plan that waits for something that takes its time by right is no stall.
 """
 
 from typing import assert_never
 
 from controller.core.circumstances import Circumstances
-from controller.core.model import Posture, Site
+from controller.core.model import Health, Posture, Site
 from controller.core.phases import ready
-from controller.core.plans import Phase, Plan
+from controller.core.plans import Phase, Plan, PlanKind
 from controller.core.steps import (
     Attach,
     AwaitConfirmed,
@@ -50,6 +52,20 @@ def stalled(now: Circumstances) -> str:
     return f"{plan.id} stands in phase {plan.phase} with {len(plan.positions)} cut, and {reached} can be reached from here"
 
 
+def pointless(plan: Plan, now: Circumstances) -> str:
+    """Why upkeep that is under way can be ended, since what it rests on is gone; empty when it cannot. What waits behind it is worth more:
+    a shrink waits for the member that remains, that one dies, and the member that came back could confirm everything."""
+    if plan.subject is None:
+        return ""
+    if plan.kind is PlanKind.RETURN and now.database(plan.subject) is Health.FAILING:
+        return f"{plan.subject} is failing"
+    remaining = now.posture.must_cut - {plan.subject, now.posture.writer}
+    if plan.kind is PlanKind.SHRINK and remaining and now.database(plan.subject) is Health.HEALTHY:
+        if all(now.database(site) is Health.FAILING for site in remaining):
+            return f"{', '.join(sorted(remaining))} would remain and is failing, and {plan.subject} is back"
+    return ""
+
+
 def nodes_needed(plan: Plan, posture: Posture) -> frozenset[Site]:
     """Nodes without which the plan cannot move on from where it stands; nobody when it waits for something else."""
     if plan.phase in _TAKES_ITS_TIME:
@@ -69,7 +85,9 @@ def _needed(step: Step, posture: Posture) -> frozenset[Site]:
             return frozenset({writer})
         case AwaitConfirmed(writer=writer) | SetAckSet(writer=writer):
             return frozenset({writer})
-        case Attach() | Steer() | Verify() | Reseed():
+        case Attach(winner=winner):
+            return frozenset({winner})  # a sibling that is out of reach is left behind
+        case Steer() | Verify() | Reseed():
             return frozenset()
         case _:
             assert_never(step)

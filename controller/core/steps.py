@@ -47,6 +47,8 @@ class Attach:
     position: Position
     level: bool
     """Proven to hold exactly what the winner holds: a new slot at the winner's end is exact."""
+    last: bool
+    """Nobody else is attached or may be: without this one nobody can acknowledge, so it is waited for longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,10 +256,10 @@ def describe(step: Step, result: Result) -> str:
             came = f"at {position.lsn >> 32:X}/{position.lsn & 0xFFFFFFFF:X} of {position.publisher} in epoch {position.epoch}"
         case Confirmed(followers=followers):
             came = f"confirmed by {', '.join(sorted(followers)) or 'nobody'}"
-        case LeftBehind(because=because):
-            came = f"left behind: {because}"
         case Verified():
             came = str(result)
+        case LeftBehind(because=because):
+            came = f"left behind: {because}"
         case _:
             assert_never(result)
     return f"{step.step.replace('_', ' ')} {about}: {came}".replace(" :", ":")

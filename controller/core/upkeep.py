@@ -17,13 +17,14 @@ def repairs(now: Circumstances) -> tuple[Proposal, ...]:
     """Everything that upkeep would do at this moment, in order: first what protects payments, then what adds protection.
 
     Nothing while the writer is not healthy: every repair rests on it. While a member may still confirm the reign's marker,
-    nothing else begins: a node that is wiped for its return might hold the only other copy of an earlier payment.
+    nothing else begins: a node that is wiped for its return might hold the only other copy of an earlier payment. A member that is well
+    and does not stream confirms nothing: B cannot reach the new writer, and would keep A, which can, from ever coming back.
     """
     posture = now.posture
     if now.database(posture.writer) is not Health.HEALTHY or unpinned(posture.writer, now):
         return ()
     members = posture.must_cut - {posture.writer}
-    confirming = {site for site in members if now.database(site) is not Health.FAILING}
+    confirming = {site for site in members if now.database(site) is not Health.FAILING and _streams_from_writer(site, now)}
     if not posture.settled and confirming:
         return (SettleUp(because=f"{names(confirming)} has not confirmed the marker of epoch {posture.reign}"),)
     outside = sorted(set(posture.weights) - posture.must_cut - {posture.writer})
@@ -72,6 +73,12 @@ def _lost(facts: NodeFacts, now: Circumstances) -> str:
     if writer and not any(slot.name == name and not slot.lost for slot in writer.slots):
         return f"{posture.writer} has lost the slot of {site}"
     return ""
+
+
+def _streams_from_writer(member: Site, now: Circumstances) -> bool:
+    """Does the writer feed this member's stream? True as long as nobody says otherwise."""
+    writer, name = now.facts(now.posture.writer), stream(now.posture.service, now.posture.reign, now.posture.writer, member)
+    return writer is None or any(slot.name == name and slot.active for slot in writer.slots)
 
 
 def _streams(site: Site, now: Circumstances) -> bool:

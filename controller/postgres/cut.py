@@ -56,7 +56,7 @@ def read_position(node: Node, rows: list[Row], *, writer: Site, reign: Epoch) ->
     The reign's own stream counts; a node that had not been attached to it yet answers with its latest earlier one, which
     compares with nothing in this election but lets it be attached again.
     """
-    role, pinned, flushed = rows[0][:3]
+    role, pinned, flushed, marked = rows[0][:4]
     if not pinned:
         raise Stuck(
             step=f"cut on {node.site}",
@@ -69,4 +69,5 @@ def read_position(node: Node, rows: list[Row], *, writer: Site, reign: Epoch) ->
         return Position(site=node.site, publisher=node.site, epoch=reign, lsn=lsn_value(flushed))
     streams = {(epoch, publisher): lsn_value(lsn) for *_, epoch, publisher, lsn in rows if epoch is not None and epoch <= reign}
     key = (reign, writer) if (reign, writer) in streams else max(streams, default=(reign, writer))
-    return Position(site=node.site, publisher=Site(key[1]), epoch=Epoch(key[0]), lsn=streams.get(key, Lsn(0)))
+    lsn = streams.get(key, Lsn(0))
+    return Position(site=node.site, publisher=Site(key[1]), epoch=Epoch(key[0]), lsn=lsn, marked=marked >= reign)

@@ -128,6 +128,7 @@ def _facts(said: Mapping[str, Any]) -> NodeFacts:
         seeded=said["seeded"],
         pinned=said["pinned"],
         flushed=Lsn(int(said["flushed"])),
+        marked=Epoch(said["marked"]),
         subscriptions=tuple(
             Subscription(
                 name=one["name"],

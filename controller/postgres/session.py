@@ -21,6 +21,10 @@ Statement = tuple[str, Sequence[object]]
 """SQL text and its parameters."""
 
 
+SERVER_SHARE = 0.9
+"""Part of a deadline after which the server itself gives up; the rest is for its answer to travel."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where one role reaches one database, as seen from this process."""
@@ -58,6 +62,8 @@ class Session:
 
     def __init__(self, connection: psycopg.AsyncConnection[Row]) -> None:
         self._connection = connection
+        self._limit: timedelta | None = None
+        """What the server was told last."""
 
     @property
     def alive(self) -> bool:
@@ -80,12 +86,22 @@ class Session:
 
         Without BEGIN and COMMIT among them, PostgreSQL treats a pipeline as one implicit transaction: whoever needs a
         commit before the next statement looks must say so.
+
+        The server gets a deadline of its own, a little shorter. Without it a statement that waits for a lock or for a publisher
+        outlives the closed socket, holds the node row, and every later cut there waits behind a try that nobody remembers.
         """
+        limit = deadline * SERVER_SHARE
+        if limit != self._limit:
+            statements = ((f"SET statement_timeout = {round(limit.total_seconds() * 1000)}", ()), *statements)
         timer = asyncio.get_running_loop().call_later(deadline.total_seconds(), shut, self._connection)
         try:
-            return await self._pipelined(statements)
+            rows = await self._pipelined(statements)
         finally:
             timer.cancel()
+        if limit != self._limit:
+            self._limit = limit
+            return rows[1:]
+        return rows
 
     async def _pipelined(self, statements: Sequence[Statement]) -> list[list[Row]]:
         cursors = []
@@ -102,6 +118,8 @@ class Session:
 
     async def run_script(self, text: str, deadline: timedelta) -> None:
         """Run a script of several statements without parameters. Raises psycopg.Error."""
+        self._limit = None
+        text = f"SET statement_timeout = {round(deadline.total_seconds() * 1000)};\n{text}"
         timer = asyncio.get_running_loop().call_later(deadline.total_seconds(), shut, self._connection)
         try:
             await self._connection.execute(text)

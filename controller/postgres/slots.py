@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from controller.core import naming
 from controller.core.model import Epoch, Lsn, Position, Site, Token
+from controller.errors import Transient
 from controller.postgres.node import Node, alone, lsn_text, lsn_value
 from controller.postgres.pgoutput import Transaction, transactions
 from controller.postgres.session import Row, Statement
@@ -15,6 +16,10 @@ from controller.postgres.session import Row, Statement
 _PEEK = """SELECT c.data FROM pg_replication_slots AS s,
            pg_logical_slot_peek_binary_changes(s.slot_name, NULL, NULL, 'proto_version', '1', 'publication_names', %s) AS c
            WHERE s.slot_name = %s AND s.wal_status <> 'lost'"""
+_ADVANCE = """SELECT pg_replication_slot_advance(slot_name, {end}) FROM pg_replication_slots
+              WHERE slot_name = %s AND NOT active AND confirmed_flush_lsn < {end}"""
+_STANDS = """SELECT confirmed_flush_lsn::text, NOT active AND confirmed_flush_lsn IS NOT NULL AND confirmed_flush_lsn >= {end}
+             FROM pg_replication_slots WHERE slot_name = %s"""
 _CREATE = """SELECT pg_create_logical_replication_slot(%s, 'pgoutput')
              WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"""
 
@@ -36,59 +41,96 @@ _DROP_LONG = """SELECT s.slot_name, pg_drop_replication_slot(s.slot_name)
 
 async def place_slot(node: Node, *, token: Token, epoch: Epoch, sibling: Site, position: Position, level: bool) -> str | None:
     """Before: the winner is cut, nothing writes here. After: its slot for the sibling starts exactly behind the last transaction the
-    sibling has, or the answer says why that cannot be proven. A slot that an earlier try left half-way is brought there."""
+    sibling has, or the answer says why that cannot be proven. A slot that an earlier try left half-way is brought there; one that
+    it is still making or moving raises Transient, because a slot that merely has its name starts nowhere yet."""
     name = node.slot_for(epoch, sibling)
     # A slot cannot be made inside the transaction that presents the token, so the promise is checked before it and once more after
     # it: had a newer owner taken this node in between, what was placed here would belong to nobody, and must not be reported
     # as placed. Everything travels together where it can: each round trip saved is one less in every failover.
     promise = alone("SELECT trimaran.promise_pinned(%s)", token)
     if level:
-        await node.run("place_slot", *promise, *alone(_CREATE, name, name), *promise)
+        await _place_at_end(node, token, name, promise)
     elif position.publisher == node.site:
         # What the sibling confirmed may lie behind its last transaction: it also confirms log in which nothing was published. So
         # its own slot stands right at the position or later, and never before it.
         source = node.slot_for(position.epoch, sibling)
-        stands = await _copy(node, source, position.lsn, name=name, promise=promise)
-        if stands is None or stands < position.lsn:
+        if await _copy(node, source, position.lsn, name=name, promise=promise) is None:
             return f"its own slot {source} is gone"
     else:
         found = await _mapped(node, sibling, position, promise=promise)
         if isinstance(found, str):
             return found
-        if await _copy(node, *found, name=name, promise=promise) != found[1]:
-            return f"spare slot {found[0]} is gone"
+        stands = await _copy(node, *found, name=name, promise=promise)
+        if stands != found[1]:
+            return f"spare slot {found[0]} is gone" if stands is None else f"{name} stands at {lsn_text(stands)} already"
     return None
+
+
+async def _place_at_end(node: Node, token: Token, name: str, promise: tuple[Statement, ...]) -> None:
+    """For a sibling that holds all that this node holds: a slot at the end of the log as it is now, before the node is opened.
+
+    Copied from a spare slot and moved, where there is one. A new slot waits for every transaction on the server that has
+    written, another service's batch among them: the try is given up, its backend goes on waiting, and the slot it makes at last would
+    start behind payments that were made meanwhile, which the barrier would take for confirmed.
+
+    The end is read while the node row is locked and says that nobody writes here. A first try that the network held back until the
+    node was open would otherwise move the slot beyond payments.
+    """
+    end = "CASE WHEN (trimaran.promise_pinned(%s)).role = 'writer' THEN '0/0' ELSE pg_current_wal_flush_lsn()::text END"
+    rows = await node.run(
+        "place_slot",
+        *alone(f"SELECT set_config('trimaran.end', {end}, false)", token),
+        *alone(
+            """SELECT pg_copy_logical_replication_slot(s.slot_name, %s)
+               FROM (SELECT slot_name FROM pg_replication_slots
+                     WHERE database = current_database() AND starts_with(slot_name, %s) AND NOT active AND wal_status <> 'lost'
+                       AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)
+                     ORDER BY confirmed_flush_lsn DESC LIMIT 1) AS s""",
+            name,
+            naming.spare_streams(node.service),
+            name,
+        ),
+        *alone(_CREATE, name, name),
+        *alone(_ADVANCE.format(end="current_setting('trimaran.end')::pg_lsn"), name),
+        *alone(_STANDS.format(end="current_setting('trimaran.end')::pg_lsn"), name),
+        *promise,
+    )
+    if _standing(node, name, rows[-5]) is None:
+        raise Transient(f"{node.site} has not made {name}")
 
 
 async def _copy(node: Node, source: str, end: Lsn, *, name: str, promise: tuple[Statement, ...]) -> Lsn | None:
     """Copy a slot and move the copy forward to `end`; 0 leaves it where the source stands, for a sibling that applied nothing yet.
     The source stays, so that a try that dies in between can be made again. Answers where the copy stands; None: there is none.
     `promise` is made before and after."""
-    target = lsn_text(end)
+    target = f"'{lsn_text(end)}'::pg_lsn"
     rows = await node.run(
         "copy_slot",
         *promise,
         *alone(
             """SELECT pg_copy_logical_replication_slot(%s, %s)
-               WHERE EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)
+               WHERE EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s AND wal_status <> 'lost')
                  AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)""",
             source,
             name,
             source,
             name,
         ),
-        *alone(
-            """SELECT pg_replication_slot_advance(slot_name, %s::pg_lsn) FROM pg_replication_slots
-               WHERE slot_name = %s AND NOT active AND confirmed_flush_lsn < %s::pg_lsn""",
-            target,
-            name,
-            target,
-        ),
-        *alone("SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s", name),
+        *alone(_ADVANCE.format(end=target), name),
+        *alone(_STANDS.format(end=target), name),
         *promise,
     )
-    stands = rows[-5]
-    return lsn_value(stands[0][0]) if stands else None
+    return _standing(node, name, rows[-5])
+
+
+def _standing(node: Node, name: str, rows: list[Row]) -> Lsn | None:
+    """Where a slot stands; None without one. Raises Transient while somebody still makes or moves it."""
+    if not rows:
+        return None
+    stands, finished = rows[0]
+    if not finished:
+        raise Transient(f"{name} on {node.site} is still being placed")
+    return lsn_value(stands)
 
 
 async def _mapped(node: Node, sibling: Site, position: Position, *, promise: tuple[Statement, ...]) -> tuple[str, Lsn] | str:

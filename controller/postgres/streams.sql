@@ -163,11 +163,12 @@ END $$;
 
 -- Where this node stands in every stream it has; `flushed` is its own log, which counts when it is the fenced writer.
 -- Asking with `true` also flushes what was applied, so that a position never promises more than the disk holds.
+-- `marked`: the newest epoch whose marker was applied here, and with it everything that epoch's writer held before it opened.
 CREATE OR REPLACE FUNCTION trimaran.positions()
-RETURNS TABLE (role text, pinned boolean, flushed pg_lsn, epoch bigint, publisher text, lsn pg_lsn)
+RETURNS TABLE (role text, pinned boolean, flushed pg_lsn, marked bigint, epoch bigint, publisher text, lsn pg_lsn)
 LANGUAGE sql VOLATILE AS $$
     SELECT n.role, (i.system_identifier, i.timeline) = (n.system_identifier, n.timeline), pg_current_wal_flush_lsn(),
-           s.epoch, s.publisher, pg_replication_origin_progress('pg_' || s.id, true)
+           (SELECT coalesce(max(m.epoch), 0) FROM trimaran.marker AS m WHERE m.kind = 'epoch'), s.epoch, s.publisher, pg_replication_origin_progress('pg_' || s.id, true)
     FROM trimaran.node AS n CROSS JOIN trimaran.identity() AS i LEFT JOIN trimaran.subscriptions() AS s ON true
     ORDER BY s.epoch DESC NULLS LAST
 $$;
@@ -234,6 +235,11 @@ BEGIN
     IF me.epoch >= reign THEN
         RAISE EXCEPTION 'node % already stands in epoch %', me.site, me.epoch USING ERRCODE = 'TR006';
     END IF;
+    -- A slot that is still being made gets its first position only later, behind payments that nobody confirmed.
+    IF EXISTS (SELECT FROM unnest(ack) AS a (name) WHERE NOT EXISTS (
+        SELECT FROM pg_replication_slots AS s WHERE s.slot_name = a.name AND s.confirmed_flush_lsn IS NOT NULL)) THEN
+        RAISE EXCEPTION 'node % has no finished slot for each of %', me.site, ack USING ERRCODE = 'TR006';
+    END IF;
     PERFORM trimaran.drop_subscriptions(NULL);
     UPDATE trimaran.node SET role = 'writer', epoch = reign, ack_slots = ack;
     INSERT INTO trimaran.marker (id, kind, epoch, site) VALUES (gen_random_uuid(), 'epoch', reign, me.site);
@@ -298,6 +304,7 @@ LANGUAGE sql VOLATILE AS $$
         'site', trimaran.answer_as(), 'role', n.role, 'epoch', n.epoch, 'token', n.token, 'seeded', n.seeded, 'ack_slots', to_jsonb(n.ack_slots),
         'pinned', (i.system_identifier, i.timeline) = (n.system_identifier, n.timeline),
         'flushed', pg_current_wal_flush_lsn() - '0/0'::pg_lsn,
+        'marked', (SELECT coalesce(max(m.epoch), 0) FROM trimaran.marker AS m WHERE m.kind = 'epoch'),
         'subscriptions', (
             SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'name', s.name, 'enabled', s.enabled,

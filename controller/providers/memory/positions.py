@@ -19,7 +19,9 @@ def position_of(server: MemoryServer, writer: Site, reign: Epoch) -> Position:
         return Position(site=server.site, publisher=server.site, epoch=reign, lsn=server.flushed)
     streams = {(one.epoch, one.publisher): one.position for one in server.streams.values() if one.epoch <= reign}
     key = (reign, writer) if (reign, writer) in streams else max(streams, default=(reign, writer))
-    return Position(site=server.site, publisher=key[1], epoch=key[0], lsn=streams.get(key, Lsn(0)))
+    return Position(
+        site=server.site, publisher=key[1], epoch=key[0], lsn=streams.get(key, Lsn(0)), marked=reign in server.markers
+    )
 
 
 def mapped_end(server: MemoryServer, sibling: Site, position: Position) -> tuple[str, Lsn] | str:
@@ -77,6 +79,7 @@ def facts_of(world: MemoryWorld, server: MemoryServer) -> NodeFacts:
         seeded=server.seeded,
         pinned=server.pinned,
         flushed=server.flushed,
+        marked=max(server.markers, default=Epoch(0)),
         subscriptions=tuple(
             Subscription(name=one.name, enabled=one.enabled, running=one.running, seeded=one.seeded, position=one.position)
             for one in server.streams.values()

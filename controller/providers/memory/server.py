@@ -105,6 +105,8 @@ class MemoryServer:
     """Keys kept for a person, and whether the present writer had them."""
     slots: dict[str, LogicalSlot] = field(default_factory=dict)
     streams: dict[str, Stream] = field(default_factory=dict)
+    markers: set[Epoch] = field(default_factory=set)
+    """Epochs whose marker it holds."""
     spares: dict[str, Site] = field(default_factory=dict)
     """Publisher of each spare subscription."""
     _made: int = 0
@@ -125,6 +127,7 @@ class MemoryServer:
         if rows:
             self.log.append(Transaction(end=self.flushed, rows=rows, origin=origin, origin_stream=origin_stream))
             self.ledger |= {row.key: row for row in rows if isinstance(row, Paid)}
+            self.markers |= {row.epoch for row in rows if isinstance(row, Marker) and row.kind == "epoch"}
         return self.flushed
 
     def behind(self, position: Lsn) -> Iterator[Transaction]:
@@ -138,6 +141,8 @@ class MemoryServer:
         for row in lost.rows:
             if isinstance(row, Paid):
                 del self.ledger[row.key]
+            elif row.kind == "epoch":
+                self.markers.discard(row.epoch)
         for stream in self.streams.values():
             if stream.oid == lost.origin_stream:
                 earlier = [one.origin for one in self.log if one.origin_stream == stream.oid and one.origin is not None]
@@ -246,7 +251,7 @@ class MemoryServer:
         if self.role is Role.WRITER:
             raise Conflict(f"{self.site} is still the writer of epoch {self.epoch}")
         self.keep(token)
-        self.streams, self.ledger = {}, {}
+        self.streams, self.ledger, self.markers = {}, {}, set()
         self.role, self.epoch, self.ack_slots, self.pinned_to = Role.FOLLOWER, reign, (), self.timeline
 
     # ------------------------------------------------------------------------------------------------ slots

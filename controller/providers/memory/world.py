@@ -36,6 +36,8 @@ class MemoryWorld:
     """Followers whose workers live, and apply nothing."""
     isolated: set[Site] = field(default_factory=set)
     """Sites that live, behind links on which nothing arrives. Clients beside them still reach them."""
+    cut_links: set[frozenset[Site]] = field(default_factory=set)
+    """Pairs of sites between whose servers nothing arrives."""
     acknowledged: list[Acknowledged] = field(default_factory=list)
     """The client's own record."""
     waiting: dict[Site, list[Waiting]] = field(default_factory=dict)
@@ -44,7 +46,9 @@ class MemoryWorld:
 
     def linked(self, site: Site, other: Site) -> bool:
         """Does what one of the two sends arrive at the other?"""
-        return not {site, other} & self.isolated and self.servers[site].up and self.servers[other].up
+        if {site, other} & self.isolated or frozenset({site, other}) in self.cut_links:
+            return False
+        return self.servers[site].up and self.servers[other].up
 
     def active(self, holder: Site, slot: str) -> bool:
         """Does somebody stream from this slot?"""
@@ -86,6 +90,7 @@ class MemoryWorld:
     def _copy(self, server: MemoryServer, stream: Stream, publisher: MemoryServer) -> None:
         """The initial copy; rows that the slot sends again are skipped."""
         server.commit(*publisher.ledger.values(), origin=publisher.start, origin_stream=-stream.oid)
+        server.markers |= publisher.markers
         stream.seeded, stream.copied_to = True, publisher.flushed
 
     def flow(self) -> None:
