@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -139,6 +140,36 @@ async def test_weights_that_are_gone_are_not_in_sync(route53: Route53World) -> N
     assert second.in_sync
     assert not (await first).in_sync
     assert (await route53.dns.steer(ALL, LONG)).changed
+
+
+class SlowOnce:
+    """The vendor's client; its first batch is under way for half a second, and reaches Route 53 only then."""
+
+    def __init__(self, api: "Route53Client") -> None:
+        self._api, self.under_way = api, threading.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._api, name)
+
+    def change_resource_record_sets(self, **batch: object) -> object:
+        if not self.under_way.is_set():
+            self.under_way.set()
+            time.sleep(0.5)
+        return self._api.change_resource_record_sets(**batch)  # type: ignore[arg-type]
+
+
+async def test_a_batch_that_is_under_way_is_waited_for(route53: Route53World) -> None:
+    """Overtaken by the batch that was asked for later, it would arrive last and stand."""
+    await route53.dns.steer(DRAINED, LONG)
+    slow = SlowOnce(route53.api)
+    route53.api = slow  # type: ignore[assignment]
+    dns = route53.another()
+    older = asyncio.create_task(dns.steer(ALL, LONG))
+    await asyncio.to_thread(slow.under_way.wait)
+    newer = await dns.steer(DRAINED, LONG)
+    await older
+    assert newer.in_sync
+    assert await dns.read() == {AWS: 0.5, AZURE: 0.0, GCP: 0.5}
 
 
 async def test_whatever_a_call_stumbles_over_is_translated() -> None:

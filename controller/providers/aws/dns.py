@@ -168,7 +168,7 @@ class Route53:
         def call() -> bool:
             return self._client().get_change(Id=change[1])["ChangeInfo"]["Status"] == "INSYNC"
 
-        return await self._calls.run("GetChange", call, self._left(ends)) and self._change == change
+        return await self._calls.run("GetChange", call, self._left(ends))
 
     async def _list(self, ends: float) -> "Zone":
         """A records of each of our names, ours and foreign."""
