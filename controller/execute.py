@@ -17,7 +17,7 @@ from controller.actions import Actions
 from controller.core.model import Posture
 from controller.core.phases import advance, ready, sentence
 from controller.core.plans import Phase, Plan
-from controller.core.steps import LeftBehind, Result, Step, Unanswered, Verified, describe
+from controller.core.steps import LeftBehind, Result, Step, Unanswered, describe
 from controller.errors import LostOwnership, Transient
 from controller.ports import Clock, Control, Coordination, Draft
 
@@ -117,7 +117,7 @@ class Executor:
         if not drafts:
             return await self._confirm(control)
         if changed.phase is Phase.DONE:
-            drafts.append(_done(changed, [one.task.result() for one in finished]))
+            drafts.append(_done(changed))
         return await self._commit(control, replace(control, posture=posture, plan=changed), drafts)
 
     async def _commit(self, control: Control, wanted: Control, drafts: Sequence[Draft]) -> Control:
@@ -185,9 +185,9 @@ def _draft(plan: Plan, step: Step, result: Result, took: timedelta) -> Draft:
     )
 
 
-def _done(plan: Plan, results: Sequence[Result]) -> Draft:
+def _done(plan: Plan) -> Draft:
     """The end of a plan, with what its check found, if it had one: whoever asked for it is told by this entry alone."""
-    verified = next((result for result in results if isinstance(result, Verified)), None)
+    verified = plan.verified
     found = {"verified": {**asdict(verified), "proven": verified.proven, "said": str(verified)}} if verified else {}
     body = {
         "sentence": f"{plan.kind} done{f': {verified}' if verified else ''}",

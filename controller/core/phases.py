@@ -32,6 +32,7 @@ from controller.core.steps import (
     Steer,
     Step,
     Unanswered,
+    Verified,
     Verify,
 )
 
@@ -182,7 +183,9 @@ def advance(plan: Plan, posture: Posture, step: Step, result: Result) -> Change:
             return Change(plan=replace(plan, phase=Phase.EXPORT, seeded_before=seeded), posture=posture)
         case ExportTail(), _:
             return Change(plan=replace(plan, phase=Phase.RESEED), posture=posture)
-        case ((SetAckSet() | Reseed() | Verify()), _):
+        case Verify(), Verified():
+            return Change(plan=_finished(replace(plan, verified=result)), posture=posture)
+        case ((SetAckSet() | Reseed()), _):
             return Change(plan=_finished(plan), posture=posture)
         case _:
             return Change(plan=plan, posture=posture)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from controller.core.model import Epoch, Lsn, Position, Site, Trigger
+from controller.core.steps import Verified
 
 
 class PlanKind(StrEnum):
@@ -71,6 +72,8 @@ class Plan:
     """Grow: join marker on the writer. Shrink: flush position after the row was changed."""
     seeded_before: int | None = None
     """Return: the node's `seeded` when it was fenced."""
+    verified: Verified | None = None
+    """What the check at the end found; None while there was none."""
     weights: Mapping[Site, float] | None = None
     """Traffic wanted from the start of the plan; None: traffic stays as it is."""
     steered: bool = False

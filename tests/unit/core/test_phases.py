@@ -19,6 +19,7 @@ from controller.core.steps import (
     Done,
     Fence,
     Fenced,
+    Ledgers,
     LeftBehind,
     MarkJoin,
     Open,
@@ -29,6 +30,8 @@ from controller.core.steps import (
     Steer,
     Step,
     Unanswered,
+    Verified,
+    Verify,
 )
 from tests.unit.core.worlds import AWS, AZURE, GCP, SITES, plan, posture
 
@@ -102,6 +105,9 @@ def results(step: Step, state: State) -> Iterator[Result]:
             yield Reached(position=Position(site=AZURE, publisher=AZURE, epoch=state[0].epoch, lsn=Lsn(40)))
         case Fence():
             yield Fenced(seeded=-1)
+        case Verify(sites=sites):
+            yield Verified(paid=sites, unpaid={}, ledgers=Ledgers.EQUAL)
+            yield Verified(paid=frozenset(), unpaid=dict.fromkeys(sorted(sites), "503"), ledgers=Ledgers.DIFFER)
         case _:
             yield Done()
     yield NO_ANSWER
@@ -341,3 +347,12 @@ def test_traffic_is_steered_beside_any_phase_and_once() -> None:
     steered = advance(made, wanted, first, Done()).plan
     assert (steered.phase, steered.steered) == (made.phase, True)
     assert not any(isinstance(step, Steer) for step in ready(steered, wanted))
+
+
+@pytest.mark.parametrize("kind", [PlanKind.FAILOVER, PlanKind.SWITCHOVER])
+def test_what_the_check_found_stays_with_the_plan(kind: PlanKind) -> None:
+    """Whatever is still to be done after it, and whoever does it: the end of the plan tells whether the move was proven."""
+    found = Verified(paid=frozenset(), unpaid={AWS: "503"}, ledgers=Ledgers.NOT_COMPARED, because="silent")
+    made = plan(kind, phase=Phase.VERIFY, winner=AWS, weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0})
+    (check,) = (step for step in ready(made, posture()) if isinstance(step, Verify))
+    assert advance(made, posture(), check, found).plan.verified == found
