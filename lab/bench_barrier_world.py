@@ -20,7 +20,7 @@ from lab.founding import Passwords, account_ids, found_databases
 from lab.postgres import PostgresServer, create_server
 from lab.site_settings import SERVICE, WRITER
 from lab.workspace import Workspace
-from workload.payments.lanes import Durability, Lanes
+from workload.payments.lanes import Durability
 from workload.payments.model import Evidence
 from workload.payments.settings import Address, Settings, Tuning
 from workload.payments.wiring import Assembly
@@ -106,7 +106,7 @@ class Unheld:
         """Return at once."""
 
 
-def unheld(lanes: Lanes) -> Durability:
+def unheld(durability: Durability) -> Durability:
     """For `Assembly`."""
     return Unheld()
 

@@ -43,6 +43,7 @@ TRANSITIONS: dict[PlanKind, tuple[tuple[Phase, str], ...]] = {
         (Phase.OPEN, "opening the new writer"),
         (Phase.SETTLE, "waiting until a follower holds the new reign's first transaction"),
         (Phase.VERIFY, "paying a canary through every serving site and comparing ledgers"),
+        (Phase.STEER, "waiting for the last authority to answer"),
     ),
     PlanKind.SWITCHOVER: (
         (Phase.FENCE, "closing the writer and waiting for payments under way"),
@@ -149,7 +150,7 @@ def advance(plan: Plan, posture: Posture, step: Step, result: Result) -> Change:
     """The next plan and posture. A result that no longer matters, because the plan moved on meanwhile, changes nothing."""
     if isinstance(step, Steer):
         steered = replace(plan, steered=True)
-        return Change(plan=_finished(steered) if plan.kind is PlanKind.STEER else steered, posture=posture)
+        return Change(plan=_finished(steered) if plan.phase is Phase.STEER else steered, posture=posture)
     if step not in _of_phase(plan, posture):
         return Change(plan=plan, posture=posture)
     match step, result:
@@ -283,7 +284,10 @@ def _confirmed(plan: Plan, posture: Posture, *, enough: bool) -> Change:
 
 
 def _finished(plan: Plan) -> Plan:
-    return replace(plan, phase=Phase.DONE)
+    """Done, once the authorities were told too: an API that hangs is longer about it than a whole failover, and without its answer
+    nobody could read afterwards which authority was left behind."""
+    steers = plan.weights is not None and not plan.steered
+    return replace(plan, phase=Phase.STEER if steers else Phase.DONE)
 
 
 def _without(posture: Posture, site: Site) -> Posture:

@@ -60,9 +60,9 @@ def pointless(plan: Plan, now: Circumstances) -> str:
     if plan.kind is PlanKind.RETURN and now.database(plan.subject) is Health.FAILING:
         return f"{plan.subject} is failing"
     remaining = now.posture.must_cut - {plan.subject, now.posture.writer}
-    if plan.kind is PlanKind.SHRINK and remaining and now.database(plan.subject) is Health.HEALTHY:
-        if all(now.database(site) is Health.FAILING for site in remaining):
-            return f"{', '.join(sorted(remaining))} would remain and is failing, and {plan.subject} is back"
+    lost = bool(remaining) and all(now.database(site) is Health.FAILING for site in remaining)
+    if plan.kind is PlanKind.SHRINK and lost and now.database(plan.subject) is Health.HEALTHY:
+        return f"{', '.join(sorted(remaining))} would remain and is failing, and {plan.subject} is back"
     return ""
 
 

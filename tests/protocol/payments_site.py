@@ -197,6 +197,7 @@ async def _found(sites: Sites, site: str, role: str, ack_slots: list[str]) -> No
             (site, role, ack_slots),
         )
         if role == "writer":
+            await session.execute("INSERT INTO trimaran.marker VALUES (gen_random_uuid(), 'epoch', 1, %s)", (site,))
             for account in ACCOUNTS:
                 await session.execute("SELECT ledger.open_account(%s, 'EUR', %s, false)", (account, OPENING))
     if role == "follower":

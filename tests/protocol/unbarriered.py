@@ -10,15 +10,16 @@ from datetime import timedelta
 import structlog
 
 from workload.payments.__main__ import main
-from workload.payments.lanes import Lanes
+from workload.payments.lanes import Durability
 from workload.payments.model import Evidence
 
 
 class Unbarriered:
     """A Durability that promises everything and checks nothing."""
 
-    def __init__(self, lanes: Lanes) -> None:
-        structlog.get_logger().critical("THE BARRIER IS OFF: acknowledged payments will be lost", lanes=type(lanes).__name__)
+    def __init__(self, durability: Durability) -> None:
+        off = type(durability).__name__
+        structlog.get_logger().critical("THE BARRIER IS OFF: acknowledged payments will be lost", off=off)
 
     async def confirm(self, evidence: Evidence, deadline: timedelta) -> None:
         """Lies."""

@@ -15,7 +15,7 @@ from workload.payments.settings import SettingsError, read_settings
 from workload.payments.wiring import Assembly, Durably, serve
 
 
-def main(argv: Sequence[str], environ: Mapping[str, str], durably: Durably = lambda lanes: lanes) -> int:
+def main(argv: Sequence[str], environ: Mapping[str, str], durably: Durably = lambda durability: durability) -> int:
     """Run until stopped. Exit status 2 when the settings cannot be used, with one line per problem on standard error."""
     parser = argparse.ArgumentParser(prog="python -m workload.payments", description="One process of the payments service.")
     parser.add_argument("--settings", type=Path, required=True, metavar="FILE")

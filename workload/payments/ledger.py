@@ -26,7 +26,7 @@ PAY = (
     " FROM ledger.pay(%s, %s, %s, %s, %s, %s, %s)"
 )
 COMMIT = "COMMIT"
-FLUSHED = "SELECT pg_current_wal_flush_lsn()::text"
+FLUSHED = "SELECT pg_current_wal_flush_lsn()::text, ack_slots FROM trimaran.node"
 
 PAY_SCRIPT = (BEGIN, PAY, COMMIT, FLUSHED)
 """One round trip, and this order is the promise. Without BEGIN and COMMIT a pipeline is one implicit transaction, the position
@@ -92,7 +92,10 @@ async def pay(session: Session, site: str, order: Order, new_id: UUID, deadline:
             created_at=created_at,
         )
     reign = Reign(site=site, epoch=epoch, system_identifier=system_identifier, timeline=timeline)
-    return Decision(outcome=Outcome(outcome), payment=payment), Evidence(reign=reign, lsn=parse_lsn(flushed[0]))
+    evidence = Evidence(
+        reign=reign, lsn=parse_lsn(flushed[0]), payment=payment.id if payment else None, ack_slots=frozenset(flushed[1])
+    )
+    return Decision(outcome=Outcome(outcome), payment=payment), evidence
 
 
 async def read_payment(session: Session, site: str, id: UUID, deadline: timedelta) -> tuple[Payment | None, Evidence]:

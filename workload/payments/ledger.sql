@@ -126,6 +126,29 @@ BEGIN
         WHERE a.id IN (pay.debtor, pay.creditor);
 END $$;
 
+-- Which of these payments this node holds on its disk, as a member of the ack set of this reign; waits until one is here or patience is
+-- over. A service beside a member takes the answer for a confirmation, so everything it rests on is asked in one statement:
+-- the row is visible, hence flushed, because the streams commit synchronously; the reign's marker is here, so the row did not come
+-- by an older stream alone; and the node runs on its pinned timeline, so no in-cloud failover can have taken it back.
+CREATE OR REPLACE FUNCTION ledger.await_held(reign bigint, ids uuid[], patience interval) RETURNS uuid[]
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    give_up timestamptz := clock_timestamp() + patience;
+    held    uuid[];
+BEGIN
+    LOOP
+        SELECT coalesce(array_agg(p.id), '{}') INTO held
+        FROM ledger.payment AS p
+        WHERE p.id = ANY (ids)
+          AND EXISTS (SELECT FROM trimaran.marker AS m WHERE m.kind = 'epoch' AND m.epoch = reign)
+          AND EXISTS (SELECT FROM trimaran.node AS n, trimaran.identity() AS i
+                      WHERE (i.system_identifier, i.timeline) = (n.system_identifier, n.timeline));
+        EXIT WHEN held <> '{}' OR clock_timestamp() >= give_up;
+        PERFORM pg_sleep(0.0005);
+    END LOOP;
+    RETURN held;
+END $$;
+
 -- Found an account on the writer. Repeating the call is fine; repeating it with other terms is an error.
 CREATE OR REPLACE FUNCTION ledger.open_account(id uuid, currency text, opening_balance bigint, overdraft_allowed boolean)
 RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -144,11 +167,11 @@ BEGIN
     END IF;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.pay, ledger.open_account FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.pay, ledger.await_held, ledger.open_account FROM PUBLIC;
 
 -- The service decides nothing by itself: it may look, and call pay().
 GRANT USAGE ON SCHEMA ledger, trimaran TO payments_app, payments_stream;
 GRANT SELECT ON ledger.account, ledger.payment, ledger.entry TO payments_app, payments_stream;
 GRANT SELECT ON trimaran.node TO payments_app;
 GRANT SELECT ON trimaran.marker TO payments_stream;
-GRANT EXECUTE ON FUNCTION ledger.pay TO payments_app;
+GRANT EXECUTE ON FUNCTION ledger.pay, ledger.await_held TO payments_app;

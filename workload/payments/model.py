@@ -55,6 +55,10 @@ class Evidence:
 
     reign: Reign
     lsn: int
+    payment: UUID | None = None
+    """The one payment it rests on; None when it rests on more, such as a balance."""
+    ack_slots: frozenset[str] = frozenset()
+    """Slots whose confirmation counted on the writer when that was read: after the commit, on the same session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

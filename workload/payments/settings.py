@@ -52,6 +52,8 @@ class Tuning(_Table):
     """How long a request may wait for a free session before it is refused."""
     barrier_patience: Seconds = timedelta(seconds=0.1)
     """How long one poll may wait inside the database."""
+    neighbour_patience: Seconds = timedelta(seconds=0.03)
+    """How long the follower of one's own site may take to have a payment, before the writer's barrier is asked."""
     barrier_deadline: Seconds = timedelta(seconds=0.8)
     request_deadline: Seconds = timedelta(seconds=0.9)
     """Everything together; below the clients' own deadline, so that they hear `outcome-unknown` instead of nothing."""

@@ -21,6 +21,7 @@ from workload.payments.gate import Gate
 from workload.payments.identifiers import uuid7
 from workload.payments.lanes import Durability, Lanes
 from workload.payments.metrics import Metrics
+from workload.payments.neighbour import Neighbour
 from workload.payments.service import Payments
 from workload.payments.session import Session, connect
 from workload.payments.sessions import Sessions
@@ -28,13 +29,13 @@ from workload.payments.settings import Settings
 
 log = structlog.get_logger()
 
-Durably = Callable[[Lanes], Durability]
+Durably = Callable[[Durability], Durability]
 
 
 class Assembly:
     """Every part of one process, put together and not yet running."""
 
-    def __init__(self, settings: Settings, password: str, durably: Durably = lambda lanes: lanes) -> None:
+    def __init__(self, settings: Settings, password: str, durably: Durably = lambda durability: durability) -> None:
         tuning = settings.tuning
         openers = {
             site: partial(
@@ -57,11 +58,19 @@ class Assembly:
             for site, opener in openers.items()
         }
         self.lanes = Lanes(self.crews, patience=tuning.barrier_patience, statement_deadline=tuning.statement_deadline)
+        self.neighbour = Neighbour(
+            self.lanes,
+            self.crews[settings.site],
+            service=settings.service,
+            site=settings.site,
+            patience=tuning.neighbour_patience,
+            statement_deadline=tuning.statement_deadline,
+        )
         self.finder = Finder(openers, interval=tuning.finder_interval, deadline=tuning.statement_deadline, on_change=self._follow)
         self.payments = Payments(
             compass=self.finder,
             sessions=self.sessions,
-            durability=durably(self.lanes),
+            durability=durably(self.neighbour),
             tuning=tuning,
             metrics=self.metrics,
             new_id=uuid7,
@@ -118,6 +127,7 @@ class Assembly:
 
     def _fly(self) -> None:
         self.lanes.fly()
+        self.neighbour.fly()
 
     def _follow(self, before: Outlook, after: Outlook) -> None:
         log.info("writer changed", site=after.writer.site if after.writer else None, epoch=after.floor, before=before.floor)

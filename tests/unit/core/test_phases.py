@@ -73,7 +73,7 @@ def start(kind: PlanKind) -> State:
     }.get(kind)
     claims = kind in {PlanKind.FAILOVER, PlanKind.SWITCHOVER}
     outside = kind in {PlanKind.GROW, PlanKind.RETURN}
-    weights = dict.fromkeys(SITES, 1.0) if kind is PlanKind.STEER else None
+    weights = dict.fromkeys(SITES, 1.0) if kind in {PlanKind.STEER, PlanKind.FAILOVER} else None
     must_cut = frozenset({AWS} if outside else {AWS, GCP}) | ({AZURE} if kind is PlanKind.SETTLE else frozenset())
     return (
         plan(kind, phase=first_phase(kind), epoch=Epoch(4 + claims), subject=subject, weights=weights),
@@ -331,7 +331,7 @@ def test_the_fenced_writer_is_asked_once_the_others_have_not_answered() -> None:
     made, wanted = start(PlanKind.FAILOVER)
     writer = Position(site=AZURE, publisher=AZURE, epoch=Epoch(4), lsn=Lsn(30))
     waiting = replace(made, positions=(writer,))
-    assert all(isinstance(step, Cut) for step in ready(waiting, wanted))
+    assert all(isinstance(step, Cut | Steer) for step in ready(waiting, wanted))
     silent = replace(waiting, unanswered=frozenset({AWS, GCP}))
     assert any(isinstance(step, CatchUp) for step in ready(silent, wanted))
     assert {step.site for step in ready(silent, wanted) if isinstance(step, Cut)} == {AWS, GCP}, "they are still asked"

@@ -87,20 +87,20 @@ def node() -> Node:
 
 def rows(*streams: tuple[int, str, str], role: str = "follower", flushed: str = "0/500") -> list[tuple[object, ...]]:
     """What `trimaran.positions()` answers."""
-    head = (role, True, flushed)
+    head = (role, True, flushed, 4)
     return [(*head, *stream) for stream in streams] or [(*head, None, None, None)]
 
 
 def test_the_stream_of_the_reign_counts_before_a_later_number() -> None:
     """Positions of other epochs compare with nothing."""
     read = read_position(node(), rows((4, "azure", "0/10"), (3, "gcp", "0/999")), writer=Site("azure"), reign=Epoch(4))
-    assert (read.publisher, read.epoch, read.lsn) == ("azure", 4, 0x10)
+    assert (read.publisher, read.epoch, read.lsn, read.marked) == ("azure", 4, 0x10, True)
 
 
 def test_a_node_not_yet_attached_answers_with_its_latest_earlier_stream() -> None:
     """It wins no election, and can be attached again from there."""
     read = read_position(node(), rows((2, "azure", "0/10"), (3, "gcp", "0/20")), writer=Site("azure"), reign=Epoch(5))
-    assert (read.publisher, read.epoch, read.lsn) == ("gcp", 3, 0x20)
+    assert (read.publisher, read.epoch, read.lsn, read.marked) == ("gcp", 3, 0x20, False)
 
 
 def test_a_stream_of_a_later_reign_is_not_looked_at() -> None:
