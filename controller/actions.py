@@ -273,6 +273,9 @@ class Actions:
             raise
         except TrimaranError as error:
             return Ledgers.NOT_COMPARED, frozenset(), str(error)
+        except Exception as error:
+            log.exception("step", service=self.service, step="verify")
+            return Ledgers.NOT_COMPARED, frozenset(), f"{type(error).__name__}: {error}"
         return Ledgers.DIFFER if unequal else Ledgers.EQUAL, frozenset(unequal), ""
 
     async def _reseed(self, step: Reseed, token: Token) -> Result:

@@ -44,7 +44,7 @@ class View:
     control: Control
     decision: Decision
     at: timedelta
-    """Monotonic time of the tick."""
+    """Monotonic time before etcd was asked: a process that was stopped in between knows nothing younger."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +91,7 @@ class Loop:
     async def tick(self) -> None:
         """One round. Raises TrimaranError when etcd's majority does not answer: then nothing was decided."""
         await self.coordination.open_session()
+        asked = self.clock.monotonic()
         control = await self._observe()
         if control is None:
             return
@@ -99,7 +100,7 @@ class Loop:
         snapshot = self._snapshot(control)
         moment = Moment(wall=self.clock.now(), monotonic=self.clock.monotonic())
         decision = decide(self._state, snapshot, running(control), control.requests, self.policy, moment)
-        self.view = View(snapshot=snapshot, control=control, decision=decision, at=moment.monotonic)
+        self.view = View(snapshot=snapshot, control=control, decision=decision, at=asked)
         # Said only once it is written. etcd changes its leader in the very moment the writer is lost, the entry that says why nobody
         # may fail over is not written, and the next tick would hold it for old news: at 3 a.m. nothing would explain the silence.
         self._state = replace(decision.state, said=self._state.said)
