@@ -7,6 +7,7 @@ from two up, `tcp_user_timeout` never fires behind a relay. So a deadline shuts 
 import asyncio
 import os
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -64,6 +65,8 @@ class Session:
         self._connection = connection
         self._limit: timedelta | None = None
         """What the server was told last."""
+        self.given_up = False
+        """It is dead because a deadline of ours ended it, which says nothing about other sessions."""
 
     @property
     def alive(self) -> bool:
@@ -93,7 +96,7 @@ class Session:
         limit = deadline * SERVER_SHARE
         if limit != self._limit:
             statements = ((f"SET statement_timeout = {round(limit.total_seconds() * 1000)}", ()), *statements)
-        timer = asyncio.get_running_loop().call_later(deadline.total_seconds(), shut, self._connection)
+        timer = asyncio.get_running_loop().call_later(deadline.total_seconds(), self._give_up)
         try:
             rows = await self._pipelined(statements)
         finally:
@@ -120,11 +123,15 @@ class Session:
         """Run a script of several statements without parameters. Raises psycopg.Error."""
         self._limit = None
         text = f"SET statement_timeout = {round(deadline.total_seconds() * 1000)};\n{text}"
-        timer = asyncio.get_running_loop().call_later(deadline.total_seconds(), shut, self._connection)
+        timer = asyncio.get_running_loop().call_later(deadline.total_seconds(), self._give_up)
         try:
             await self._connection.execute(text)
         finally:
             timer.cancel()
+
+    def _give_up(self) -> None:
+        self.given_up = True
+        shut(self._connection)
 
     async def close(self) -> None:
         """Close without waiting for the other side."""
@@ -134,12 +141,19 @@ class Session:
 
 
 class Sessions:
-    """A few warm sessions to one address; a broken one is thrown away, a missing one is made."""
+    """A few warm sessions to one address, used in turn; a broken one is thrown away, missing ones are made behind the scenes.
 
-    def __init__(self, address: Address, *, site: str, connect_deadline: timedelta = timedelta(seconds=1)) -> None:
+    In turn, so that each is used every second or so by whoever measures, and none goes stale unnoticed: a step that took one which a
+    firewall forgot hours ago would wait for its whole deadline. Several, because connecting takes six round trips, and a cut that finds
+    the only session in the hands of a measurement would owe them in the middle of a failover.
+    """
+
+    def __init__(self, address: Address, *, site: str, warm: int = 3, connect_deadline: timedelta = timedelta(seconds=1)) -> None:
         self.address, self.site = address, site
+        self._warm = warm
         self._connect_deadline = connect_deadline
-        self._idle: list[Session] = []
+        self._idle: deque[Session] = deque()
+        self._making: asyncio.Task[None] | None = None
         self._closed = False
 
     @asynccontextmanager
@@ -147,22 +161,44 @@ class Sessions:
         """A living session for one use. Raises psycopg.Error or TimeoutError when none can be made."""
         session = None
         while self._idle and session is None:
-            session = self._idle.pop()
+            session = self._idle.popleft()
             if not session.alive:
                 await session.close()
                 session = None
         if session is None:
-            session = await Session.connect(self.address, self._connect_deadline, dialled=self.site)
+            session = await self._connect()
         try:
             yield session
         finally:
             if session.alive and not self._closed:
                 self._idle.append(session)
+                self._make_missing()
             else:
                 await session.close()
+                if not session.given_up:
+                    # The server ended it, and the others with it. Tried one by one, three stale sessions to a server that is long
+                    # back would be three misses, and an accusation.
+                    await self._end_idle()
 
     async def close(self) -> None:
         """End every idle session; those in use end when they are given back."""
         self._closed = True
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.wait([self._making])
+        await self._end_idle()
+
+    async def _end_idle(self) -> None:
         while self._idle:
             await self._idle.pop().close()
+
+    async def _connect(self) -> Session:
+        return await Session.connect(self.address, self._connect_deadline, dialled=self.site)
+
+    def _make_missing(self) -> None:
+        if len(self._idle) < self._warm and (self._making is None or self._making.done()):
+            self._making = asyncio.create_task(self._make_one())
+
+    async def _make_one(self) -> None:
+        with suppress(psycopg.Error, TimeoutError):  # whoever leases next tries again
+            self._idle.append(await self._connect())
