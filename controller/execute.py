@@ -26,7 +26,7 @@ from controller.ports import Clock, Control, Coordination, Draft
 class Pace:
     """Waits of the executor."""
 
-    gather: timedelta = timedelta(seconds=0.04)
+    gather: timedelta = timedelta(seconds=0.1)
     """How long a first result waits for others of its phase, so that both travel in one write."""
     again: timedelta = timedelta(seconds=0.1)
     """Before an unanswered step is tried again."""
