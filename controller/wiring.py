@@ -107,34 +107,35 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         loops: dict[str, Loop] = {}
         caretakers = []
         for service in settings.services.values():
-            probed, acted = (_databases(service, settings, stack) for _ in range(2))
+            # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
+            databases = _databases(service, settings, stack)
             authorities = (_route53(service.name, service.route53),) if service.route53 else ()
             loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
                 coordination=store,
-                observer=_observer(service, settings, probed, http, clock),
-                executor=_executor(service, settings, store, acted, authorities, http, clock),
+                observer=_observer(service, settings, databases, http, clock),
+                executor=_executor(service, settings, store, databases, authorities, http, clock),
                 policy=service.policy,
                 clock=clock,
                 metrics=metrics,
             )
             metrics.watch(loop)
             caretakers.append(
-                Caretaker(site=settings.site, loop=loop, database=acted[settings.site], authorities=authorities, clock=clock)
+                Caretaker(site=settings.site, loop=loop, database=databases[settings.site], authorities=authorities, clock=clock)
             )
         stack.push_async_callback(store.session.stop)
         yield Assembly(settings=settings, store=store, metrics=metrics, loops=loops, caretakers=tuple(caretakers), clock=clock)
 
 
 def _observer(
-    service: ServiceSettings, settings: Settings, probed: Databases, http: aiohttp.ClientSession, clock: Clock
+    service: ServiceSettings, settings: Settings, databases: Databases, http: aiohttp.ClientSession, clock: Clock
 ) -> Observer:
     """Edges are asked for `/healthz`, which answers for its own site alone: readiness needs the writer, wherever that is."""
     return Observer(
         vantage=settings.site,
         edges={site: HttpProbe(session=http, url=f"{seen.edge}/healthz", clock=clock) for site, seen in settings.sites.items()},
-        databases={site: SqlProbe(database, clock) for site, database in probed.items()},
+        databases={site: SqlProbe(database, clock) for site, database in databases.items()},
         policy=service.policy,
         clock=clock,
     )
@@ -144,14 +145,14 @@ def _executor(
     service: ServiceSettings,
     settings: Settings,
     store: Store,
-    acted: Databases,
+    databases: Databases,
     authorities: tuple[Dns, ...],
     http: aiohttp.ClientSession,
     clock: Clock,
 ) -> Executor:
     actions = Actions(
         service=service.name,
-        databases=acted,
+        databases=databases,
         authorities=authorities,
         canaries={
             site: CanaryProbe(
