@@ -8,7 +8,10 @@ from tests.protocol.trio import AWS, Trio
 
 MAY = """SELECT p.oid::regproc::text FROM pg_proc AS p
          WHERE p.pronamespace IN ('trimaran'::regnamespace, 'ledger'::regnamespace) AND has_function_privilege(%s, p.oid, 'EXECUTE')"""
-PAYING = {f"trimaran.{name}" for name in ("identity", "admit", "guard", "barrier", "await_barrier")} | {"ledger.pay"}
+PAYING = {f"trimaran.{name}" for name in ("identity", "admit", "guard", "barrier", "await_barrier")} | {
+    "ledger.pay",
+    "ledger.await_held",
+}
 
 
 async def test_each_role_may_call_what_it_needs_and_nothing_else(trio: Trio) -> None:

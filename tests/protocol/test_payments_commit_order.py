@@ -54,7 +54,8 @@ WRONG = (ledger.PAY, ledger.FLUSHED)
 
 async def test_the_shipped_script_reads_the_position_after_its_commit() -> None:
     """BEGIN, pay, COMMIT, position: in this order and nothing in between."""
-    assert ledger.PAY_SCRIPT == (ledger.BEGIN, ledger.PAY, "COMMIT", "SELECT pg_current_wal_flush_lsn()::text")
+    assert ledger.PAY_SCRIPT == (ledger.BEGIN, ledger.PAY, "COMMIT", ledger.FLUSHED)
+    assert ledger.FLUSHED == "SELECT pg_current_wal_flush_lsn()::text, ack_slots FROM trimaran.node"
 
 
 @pytest.mark.parametrize("setting", ["on", "off"])
