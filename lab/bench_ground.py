@@ -104,7 +104,7 @@ def course_of(fault: Fault, number: int, seed: int) -> Course:
     course = Course(
         fault=fault,
         run=f"{fault}-{number}",
-        names=(FAST, SLOW) if patient else (FAST,),
+        names=(FAST, SLOW) if patient else (),
         calm=timedelta(seconds=2 + random.Random(f"{seed}/{fault}/{number}").random()),
         leader_on_site=number % 2 == 1,
     )
