@@ -184,7 +184,7 @@ class Sessions:
         """End every idle session; those in use end when they are given back."""
         self._closed = True
         if self._making is not None:
-            self._making.cancel()
+            # Not cancelled: psycopg would leave a socket half-way through its login, and its server a backend, for a minute.
             await asyncio.wait([self._making])
         await self._end_idle()
 
