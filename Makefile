@@ -21,7 +21,8 @@ lab: $(VENV)/lab.stamp ## The same three clouds, kept up until Ctrl-C, to play w
 	@$(BIN)/trimaran lab up
 
 test: $(VENV)/test.stamp ## Every test: unit, contract, protocol on real PostgreSQL, lab from end to end
-	$(BIN)/pytest
+	$(BIN)/pytest tests/lab # alone: they time real parts, and two cores are just enough for one lab
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/lab
 
 check: $(VENV)/test.stamp ## Formatter, linter, types, import contracts
 	$(BIN)/ruff format --check .

@@ -276,7 +276,7 @@ class Trio:
             authorities=(),
             canaries={site: PaidCanary() for site in SITES},
             clock=SystemClock(),
-            patience=Patience(settle=timedelta(seconds=0.5), verify=timedelta(seconds=0.5)),
+            patience=Patience(settle=timedelta(seconds=1.5), verify=timedelta(seconds=0.5)),
         )
         return Executor(coordination=self.store(by), actions=actions, clock=SystemClock())
 
