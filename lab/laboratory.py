@@ -16,7 +16,7 @@ from lab.addresses import LOCAL
 from lab.authority import Authority, start_authority
 from lab.binaries import EtcdBinary, PostgresBinaries, find_etcd, find_postgres
 from lab.cabling import CLIENTS, SITES, Cabling, Door, lay_cables, lay_etcd
-from lab.errors import LabError, NothingInstalledError
+from lab.errors import LabError
 from lab.etcd import EtcdCluster
 from lab.faults import Faults
 from lab.founding import Passwords, account_ids, found_databases
@@ -102,11 +102,8 @@ class Laboratory:
 
 
 def find_parts() -> tuple[PostgresBinaries, EtcdBinary]:
-    """The real parts. Raises NothingInstalledError with one line that says what to install."""
-    try:
-        return find_postgres(), find_etcd()
-    except LabError as error:
-        raise NothingInstalledError(str(error)) from error
+    """The real parts. Raises NothingInstalledError with one line that says what to install, LabError when they have no place."""
+    return find_postgres(), find_etcd()
 
 
 @asynccontextmanager
