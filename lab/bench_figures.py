@@ -93,7 +93,7 @@ def failover_figures(runs: Sequence[Rehearsal], tally: Tally) -> dict[str, Any]:
         "first_ack_s_etcd_leader_on_victim": _first(on_victim),
         "first_ack_s_etcd_leader_elsewhere": _first(elsewhere),
         "clients_p95_s": {
-            str(ttl): spread(_p95(run.recovery.by_name[name]) for run in runs if name in run.recovery.by_name)
+            str(ttl): spread(_p95(run.recovery.by_name[name]) for run in runs if _outlasts(run, name, ttl))
             for name, ttl in NAMES.items()
         },
         "phases_ms": phases(run.spans for run in runs),
@@ -102,6 +102,12 @@ def failover_figures(runs: Sequence[Rehearsal], tally: Tally) -> dict[str, Any]:
         "load_late_s": spread(run.load_late_s for run in runs),
         "cores_in_calm": spread(sum(run.cpu_seconds.values()) for run in runs if run.cpu_seconds),
     }
+
+
+def _outlasts(run: Rehearsal, name: str, ttl: float) -> bool:
+    """Did payers use this name, and did the fault last longer than its TTL? One that was healed before tells how long it lasted, and
+    nothing about payers who would have had to find the other site."""
+    return name in run.recovery.by_name and (run.healing_at is None or run.healing_at >= ttl)
 
 
 def switchover_figures(pauses: Sequence[Pause], *, failed: int = 0) -> dict[str, Any]:

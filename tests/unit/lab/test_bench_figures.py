@@ -65,6 +65,13 @@ def test_clients_are_told_apart_by_ttl() -> None:
     assert (found["2"]["n"], found["30"]) == (2, {"median": 31.0, "p95": 31.0, "max": 31.0, "n": 1, "never": 0})
 
 
+def test_a_fault_shorter_than_the_ttl_says_nothing_about_it() -> None:
+    """Healed after six seconds: the slow name's payers met the old site again, and never had to find the other one."""
+    runs = [replace(run(slow=6.5), healing_at=6.0), replace(run(slow=28.0), healing_at=33.0)]
+    found = failover_figures(runs, Tally())["clients_p95_s"]
+    assert (found["2"]["n"], found["30"]["n"], found["30"]["max"]) == (2, 1, 28.0)
+
+
 def test_clients_that_never_recovered_are_not_clients_that_were_not_affected() -> None:
     """More than one in twenty of the affected still waiting: that run's p95 is the worst of all. Nobody affected: it has none."""
     waiting = replace(clients(None), affected=50, unrecovered=10)
