@@ -87,15 +87,7 @@ class Actions:
         So is what an adapter stumbles over. One DNS authority answers nonsense in the middle of a failover: were that an end of the
         plan and not of one step, the cuts of the same phase would never be journaled, and nobody would become the writer.
         """
-        try:
-            return await self._perform(step, token)
-        except LostOwnership:
-            raise
-        except TrimaranError as error:
-            return Unanswered(because=str(error))
-        except Exception as error:
-            log.exception("step", service=self.service, step=step.step)
-            return Unanswered(because=f"{type(error).__name__}: {error}")
+        return await self._asked(self._perform(step, token))
 
     async def _perform(self, step: Step, token: Token) -> Result:
         match step:
@@ -227,13 +219,9 @@ class Actions:
         it answers again, beside the plan and after it."""
 
         async def tell(authority: Dns) -> str:
-            try:
-                report = await authority.steer(weights, self.patience.steer)
-            except TrimaranError as error:
-                return f"{authority.name}: left behind ({error})"
-            except Exception as error:
-                log.exception("step", service=self.service, step="steer", authority=authority.name)
-                return f"{authority.name}: left behind ({type(error).__name__}: {error})"
+            report = await self._asked(authority.steer(weights, self.patience.steer))
+            if isinstance(report, Unanswered):
+                return f"{authority.name}: left behind ({report.because})"
             return f"{authority.name}: {'in sync' if report.in_sync else 'told, not yet in sync'}"
 
         return Done(detail="; ".join(await asyncio.gather(*(tell(authority) for authority in self.authorities))))
@@ -258,25 +246,23 @@ class Actions:
     async def _compare(self, step: Verify) -> tuple[Ledgers, frozenset[Site], str]:
         """Digests of the closed epochs: who differs, or why it is not known. Followers get the time they need to apply what the
         election found on the winner only."""
+        unequal = await self._asked(self._unequal(step))
+        if isinstance(unequal, Unanswered):
+            return Ledgers.NOT_COMPARED, frozenset(), unequal.because
+        return Ledgers.DIFFER if unequal else Ledgers.EQUAL, unequal, ""
+
+    async def _unequal(self, step: Verify) -> frozenset[Site]:
         give_up = self.clock.monotonic() + self.patience.verify
         up_to = Epoch(step.epoch - 1)
-        try:
-            wanted = await self.databases[step.writer].digest(up_to=up_to)
-            unequal = set(step.followers)
-            while unequal and self.clock.monotonic() < give_up:
-                for site in sorted(unequal):
-                    if await self.databases[site].digest(up_to=up_to) == wanted:
-                        unequal.discard(site)
-                if unequal:
-                    await self.clock.sleep(self.patience.look)
-        except LostOwnership:
-            raise
-        except TrimaranError as error:
-            return Ledgers.NOT_COMPARED, frozenset(), str(error)
-        except Exception as error:
-            log.exception("step", service=self.service, step="verify")
-            return Ledgers.NOT_COMPARED, frozenset(), f"{type(error).__name__}: {error}"
-        return Ledgers.DIFFER if unequal else Ledgers.EQUAL, frozenset(unequal), ""
+        wanted = await self.databases[step.writer].digest(up_to=up_to)
+        unequal = set(step.followers)
+        while unequal and self.clock.monotonic() < give_up:
+            for site in sorted(unequal):
+                if await self.databases[site].digest(up_to=up_to) == wanted:
+                    unequal.discard(site)
+            if unequal:
+                await self.clock.sleep(self.patience.look)
+        return frozenset(unequal)
 
     async def _reseed(self, step: Reseed, token: Token) -> Result:
         """Empty it, offer a slot, copy. A copy that an earlier try began is waited for, never begun again."""

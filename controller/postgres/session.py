@@ -94,17 +94,17 @@ class Session:
         outlives the closed socket, holds the node row, and every later cut there waits behind a try that nobody remembers.
         """
         limit = deadline * SERVER_SHARE
-        if limit != self._limit:
+        tells = limit != self._limit
+        if tells:
+            self._limit = None  # of a pipeline that fails half-way nobody knows whether this was committed
             statements = ((f"SET statement_timeout = {round(limit.total_seconds() * 1000)}", ()), *statements)
         timer = asyncio.get_running_loop().call_later(deadline.total_seconds(), self._give_up)
         try:
             rows = await self._pipelined(statements)
         finally:
             timer.cancel()
-        if limit != self._limit:
-            self._limit = limit
-            return rows[1:]
-        return rows
+        self._limit = limit
+        return rows[1:] if tells else rows
 
     async def _pipelined(self, statements: Sequence[Statement]) -> list[list[Row]]:
         cursors = []
