@@ -28,7 +28,7 @@ def watch(workspace: Path, lab: int, patience: timedelta = timedelta(seconds=10)
         holder = lock.holder()
         if (holder is not None and holder.pid != lab) or time.monotonic() > until:
             return  # A new lab of this name holds the lock: it swept before it began, and what is there now is its own.
-        time.sleep(0.02)
+        time.sleep(0.02)  # a lock that the kernel waits for cannot be given up at a deadline
     try:
         with suppress(TimeoutError):
             sweep(workspace)

@@ -53,4 +53,4 @@ def _remove(workspace: Path, deadline: timedelta) -> None:
             return
         if time.monotonic() > until:
             raise TimeoutError(f"{workspace} cannot be removed: remove it by hand")
-        time.sleep(0.05)
+        time.sleep(0.05)  # nobody is told when another process has written its last file

@@ -86,7 +86,7 @@ def _stop(roots: Sequence[int], deadline: timedelta) -> tuple[tuple[psutil.Proce
         if still or time.monotonic() > until:
             return tuple(found.values()), still
         if not fresh:
-            time.sleep(0.001)
+            time.sleep(0.001)  # only a parent is told that a process has stopped, and most of these have another one
 
 
 def thaw(roots: Sequence[int]) -> None:
@@ -115,7 +115,7 @@ def await_end(pids: Iterable[int], deadline: timedelta) -> tuple[int, ...]:
     while left := tuple(pid for pid in left if _present(pid)):
         if time.monotonic() > until:
             break
-        time.sleep(0.002)
+        time.sleep(0.002)  # ... or that it has ended; a pidfd would tell, but not on macOS
     return left
 
 

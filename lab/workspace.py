@@ -90,7 +90,7 @@ class Workspace:
                 raise AlreadyRunningError(
                     f"a lab named {self.name!r} is already running (pid {pid}): end it, or give this one another name"
                 )
-            time.sleep(0.05)
+            time.sleep(0.05)  # a lock that the kernel waits for cannot be given up at a deadline
 
     def _sweep(self) -> Swept:
         try:

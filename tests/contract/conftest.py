@@ -113,7 +113,7 @@ def await_port(url: str) -> None:
     while time.monotonic() < give_up:
         with suppress(OSError), closing(socket.create_connection((host, int(port)), timeout=1)):
             return
-        time.sleep(0.02)
+        time.sleep(0.02)  # a server in another process does not say when it listens
     raise AssertionError(f"nothing listens at {url}")
 
 

@@ -146,7 +146,7 @@ class SlowOnce:
     """The vendor's client; its first batch is under way for half a second, and reaches Route 53 only then."""
 
     def __init__(self, api: "Route53Client") -> None:
-        self._api, self.under_way = api, threading.Event()
+        self._api, self.under_way, self.go_on = api, threading.Event(), threading.Event()
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._api, name)
@@ -154,7 +154,7 @@ class SlowOnce:
     def change_resource_record_sets(self, **batch: object) -> object:
         if not self.under_way.is_set():
             self.under_way.set()
-            time.sleep(0.5)
+            assert self.go_on.wait(20)
         return self._api.change_resource_record_sets(**batch)  # type: ignore[arg-type]
 
 
@@ -166,9 +166,12 @@ async def test_a_batch_that_is_under_way_is_waited_for(route53: Route53World) ->
     dns = route53.another()
     older = asyncio.create_task(dns.steer(ALL, LONG))
     await asyncio.to_thread(slow.under_way.wait)
-    newer = await dns.steer(DRAINED, LONG)
+    newer = asyncio.create_task(dns.steer(DRAINED, LONG))
+    overtaken, _ = await asyncio.wait([newer], timeout=0.5)
+    slow.go_on.set()
+    assert not overtaken
     await older
-    assert newer.in_sync
+    assert (await newer).in_sync
     assert await dns.read() == {AWS: 0.5, AZURE: 0.0, GCP: 0.5}
 
 

@@ -9,12 +9,13 @@ from html.parser import HTMLParser
 import pytest
 
 from controller.core.model import JournalEntry
-from lab.reconcile import Fault, Finding, Reconciliation
+from lab.reconcile import Fault, Finding
 from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Acknowledged, Failed, Offered
 from lab.report import Rehearsal, broken_promises, document
 from lab.report_page import page
 from lab.timeline import PHASES, bins, failover_plan, fenced_at, moments, phases_ms, spans
+from tests.unit.lab.runs import reconciliation, run
 
 FAULT_AT = datetime(2026, 7, 18, 12, 0, tzinfo=UTC)
 PLAN = "failover-e2"
@@ -45,25 +46,9 @@ JOURNAL = (
 
 def seen() -> Rehearsal:
     """A run in which everything went well."""
-    return Rehearsal(
-        fault="crash",
-        site="azure",
-        writer_before="azure",
-        writer_after="aws",
-        epoch_before=1,
-        epoch_after=2,
-        reconciliation=Reconciliation(
-            attempted=10,
-            acknowledged=10,
-            declined=0,
-            lost=0,
-            duplicated=0,
-            unresolved=0,
-            strangers=1,
-            findings=(),
-            digests=DIGESTS,
-            defects=(),
-        ),
+    return replace(
+        run(leader=True),
+        reconciliation=reconciliation(strangers=1, digests=DIGESTS),
         recovery=Recovery(first_acknowledged=2.4, clients=CLIENTS, by_name={"payments.trimaran.test": CLIENTS}),
         spans=spans(failover_plan(JOURNAL, 1), FAULT_AT),
         moments=moments(JOURNAL, FAULT_AT),
@@ -71,8 +56,6 @@ def seen() -> Rehearsal:
         healing_at=7.0,
         healed_at=9.0,
         whole_at=17.0,
-        etcd_disagreeing=(),
-        etcd_leader_on_site=True,
         parts=({"name": "etcd <b>", "kind": "real", "version": "3"},),
         round_trip_ms=25.0,
         offered_per_second=100,
