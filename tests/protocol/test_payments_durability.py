@@ -10,32 +10,17 @@ from uuid import uuid4
 import aiohttp
 import psycopg
 import pytest
-import pytest_asyncio
 
-from tests.protocol.payments_site import ACCOUNTS, AWS, AZURE, PASSWORD, STREAM, Answer, Service, Sites, eventually, two_sites
+from tests.protocol.payments_site import ACCOUNTS, AWS, AZURE, PASSWORD, STREAM, Answer, Service, Sites, eventually
 from workload.payments import ledger
 from workload.payments.model import Order, Outcome
 from workload.payments.session import Connection, Lost, Unreachable, connect
 from workload.payments.settings import Address
 
+pytest_plugins = ("tests.protocol.payments_fixtures",)
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 UNKNOWN = "urn:trimaran:problem:outcome-unknown"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sites() -> AsyncIterator[Sites]:
-    """Azure writes, aws follows."""
-    async with two_sites("payments-durability") as sites:
-        yield sites
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(sites: Sites) -> AsyncIterator[Service]:
-    """The service in the other cloud than the writer's."""
-    async with sites.service(AWS) as service:
-        await eventually(service.is_ready)
-        yield service
 
 
 @asynccontextmanager

@@ -1,33 +1,17 @@
 """The follower beside the service proves a payment: sooner than the writer's barrier, and never more than it."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 
-from tests.protocol.payments_site import AWS, AZURE, STREAM, Service, Sites, eventually, two_sites
+from tests.protocol.payments_site import AWS, AZURE, STREAM, Service, Sites, eventually
 
+pytest_plugins = ("tests.protocol.payments_fixtures",)
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 ONE_WAY = timedelta(seconds=0.05)
 HELD = "SELECT ledger.await_held(%s, %s, '100 ms')"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sites() -> AsyncIterator[Sites]:
-    """Azure writes, aws follows."""
-    async with two_sites("payments-neighbour") as sites:
-        yield sites
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(sites: Sites) -> AsyncIterator[Service]:
-    """The service beside the follower."""
-    async with sites.service(AWS) as service:
-        await eventually(service.is_ready)
-        yield service
 
 
 async def paid(service: Service) -> UUID:

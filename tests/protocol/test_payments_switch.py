@@ -2,33 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 
-from tests.protocol.payments_site import AWS, AZURE, STREAM, Answer, Service, Sites, eventually, stream, two_sites
+from tests.protocol.payments_site import AWS, AZURE, STREAM, Answer, Service, Sites, stream
 
+pytest_plugins = ("tests.protocol.payments_fixtures",)
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 BACK = "payments_e2_aws_azure"
 NEXT = "payments_e3_azure_aws"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sites() -> AsyncIterator[Sites]:
-    """Azure writes, aws follows."""
-    async with two_sites("payments-switch") as sites:
-        yield sites
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(sites: Sites) -> AsyncIterator[Service]:
-    """The service beside the follower that becomes the writer."""
-    async with sites.service(AWS) as service:
-        await eventually(service.is_ready)
-        yield service
 
 
 async def swap(sites: Sites, old: str, new: str, closed: str, opened: str, epoch: int) -> None:
