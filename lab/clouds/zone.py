@@ -32,7 +32,11 @@ class Record(BaseModel):
     ttl: int
     values: tuple[str, ...]
     set_identifier: str | None = None
-    weight: int | None = None
+    weight: float | None = None
+    """None: the record is no choice among several."""
+    health: str | None = None
+    """What the authority asks to learn whether it may answer this record: a path such as `/beacon`, at the record's own address on
+    port 80, or a whole http URL; None: nothing is asked, the record is always answered. See lab/clouds/health.py."""
 
 
 def choose(records: Sequence[Record], chance: Callable[[], float]) -> Record:
