@@ -5,12 +5,14 @@ caller that lost the answer may simply ask again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from controller.core.model import (
     Epoch,
+    Group,
     JournalEntry,
     Lsn,
     NodeFacts,
@@ -133,29 +135,136 @@ class Database(KeyLookup, Protocol):
         """Order-free digest of every payment and entry of epochs up to `up_to`; equal ledgers, equal digests."""
 
 
+Ratios = Mapping[Site, float]
+"""Share of traffic per site; 0 is drained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """One group's ratios, each adding up to 1: as they were found, and as they stand now."""
+
+    before: Ratios
+    after: Ratios
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteeringReport:
-    """What an authority answered before and what it was told."""
+    """What became of the groups that an authority was asked to steer."""
 
-    before: Mapping[Site, float]
-    after: Mapping[Site, float]
-    changed: bool
+    shifts: Mapping[Group, Shift]
+    """Groups that now stand as asked."""
+    refused: Mapping[Group, str] = field(default_factory=dict)
+    """Groups left out, with what is wrong by name and the way out; one of them holds back no other."""
     in_sync: bool
-    """The authority says that all its name servers answer the new weights; False when it could not be asked in time."""
+    """The authority says that all its name servers answer it; False when it could not be asked in time."""
+
+    @property
+    def changed(self) -> bool:
+        """Did any group stand otherwise before?"""
+        return any(shift.before != shift.after for shift in self.shifts.values())
 
 
 class Dns(Protocol):
-    """One authority for the zone."""
+    """One authority for the zone, with every steering group in it."""
 
     @property
     def name(self) -> str:
-        """For reports: `route53`."""
+        """For reports: `route53`, `azure`, `clouddns`, `memory`."""
 
-    async def read(self) -> Mapping[Site, float]:
-        """Ratios the authority holds now; sites without a record are absent."""
+    async def read(self) -> Mapping[Group, Ratios]:
+        """Ratios per group as the authority holds them now, adding up to 1; sites without a record are absent. Raises ProviderError."""
 
-    async def steer(self, weights: Mapping[Site, float], deadline: timedelta) -> SteeringReport:
-        """Make the authority answer by these ratios: one change batch, only records we own, repeatable after a lost answer."""
+    async def steer(self, wanted: Mapping[Group, Ratios], deadline: timedelta) -> SteeringReport:
+        """Make the authority answer by these ratios, in as few calls as the vendor allows; only records we own are touched.
+
+        Groups that are not named are left alone. Of two wishes for one group the one asked later holds: the earlier gives up with
+        Conflict, or leaves that group out as refused. Repeatable after a lost answer. What is wrong with a group, in its ratios or in
+        the zone, refuses that group by name. Raises Refused, before anything is asked, when the ratios or names of every group asked
+        for are unusable, and ProviderError (Transient, Denied, Conflict, Unsupported) when the authority as a whole could not be asked.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """A floor of running instances, as it was found and as it is now. It is never lowered."""
+
+    before: int
+    after: int
+    """The higher one of `before` and what was asked."""
+
+
+class Capacity(Protocol):
+    """How many instances of our services one site keeps running at least."""
+
+    @property
+    def site(self) -> Site:
+        """Whose instances these are."""
+
+    async def floor(self, service: str) -> int | None:
+        """The present floor; None: there is no such service at this site. Raises ProviderError."""
+
+    async def raise_floor(self, service: str, instances: int, deadline: timedelta) -> Raised:
+        """Have at least so many instances; repeatable after a lost answer, and never lowers. It does not wait until they run.
+
+        Raises Unsupported when there is no such service at this site, Transient when the deadline is over (the floor may stand: ask
+        again), Denied, Conflict.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFacts:
+    """What the provider says about one managed database server. None: it does not say."""
+
+    highly_available: bool | None
+    synchronous_standby: bool | None
+    """Does the in-cloud standby confirm every commit? With an asynchronous one an in-cloud failover can lose a cut position."""
+    storage_free: float | None
+    """Share of the disk, 0 to 1."""
+    maintenance: datetime | None
+    """When the provider will next restart or patch it."""
+    replica_of: str | None
+    """Name of the server it is a provider-managed read replica of; None: of none."""
+    state: str
+    """In the vendor's word: `available`, `Ready`, `RUNNABLE`."""
+
+
+class PromotionState(StrEnum):
+    """How far a provider is with a promotion."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """A provider's long-running promotion of a read replica."""
+
+    operation: str
+    """Opaque, and fit for the journal: whoever holds it can ask for the promotion after a crash."""
+    state: PromotionState
+    detail: str
+
+
+class ManagedDatabase(Protocol):
+    """One managed database server, as its provider acts on it."""
+
+    @property
+    def site(self) -> Site:
+        """Where the server is."""
+
+    async def facts(self, deadline: timedelta) -> ProviderFacts | None:
+        """What the provider says about the server; None: there is no such server. Raises ProviderError."""
+
+    async def promote(self, deadline: timedelta) -> Promotion:
+        """Begin to make the read replica a server of its own; asked again, it finds the running or the finished promotion.
+
+        It does not wait for the end. Raises Unsupported when there is no such server or it never was a replica and cannot become
+        one, Transient (it may have begun: ask again), Denied, Conflict.
+        """
+
+    async def promotion(self, operation: str, deadline: timedelta) -> Promotion:
+        """How far the promotion is, for any controller that has its `operation` from the journal. Raises ProviderError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

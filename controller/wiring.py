@@ -35,7 +35,7 @@ from controller.probing.canary_probe import CanaryProbe
 from controller.probing.http_probe import HttpProbe
 from controller.probing.sql_probe import SqlProbe
 from controller.providers.aws.dns import Route53
-from controller.providers.aws.records import WeightedName
+from controller.providers.records import WeightedName
 from controller.providers.aws.session import route53_client
 from controller.settings import DatabaseSettings, Route53Settings, ServiceSettings, Settings
 

@@ -15,6 +15,9 @@ T = TypeVar("T")
 Site = NewType("Site", str)
 """Our deployment in one cloud, named after the cloud in the lab: `aws`, `azure`, `gcp`."""
 
+Group = NewType("Group", str)
+"""A steering group: services placed alike, whose names alias the group's. Its traffic follows the posture of its lead service."""
+
 Epoch = NewType("Epoch", int)
 """Number of a writer's reign. It only grows, and it is the fencing token of the data path."""
 

@@ -1,7 +1,7 @@
 """What every authority refuses, whatever its vendor would make of it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from controller.core.model import Site
 from controller.errors import Conflict, Refused
@@ -38,3 +38,41 @@ def refuse_superseded(authority: str, mine: Mapping[Site, float], asked: Mapping
     """
     if mine != asked:
         raise Conflict(f"{authority}: gave up steering by {dict(mine)}: {dict(asked)} was asked for meanwhile")
+
+
+def to_weights(ratios: Mapping[Site, float], total: int) -> dict[Site, int]:
+    """Ratios as whole weights that add up to `total`, by largest remainder; a ratio above 0 never becomes 0.
+
+    A site at one in a thousand gets 1 rather than 0, taken from the heaviest: with 0 it would stop serving altogether, which is
+    a drain that nobody ordered. Raises Refused for ratios that cannot be used.
+    """
+    refuse_unusable(ratios)
+    heaviest = max(ratios.values())
+    relative = {site: ratio / heaviest for site, ratio in ratios.items()}  # the sum of large ratios must not overflow
+    whole = sum(relative.values())
+    exact = {site: ratio / whole * total for site, ratio in relative.items()}
+    weights = {site: max(int(share), 1 if ratios[site] > 0 else 0) for site, share in exact.items()}
+    while (missing := total - sum(weights.values())) != 0:
+        if missing > 0:
+            site = max((s for s in weights if ratios[s] > 0), key=lambda s: (exact[s] - weights[s], s))
+            weights[site] += 1
+        else:
+            site = max(weights, key=lambda s: (weights[s], -ratios[s], s))
+            weights[site] -= 1
+    return weights
+
+
+def to_shares(weights: Mapping[Site, float]) -> dict[Site, float]:
+    """Weights as ratios that add up to 1; all 0 stays all 0."""
+    heaviest = max(weights.values(), default=0.0)
+    if heaviest == 0:
+        return dict.fromkeys(sorted(weights), 0.0)
+    whole = sum(weight / heaviest for weight in weights.values())
+    return {site: weights[site] / heaviest / whole for site in sorted(weights)}
+
+
+def average_shares(names: Sequence[Mapping[Site, float]]) -> dict[Site, float]:
+    """One answer for all names of a group: the mean of their shares, so that a name left behind shows up as a difference."""
+    shares = [to_shares(weights) for weights in names]
+    sites = {site for share in shares for site in share}
+    return {site: sum(share.get(site, 0.0) for share in shares) / len(shares) for site in sorted(sites)}

@@ -18,7 +18,7 @@ import pytest
 from controller.core.model import Site
 from controller.ports import Dns
 from controller.providers.aws.dns import Route53
-from controller.providers.aws.records import WeightedName
+from controller.providers.records import WeightedName
 from controller.providers.aws.session import route53_client
 from controller.providers.memory.dns import MemoryDns, MemoryZone
 from lab.clouds.control import AwsControl

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from controller.core.model import Site
 from controller.errors import Conflict, Denied, Refused, Transient
 from controller.providers.aws.records import TOTAL, to_weights
-from controller.providers.aws.session import Calls
+from controller.providers.calls import Calls
 from lab.clouds.faults import FaultKind, Rule
 from tests.contract.dns_worlds import (
     ADDRESSES,
@@ -222,7 +222,7 @@ async def test_a_hanging_call_does_not_keep_the_process(route53: Route53World) -
     await route53.hang()
     program = (
         "import asyncio, datetime, time\n"
-        "from controller.providers.aws.session import Calls\n"
+        "from controller.providers.calls import Calls\n"
         "async def go():\n"
         "    try: await Calls().run('x', lambda: time.sleep(60), datetime.timedelta(seconds=0.1))\n"
         "    except Exception as error: print(type(error).__name__)\n"

@@ -14,7 +14,7 @@ import pytest
 
 from controller.core.model import Site
 from controller.providers.aws.dns import Route53
-from controller.providers.aws.records import WeightedName
+from controller.providers.records import WeightedName
 from controller.providers.aws.session import route53_client
 from lab.clouds.control import AwsControl
 from lab.processes import launch_module

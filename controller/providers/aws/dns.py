@@ -18,9 +18,11 @@ from controller.core.model import Site
 from controller.errors import ProviderError, Transient
 from controller.ports import SteeringReport
 from controller.providers.aws.errors import ZoneBusy
-from controller.providers.aws.records import WeightedName, average_shares, changes, marked_site, owned_weights, to_weights
-from controller.providers.aws.session import Calls
-from controller.providers.ratios import refuse_superseded
+from controller.providers.aws.records import TOTAL, changes, marked_site, owned_weights
+from controller.providers.aws.errors import translated
+from controller.providers.calls import Calls
+from controller.providers.ratios import average_shares, refuse_superseded, to_weights
+from controller.providers.records import WeightedName
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -55,7 +57,7 @@ class Route53:
         self._zone_id, self._service = zone_id, service
         self._names, self._addresses = tuple(names), dict(addresses)
         self._read_deadline = read_deadline
-        self._calls = Calls()
+        self._calls = Calls(translated)
         self._change: tuple[Mapping[Site, int], str] | None = None
         self._proven: Mapping[Site, int] | None = None
         self._asked: Mapping[Site, int] = {}
@@ -84,7 +86,7 @@ class Route53:
         Raises Refused before anything is asked, Transient when the deadline is over before the batch was accepted (it may stand:
         ask again), Denied, Conflict.
         """
-        wanted, ends = to_weights(weights), self._ends(deadline)
+        wanted, ends = to_weights(weights, TOTAL), self._ends(deadline)
         self._asked = wanted
         before: Mapping[Site, float] | None = None
         pause = FIRST_PAUSE

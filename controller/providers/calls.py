@@ -1,0 +1,74 @@
+"""Blocking SDK calls whose deadline fires whatever the API does, and that nobody ever has to wait for."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+from controller.errors import Transient
+
+T = TypeVar("T")
+
+Translated = Callable[[str], AbstractContextManager[None]]
+"""Given the operation, a context in which the vendor's errors become ours: each cloud's own `errors.translated`."""
+
+
+class Calls:
+    """Runs blocking SDK calls in daemon threads, and counts them.
+
+    Daemon threads rather than an executor: the interpreter joins an executor's threads on exit, so one API that dribbles a byte
+    a second (an SDK's read timeout starts anew with every byte) would keep a stopped controller from ending, and its
+    replacement from starting, for as long as the API likes.
+    """
+
+    LIMIT = 16
+    """Calls under way at once, abandoned ones included; one more is refused as Transient instead of piling up threads."""
+
+    def __init__(self, translated: Translated) -> None:
+        self._translated = translated
+        self._free = threading.BoundedSemaphore(self.LIMIT)
+        self.count = 0
+        """Calls that were sent, whatever became of them. One `run` is one request to the API."""
+
+    async def run(self, operation: str, call: Callable[[], T], within: timedelta) -> T:
+        """The call's answer, or a translated error; Transient when `within` is over, the effect then being unknown.
+
+        `call` also takes from the answer what its caller needs: what it stumbles over there is translated like any other failure.
+        """
+        if within <= timedelta():
+            raise Transient(f"{operation}: not asked, the deadline was over")
+        if not self._free.acquire(blocking=False):
+            raise Transient(f"{operation}: not asked, {self.LIMIT} earlier calls still hang")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        worker = threading.Thread(target=self._work, args=(call, answer, loop), name=operation, daemon=True)
+        try:
+            worker.start()
+        except RuntimeError as error:
+            self._free.release()
+            raise Transient(f"{operation}: not asked, no thread can be started: {error}") from error
+        self.count += 1
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                with self._translated(operation):
+                    return await answer
+        except TimeoutError as error:
+            raise Transient(f"{operation}: no answer within {within.total_seconds():.2f} s") from error
+
+    def _work(self, call: Callable[[], T], answer: "asyncio.Future[T]", loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001  carried to the waiter, who raises it there
+            self._deliver(loop, answer, partial(answer.set_exception, error))
+        else:
+            self._deliver(loop, answer, partial(answer.set_result, result))
+        finally:
+            self._free.release()
+
+    @staticmethod
+    def _deliver(loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[T]", settle: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(lambda: None if answer.done() else settle())
