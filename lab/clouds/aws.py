@@ -84,11 +84,13 @@ class Aws:
         operation = _operation(request)
         with self._lock:
             self._requests[operation] += 1
-        fault = self._faults.hit(operation)
+        met = self._faults.meet(operation)
+        fault = met.kind
+        self._faults.replaced().wait(met.delay)
         if fault is FaultKind.REFUSE:
             _reset(environ)
         if fault is FaultKind.HANG:
-            self._faults.wait_until_replaced(LONGEST_HANG)
+            self._faults.replaced().wait(LONGEST_HANG)
             _reset(environ)
         if fault is FaultKind.GARBLE:
             return Response("<html>upstream error</html>", 500, content_type="text/html")(environ, start_response)

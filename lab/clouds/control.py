@@ -20,15 +20,16 @@ class ZoneNews:
     records: tuple[Record, ...]
 
 
-class AwsControl:
-    """Routes of the emulated AWS that no fault touches. Raises aiohttp.ClientError or TimeoutError when it cannot be asked."""
+class CloudControl:
+    """Routes of an emulated cloud that no fault touches, the same for all. Raises aiohttp.ClientError or TimeoutError when it
+    cannot be asked."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
-        """`url`: where the emulated AWS listens."""
+        """`url`: where the emulated cloud listens; for https, `http` must trust its certificate."""
         self._http, self._url = http, url.rstrip("/")
 
     async def zone_id(self, name: str) -> str:
-        """Id of a hosted zone by its name; KeyError when there is none."""
+        """The cloud's own id of a zone by its name; KeyError when there is none."""
         async with self._http.get(f"{self._url}/_lab/zones", timeout=_within(5)) as answer:
             return str((await answer.json())[name.rstrip(".")])
 
@@ -52,6 +53,9 @@ class AwsControl:
                 return None
             body = await answer.json()
             return ZoneNews(revision=body["revision"], records=RECORDS.validate_python(body["records"]))
+
+
+AwsControl = CloudControl
 
 
 def _within(seconds: float) -> aiohttp.ClientTimeout:
