@@ -12,7 +12,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -20,11 +20,12 @@ import aiohttp
 import uvloop
 
 from lab.load_payer import Device, Manners, NoReplyError, Payer, Post, Reply, Route
-from lab.load_schedule import Offer, first_share, offers
+from lab.load_schedule import Offer, first_share, ignores_ttl, offers
 from lab.load_settings import Settings
 from lab.load_stats import Stats, publish
-from lab.record import Defect, Line, Record
-from lab.resolver import Ask, StubResolver, udp
+from lab.record import Answered, Defect, Enrolled, Habit, Line, Record, Unanswered
+from lab.resolver import Answer, Ask, StubResolver, udp
+from lab.selection import Authorities
 
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept: shorter than a server's usual 5, so that requests do not race its goodbye."""
@@ -33,8 +34,9 @@ KEEP_ALIVE = 4.0
 class Load:
     """One run."""
 
-    def __init__(self, settings: Settings, record: Record, post: Post, ask: Ask) -> None:
-        self._settings, self._record = settings, record
+    def __init__(self, settings: Settings, record: Record, post: Post, servers: Mapping[str, Ask]) -> None:
+        """`servers`: how to ask each authority's name server."""
+        self._settings, self._record, self._servers = settings, record, dict(servers)
         self.stats = Stats(time.monotonic, time.process_time)
         self.stop_offering, self.stop_settling = asyncio.Event(), asyncio.Event()
         self.phase = "offering"
@@ -53,18 +55,33 @@ class Load:
             monotonic=time.monotonic,
             sleep=asyncio.sleep,
         )
-        self._devices = [
-            Device(
-                number=number,
-                name=settings.names[number % len(settings.names)],
-                resolver=StubResolver(ask, time.monotonic, first_share=first_share(settings.run, settings.seed, number)),
-                chance=random.Random(f"{settings.seed}/{number}"),
-            )
-            for number in range(settings.devices)
-        ]
+        self._devices = [self._device(number) for number in range(settings.devices)]
+
+    def _device(self, number: int) -> Device:
+        settings = self._settings
+
+        def tell(name: str, authority: str, answer: Answer | None) -> None:
+            now = time.monotonic()
+            if answer is None:
+                self._write(Unanswered(device=number, name=name, authority=authority, t=now))
+            else:
+                address = next(iter(answer.addresses), None)
+                self._write(Answered(device=number, name=name, authority=authority, address=address, ttl=answer.ttl, t=now))
+
+        choose = random.Random(f"{settings.seed}/{number}/authority").randrange
+        resolver = StubResolver(
+            Authorities(self._servers, choose, time.monotonic, tell).ask,
+            time.monotonic,
+            first_share=first_share(settings.run, settings.seed, number),
+            ignores_ttl=ignores_ttl(number, settings.ignoring_ttl),
+        )
+        name, chance = settings.names[number % len(settings.names)], random.Random(f"{settings.seed}/{number}")
+        return Device(number=number, name=name, resolver=resolver, chance=chance)
 
     async def run(self) -> None:
         """Offer, settle, and leave no payment without a last word in the record."""
+        with suppress(OSError):  # which has ended the run already
+            self._enrol()
         reporting = asyncio.create_task(self._report())
         try:
             await _race(self._offer(), self.stop_offering)
@@ -78,6 +95,11 @@ class Load:
             reporting.cancel()
             self.phase = "done"
             self._publish()
+
+    def _enrol(self) -> None:
+        for device in self._devices:
+            habit = Habit.IGNORES_TTL if ignores_ttl(device.number, self._settings.ignoring_ttl) else Habit.HONEST
+            self._write(Enrolled(device=device.number, name=device.name, habit=habit, t=time.monotonic()))
 
     async def _offer(self) -> None:
         began = time.monotonic()
@@ -179,7 +201,8 @@ async def http_post() -> AsyncIterator[Post]:
 async def _main(settings: Settings) -> int:
     with Record(settings.record) as record:
         async with http_post() as post:
-            load, loop = Load(settings, record, post, udp("127.0.0.1", settings.nameserver_port)), asyncio.get_running_loop()
+            servers = {authority: udp("127.0.0.1", port) for authority, port in settings.nameservers.items()}
+            load, loop = Load(settings, record, post, servers), asyncio.get_running_loop()
 
             def stop() -> None:
                 (load.stop_settling if load.stop_offering.is_set() else load.stop_offering).set()

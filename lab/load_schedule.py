@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+ROUNDING = 1e-9
+"""Eleven times one eleventh is one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
@@ -44,6 +47,11 @@ def first_share(run: str, seed: int, device: int) -> float:
     site in one moment, TTL less calm after the fault, and the spread that is measured would be the lab's own.
     """
     return random.Random(f"{run}/{seed}/{device}/cache").random()
+
+
+def ignores_ttl(device: int, share: float) -> bool:
+    """Is this device one of those that ignore TTLs? Spread evenly: of any eleven in a row one does, with a share of one in eleven."""
+    return int((device + 1) * share + ROUNDING) > int(device * share + ROUNDING)
 
 
 def backoff(attempt: int, retry_after: float | None, chance: random.Random, *, first: float, longest: float) -> float:

@@ -1,7 +1,7 @@
 """What a load generator needs to know, as the file it is started with."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,7 +27,8 @@ class Settings(BaseModel):
     """The client's own record is appended here."""
     stats: Path | None = None
     """Replaced once a second with one JSON object."""
-    nameserver_port: int = Field(ge=1, le=65535)
+    nameservers: dict[str, Annotated[int, Field(ge=1, le=65535)]] = Field(min_length=1)
+    """UDP port of each authority's name server on this machine."""
     names: tuple[str, ...] = ("payments.trimaran.test",)
     """DNS names; devices are spread over them in turn."""
     routes: dict[str, RouteSettings] = Field(min_length=1)
@@ -38,6 +39,8 @@ class Settings(BaseModel):
     rate: float = Field(default=100, gt=0)
     """Payments offered a second."""
     devices: int = Field(default=50, ge=1)
+    ignoring_ttl: float = Field(default=0, ge=0, le=1)
+    """Share of the devices that keep their first address for ever."""
     seed: int = 1
     duration: float | None = Field(default=None, gt=0)
     """Seconds of offers; None: until SIGTERM."""

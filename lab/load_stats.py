@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.record import Acknowledged, Declined, Failed, Line, Offered, Unresolved
+from lab.record import Acknowledged, Answered, Declined, Failed, Line, Offered, Unresolved
 
 
 class Stats:
@@ -18,6 +18,8 @@ class Stats:
         self._monotonic, self._cpu, self._cpu_at_start = monotonic, cpu, cpu()
         self.counts: Counter[str] = Counter()
         self.sites: Counter[str] = Counter()
+        self.authorities: Counter[str] = Counter()
+        """Answers by the authority that gave them."""
         self.why: Counter[str] = Counter()
         self.latest_offer = 0.0
         """Seconds by which the latest offer of all was made too late: this process was kept from running."""
@@ -42,6 +44,8 @@ class Stats:
                 self.counts["declined"] += 1
             case Unresolved():
                 self.counts["unresolved"] += 1
+            case Answered():
+                self.authorities[line.authority] += 1
             case _:
                 pass
 
@@ -64,6 +68,7 @@ class Stats:
             if self._last is None
             else {"t": self._last.t, "epoch": self._last.epoch, "site": self._last.site},
             "sites": dict(self.sites),
+            "authorities": dict(self.authorities),
             "why": dict(self.why.most_common(8)),
             "latest_offer_s": self.latest_offer,
             "bound_hit": self.bound_hit,

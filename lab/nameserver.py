@@ -1,7 +1,9 @@
-"""The authority's name server: answers the zone from the emulated API's state over UDP and TCP, by weight, with the records' TTL.
+"""One authority's name server: answers the zone from the emulated API's state over UDP and TCP, by weight, with the records' TTL.
 
 Run as `python -m lab.nameserver --settings FILE`; prints one JSON line with its ports when it can be asked. It is a victim of its
-own: while the API is down, hangs or lies, it goes on answering what it knows, as the vendors' name servers do.
+own: while the API is down, hangs or lies, it goes on answering what it knows, as the vendors' name servers do. It asks the sites'
+edges itself whether their records may be answered, as the vendors do: see lab/clouds/health.py. To have it answer nothing at all,
+freeze it: a frozen process hears everything and says nothing, which is what a lost name server looks like from outside.
 """
 
 import argparse
@@ -10,10 +12,12 @@ import json
 import logging
 import random
 import signal
+import ssl
 import struct
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -23,10 +27,13 @@ import dns.flags
 import dns.message
 import dns.rcode
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from lab.clouds.control import AwsControl
+from lab.checks import Checks
+from lab.clouds.control import CloudControl
+from lab.clouds.health import PACES, answerable, questions
 from lab.clouds.zone import Record, respond
+from lab.load_settings import RouteSettings
 
 log = logging.getLogger("lab.nameserver")
 
@@ -45,21 +52,40 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     zone: str = "trimaran.test"
+    authority: str = "route53"
+    """Whose name server this is; decides how health checks are made."""
     api: str
     """URL of the emulated API that holds the zone."""
+    ca: Path | None = None
+    """Certificates that the API's own must be signed by, when its URL is https."""
+    routes: dict[str, RouteSettings] = {}
+    """By address: where the internet takes a health check."""
+    interval: float | None = Field(default=None, gt=0)
+    """Seconds between two questions of a health check; None: the vendor's fastest. Unit tests have no minute to spare."""
     port: int = Field(default=0, ge=0, le=65535)
     """UDP and TCP on 127.0.0.1; 0: any free one, see the line printed."""
     control_port: int = Field(default=0, ge=0, le=65535)
     seed: int | None = None
     """Of the choice by weight; None: different in every run."""
 
+    @field_validator("authority")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PACES:
+            raise ValueError(f"authority: one of {', '.join(PACES)}")
+        return name
+
 
 class Zone:
-    """What this server knows of the zone, and whether it may learn more."""
+    """What this server knows of the zone, what of it may be answered, and whether it may learn more."""
 
     def __init__(self, origin: str, chance: Callable[[], float]) -> None:
         self._origin, self._chance = origin, chance
         self.records: tuple[Record, ...] | None = None
+        """As published."""
+        self.answered: tuple[Record, ...] | None = None
+        """Without what the health checks forbid."""
+        self.checks: Checks | None = None
         self.revision = 0
         self.stale = False
         """Fault: news of the zone is ignored."""
@@ -78,7 +104,7 @@ class Zone:
             return None
         limit = 65535 if largest is None else min(largest, max(512, query.payload))
         try:
-            reply = respond(query, self._origin, self.records, self._chance)
+            reply = respond(query, self._origin, self.answered, self._chance)
             return reply.to_wire(max_size=limit, prefer_truncation=True)
         except dns.exception.DNSException:
             log.exception("a record of the zone cannot be answered")
@@ -86,7 +112,15 @@ class Zone:
             reply.set_rcode(dns.rcode.SERVFAIL)
             return reply.to_wire()
 
-    async def follow(self, api: AwsControl) -> None:
+    def refresh(self) -> None:
+        """Bring answers and health checks to what is published and found healthy now."""
+        if self.records is not None and self.checks is not None:
+            self.checks.watch(questions(self.records))
+            self.answered = answerable(self.records, self.checks.standings)
+        else:
+            self.answered = self.records
+
+    async def follow(self, api: CloudControl) -> None:
         """Learn every change of the zone; never ends."""
         zone_id: str | None = None
         while True:
@@ -101,6 +135,7 @@ class Zone:
                 await asyncio.sleep(PAUSE)
             elif news is not None:
                 self.records, self.revision, self.learned_at = news.records, news.revision, time.monotonic()
+                self.refresh()
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -141,6 +176,7 @@ def control(zone: Zone) -> web.Application:
 
     async def status(_: web.Request) -> web.Response:
         age = None if zone.learned_at is None else time.monotonic() - zone.learned_at
+        standings = zone.checks.standings if zone.checks is not None else {}
         return web.json_response(
             {
                 "revision": zone.revision,
@@ -148,6 +184,7 @@ def control(zone: Zone) -> web.Application:
                 "queries": zone.queries,
                 "age_s": age,
                 "loaded": zone.records is not None,
+                "unhealthy": sorted(url for url, standing in standings.items() if not standing.healthy),
             }
         )
 
@@ -162,10 +199,15 @@ def control(zone: Zone) -> web.Application:
 
 async def run(settings: Settings, stop: asyncio.Event, ready: Callable[[int, int], None]) -> None:
     """Serve until `stop`; `ready` gets the ports, DNS and control, once both can be asked."""
-    zone = Zone(settings.zone, random.Random(settings.seed).random)
-    loop = asyncio.get_running_loop()
+    chance = random.Random(settings.seed).random
+    zone = Zone(settings.zone, chance)
+    pace, loop = PACES[settings.authority], asyncio.get_running_loop()
+    if settings.interval is not None:
+        pace = replace(pace, interval=settings.interval, patience=min(pace.patience, settings.interval))
+    trusted = ssl.create_default_context(cafile=settings.ca) if settings.ca else True
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)))
+        zone.checks = await stack.enter_async_context(Checks(pace, settings.routes, chance, zone.refresh))
         streams = await asyncio.start_server(lambda r, w: serve_stream(zone, r, w), "127.0.0.1", settings.port)
         stack.callback(streams.close)
         port: int = streams.sockets[0].getsockname()[1]
@@ -175,7 +217,7 @@ async def run(settings: Settings, stop: asyncio.Event, ready: Callable[[int, int
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", settings.control_port).start()
-        following = asyncio.create_task(zone.follow(AwsControl(http, settings.api)))
+        following = asyncio.create_task(zone.follow(CloudControl(http, settings.api)))
         stack.callback(following.cancel)
         ready(port, runner.addresses[0][1])
         await stop.wait()

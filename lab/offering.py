@@ -16,6 +16,7 @@ from lab.laboratory import Laboratory
 from lab.processes import Supervised, launch_module
 from lab.record import DamagedError, Line, read_record
 from lab.site_settings import NAMES
+from lab.vendors import ROUTE53
 
 LONGEST_PAUSE = timedelta(seconds=2)
 """Between two attempts of one payment. With half a second, payers that were kept waiting for ten seconds by a busy machine came back
@@ -71,23 +72,26 @@ async def offer(
     *,
     rate: float = 100,
     names: Sequence[str] = tuple(NAMES),
+    ignoring_ttl: float = 0,
     settle: timedelta = timedelta(seconds=20),
     seed: int = 1,
 ) -> Offering:
-    """Start offering; returns when the first offers are made. `run` is part of every key: unique per ledger."""
+    """Start offering; returns when the first offers are made. `run` is part of every key: unique per ledger. `ignoring_ttl`: share of
+    the clients that do."""
     place = lab.workspace.directory("load")
     record, stats, settings = (place / f"{run}.{ending}" for ending in ("jsonl", "stats.json", "settings.json"))
     wanted = {
         "run": run,
         "record": str(record),
         "stats": str(stats),
-        "nameserver_port": lab.authority.dns_port,
+        "nameservers": {ROUTE53: lab.authority.dns_port},
         "names": list(names),
         "routes": {address: dict(route) for address, route in lab.routes().items()},
         "accounts": list(lab.accounts),
         "rate": rate,
         "settle": settle.total_seconds(),
         "longest_pause": LONGEST_PAUSE.total_seconds(),
+        "ignoring_ttl": ignoring_ttl,
         "seed": seed,
     }
     settings.write_text(json.dumps(wanted))

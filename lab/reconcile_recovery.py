@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lab.record import Acknowledged, Attempted, Failed, Line, Offered
+from lab.record import Acknowledged, Attempted, Enrolled, Failed, Habit, Line, Offered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,11 @@ class Recovery:
     would be those of a service that never went down.
     """
     clients: Clients
+    """Those that honour TTLs."""
     by_name: Mapping[str, Clients]
     """The same per DNS name, which is: per TTL."""
+    ignoring_ttl: Clients | None = None
+    """Those that keep their first address for ever; None: none took part."""
 
 
 def recovery(lines: Iterable[Line], *, fault_at: float, epoch_before: int, until: float = math.inf) -> Recovery:
@@ -47,14 +50,17 @@ def recovery(lines: Iterable[Line], *, fault_at: float, epoch_before: int, until
     its first acknowledgement after the first such failure, whichever payment that was for; its recovery is the time from the
     fault to there. An acknowledgement between the fault and its first failure does not count: that was the old writer's last
     word. A device that offered nothing while the service was away is not affected. One that still held the old address when its
-    site was healed pays again at once, and the heal's moment is no figure of the name's TTL: it is counted apart.
+    site was healed pays again at once, and the heal's moment is no figure of the name's TTL: it is counted apart. Devices that
+    ignore TTLs are a group of their own: what they wait for is no figure of any TTL.
     """
-    names, devices = {}, {}
+    names, devices, ignoring = {}, {}, set()
     first: float | None = None
     failed_at: dict[int, float] = {}
     recovered_at: dict[int, float] = {}
     for line in sorted(lines, key=lambda line: line.t):
         match line:
+            case Enrolled() if line.habit == Habit.IGNORES_TTL:
+                ignoring.add(line.device)
             case Offered():
                 devices[line.key], names[line.device] = line.device, line.name
             case Failed() if fault_at <= line.t < until:
@@ -67,13 +73,17 @@ def recovery(lines: Iterable[Line], *, fault_at: float, epoch_before: int, until
             case _:
                 pass
     waits: dict[str, list[float]] = defaultdict(list)
+    held: list[float] = []
     for device in failed_at:
-        waits[names[device]].append(recovered_at.get(device, math.inf) - fault_at)
+        group = held if device in ignoring else waits[names[device]]
+        group.append(recovered_at.get(device, math.inf) - fault_at)
     healing = until - fault_at
+    honest = {name for device, name in names.items() if device not in ignoring}
     return Recovery(
         first_acknowledged=first,
         clients=_clients([wait for group in waits.values() for wait in group], healing),
-        by_name={name: _clients(waits.get(name, []), healing) for name in sorted(set(names.values()))},
+        by_name={name: _clients(waits.get(name, []), healing) for name in sorted(honest)},
+        ignoring_ttl=_clients(held, healing) if ignoring else None,
     )
 
 

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -90,6 +91,48 @@ class Unresolved:
     t: float
 
 
+class Habit(StrEnum):
+    """What a device does with the TTL of an answer."""
+
+    HONEST = "honest"
+    IGNORES_TTL = "ignores-ttl"
+    """Keeps the first address for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """A device takes part in the run; said once, before anything else of it. One that was never enrolled is honest."""
+
+    device: int
+    name: str
+    habit: str
+    """A Habit."""
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An authority told a device where to pay."""
+
+    device: int
+    name: str
+    authority: str
+    address: str | None
+    """The one that is used; None: the authority says that there is none."""
+    ttl: float
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """A query that an authority did not answer in time, or not with anything that could be used."""
+
+    device: int
+    name: str
+    authority: str
+    t: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
     """The load generator did not do what it promises, so the run proves less than it says."""
@@ -98,7 +141,7 @@ class Defect:
     t: float
 
 
-Line = Offered | Attempted | Acknowledged | Failed | Declined | Unresolved | Defect
+Line = Offered | Attempted | Acknowledged | Failed | Declined | Unresolved | Enrolled | Answered | Unanswered | Defect
 KINDS: dict[str, type[Line]] = {
     "offered": Offered,
     "attempted": Attempted,
@@ -106,6 +149,9 @@ KINDS: dict[str, type[Line]] = {
     "failed": Failed,
     "declined": Declined,
     "unresolved": Unresolved,
+    "enrolled": Enrolled,
+    "answered": Answered,
+    "unanswered": Unanswered,
     "defect": Defect,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}

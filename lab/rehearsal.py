@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,11 +15,14 @@ from lab.faults import Active, Fault
 from lab.laboratory import Laboratory, Say
 from lab.links import ONE_WAY
 from lab.offering import Offering, offer
+from lab.reconcile_answers import Answers, answers
 from lab.reconcile_recovery import attempts_at, recovery
+from lab.record import Line
 from lab.report import Rehearsal
 from lab.retrospect import look_back
-from lab.site_settings import NAMES
-from lab.timeline import bins, failover_plan, fenced_at, moments, spans
+from lab.site_settings import ADDRESSES, NAMES
+from lab.timeline import DETECT, Span, bins, failover_plan, fenced_at, moments, spans
+from lab.vendors import AUTHORITIES, VENDORS
 
 RETURNING = frozenset({Fault.FREEZE, Fault.PARTITION})
 """Faults after which the old writer goes on as if it still were one, until it is fenced."""
@@ -44,6 +47,8 @@ class Course:
     """For the healed site to be a follower whose confirmations count."""
     after: timedelta = timedelta(seconds=2)
     """Load goes on for this long after that."""
+    ignoring_ttl: float = 1 / 11
+    """Share of the clients that keep their first address for ever (Bhowmick et al., PAM 2023: 8.7 % of resolvers stretch TTLs)."""
     leader_on_site: bool = True
     """Have etcd's leader sit on the victim: the harder case."""
 
@@ -80,7 +85,7 @@ async def rehearse(lab: Laboratory, course: Course, say: Say = lambda _: None, l
 
     Raises LabError when the lab is not calm before the fault, or nothing can be reconciled after it.
     """
-    load = await offer(lab, course.run, rate=course.rate, names=course.paid_through)
+    load = await offer(lab, course.run, rate=course.rate, names=course.paid_through, ignoring_ttl=course.ignoring_ttl)
     notes = await _suffer(lab, course, load, say)
     await _heal(lab, course, notes, say)
     await asyncio.sleep(course.after.total_seconds())
@@ -147,12 +152,23 @@ async def _heal(lab: Laboratory, course: Course, notes: _Notes, say: Say) -> Non
         notes.whole_at = time.monotonic() - notes.active.at
 
 
+def _answers(lines: Sequence[Line], notes: _Notes, phases: Sequence[Span], until: float) -> Mapping[str, Answers]:
+    """What every authority told clients from the claim of the failover on, which drains the site; nothing without a claim."""
+    claimed = next((span.end for span in phases if span.name == DETECT), None)
+    if claimed is None:
+        return {}
+    stale, begin = {ADDRESSES[notes.writer]}, notes.active.at + claimed
+    found = answers(lines, authorities=AUTHORITIES, stale=stale, begin=begin, end=until)
+    return {VENDORS[place].title: one for place, one in found.items()}
+
+
 async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offering, lab_started: float) -> Rehearsal:
     fault = notes.active
     found, entries = await look_back(lab, load, since=fault.at - course.calm.total_seconds())
     lines = load.lines()
     until = fault.at + (notes.healing_at or 0)
     fenced = fenced_at(entries, notes.writer, fault.wall)
+    phases = spans(failover_plan(entries, notes.epoch), fault.wall)
     return Rehearsal(
         fault=course.fault,
         site=notes.writer,
@@ -164,7 +180,8 @@ async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offeri
         recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until),
         met_old_writer=attempts_at(lines, notes.writer, begin=until, end=math.inf if fenced is None else fault.at + fenced),
         must_meet_old_writer=course.meets_old_writer,
-        spans=spans(failover_plan(entries, notes.epoch), fault.wall),
+        answers=_answers(lines, notes, phases, until),
+        spans=phases,
         moments=moments(entries, fault.wall),
         bins=bins(lines, fault.at),
         healing_at=notes.healing_at,

@@ -1,11 +1,13 @@
 """What one rehearsal of a fault proved, as plain values for report.json. Pure: everything measured is passed in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lab.aftermath import Aftermath, broken_aftermath
+from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
+from lab.record import Habit
 from lab.site_settings import NAMES
 from lab.timeline import DETECT, Bin, Moment, Span, phases_ms
 
@@ -24,6 +26,8 @@ class Rehearsal(Aftermath):
     writer_before: str
     epoch_before: int
     recovery: Recovery
+    answers: Mapping[str, Answers] = field(default_factory=dict)
+    """What each authority told clients between the decision to drain the site and its healing, by the authority's name for people."""
     met_old_writer: int = 0
     """Requests that payers sent to the healed site before it was closed to clients as the writer of the past that it was."""
     must_meet_old_writer: bool = False
@@ -52,10 +56,12 @@ class Rehearsal(Aftermath):
 def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
     """Every promise that this run did not keep, in words; empty when all were kept."""
     detected = next((span.end for span in seen.spans if span.name == DETECT), 0.0)
+    held = seen.recovery.ignoring_ttl.unrecovered if seen.recovery.ignoring_ttl else 0
     stayed, moved = seen.writer_after == seen.site, f"from {seen.epoch_before} to {seen.epoch_after}"
     rules = (
         (seen.recovery.first_acknowledged is not None, "no payment was acknowledged in a later epoch"),
         (seen.recovery.clients.unrecovered == 0, f"{seen.recovery.clients.unrecovered} clients never recovered"),
+        (held == 0, f"{held} clients that ignore TTLs never recovered"),
         (not stayed, f"{seen.site} is the writer again, though nobody asked for it"),
         (seen.epoch_after in (seen.epoch_before + 1, None), f"one fault, one failover: the epoch went {moved}"),
         (detected >= 0, f"the failover was claimed {-detected:.2f} s before the fault: its figures are not the fault's"),
@@ -92,6 +98,12 @@ def document(seen: Rehearsal) -> dict[str, Any]:
             **{f"clients_{name}": value for name, value in _spread(_own_name(seen.recovery)).items()},
         },
         "clients_by_name": {name: _clients(group) for name, group in seen.recovery.by_name.items()},
+        "clients_by_habit": {
+            habit: _clients(group)
+            for habit, group in ((Habit.HONEST, seen.recovery.clients), (Habit.IGNORES_TTL, seen.recovery.ignoring_ttl))
+            if group is not None
+        },
+        "answers": {authority: _answers(one) for authority, one in seen.answers.items()},
         "met_old_writer": seen.met_old_writer,
         "phases_ms": phases_ms(seen.spans),
         "ledgers": dict(found.digests),
@@ -127,6 +139,16 @@ def _own_name(recovery: Recovery) -> Clients:
 def _clients(group: Clients) -> dict[str, Any]:
     counts = {"affected": group.affected, "unrecovered": group.unrecovered, "healed_first": group.healed_first}
     return {**counts, **_spread(group)}
+
+
+def _answers(one: Answers) -> dict[str, Any]:
+    return {
+        "answered": one.answered,
+        "stale": one.stale,
+        "stale_share": _rounded(one.share),
+        "last_stale_s": _rounded(one.last_stale),
+        "unanswered": one.unanswered,
+    }
 
 
 def _spread(group: Clients) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from lab.record import Habit
 from lab.report import KEPT, Rehearsal, document
 from lab.report_svg import phases, throughput
 
@@ -26,6 +27,7 @@ def page(seen: Rehearsal) -> str:
             _pictures(seen, said),
             _section("What happened", _timeline(said)),
             _section("Who had to wait", _clients(said)),
+            _section("What the name servers said", _answers(said)),
             '<div class="pair">',
             _section("Ledgers", _ledgers(said)),
             _section("What is real here", _parts(said)),
@@ -112,6 +114,9 @@ def _ledgers(said: Mapping[str, Any]) -> str:
 def _clients(said: Mapping[str, Any]) -> str:
     figures = ("affected", "median", "95 %", "last", "healed first")
     heads = (("clients that resolve", ""), *((name, "number") for name in figures))
+    groups = dict(said["clients_by_name"])
+    if (held := said["clients_by_habit"].get(Habit.IGNORES_TTL)) is not None:
+        groups["any name, ignoring its TTL"] = held
     rows = [
         (
             (name, ""),
@@ -119,10 +124,30 @@ def _clients(said: Mapping[str, Any]) -> str:
             *((_seconds(group[figure]), "number") for figure in ("p50", "p95", "max")),
             (group["healed_first"], "number"),
         )
-        for name, group in said["clients_by_name"].items()
+        for name, group in groups.items()
     ]
     note = "Healed first: still held the old address when its site was healed; what else they would have waited for is not known."
     return _table(heads, rows) + f'<p class="soft">{note}</p>'
+
+
+def _answers(said: Mapping[str, Any]) -> str:
+    heads = (("authority", ""), *((name, "number") for name in ("answers", "stale", "share", "last stale", "silent")))
+    rows = [
+        (
+            (authority, ""),
+            (one["answered"], "number"),
+            (one["stale"], "number"),
+            ("–" if one["stale_share"] is None else f"{one['stale_share']:.0%}", "number"),
+            (_seconds(one["last_stale_s"]), "number"),
+            (one["unanswered"], "number"),
+        )
+        for authority, one in said["answers"].items()
+    ]
+    note = (
+        f"From the decision to drain {said['site']} until its healing began. Stale: sent the client to {said['site']} all the same."
+        " Silent: queries that got no answer in time and were put to another authority."
+    )
+    return _table(heads, rows) + f'<p class="soft">{escape(note)}</p>' if rows else ""
 
 
 def _parts(said: Mapping[str, Any]) -> str:

@@ -2,14 +2,16 @@
 
 It keeps an answer until its TTL is over, however bad the address has turned out, because no stub knows what an application made
 of it. It asks again only then. Nothing is served beyond the TTL: that is systemd-resolved's default (StaleRetentionSec=0) and
-glibc keeps nothing at all; recursive resolvers that serve stale answers (RFC 8767) are not modelled, nor are those that stretch
-TTLs. The first answer of each name may be kept for a share of its TTL only, as if it had been asked for earlier: devices in the
-field did not all resolve in the second in which a measurement began. A query without an answer is sent again with longer
-patience each time; after the last the lookup fails, and a next one starts anew. TTLs are counted on the monotonic clock that is
-passed in.
+glibc keeps nothing at all; recursive resolvers that serve stale answers (RFC 8767) are not modelled. A device that ignores TTLs
+keeps its first address for ever, however often that fails, as a Java runtime with a security manager does; 8.7 % of the resolvers
+measured in 2023 stretch TTLs in one way or another (Bhowmick et al., PAM 2023). The first answer of each name may be kept for a share
+of its TTL only, as if it had been asked for earlier: devices in the field did not all resolve in the second in which a measurement
+began. A query without an answer is sent again with longer patience each time; after the last the lookup fails, and a next one starts
+anew. TTLs are counted on the monotonic clock that is passed in.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -37,17 +39,24 @@ class Answer:
 
 
 Ask = Callable[[str, float], Awaitable[Answer]]
-"""Ask for the addresses of a name, once, with so many seconds of patience. Raises UnresolvedError without an answer."""
+"""Ask for the addresses of a name, with so many seconds of patience. Raises UnresolvedError without an answer."""
 
 
 class StubResolver:
     """One device's view of the names it pays through."""
 
     def __init__(
-        self, ask: Ask, monotonic: Callable[[], float], patience: Sequence[float] = PATIENCE, *, first_share: float = 1.0
+        self,
+        ask: Ask,
+        monotonic: Callable[[], float],
+        patience: Sequence[float] = PATIENCE,
+        *,
+        first_share: float = 1.0,
+        ignores_ttl: bool = False,
     ) -> None:
-        """`first_share` of its TTL is left of the first answer of each name."""
+        """`first_share` of its TTL is left of the first answer of each name. `ignores_ttl`: the first address is kept for ever."""
         self._ask, self._monotonic, self._patience, self._first_share = ask, monotonic, tuple(patience), first_share
+        self._ignores_ttl = ignores_ttl
         self._kept: dict[str, tuple[Answer, float]] = {}
         self._lookups: dict[str, asyncio.Task[Answer]] = {}
 
@@ -76,7 +85,8 @@ class StubResolver:
             except UnresolvedError:
                 continue
             share = 1.0 if name in self._kept else self._first_share
-            self._kept[name] = (answer, self._monotonic() + share * answer.ttl)
+            ends = math.inf if self._ignores_ttl and answer.addresses else self._monotonic() + share * answer.ttl
+            self._kept[name] = (answer, ends)
             return answer
         raise UnresolvedError(f"{name}: no answer in {len(self._patience)} tries")
 

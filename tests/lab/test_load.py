@@ -14,8 +14,8 @@ import pytest
 
 from controller.core.model import Site
 from controller.providers.aws.dns import Route53
-from controller.providers.records import WeightedName
 from controller.providers.aws.session import route53_client
+from controller.providers.records import WeightedName
 from lab.clouds.control import AwsControl
 from lab.processes import launch_module
 from lab.reconcile import Fault, Ledger, reconcile
@@ -89,7 +89,7 @@ async def test_what_clients_were_told_is_on_every_ledger(sites: Sites, monkeypat
         settings: dict[str, object] = {
             "run": "load",
             "record": str(tmp_path / "record"),
-            "nameserver_port": names["port"],
+            "nameservers": {"route53": names["port"]},
             "names": [NAME.name],
             "routes": routes,
             "accounts": [str(account) for account in ACCOUNTS],

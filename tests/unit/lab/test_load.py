@@ -14,11 +14,26 @@ from pydantic import ValidationError
 
 from lab.load import Load
 from lab.load_payer import ATTEMPTS_AT_ONCE, Device, Manners, NoReplyError, Payer, Reply, Route, judge
-from lab.load_schedule import Offer, backoff, first_share, offers
+from lab.load_schedule import Offer, backoff, first_share, ignores_ttl, offers
 from lab.load_settings import Settings
 from lab.load_stats import Stats
-from lab.record import Acknowledged, Attempted, Declined, Defect, Failed, Line, Offered, Record, Unresolved, read_record
-from lab.resolver import Answer, StubResolver
+from lab.record import (
+    Acknowledged,
+    Answered,
+    Attempted,
+    Declined,
+    Defect,
+    Enrolled,
+    Failed,
+    Habit,
+    Line,
+    Offered,
+    Record,
+    Unanswered,
+    Unresolved,
+    read_record,
+)
+from lab.resolver import Answer, StubResolver, UnresolvedError
 
 ACCOUNTS = ("a", "b", "c")
 OFFER = Offer(due=0.0, key="run-0", device=0, debtor="a", creditor="b", amount=5)
@@ -225,7 +240,7 @@ def test_caches_are_of_every_age_and_the_same_for_the_same_seed() -> None:
 
 
 def settings(tmp_path: Path, **more: object) -> Settings:
-    basic = {"run": "r", "record": tmp_path / "record", "nameserver_port": 9, "accounts": ACCOUNTS}
+    basic = {"run": "r", "record": tmp_path / "record", "nameservers": {"route53": 9}, "accounts": ACCOUNTS}
     routes = {"192.0.2.1": {"site": "aws", "port": 9}}
     return Settings.model_validate({**basic, "routes": routes, **more})
 
@@ -239,7 +254,7 @@ async def black_hole(route: Route, body: bytes, key: str) -> Reply:
 async def run_load(tmp_path: Path, **more: object) -> tuple[Load, list[Line]]:
     """One run against a black hole."""
     with Record(tmp_path / "record") as record:
-        load = Load(settings(tmp_path, request_deadline=0.05, settle=0, **more), record, black_hole, World().ask)
+        load = Load(settings(tmp_path, request_deadline=0.05, settle=0, **more), record, black_hole, {"route53": World().ask})
         await load.run()
     return load, list(read_record(tmp_path / "record"))
 
@@ -249,6 +264,39 @@ async def test_offers_go_on_while_nothing_answers(tmp_path: Path) -> None:
     _, lines = await run_load(tmp_path, rate=2000, duration=0.1)
     assert sum(isinstance(line, Offered) for line in lines) == 200
     assert sum(isinstance(line, Unresolved) for line in lines) == 200
+
+
+async def test_every_device_and_every_answer_is_on_the_record(tmp_path: Path) -> None:
+    """Who ignores TTLs is said once and first; each answer names the authority that gave it."""
+    _, lines = await run_load(tmp_path, rate=200, duration=0.1, devices=11, ignoring_ttl=1 / 11)
+    enrolled = [line for line in lines if isinstance(line, Enrolled)]
+    assert lines[: len(enrolled)] == enrolled
+    assert [line.device for line in enrolled] == list(range(11))
+    assert [line.device for line in enrolled if line.habit == Habit.IGNORES_TTL] == [10]
+    answered = [line for line in lines if isinstance(line, Answered)]
+    assert {(line.authority, line.address) for line in answered} == {("route53", "192.0.2.1")}
+    assert {line.device for line in answered} == set(range(11))
+
+
+async def test_a_query_without_an_answer_is_on_the_record(tmp_path: Path) -> None:
+    """What a dead authority costs its askers can be told afterwards; the living one is found."""
+
+    async def silent(name: str, patience: float) -> Answer:
+        raise UnresolvedError(name)
+
+    with Record(tmp_path / "record") as record:
+        wanted = settings(tmp_path, request_deadline=0.05, settle=0, rate=200, duration=0.1, devices=5)
+        await Load(wanted, record, black_hole, {"azuredns": silent, "route53": World().ask}).run()
+    lines = list(read_record(tmp_path / "record"))
+    assert {line.authority for line in lines if isinstance(line, Unanswered)} == {"azuredns"}
+    assert {line.device for line in lines if isinstance(line, Answered)} == set(range(5))
+
+
+@given(st.integers(min_value=1, max_value=500), st.integers(min_value=1, max_value=50))
+def test_the_share_of_devices_that_ignore_ttls_is_exact_and_even(devices: int, every: int) -> None:
+    """Of every so many devices in a row exactly one, however many there are."""
+    ignoring = [number for number in range(devices) if ignores_ttl(number, 1 / every)]
+    assert ignoring == list(range(every - 1, devices, every))
 
 
 async def test_reaching_the_bound_is_a_defect_of_the_run(tmp_path: Path) -> None:
@@ -262,7 +310,7 @@ async def test_reaching_the_bound_is_a_defect_of_the_run(tmp_path: Path) -> None
 async def test_a_record_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
     """Without a record nothing can be proven, so the run stops by itself and says so."""
     record = Record(Path("/dev/full"))
-    load = Load(settings(tmp_path, rate=100), record, black_hole, World().ask)
+    load = Load(settings(tmp_path, rate=100), record, black_hole, {"route53": World().ask})
     async with asyncio.timeout(5):
         await load.run()
     assert load.broken
@@ -279,6 +327,9 @@ async def test_a_record_that_cannot_be_written_ends_the_run(tmp_path: Path) -> N
         {"names": []},
         {"run": "two words"},
         {"typo": 1},
+        {"nameservers": {}},
+        {"nameservers": {"route53": 0}},
+        {"ignoring_ttl": 1.1},
     ],
 )
 def test_settings_that_cannot_work_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:

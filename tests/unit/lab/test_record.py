@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 
 from lab.record import (
     Acknowledged,
+    Answered,
     Attempted,
     DamagedError,
     Declined,
     Defect,
+    Enrolled,
     Failed,
+    Habit,
     Line,
     Offered,
     Record,
+    Unanswered,
     Unresolved,
     read_line,
     read_record,
@@ -32,6 +36,10 @@ LINES: tuple[Line, ...] = (
     Acknowledged(key="k-1", attempt=2, payment="p", epoch=2, site="gcp", status=201, latency=0.03, t=1.3),
     Declined(key="k-2", attempt=1, site="gcp", status=422, why="key-reused", t=1.4),
     Unresolved(key="k-3", t=1.5),
+    Enrolled(device=3, name="payments.trimaran.test", habit=Habit.IGNORES_TTL, t=0.9),
+    Answered(device=3, name="payments.trimaran.test", authority="clouddns", address="192.0.2.1", ttl=2.0, t=1.01),
+    Answered(device=3, name="payments.trimaran.test", authority="route53", address=None, ttl=60.0, t=1.02),
+    Unanswered(device=3, name="payments.trimaran.test", authority="azuredns", t=1.03),
     Defect(what="bound", t=1.6),
 )
 

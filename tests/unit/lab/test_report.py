@@ -10,6 +10,7 @@ import pytest
 
 from controller.core.model import JournalEntry
 from lab.reconcile import Fault, Finding
+from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Acknowledged, Failed, Offered
 from lab.report import Rehearsal, broken_promises, document
@@ -99,6 +100,7 @@ BREAKS: dict[str, Callable[[Rehearsal], Rehearsal]] = {
     "did not do what it promises": reconciled(defects=("offers dropped",)),
     "in a later epoch": recovered(first_acknowledged=None),
     "never recovered": recovered(clients=replace(CLIENTS, unrecovered=2)),
+    "clients that ignore TTLs": recovered(ignoring_ttl=replace(CLIENTS, unrecovered=1)),
     "did not become a follower again": lambda run: replace(run, whole_at=None),
     "etcd members disagree": lambda run: replace(run, etcd_disagreeing=("gcp",)),
     "were declined": reconciled(declined=9),
@@ -156,6 +158,27 @@ def test_clients_that_were_healed_first_are_told_apart() -> None:
     assert said["clients_by_name"]["payments-slow.trimaran.test"]["healed_first"] == 20
     assert said["met_old_writer"] == 31
     assert "sent 31 requests to azure after its healing" in page(run)
+
+
+def test_what_the_authorities_said_and_who_ignored_them_is_told() -> None:
+    """Per authority the share of stale answers and when the last one was; per habit who had to wait."""
+    told = {
+        "Route 53": Answers(answered=40, stale=10, last_stale=0.8, unanswered=0),
+        "Cloud DNS": Answers(answered=0, stale=0, last_stale=None, unanswered=7),
+    }
+    held = Clients(affected=2, unrecovered=0, healed_first=1, p50=1.0, p95=None, max=None)
+    run = replace(seen(), answers=told, recovery=replace(seen().recovery, ignoring_ttl=held))
+    said = json.loads(json.dumps(document(run)))
+    wanted = {"answered": 40, "stale": 10, "stale_share": 0.25, "last_stale_s": 0.8, "unanswered": 0}
+    assert said["answers"]["Route 53"] == wanted
+    assert said["answers"]["Cloud DNS"]["stale_share"] is None
+    assert said["clients_by_habit"]["honest"]["p95"] == 2.5
+    assert said["clients_by_habit"]["ignores-ttl"] == {
+        "affected": 2, "unrecovered": 0, "healed_first": 1, "p50": 1.0, "p95": None, "max": None
+    }  # fmt: skip
+    assert '<td class="">Route 53</td>' in page(run)
+    assert "ignoring its TTL" in page(run)
+    assert "ignoring its TTL" not in page(seen())
 
 
 def test_the_document_has_the_promised_shape() -> None:

@@ -88,6 +88,19 @@ async def test_nothing_is_served_after_its_ttl() -> None:
     assert await resolver.address("pay") == "192.0.2.2"
 
 
+async def test_a_device_that_ignores_ttls_keeps_its_first_address_for_ever() -> None:
+    """An hour later it still pays where it was sent first; only a missing address is asked for again."""
+    authority = Authority([Answer(addresses=(), ttl=1.0), answer("192.0.2.1"), answer("192.0.2.2")])
+    resolver = StubResolver(authority.ask, authority.monotonic, ignores_ttl=True)
+    with pytest.raises(UnresolvedError):
+        await resolver.address("pay")
+    authority.now = 1.0
+    assert await resolver.address("pay") == "192.0.2.1"
+    authority.now = 3600.0
+    assert await resolver.address("pay") == "192.0.2.1"
+    assert len(authority.asked) == 2
+
+
 async def test_names_are_kept_apart() -> None:
     """A short and a long TTL of one device do not mix."""
     authority = Authority([answer("192.0.2.1", 2), answer("192.0.2.1", 30), answer("192.0.2.2", 2)])
