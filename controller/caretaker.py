@@ -17,7 +17,8 @@ from controller.core import naming
 from controller.core.model import Lsn, NodeFacts, Site
 from controller.errors import TrimaranError
 from controller.loop import Loop, View
-from controller.ports import Clock, Control, Database, Dns
+from controller.ports import Clock, Control, Database
+from controller.steering import Rudder
 
 log = structlog.get_logger()
 
@@ -32,7 +33,8 @@ class Caretaker:
     loop: Loop
     database: Database
     """The node of the caretaker's own site."""
-    authorities: Sequence[Dns]
+    authorities: Sequence[Rudder]
+    """Of the group that this service leads; none for a service that goes with another one."""
     clock: Clock
     tend_every: timedelta = timedelta(seconds=1)
     look_every: timedelta = timedelta(seconds=1)
@@ -110,11 +112,12 @@ class Caretaker:
             if slot.retained_bytes > self.retained_limit or slot.lost:
                 log.warning("slot retention", slot=slot.name, bytes=slot.retained_bytes, lost=slot.lost)
 
-    async def _keep(self, authority: Dns) -> None:
+    async def _keep(self, authority: Rudder) -> None:
         """Keep one authority at the posture's weights: other weights at the next look, the same ones every `reconcile_every`.
 
         Every authority has a task of its own: with one loop over all, one that hangs would keep the others from a drain. Steering
-        that a look no longer finds wanted is given up: a controller that lost etcd would go on writing the weights of before.
+        that a look no longer finds wanted is given up: a controller that lost etcd would go on writing the weights of before. The
+        caretakers of all services look at the same moments, so that what they ask of an authority is one call and not hundreds.
         """
         # A vendor's client takes a good part of a second of processor time to make, and the first failover must not pay for it.
         await self._attempt(authority.name, authority.read())
@@ -129,11 +132,16 @@ class Caretaker:
                     steering.cancel()
                 idle = steering is None or steering.done()
                 if wanted is not None and (wanted != asked or (idle and self.clock.monotonic() >= due)):
-                    asked, due = wanted, self.clock.monotonic() + self.reconcile_every
+                    asked, due = wanted, self._beat(self.reconcile_every)
                     steering = tasks.create_task(
                         self._attempt(authority.name, self._steer(authority)), name=f"steer {authority.name}"
                     )
-                await self.clock.sleep(self.look_every)
+                await self.clock.sleep(self._beat(self.look_every) - self.clock.monotonic())
+
+    def _beat(self, every: timedelta) -> timedelta:
+        """The next moment that is a multiple of `every`, the same for everybody on this clock."""
+        now = self.clock.monotonic()
+        return now - now % every + every
 
     def _weights_to_steer(self, control: Control) -> Mapping[Site, float] | None:
         """The posture's weights, when it is this controller that has to bring them to the authorities; else None.
@@ -148,7 +156,7 @@ class Caretaker:
             return None
         return posture.weights
 
-    async def _steer(self, authority: Dns) -> None:
+    async def _steer(self, authority: Rudder) -> None:
         """Steer by what etcd says now. Steering is idempotent, and an authority that is up to date costs one read.
 
         What remains: this controller is stopped between etcd's answer and the write, another one fails over and drains, this one
@@ -165,5 +173,14 @@ class Caretaker:
         if weights is None:
             return
         report = await authority.steer(weights, self.steer_deadline)
-        if report.changed:
-            log.info("authority reconciled", authority=authority.name, before=dict(report.before), after=dict(report.after))
+        for group, shift in report.shifts.items():
+            if report.changed:
+                log.info(
+                    "authority reconciled",
+                    authority=authority.name,
+                    group=group,
+                    before=dict(shift.before),
+                    after=dict(shift.after),
+                )
+        for group, refusal in report.refused.items():
+            log.warning("chore", chore=authority.name, service=self.loop.service, group=group, error=refusal)

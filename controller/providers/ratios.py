@@ -1,10 +1,13 @@
 """What every authority refuses, whatever its vendor would make of it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
-from controller.core.model import Site
-from controller.errors import Conflict, Refused
+from controller.core.model import Group, Site
+from controller.errors import Refused
+
+T = TypeVar("T")
 
 
 def refuse_unusable(weights: Mapping[Site, float]) -> None:
@@ -30,14 +33,44 @@ def refuse_unusable(weights: Mapping[Site, float]) -> None:
         )
 
 
-def refuse_superseded(authority: str, mine: Mapping[Site, float], asked: Mapping[Site, float]) -> None:
-    """Refuse to go on towards weights when this adapter was `asked` for other ones meanwhile: the latest asked are meant.
+def usable(
+    wanted: Mapping[Group, Mapping[Site, float]], known: Collection[Group]
+) -> tuple[dict[Group, Mapping[Site, float]], dict[Group, str]]:
+    """Groups that can be asked for, in the order given, and what is wrong with each of the others.
+
+    Raises Refused, with what is wrong with the first, when none is left.
+    """
+    good: dict[Group, Mapping[Site, float]] = {}
+    bad: dict[Group, Refused] = {}
+    for group, ratios in wanted.items():
+        try:
+            if group not in known:
+                raise Refused(
+                    guard="known-group",
+                    value=f"{group}",
+                    limit=f"one of {', '.join(sorted(known))}",
+                    way_out="Give the group its names in the settings of this authority.",
+                )
+            refuse_unusable(ratios)
+            good[group] = ratios
+        except Refused as refusal:
+            bad[group] = refusal
+    if bad and not good:
+        raise next(iter(bad.values()))
+    return good, {group: str(refusal) for group, refusal in bad.items()}
+
+
+def superseded(mine: Mapping[Group, T], asked: Mapping[Group, T]) -> dict[Group, str]:
+    """Groups for which this adapter was `asked` for something else since it set out for `mine`: the latest asked is meant.
 
     The caretaker's steering by the old weights is throttled; a failover asks for the new ones and is told that they stand; the
     throttled one tries again, and sends payers back to the dead site.
     """
-    if mine != asked:
-        raise Conflict(f"{authority}: gave up steering by {dict(mine)}: {dict(asked)} was asked for meanwhile")
+    return {
+        group: f"{group}: gave up {wish}: {asked[group]} was asked for meanwhile"
+        for group, wish in mine.items()
+        if asked[group] != wish
+    }
 
 
 def to_weights(ratios: Mapping[Site, float], total: int) -> dict[Site, int]:

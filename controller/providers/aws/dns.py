@@ -8,95 +8,97 @@ ChangeResourceRecordSets, GetChange, and "Values specific for weighted records".
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from controller.core.model import Site
-from controller.errors import ProviderError, Transient
-from controller.ports import SteeringReport
-from controller.providers.aws.errors import ZoneBusy
-from controller.providers.aws.records import TOTAL, changes, marked_site, owned_weights
-from controller.providers.aws.errors import translated
+from controller.core.model import Group, Site
+from controller.errors import ProviderError, Refused, Transient
+from controller.ports import Shift, SteeringReport
+from controller.providers.aws.errors import BatchRefused, ZoneBusy, translated
+from controller.providers.aws.listing import Listing
+from controller.providers.aws.records import TOTAL, Course, batches, owned_weights, plot, strangers
 from controller.providers.calls import Calls
-from controller.providers.ratios import average_shares, refuse_superseded, to_weights
-from controller.providers.records import WeightedName
+from controller.providers.ratios import average_shares, superseded, to_weights, usable
+from controller.providers.records import GroupRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
-    from mypy_boto3_route53.type_defs import ChangeTypeDef, ResourceRecordSetOutputTypeDef
 
-    Zone = Mapping[WeightedName, list[ResourceRecordSetOutputTypeDef]]
+    from controller.providers.aws.records import Zone
 
 log = logging.getLogger(__name__)
 
+Weights = Mapping[Site, int]
+
 FIRST_PAUSE = timedelta(milliseconds=100)
+FIRST_LOOK = timedelta(milliseconds=200)
 LONGEST_PAUSE = timedelta(seconds=2)
-"""Pauses double between tries: an account has five requests a second for everything."""
-NEXT = ("NextRecordName", "NextRecordType", "NextRecordIdentifier")
+"""Pauses double between tries and between looks: an account has five requests a second for everything."""
 
 
 class Route53:
-    """One hosted zone, and in it the weighted A records of one service: `ports.Dns`."""
+    """One hosted zone, and in it the weighted A records of every group: `ports.Dns`."""
 
     def __init__(
         self,
         *,
         client: "Callable[[], Route53Client]",
         zone_id: str,
-        service: str,
-        names: Sequence[WeightedName],
-        addresses: Mapping[Site, str],
+        groups: Mapping[Group, GroupRecords],
         read_deadline: timedelta = timedelta(seconds=2),
     ) -> None:
-        """`client` is called once, in a worker thread. All `names` are steered alike, in the same batch."""
+        """`client` is called once, in a worker thread. All names of a group are steered alike, in the same batch."""
         self._make_client, self._client_lock = client, threading.Lock()
         self._made: Route53Client | None = None
-        self._zone_id, self._service = zone_id, service
-        self._names, self._addresses = tuple(names), dict(addresses)
-        self._read_deadline = read_deadline
+        self._zone_id, self._groups, self._read_deadline = zone_id, dict(groups), read_deadline
         self._calls = Calls(translated)
-        self._change: tuple[Mapping[Site, int], str] | None = None
-        self._proven: Mapping[Site, int] | None = None
-        self._asked: Mapping[Site, int] = {}
+        self._asked: dict[Group, Weights] = {}
+        self._changes: dict[Group, tuple[Weights, str]] = {}
+        self._proven: dict[Group, Weights] = {}
         self._writing = asyncio.Lock()
+        self._sending: asyncio.Future[None] | None = None
 
     @property
     def name(self) -> str:
         """`route53`."""
         return "route53"
 
-    async def read(self) -> Mapping[Site, float]:
+    @property
+    def calls(self) -> int:
+        """Requests that were sent to the API so far."""
+        return self._calls.count
+
+    async def read(self) -> Mapping[Group, Mapping[Site, float]]:
         """Ratios of our records now, averaged over the names; sites without a record are absent. Raises ProviderError."""
-        zone = await self._list(self._ends(self._read_deadline))
-        return average_shares([owned_weights(self._service, records) for records in zone.values()])
+        zone = await self._list(self._groups, self._ends(self._read_deadline))
+        return {
+            group: average_shares([owned_weights(group, zone[name.absolute]) for name in given.names])
+            for group, given in self._groups.items()
+        }
 
     async def foreign(self) -> tuple[str, ...]:
-        """A records of our names that are not ours, by name and SetIdentifier. They draw traffic that nobody steers."""
-        return self._foreign(await self._list(self._ends(self._read_deadline)))
+        """Weighted records of our names that are not ours, by name and SetIdentifier. They draw traffic that nobody steers."""
+        return self._foreign(await self._list(self._groups, self._ends(self._read_deadline)))
 
-    async def steer(self, weights: Mapping[Site, float], deadline: timedelta) -> SteeringReport:
-        """Make our records weigh `weights` in one batch, then wait until Route 53 reports it INSYNC or the deadline is over.
+    async def steer(self, wanted: Mapping[Group, Mapping[Site, float]], deadline: timedelta) -> SteeringReport:
+        """Make our records weigh this in one batch, then wait until Route 53 reports it INSYNC or the deadline is over.
 
-        Tries again on throttling, lost answers and a busy zone, each time from a fresh read. Nothing is sent when the records
-        weigh this already and this adapter has seen these weights INSYNC. After a lost answer there is no change to ask about,
-        so the same batch is sent once more. Other weights asked of this adapter meanwhile end it: the latest asked are meant.
-        Raises Refused before anything is asked, Transient when the deadline is over before the batch was accepted (it may stand:
-        ask again), Denied, Conflict.
+        Tries again on throttling, lost answers and a busy zone, each time from a fresh read. Nothing is sent for a group whose
+        records weigh this already and that this adapter has seen INSYNC so. After a lost answer there is no change to ask about,
+        so the same batch is sent once more. Raises as `ports.Dns` says.
         """
-        wanted, ends = to_weights(weights, TOTAL), self._ends(deadline)
-        self._asked = wanted
-        before: Mapping[Site, float] | None = None
+        ratios, refused = usable(wanted, self._groups)
+        aims, ends = {group: to_weights(one, TOTAL) for group, one in ratios.items()}, self._ends(deadline)
+        self._asked |= aims
+        before: dict[Group, Mapping[Site, float]] = {}
         pause = FIRST_PAUSE
         while True:
             try:
                 async with self._turn(ends):
-                    zone = await self._list(ends)
-                    found = [owned_weights(self._service, records) for records in zone.values()]
-                    before = average_shares(found) if before is None else before
-                    after = await self._apply(zone, wanted, ends)
+                    standing, wrong = await self._set_out(aims, before, ends)
                 break
             except (Transient, ZoneBusy) as error:
                 if self._left(ends) <= pause:
@@ -104,10 +106,9 @@ class Route53:
                 log.info("route53: trying again in %s: %s", pause, error)
                 await asyncio.sleep(pause.total_seconds())
                 pause = min(pause * 2, LONGEST_PAUSE)
-        if strangers := self._foreign(zone):
-            log.warning("route53: records of our names that are not ours, left alone: %s", ", ".join(strangers))
-        in_sync = await self._await_sync(wanted, ends)
-        return SteeringReport(before=before, after=after, changed=before != after, in_sync=in_sync)
+        in_sync = await self._await_sync({course.group: course.wanted for course in standing}, ends)
+        shifts = {course.group: Shift(before=before[course.group], after=course.after) for course in standing}
+        return SteeringReport(shifts=shifts, refused=refused | wrong, in_sync=in_sync)
 
     @asynccontextmanager
     async def _turn(self, ends: float) -> AsyncIterator[None]:
@@ -120,83 +121,111 @@ class Route53:
         try:
             yield
         finally:
-            self._writing.release()
+            if self._sending is None or self._sending.done():
+                self._writing.release()
+            else:  # cancelled with a batch on its way: the turn ends with its answer
+                self._sending.add_done_callback(lambda _: self._writing.release())
 
-    async def _apply(self, zone: "Zone", wanted: Mapping[Site, int], ends: float) -> Mapping[Site, float]:
-        """Send the batch unless the zone already weighs `wanted` and its change is known; answers the ratios that then hold."""
-        batches = {name: changes(self._service, name, records, wanted, self._addresses) for name, records in zone.items()}
-        targets = [owned_weights(self._service, (change["ResourceRecordSet"] for change in batch)) for batch in batches.values()]
-        refuse_superseded(self.name, wanted, self._asked)
-        stands = targets == [owned_weights(self._service, records) for records in zone.values()]
-        if stands and (self._proven == wanted or (self._change is not None and self._change[0] == wanted)):
-            return average_shares(targets)
-        self._change = self._proven = None
-        self._change = (wanted, await self._send([change for batch in batches.values() for change in batch], ends))
-        return average_shares(targets)
+    async def _set_out(
+        self, aims: Mapping[Group, Weights], before: dict[Group, Mapping[Site, float]], ends: float
+    ) -> tuple[list[Course], dict[Group, str]]:
+        """One try: read, and send what is missing. Answers the groups that then stand, and what is wrong with the others."""
+        zone = await self._list(aims, ends)
+        if unsteered := self._foreign(zone):
+            log.warning("route53: records of our names that are not ours, left alone: %s", ", ".join(unsteered))
+        wrong = superseded(aims, self._asked)
+        courses = []
+        for group, wanted in aims.items():
+            try:
+                courses.append(plot(group, self._groups[group], zone, wanted))
+            except Refused as refusal:
+                wrong.setdefault(group, str(refusal))
+        for course in courses:
+            before.setdefault(course.group, course.before)
+        for batch in batches([one for one in courses if one.group not in wrong and not self._stands(one)]):
+            wrong |= await self._send(batch, ends)
+        return [course for course in courses if course.group not in wrong], wrong
 
-    async def _send(self, batch: "list[ChangeTypeDef]", ends: float) -> str:
-        """All of it or nothing; answers the id of the change."""
+    def _stands(self, course: Course) -> bool:
+        """Do the records weigh this already, by a change that can be asked about or was seen INSYNC?"""
+        known = self._changes.get(course.group)
+        return course.stands and (self._proven.get(course.group) == course.wanted or (known is not None and known[0] == course.wanted))
 
+    async def _send(self, batch: Sequence[Course], ends: float) -> dict[Group, str]:
+        """All of it or nothing. When Route 53 names what it will not take, those groups are left out and told, and the others sent.
+
+        One health check that was deleted by hand makes it refuse the batch, and with it the drain of a hundred groups.
+        """
+        try:
+            # Cut off here, the batch may still arrive: whoever steers next waits for its answer (see `_turn`).
+            self._sending = asyncio.ensure_future(self._change(batch, ends))
+            await asyncio.shield(self._sending)
+        except BatchRefused as refusal:
+            blamed = {one.group: str(refusal) for one in batch if len(batch) == 1 or one.concerned(str(refusal))}
+            if not blamed:
+                raise
+            rest = [one for one in batch if one.group not in blamed]
+            return blamed | (await self._send(rest, ends) if rest else {})
+        return {}
+
+    async def _change(self, batch: Sequence[Course], ends: float) -> None:
         def call() -> str:
+            changes = [change for course in batch for change in course.changes]
             answer = self._client().change_resource_record_sets(
-                HostedZoneId=self._zone_id, ChangeBatch={"Comment": f"trimaran {self._service}", "Changes": batch}
+                HostedZoneId=self._zone_id, ChangeBatch={"Comment": "trimaran", "Changes": changes}
             )
             return answer["ChangeInfo"]["Id"].rpartition("/")[2]
 
-        return await self._calls.run("ChangeResourceRecordSets", call, self._left(ends))
+        for course in batch:
+            self._changes.pop(course.group, None)
+            self._proven.pop(course.group, None)
+        change = await self._calls.run("ChangeResourceRecordSets", call, self._left(ends))
+        self._changes |= {course.group: (course.wanted, change) for course in batch}
 
-    async def _await_sync(self, wanted: Mapping[Site, int], ends: float) -> bool:
-        """Has Route 53 said INSYNC for the change to `wanted`? False when it did not, or could not be asked, in time, and when
-        other weights were asked for meanwhile."""
-        pause = FIRST_PAUSE
-        while self._asked == wanted and self._proven != wanted:
+    async def _await_sync(self, aims: Mapping[Group, Weights], ends: float) -> bool:
+        """Has Route 53 said INSYNC for all of it? False when it did not, or could not be asked, in time, and when other weights
+        were asked for meanwhile."""
+        pause = FIRST_LOOK
+        while not superseded(aims, self._asked):
             try:
-                if await self._is_in_sync(wanted, ends):
-                    self._proven = wanted
-                    break
+                for change in sorted({self._changes[group][1] for group in self._unproven(aims) if group in self._changes}):
+                    if await self._is_in_sync(change, ends):
+                        self._proven |= {group: aim for group, (aim, id) in self._changes.items() if id == change}
             except ProviderError as error:
                 log.info("route53: cannot ask for the change: %s", error)
+            if not self._unproven(aims):
+                return not superseded(aims, self._asked)
             if self._left(ends) <= pause:
                 return False
             await asyncio.sleep(pause.total_seconds())
             pause = min(pause * 2, LONGEST_PAUSE)
-        return self._asked == wanted
+        return False
 
-    async def _is_in_sync(self, wanted: Mapping[Site, int], ends: float) -> bool:
-        change = self._change
-        if change is None or change[0] != wanted:
-            return False
+    def _unproven(self, aims: Mapping[Group, Weights]) -> list[Group]:
+        return [group for group, aim in aims.items() if self._proven.get(group) != aim]
 
+    async def _is_in_sync(self, change: str, ends: float) -> bool:
         def call() -> bool:
-            return self._client().get_change(Id=change[1])["ChangeInfo"]["Status"] == "INSYNC"
+            return self._client().get_change(Id=change)["ChangeInfo"]["Status"] == "INSYNC"
 
         return await self._calls.run("GetChange", call, self._left(ends))
 
-    async def _list(self, ends: float) -> "Zone":
-        """A records of each of our names, ours and foreign."""
-        return {
-            name: await self._calls.run("ListResourceRecordSets", partial(self._list_name, name), self._left(ends))
-            for name in self._names
-        }
+    async def _list(self, groups: Iterable[Group], ends: float) -> "Zone":
+        listing = Listing(name.absolute for group in groups for name in self._groups[group].names)
+        while (start := listing.start) is not None:
+            await self._calls.run("ListResourceRecordSets", partial(self._page, listing, start), self._left(ends))
+        return listing.zone
 
-    def _list_name(self, name: WeightedName) -> "list[ResourceRecordSetOutputTypeDef]":
-        """Blocking. Starts at the name and stops behind it: a zone of ten thousand records is a hundred pages."""
-        found: list[ResourceRecordSetOutputTypeDef] = []
-        start: dict[str, str] = {"StartRecordName": name.absolute, "StartRecordType": "A"}
-        while start:
-            page = self._client().list_resource_record_sets(HostedZoneId=self._zone_id, **start)  # type: ignore[arg-type]
-            ours = [record for record in page["ResourceRecordSets"] if record["Name"].lower() == name.absolute]
-            found += [record for record in ours if record["Type"] == "A"]
-            more = page["IsTruncated"] and len(ours) == len(page["ResourceRecordSets"])
-            start = {f"Start{key[4:]}": page[key] for key in NEXT if more and key in page}  # type: ignore[literal-required]
-        return found
+    def _page(self, listing: Listing, start: Mapping[str, str]) -> None:
+        """Blocking."""
+        listing.take(self._client().list_resource_record_sets(HostedZoneId=self._zone_id, MaxItems="300", **start))  # type: ignore[arg-type]
 
     def _foreign(self, zone: "Zone") -> tuple[str, ...]:
         return tuple(
-            f"{name.name} {record.get('SetIdentifier', '(simple)')}"
-            for name, records in zone.items()
-            for record in records
-            if marked_site(self._service, record) is None
+            stranger
+            for group, given in self._groups.items()
+            for name in given.names
+            for stranger in strangers(group, zone.get(name.absolute, ()))
         )
 
     def _client(self) -> "Route53Client":

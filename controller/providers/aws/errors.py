@@ -40,8 +40,28 @@ DENIED = frozenset(
 )
 
 
+CONFLICT = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault", "ServiceNotActiveException", "UpdateInProgressException"})
+UNSUPPORTED = frozenset(
+    {
+        "ClusterNotFoundException",
+        "DBInstanceNotFound",
+        "DBInstanceNotFoundFault",
+        "InvalidInput",
+        "InvalidParameterCombination",
+        "InvalidParameterException",
+        "InvalidParameterValue",
+        "NoSuchHostedZone",
+        "ServiceNotFoundException",
+    }
+)
+
+
 class ZoneBusy(Conflict):
     """Route 53 still works on an earlier change of this zone; it asks for the same request again after a pause."""
+
+
+class BatchRefused(Conflict):
+    """Route 53 will not take a batch as it is, and says which of its records it will not take."""
 
 
 @contextmanager
@@ -80,8 +100,10 @@ def _from_answer(operation: str, error: ClientError) -> ProviderError:
         return Denied(text)
     if code == "PriorRequestNotComplete":
         return ZoneBusy(text)
-    if code == "InvalidChangeBatch":
+    if code in ("InvalidChangeBatch", "NoSuchHealthCheck"):
+        return BatchRefused(text)
+    if code in CONFLICT:
         return Conflict(text)
-    if code in ("InvalidInput", "NoSuchHostedZone"):
+    if code in UNSUPPORTED:
         return Unsupported(text)
     return ProviderError(text)
