@@ -1,0 +1,256 @@
+"""Google's APIs, emulated: Cloud DNS v1, Cloud SQL Admin v1 and Cloud Run v2, as far as the controller asks them, with faults.
+
+Run as `python -m lab.clouds.google --settings FILE`. Prints one JSON line with its port when it can be asked. Paths, methods and bodies
+are those of the vendor's published descriptions, and a test compares them. Beside the APIs it has routes of the lab's own under /_lab,
+which no fault touches: the name servers read the zone there, because Cloud DNS goes on answering queries while its API is down.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
+from werkzeug.routing import Rule as Route
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Request, Response
+
+from lab.clouds.connection import reset
+from lab.clouds.faults import FaultKind, Faults, Rule
+from lab.clouds.google_dns import CloudDns
+from lab.clouds.google_errors import ApiError
+from lab.clouds.google_run import CloudRun
+from lab.clouds.google_sql import CloudSql
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+RULES = TypeAdapter(list[Rule])
+LONGEST_HANG = 600.0
+PROXY_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>Back soon</p></body></html>'
+ANSWERS = {
+    FaultKind.THROTTLE: ApiError(
+        429, "rateLimitExceeded", "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute'."
+    ),
+    FaultKind.UNAVAILABLE: ApiError(503, "backendError", "The service is currently unavailable."),
+    FaultKind.DENY: ApiError(403, "forbidden", "The caller does not have permission"),
+    FaultKind.BUSY: ApiError(409, "operationInProgress", "Another operation is already in progress. Try again later."),
+}
+ZONE = "/dns/v1/projects/<project>/managedZones/<zone>"
+SQL = "/v1/projects/<project>"
+RUN = "/v2/<path:name>"
+ROUTES = (
+    ("GET", ZONE, "dns.managedZones.get"),
+    ("GET", ZONE + "/rrsets", "dns.resourceRecordSets.list"),
+    ("PATCH", ZONE + "/rrsets/<name>/<kind>", "dns.resourceRecordSets.patch"),
+    ("POST", ZONE + "/changes", "dns.changes.create"),
+    ("GET", ZONE + "/changes", "dns.changes.list"),
+    ("GET", ZONE + "/changes/<change>", "dns.changes.get"),
+    ("GET", SQL + "/instances/<instance>", "sql.instances.get"),
+    ("POST", SQL + "/instances/<instance>/promoteReplica", "sql.instances.promoteReplica"),
+    ("GET", SQL + "/operations", "sql.operations.list"),
+    ("GET", SQL + "/operations/<operation>", "sql.operations.get"),
+    ("GET", "/v2/<path:parent>/services/<service>", "run.projects.locations.services.get"),
+    ("PATCH", "/v2/<path:parent>/services/<service>", "run.projects.locations.services.patch"),
+    ("GET", "/v2/<path:parent>/operations/<operation>", "run.projects.locations.operations.get"),
+)
+"""Method, path, and the vendor's own id of the operation: the name that fault rules and counts use."""
+PATHS = Map([Route(path, endpoint=operation, methods=[method]) for method, path, operation in ROUTES])
+
+
+class Settings(BaseModel):
+    """What the emulated Google needs to know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    port: int = Field(default=0, ge=0, le=65535)
+    """On 127.0.0.1; 0: any free one, see the line printed."""
+    project: str = "lab"
+    zones: tuple[str, ...] = ("trimaran.test",)
+    """DNS names of the managed zones that exist from the start; the zone of `trimaran.test` is called `trimaran-test`."""
+    propagation: float = Field(default=0.05, ge=0)
+    """Seconds from an accepted change until it is done and answered by the name servers."""
+    health_checks: Mapping[str, str] = {"beacon": "/beacon"}
+    """What health checks ask, by the name that a routing policy's `healthCheck` ends with."""
+    operation_seconds: float = Field(default=0.2, ge=0)
+    """Until a promotion or a change of a service is done."""
+    instances: Mapping[str, Mapping[str, Any]] = {}
+    """Cloud SQL instances that exist from the start, by name, with fields of the API's; primaries before their replicas."""
+    services: Mapping[str, Mapping[str, Any]] = {}
+    """Cloud Run services that exist from the start, by full name."""
+
+
+class Google:
+    """The WSGI application. Requests are carried out one at a time."""
+
+    def __init__(self, settings: Settings, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._lock, self._faults = settings, threading.Lock(), Faults(monotonic)
+        self._requests: Counter[str] = Counter()
+        self.dns = CloudDns(settings.propagation, settings.health_checks, monotonic)
+        self.sql = CloudSql(settings.project, monotonic)
+        self.run = CloudRun(settings.operation_seconds, monotonic)
+        for zone in settings.zones:
+            self.dns.found(zone)
+        for name, body in settings.instances.items():
+            self.sql.place(name, body, seconds=settings.operation_seconds)
+        for name, body in settings.services.items():
+            self.run.place(name, body)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = Request(environ)
+        if request.path.startswith("/_lab/"):
+            return self._lab(request)(environ, start_response)
+        try:
+            operation, place = PATHS.bind_to_environ(environ).match()
+        except HTTPException:
+            operation, place = "other", {}
+        with self._lock:
+            self._requests[operation] += 1
+        met = self._faults.meet(operation)
+        self._faults.replaced().wait(met.delay)
+        if met.kind is FaultKind.HANG:
+            self._faults.replaced().wait(LONGEST_HANG)
+        if met.kind in (FaultKind.REFUSE, FaultKind.HANG):
+            reset(environ)
+        response = self._faulty(met.kind) or self._answer(request, operation, place, effect=met.kind is not FaultKind.NO_EFFECT)
+        if met.kind is FaultKind.LOSE_ANSWER:
+            reset(environ)
+        return response(environ, start_response)
+
+    def _faulty(self, kind: FaultKind | None) -> Response | None:
+        if kind is FaultKind.GARBLE:
+            return Response("<html>upstream error</html>", 500, content_type="text/html")
+        if kind is FaultKind.LIE:
+            return Response(PROXY_PAGE, 200, content_type="text/html")
+        return ANSWERS[kind].response if kind in ANSWERS else None
+
+    def _answer(self, request: Request, operation: str, place: Mapping[str, str], *, effect: bool) -> Response:
+        try:
+            self._admit(request, place)
+            with self._lock:
+                return _json(self._carry_out(operation, place, request, effect=effect))
+        except ApiError as error:
+            return error.response
+
+    def _admit(self, request: Request, place: Mapping[str, str]) -> None:
+        if not request.headers.get("Authorization", "").removeprefix("Bearer "):
+            raise ApiError(401, "required", "Request is missing required authentication credential.")
+        if place.get("project", self._settings.project) != self._settings.project:
+            raise ApiError(403, "forbidden", f"The caller does not have permission on project '{place['project']}'")
+
+    def _carry_out(self, operation: str, place: Mapping[str, str], request: Request, *, effect: bool) -> dict[str, Any]:
+        zone, asked = place.get("zone", ""), request.args
+        match operation.split(".")[0], operation.split(".", 1)[-1]:
+            case "dns", "managedZones.get":
+                return self.dns.get_zone(zone)
+            case "dns", "resourceRecordSets.list":
+                return self.dns.list_records(zone, asked)
+            case "dns", "resourceRecordSets.patch":
+                return self.dns.patch_record(zone, place["name"], place["kind"], _body(request), effect=effect)
+            case "dns", "changes.create":
+                return self.dns.change(zone, _body(request), effect=effect)
+            case "dns", "changes.list":
+                return self.dns.list_changes(zone, asked)
+            case "dns", "changes.get":
+                return self.dns.get_change(zone, place["change"])
+            case "sql", "instances.get":
+                return self.sql.get(place["instance"])
+            case "sql", "instances.promoteReplica":
+                return self.sql.promote(place["instance"], effect=effect)
+            case "sql", "operations.list":
+                return self.sql.list_operations(asked)
+            case "sql", "operations.get":
+                return self.sql.get_operation(place["operation"])
+            case "run", "projects.locations.services.get":
+                return self.run.get(f"{place['parent']}/services/{place['service']}")
+            case "run", "projects.locations.services.patch":
+                name = f"{place['parent']}/services/{place['service']}"
+                return self.run.patch(name, asked.get("updateMask", ""), _body(request), effect=effect)
+            case "run", "projects.locations.operations.get":
+                return self.run.get_operation(f"{place['parent']}/operations/{place['operation']}")
+        raise ApiError(404, "notFound", f"The requested URL {request.path} was not found on this server.")
+
+    def _lab(self, request: Request) -> Response:
+        path = request.path.removeprefix("/_lab/")
+        try:
+            if path == "faults" and request.method == "PUT":
+                self._faults.replace(RULES.validate_json(request.get_data()))
+                return _json({})
+            if path == "requests":
+                with self._lock:
+                    return _json(dict(self._requests))
+            if path == "zones":
+                return _json(dict(self.dns.zone_ids()))
+            if path.startswith("zones/"):
+                return self._zone(
+                    path.removeprefix("zones/"), int(request.args.get("after", 0)), float(request.args.get("wait", 0))
+                )
+            if request.method == "PUT" and path.startswith(("instances/", "services/")):
+                with self._lock:
+                    self._place(path, _body(request))
+                return _json({})
+        except ApiError as error:
+            return error.response
+        return Response(status=HTTPStatus.NOT_FOUND)
+
+    def _zone(self, zone: str, after: int, patience: float) -> Response:
+        news = self.dns.await_news(zone, after, patience)
+        if news is None:
+            return Response(status=HTTPStatus.NO_CONTENT)
+        return _json({"revision": news.revision, "records": [record.model_dump() for record in news.records]})
+
+    def _place(self, path: str, body: Mapping[str, Any]) -> None:
+        """`instances/NAME`: {"instance": the API's fields, "seconds": of its promotion, "error": what that fails with};
+        `services/FULL NAME`: the API's fields."""
+        kind, _, name = path.partition("/")
+        if kind == "services":
+            self.run.place(name, body)
+        else:
+            seconds = float(body.get("seconds", self._settings.operation_seconds))
+            self.sql.place(name, body.get("instance", {}), seconds=seconds, error=body.get("error"))
+
+
+def _body(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(request.get_data() or b"{}")
+    except ValueError as error:
+        raise ApiError(400, "parseError", f"Invalid JSON payload received. {error}") from error
+    if not isinstance(body, dict):
+        raise ApiError(400, "parseError", "Invalid JSON payload received. Expected an object.")
+    return body
+
+
+def _json(value: object) -> Response:
+    return Response(json.dumps(value), content_type="application/json; charset=UTF-8")
+
+
+def serve(settings: Settings) -> BaseWSGIServer:
+    """A server that is bound and ready; the caller runs it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    return make_server("127.0.0.1", settings.port, Google(settings), threaded=True)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="lab.clouds.google")
+    parser.add_argument("--settings", type=Path, required=True)
+    settings = Settings.model_validate_json(parser.parse_args().settings.read_bytes())
+    server = serve(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    print(json.dumps({"ready": True, "port": server.server_port}), flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Who this process is to Google: tokens of minutes bought for proofs of other clouds, and a lab's token that stays on this machine."""
+
+import json
+import urllib.parse
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from google.auth.exceptions import RefreshError
+
+from controller.errors import Denied
+from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, from_aws, from_oidc
+
+FEDERATION = Federation(
+    project_number="123456", pool="clouds", provider="azure", service_account="trimaran@example.iam.gserviceaccount.com"
+)
+KEYS = AwsKeys(access_key_id="ASIAEXAMPLE", secret_access_key="short-lived", session_token="session", region="eu-west-1")
+
+
+@dataclass
+class Answer:
+    """What a transport of google-auth answers."""
+
+    data: str
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Transport:
+    """Google's token service and its impersonation of service accounts, as one function."""
+
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def __call__(self, url: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any) -> Answer:
+        text = body.decode() if isinstance(body, bytes) else body or ""
+        if "sts.googleapis.com" in url:
+            self.asked.append((url, {key: values[0] for key, values in urllib.parse.parse_qs(text).items()}))
+            return Answer(json.dumps({"access_token": "federated", "token_type": "Bearer", "expires_in": 3600}))
+        self.asked.append((url, {"authorization": headers["authorization"], **json.loads(text)}))
+        return Answer(json.dumps({"accessToken": "of the account", "expireTime": "2099-01-01T00:00:00Z"}))
+
+
+def test_a_token_of_another_cloud_buys_one_of_the_service_account() -> None:
+    """The other cloud's JWT is fetched when it is needed, exchanged for a federated token, and that for the account's own."""
+    fetched: list[str] = []
+
+    def jwt() -> str:
+        fetched.append("jwt")
+        return "the other cloud's word"
+
+    credentials, transport = from_oidc(FEDERATION, jwt), Transport()
+    assert not fetched, "nothing is asked before it is needed"
+    credentials.refresh(transport)  # type: ignore[no-untyped-call]
+    (_, exchange), (url, account) = transport.asked
+    assert exchange["subject_token"] == "the other cloud's word"
+    assert exchange["subject_token_type"] == "urn:ietf:params:oauth:token-type:jwt"
+    assert exchange["audience"] == (
+        "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/clouds/providers/azure"
+    )
+    assert url.endswith("/serviceAccounts/trimaran@example.iam.gserviceaccount.com:generateAccessToken")
+    assert account["authorization"] == "Bearer federated"
+    assert credentials.token == "of the account"
+
+
+def test_keys_of_an_aws_role_sign_a_question_and_do_not_travel() -> None:
+    """Google gets a signed question to AWS about who asks, in the role's region and bound to this audience; never the secret key."""
+    transport = Transport()
+    from_aws(FEDERATION, lambda: KEYS).refresh(transport)  # type: ignore[no-untyped-call]
+    _, exchange = transport.asked[0]
+    assert exchange["subject_token_type"] == "urn:ietf:params:aws:token-type:aws4_request"
+    signed = json.loads(urllib.parse.unquote(exchange["subject_token"]))
+    assert signed["url"].startswith("https://sts.eu-west-1.amazonaws.com?Action=GetCallerIdentity")
+    headers = {header["key"]: header["value"] for header in signed["headers"]}
+    assert headers["x-goog-cloud-target-resource"] == FEDERATION.audience
+    assert KEYS.secret_access_key not in json.dumps([exchange, signed])
+
+
+def test_without_keys_the_metadata_service_of_the_machine_is_the_source() -> None:
+    """No key is given, so none is kept: the virtual machine's role is asked when a token is needed."""
+    assert "169.254.169.254" in json.dumps(from_aws(FEDERATION).info)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/dns/v1", "http://127.9.9.9/", "http://[::1]:80/"])
+def test_a_labs_token_is_sent_to_this_machine(url: str) -> None:
+    """On the loopback interface the fixed token is used."""
+    headers: dict[str, str] = {}
+    StaticCredentials("lab").before_request(None, "GET", url, headers)
+    assert headers == {"authorization": "Bearer lab"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://dns.googleapis.com/dns/v1", "http://192.0.2.1/", "http://127.0.0.1.example.test/", "http://localhost/", "nonsense"],
+)
+def test_a_labs_token_goes_nowhere_else(url: str) -> None:
+    """Any other address, Google's own first of all, is refused before anything is sent; a name may resolve to anything."""
+    headers: dict[str, str] = {}
+    with pytest.raises(Denied, match="federated"):
+        StaticCredentials("lab").before_request(None, "GET", url, headers)
+    assert not headers
+
+
+def test_a_labs_token_that_is_refused_is_not_replaced() -> None:
+    """There is no second token: the refusal is the end of it."""
+    with pytest.raises(RefreshError):
+        StaticCredentials("lab").refresh(None)
