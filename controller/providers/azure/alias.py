@@ -1,0 +1,64 @@
+"""Does the zone answer a name from its profile? Without that a steering would stand, be read back, and move nobody.
+
+Source: Azure DNS, "Alias records overview": an A record set whose `targetResource` is a Traffic Manager profile.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from controller.errors import Transient
+from controller.providers.azure.errors import Busy
+from controller.providers.azure.records import Profile, profile_name
+from controller.providers.azure.session import Client
+from controller.providers.records import WeightedName
+
+if TYPE_CHECKING:
+    from azure.mgmt.dns import DnsManagementClient
+
+log = logging.getLogger(__name__)
+
+
+class Aliases:
+    """A record sets of one zone, looked at until each name was seen once to be an alias of its profile."""
+
+    def __init__(self, client: "Client[DnsManagementClient]", resource_group: str, zone: str) -> None:
+        self._client, self._resource_group, self._zone = client, resource_group, zone.lower().rstrip(".")
+        self._proven: set[str] = set()
+        self._seen: dict[str, str] | None = None
+
+    async def look(self, names: Iterable[WeightedName], ends: float) -> None:
+        """One list of the zone's A records, unless every name is proven. A zone that cannot be asked just now is no error: the
+        profiles may answer, and holding back their steering would leave payers on the dead site. Raises Denied, Unsupported."""
+        if all(self.proven(name) for name in names):
+            return
+        question: Callable[[DnsManagementClient], Any] = lambda client: client.record_sets.list_by_type(  # noqa: E731
+            self._resource_group, self._zone, "A"
+        )
+        self._seen = None
+        try:
+            found = await self._client.collect("RecordSets_ListByType", question, ends)
+        except (Transient, Busy) as error:
+            log.info("azure: cannot see whether the zone answers from the profiles: %s", error)
+            return
+        self._seen = {self._absolute(record.name): _target(record) for record in found}
+
+    def problem(self, name: WeightedName, profile: Profile) -> str | None:
+        """Why the zone does not answer this name from this profile, with the way out; None when it does, or could not be asked."""
+        if self.proven(name) or self._seen is None:
+            return None
+        if self._seen.get(name.absolute) != str(profile["id"]).lower():
+            return f"{name.name}: its A record in {self._zone} is no alias of profile {profile_name(name)}. Make it one"
+        self._proven.add(name.absolute)
+        return None
+
+    def proven(self, name: WeightedName) -> bool:
+        """Was it seen?"""
+        return name.absolute in self._proven
+
+    def _absolute(self, relative: str) -> str:
+        return f"{self._zone}." if relative == "@" else f"{relative.lower()}.{self._zone}."
+
+
+def _target(record: Any) -> str:
+    return str(record.target_resource.id).lower() if record.target_resource and record.target_resource.id else ""

@@ -1,0 +1,86 @@
+"""Who this process is to Azure: a token of another cloud exchanged for a short-lived one, or the lab's token, which says what it is.
+
+There is no third way: no client secret, no certificate, no key file. Source: Microsoft Entra, "Workload identity federation".
+"""
+
+import ipaddress
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from azure.core.credentials import AccessToken, TokenCredential
+from azure.identity import ClientAssertionCredential
+
+from controller.errors import Denied, Refused
+
+VALID = timedelta(hours=1)
+
+
+class StaticCredential:
+    """One fixed token, for an emulated Azure on this machine only."""
+
+    def __init__(self, token: str, *, endpoint_url: str | None) -> None:
+        """Raises Refused unless `endpoint_url` is on loopback: the token would otherwise be offered to whoever answers there."""
+        host = urlsplit(endpoint_url or "").hostname or "Azure's public endpoint"
+        if not _is_loopback(host):
+            raise Refused(
+                guard="static-identity-in-the-lab-only",
+                value=host,
+                limit="an address of this machine",
+                way_out="Use federated identity.",
+            )
+        self._token = token
+
+    def get_token(self, *_: str, **__: Any) -> AccessToken:
+        """The token, whatever it is wanted for."""
+        return AccessToken(self._token, int(time.time() + VALID.total_seconds()))
+
+
+def federated(
+    *,
+    tenant_id: str,
+    client_id: str,
+    assertion: Callable[[], str],
+    connect: timedelta = timedelta(seconds=1),
+    read: timedelta = timedelta(seconds=2),
+    **options: Any,
+) -> TokenCredential:
+    """Short-lived tokens of Microsoft Entra for an application that trusts the token which `assertion` answers.
+
+    `assertion` is called whenever a new token is due, in the thread of the call that needs it: it fetches this site's own identity
+    token, of whichever cloud the site is in. `options` go to the SDK (`authority` of a sovereign cloud). Tokens are kept in memory.
+    """
+    return ClientAssertionCredential(
+        tenant_id,
+        client_id,
+        assertion,
+        retry_total=0,
+        connection_timeout=connect.total_seconds(),
+        read_timeout=read.total_seconds(),
+        **options,
+    )
+
+
+def token_file(path: Path) -> Callable[[], str]:
+    """The token that the platform keeps fresh in a file, read anew every time. The callable raises Denied when there is none."""
+
+    def read() -> str:
+        try:
+            token = path.read_text().strip()
+        except OSError as error:
+            raise Denied(f"no identity token can be read: {error}") from error
+        if not token:
+            raise Denied(f"no identity token in {path}")
+        return token
+
+    return read
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
