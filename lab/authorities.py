@@ -20,6 +20,7 @@ from lab.clouds.control import CloudControl
 from lab.clouds.faults import Rule
 from lab.errors import LabError
 from lab.processes import Supervised, launch_module
+from lab.resolver import UnresolvedError, udp
 from lab.vendors import AZUREDNS, ROUTE53, VENDORS, Vendor
 from lab.workspace import Workspace
 from lab.zones import MOST_CHANGES, Order, Steered, for_azure, for_clouddns, for_route53, health_check
@@ -134,7 +135,19 @@ async def _start(
     )
     async with asyncio.timeout(STARTED.total_seconds()):
         await make_records(authority, zone, steered)
+        await _await_answers(authority, [*steered.names, *list(steered.aliases)[-1:]])
     return authority
+
+
+async def _await_answers(authority: Authority, names: Iterable[str]) -> None:
+    """A client that asks before a record is published keeps the answer that there is none, for minutes."""
+    ask = udp(LOCAL, authority.dns_port)
+    for name in names:
+        while True:
+            with suppress(UnresolvedError):
+                if (await ask(name, 1.0)).addresses:
+                    break
+            await asyncio.sleep(0.02)
 
 
 async def make_records(authority: Authority, zone: str, steered: Steered) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from controller.core.model import Site
+from controller.core.model import Group, Site
 from controller.providers.aws.dns import Route53
 from controller.providers.aws.session import route53_client
-from controller.providers.records import WeightedName
-from lab.clouds.control import AwsControl
+from controller.providers.records import GroupRecords, WeightedName
+from lab.clouds.control import CloudControl
 from lab.processes import launch_module
 from lab.reconcile import Fault, Ledger, reconcile
 from lab.reconcile_recovery import recovery
@@ -26,6 +26,7 @@ from tests.protocol.payments_site import ACCOUNTS, AWS, AZURE, PASSWORD, STREAM,
 
 NAME = WeightedName(name="payments.trimaran.test", ttl=1)
 ADDRESSES = {Site(AZURE): "192.0.2.2", Site(AWS): "192.0.2.1"}
+PAYMENTS = Group("payments")
 LONG = timedelta(seconds=5)
 
 
@@ -76,10 +77,11 @@ async def test_what_clients_were_told_is_on_every_ledger(sites: Sites, monkeypat
     api = f"http://127.0.0.1:{(await start(sites, 'lab.clouds.aws'))['port']}"
     names = await start(sites, "lab.nameserver", api=api)
     async with aiohttp.ClientSession() as http:
-        zone = await AwsControl(http, api).zone_id("trimaran.test")
+        zone = await CloudControl(http, api).zone_id("trimaran.test")
     client = route53_client(endpoint_url=api)
-    authority = Route53(client=lambda: client, zone_id=zone, service="payments", names=[NAME], addresses=ADDRESSES)
-    assert (await authority.steer({Site(AZURE): 1.0, Site(AWS): 1.0}, LONG)).in_sync
+    records = GroupRecords(names=(NAME,), addresses=ADDRESSES)
+    authority = Route53(client=lambda: client, zone_id=zone, groups={PAYMENTS: records})
+    assert (await authority.steer({PAYMENTS: {Site(AZURE): 1.0, Site(AWS): 1.0}}, LONG)).in_sync
     silent = await asyncio.start_server(hang, "127.0.0.1", 0)
     async with silent, sites.service(AZURE) as service:
         routes = {
@@ -103,7 +105,7 @@ async def test_what_clients_were_told_is_on_every_ledger(sites: Sites, monkeypat
         assert load.stdout is not None
         began = json.loads(await load.stdout.readline())["t"]
         await asyncio.sleep(1.5)
-        assert (await authority.steer({Site(AZURE): 1.0}, LONG)).in_sync
+        assert (await authority.steer({PAYMENTS: {Site(AZURE): 1.0}}, LONG)).in_sync
         async with asyncio.timeout(30):
             stats = json.loads(await load.stdout.readline())
             assert await load.wait() == 0

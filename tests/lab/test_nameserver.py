@@ -19,11 +19,12 @@ import dns.message
 import dns.rcode
 import pytest
 
-from controller.core.model import Site
+from controller.core.model import Group, Site
+from controller.ports import SteeringReport
 from controller.providers.aws.dns import Route53
-from controller.providers.records import WeightedName
 from controller.providers.aws.session import route53_client
-from lab.clouds.control import AwsControl
+from controller.providers.records import GroupRecords, WeightedName
+from lab.clouds.control import CloudControl
 from lab.clouds.faults import FaultKind, Rule
 from lab.clouds.zone import Record, choose, respond
 from lab.resolver import udp
@@ -31,6 +32,7 @@ from lab.resolver import udp
 AWS, AZURE, GCP = Site("aws"), Site("azure"), Site("gcp")
 ADDRESSES = {AWS: "192.0.2.1", AZURE: "192.0.2.2", GCP: "192.0.2.3"}
 NAMES = (WeightedName(name="payments.trimaran.test", ttl=2), WeightedName(name="payments-slow.trimaran.test", ttl=30))
+PAYMENTS = Group("payments")
 LONG = timedelta(seconds=5)
 
 
@@ -39,10 +41,14 @@ class Lab:
     """The emulated API, its name server and the adapter that steers."""
 
     authority: Route53
-    api: AwsControl
+    api: CloudControl
     http: aiohttp.ClientSession
     port: int
     control: str
+
+    async def steer(self, **shares: float) -> SteeringReport:
+        """Have the API hold these shares of traffic, by site."""
+        return await self.authority.steer({PAYMENTS: {Site(site): share for site, share in shares.items()}}, LONG)
 
     async def ask(self, name: str, kind: str = "A") -> dns.message.Message:
         return await dns.asyncquery.udp(dns.message.make_query(name, kind), "127.0.0.1", timeout=2, port=self.port)
@@ -95,18 +101,16 @@ async def lab(parts: tuple[str, int, str], monkeypatch: pytest.MonkeyPatch) -> A
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     async with aiohttp.ClientSession() as http:
-        api = AwsControl(http, url)
+        api = CloudControl(http, url)
         await api.inject([])
         adapter = Route53(
             client=lambda: route53_client(endpoint_url=url),
             zone_id=await api.zone_id("trimaran.test"),
-            service="payments",
-            names=NAMES,
-            addresses=ADDRESSES,
+            groups={PAYMENTS: GroupRecords(names=NAMES, addresses=ADDRESSES)},
         )
         lab = Lab(adapter, api, http, port, control)
         await lab.set_stale(False)
-        assert (await adapter.steer(dict.fromkeys(ADDRESSES, 1.0), LONG)).in_sync
+        assert (await lab.steer(aws=1, azure=1, gcp=1)).in_sync
         await asyncio.sleep(0.05)
         yield lab
         await api.inject([])
@@ -117,7 +121,7 @@ async def test_answers_follow_the_weights(lab: Lab) -> None:
     spread = await lab.addresses("payments.trimaran.test", 150)
     assert set(spread) == set(ADDRESSES.values())
     assert min(spread.values()) > 25
-    await lab.authority.steer({AWS: 1.0, AZURE: 0.0, GCP: 3.0}, LONG)
+    await lab.steer(aws=1, azure=0, gcp=3)
     spread = await lab.addresses("payments.trimaran.test", 150)
     assert set(spread) == {"192.0.2.1", "192.0.2.3"}
     assert spread["192.0.2.3"] > 2 * spread["192.0.2.1"] * 0.7
@@ -125,7 +129,7 @@ async def test_answers_follow_the_weights(lab: Lab) -> None:
 
 async def test_in_sync_means_that_queries_see_it(lab: Lab) -> None:
     """Once the adapter reports in sync, no answer holds the drained site, for either name."""
-    report = await lab.authority.steer({AWS: 1.0, GCP: 1.0}, LONG)
+    report = await lab.steer(aws=1, azure=0, gcp=1)
     assert report.in_sync
     for name in NAMES:
         assert ADDRESSES[AZURE] not in await lab.addresses(name.name)
@@ -178,7 +182,7 @@ async def test_queries_are_answered_while_the_api_is_down(lab: Lab, kind: FaultK
 async def test_a_stale_authority_keeps_its_old_answers_until_healed(lab: Lab) -> None:
     """The API says INSYNC and the answers have not moved: the lie that only asking the name server finds out."""
     await lab.set_stale(True)
-    assert (await lab.authority.steer({AWS: 1.0}, LONG)).in_sync
+    assert (await lab.steer(aws=1, azure=0, gcp=0)).in_sync
     assert ADDRESSES[AZURE] in await lab.addresses("payments.trimaran.test")
     await lab.set_stale(False)
     for _ in range(100):
