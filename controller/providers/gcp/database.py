@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.core.model import Site
-from controller.errors import Unsupported
 from controller.ports import Promotion, PromotionState, ProviderFacts
 from controller.providers.gcp.errors import Missing
 from controller.providers.gcp.session import Api, Client, end_of, persist
@@ -60,10 +59,8 @@ class CloudSql:
             if last is not None and last.state is PromotionState.RUNNING:
                 return last
             facts = await self._api.ask("instances.get", self._get, ends, _facts)
-            if facts.replica_of is None and last is None:
-                raise Unsupported(f"{self._instance} is no read replica, and Cloud SQL knows of no promotion that made it so")
-            if facts.replica_of is None and last is not None:
-                return last
+            if facts.replica_of is None:
+                return last or self._standing("is no read replica, and Cloud SQL remembers no promotion of it")
             return await self._api.ask("instances.promoteReplica", self._begin, ends, _promotion)
 
         return await persist(attempt, ends)
@@ -76,10 +73,10 @@ class CloudSql:
             return sql.operations().get(project=self._project, operation=operation)
 
         async def attempt() -> Promotion:
-            try:
+            if operation == self._instance:
+                told = self._standing("is no read replica")
+            else:
                 told = await self._api.ask("operations.get", question, ends, _promotion)
-            except Missing as error:
-                told = Promotion(operation=operation, state=PromotionState.DONE, detail=f"Cloud SQL has forgotten it: {error}")
             if told.state is not PromotionState.DONE:
                 return told
             facts = await self._api.ask("instances.get", self._get, ends, _facts)
@@ -89,6 +86,10 @@ class CloudSql:
             return Promotion(operation=operation, state=PromotionState.FAILED, detail=detail)
 
         return await persist(attempt, ends)
+
+    def _standing(self, detail: str) -> Promotion:
+        """For an instance that stands alone: its name is the operation, for there is none of Cloud SQL's to ask about."""
+        return Promotion(operation=self._instance, state=PromotionState.DONE, detail=f"{self._instance} {detail}")
 
     async def _last(self, ends: float) -> Promotion | None:
         """The newest promotion of the instance that Cloud SQL remembers."""

@@ -19,7 +19,7 @@ from controller.providers.gcp.errors import RefusedChange
 from controller.providers.gcp.records import TOTAL, Change, Edit, RecordSet, changes, edit, shares
 from controller.providers.gcp.session import FIRST_PAUSE, LONGEST_PAUSE, Client, end_of, left
 from controller.providers.gcp.zone import ChangeState, ManagedZone
-from controller.providers.ratios import to_weights
+from controller.providers.ratios import superseded, to_weights, usable
 from controller.providers.records import GroupRecords
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ class CloudDns:
         self._proofs: dict[Group, tuple[Goal, ChangeState]] = {}
         """Which change made a group weigh what, and how far it was when last asked."""
         self._writing = asyncio.Lock()
+        self._sending: asyncio.Future[ChangeState] | None = None
 
     @property
     def name(self) -> str:
@@ -116,8 +117,10 @@ class CloudDns:
         sent. When the deadline is over with some groups done and others not, those are `refused` with the reason, and the next
         steering repairs them. Raises as `ports.Dns.steer` says.
         """
-        ends, errand = end_of(deadline), self._errand(wanted)
-        self._asked.update(errand.goals)
+        ratios, refused = usable(wanted, self._groups)
+        errand = Errand(goals={group: to_weights(one, TOTAL) for group, one in ratios.items()}, refused=refused)
+        self._asked |= errand.goals
+        ends = end_of(deadline)
         pause = FIRST_PAUSE
         while errand.open:
             try:
@@ -134,38 +137,9 @@ class CloudDns:
                 pause = min(pause * 2, LONGEST_PAUSE)
         if errand.refused:
             log.warning("clouddns: left out: %s", "; ".join(f"{group}: {why}" for group, why in errand.refused.items()))
-        if not errand.after and not any(self._is_meant(group, goal) for group, goal in errand.goals.items()):
-            raise Conflict(f"clouddns: gave up steering {', '.join(errand.goals)}: other ratios were asked for meanwhile")
         in_sync = await self._await_done(errand.standing, ends)
         shifts = {group: Shift(before=errand.before[group], after=after) for group, after in errand.after.items()}
         return SteeringReport(shifts=shifts, refused=errand.refused, in_sync=in_sync)
-
-    def _errand(self, wanted: Mapping[Group, Ratios]) -> Errand:
-        """Ratios as weights. Raises Refused when no group is left."""
-        goals: dict[Group, Goal] = {}
-        refusals: dict[Group, Refused] = {}
-        for group, ratios in wanted.items():
-            try:
-                self._refuse_unknown(group)
-                goals[group] = to_weights(ratios, TOTAL)
-            except Refused as refusal:
-                refusals[group] = refusal
-        if refusals and not goals:
-            raise next(iter(refusals.values()))
-        return Errand(goals=goals, refused={group: str(refusal) for group, refusal in refusals.items()})
-
-    def _refuse_unknown(self, group: Group) -> None:
-        if group not in self._groups:
-            raise Refused(
-                guard="known-group",
-                value=f"{group} has no weighted names at clouddns",
-                limit=f"one of {', '.join(sorted(self._groups)) or 'none'}",
-                way_out="Add the group to the settings of this authority.",
-            )
-
-    def _is_meant(self, group: Group, goal: Goal) -> bool:
-        """Of two wishes for one group the one asked later is meant."""
-        return self._asked.get(group) == goal
 
     async def _list(self, groups: Mapping[Group, object], ends: float) -> Mapping[str, RecordSet]:
         return await self._zone.list((name.absolute for group in groups for name in self._groups[group].names), ends)
@@ -181,16 +155,22 @@ class CloudDns:
         try:
             yield
         finally:
-            self._writing.release()
+            if self._sending is None or self._sending.done():
+                self._writing.release()
+            else:  # cancelled with a change on its way: the turn ends with its answer
+                self._sending.add_done_callback(self._end_turn)
+
+    def _end_turn(self, sent: "asyncio.Future[ChangeState]") -> None:
+        if not sent.cancelled():
+            sent.exception()  # whoever wanted to know is gone
+        self._writing.release()
 
     async def _round(self, errand: Errand, ends: float) -> None:
         """Read the zone once and send what has to change. Every change that is accepted settles its groups."""
         found = await self._list(errand.open, ends)
+        errand.refused |= superseded(errand.open, self._asked)
         edits: list[Edit] = []
         for group, goal in errand.open.items():
-            if not self._is_meant(group, goal):
-                errand.refused[group] = "other ratios were asked for meanwhile"
-                continue
             try:
                 errand.before.setdefault(group, shares(self._groups[group], found))
                 one = edit(group, self._groups[group], found, goal)
@@ -209,7 +189,9 @@ class CloudDns:
         for one in change.edits:
             self._proofs.pop(one.group, None)
         try:
-            state = await self._zone.change(change.body, ends)
+            # Cut off here, the change may still arrive, and undo what is asked for next: whoever steers then waits for its answer.
+            self._sending = asyncio.ensure_future(self._zone.change(change.body, ends))
+            state = await asyncio.shield(self._sending)
         except RefusedChange as error:
             blamed = change.blame(error.part, error.index)
             if blamed is None:
@@ -224,10 +206,10 @@ class CloudDns:
         """Does Cloud DNS say that the changes to `goals` are done? False when it did not, or could not be asked, in time, and when
         other ratios were asked for meanwhile, or nothing stands."""
         pause = FIRST_PAUSE
-        while goals and all(self._is_meant(group, goal) for group, goal in goals.items()):
+        while goals and not superseded(goals, self._asked):
             try:
                 if await self._are_done(goals, ends):
-                    return all(self._is_meant(group, goal) for group, goal in goals.items())
+                    return not superseded(goals, self._asked)
             except ProviderError as error:
                 log.info("clouddns: cannot ask for the change: %s", error)
             if left(ends) <= pause:
@@ -248,6 +230,6 @@ class CloudDns:
             if not state.done:
                 break
         self._proofs.update(
-            {group: (goals[group], state) for group, state in states.items() if self._is_meant(group, goals[group])}
+            {group: (goals[group], state) for group, state in states.items() if self._asked[group] == goals[group]}
         )
         return all(state.done for state in states.values())
