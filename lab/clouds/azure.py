@@ -88,7 +88,8 @@ class Azure:
             ("microsoft.dbforpostgresql", "locations"): self._servers.answer,
             ("microsoft.app", "containerapps"): ContainerApps(self._resources).answer,
         }
-        self._publication = Publication(settings.propagation, monotonic)
+        self.publication = Publication(settings.propagation, monotonic)
+        """What the name servers answer."""
         self._requests: Counter[str] = Counter()
         self._faults, self._replaced = Faults(monotonic), asyncio.Event()
         for group in settings.resource_groups:
@@ -111,7 +112,7 @@ class Azure:
         if not effective:
             self._resources.restore(before)
         for zone in self._zones.zones() if asked.method != "GET" else ():
-            self._publication.publish(zone, self._zones.published(zone))
+            self.publication.publish(zone, self._zones.published(zone))
         return answer
 
     def _answer(self, asked: Question) -> Answer:
@@ -190,7 +191,7 @@ class Azure:
     async def zone(self, request: web.Request) -> web.Response:
         """`GET /_lab/zones/{id}?after=&wait=`."""
         after, patience = int(request.query.get("after", 0)), float(request.query.get("wait", 0))
-        news = await self._publication.await_news(request.match_info["id"], after, patience)
+        news = await self.publication.await_news(request.match_info["id"], after, patience)
         if news is None:
             return web.Response(status=204)
         return web.json_response({"revision": news.revision, "records": [record.model_dump() for record in news.records]})
