@@ -8,12 +8,11 @@ from enum import StrEnum
 
 from lab.etcd import EtcdCluster
 from lab.links import Links, Relay
+from lab.vendors import AUTHORITIES
 from lab.workspace import Workspace
 
 SITES = ("aws", "azure", "gcp")
 CLIENTS = "clients"
-ROUTE53 = "route53"
-"""The emulated AWS API. A place of its own: it fails apart from the site aws."""
 
 
 class Door(StrEnum):
@@ -31,7 +30,7 @@ class Cabling:
     """Every door of the lab with the port behind it, and the links between the places."""
 
     links: Links
-    """Between the sites, and from them to the emulated API."""
+    """Between the sites, and from them to the emulated APIs."""
     public: Links
     """From clients to edges: a process of its own. When nothing answers, payers' retries come by the thousand; in one process with
     the rest they starved etcd of its heartbeats, and what was an outage of the service became one of the control plane."""
@@ -60,6 +59,10 @@ class Cabling:
         """End both processes; every connection through them breaks."""
         await asyncio.gather(self.links.stop(), self.public.stop())
 
+    def routes(self) -> Mapping[str, int]:
+        """Where the internet takes clients and health checks: the port of the clients' link to each site's edge."""
+        return {site: self.port(CLIENTS, site, Door.EDGE) for site in SITES}
+
     def direct(self, destination: str, door: Door) -> int:
         """The door itself, past every link: for the lab's own work, never for a part of the product."""
         return self.doors[destination, door]
@@ -68,7 +71,7 @@ class Cabling:
 async def lay_cables(workspace: Workspace) -> Cabling:
     """Choose every port and start the links. etcd's doors follow in `lay_etcd`, because its members choose their own ports."""
     doors = {(site, door): workspace.port() for site in SITES for door in (Door.DATABASE, Door.EDGE, Door.CONTROLLER)}
-    doors[ROUTE53, Door.API] = workspace.port()
+    doors |= {(place, Door.API): workspace.port() for place in AUTHORITIES}
     relays = [
         Relay(source=source, destination=place, kind=door, listen=workspace.port(), target=port)
         for (place, door), port in doors.items()

@@ -51,7 +51,7 @@ def fault(
         str, typer.Argument(metavar="FAULT", help="crash, freeze, partition, slow, ...; an unknown one lists them all.")
     ],
     place: Annotated[
-        str | None, typer.Argument(metavar="PLACE", help="aws, azure or gcp; a fault of the authority needs none.")
+        str | None, typer.Argument(metavar="PLACE", help="aws, azure, gcp; of an authority route53, azuredns, clouddns.")
     ] = None,
     name: Name = "lab",
     json: Json = False,
@@ -64,7 +64,7 @@ def fault(
 
 @lab.command()
 def heal(
-    place: Annotated[str, typer.Argument(metavar="PLACE", help="aws, azure, gcp or route53.")],
+    place: Annotated[str, typer.Argument(metavar="PLACE", help="aws, azure, gcp, route53, azuredns or clouddns.")],
     name: Name = "lab",
     json: Json = False,
 ) -> None:

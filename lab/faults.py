@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from lab.authority import Authority
-from lab.cabling import ROUTE53, SITES, Cabling
-from lab.clouds.faults import FaultKind
+from lab.authorities import Authority
+from lab.cabling import SITES, Cabling
+from lab.clouds.faults import FaultKind, Rule
 from lab.errors import LabError
 from lab.links import ONE_WAY
 from lab.site import Site
+from lab.vendors import AUTHORITIES
 
 SLOW_DELAY, SLOW_JITTER, SLOW_LOSS = timedelta(milliseconds=75), timedelta(milliseconds=100), 0.02
 """A slow site: 150 ms round trip and up to 200 ms more, 2 % loss."""
@@ -32,12 +33,17 @@ class Fault(StrEnum):
     ETCD = "etcd"
     """The site's etcd member killed."""
     API_REFUSE = "api-refuse"
+    """An authority's API resets every connection; its name servers go on answering."""
     API_HANG = "api-hang"
     API_THROTTLE = "api-throttle"
     API_LOSE_ANSWER = "api-lose-answer"
     """Carried out, and the answer lost."""
     DNS_STALE = "dns-stale"
-    """The name server goes on answering what it knows."""
+    """An authority's name servers go on answering what they know; its API says that all is in step."""
+    DNS_DOWN = "dns-down"
+    """An authority's name servers answer nothing and refuse nothing; its API works."""
+    AUTHORITY_DOWN = "authority-down"
+    """Both at once: name servers silent, API hanging."""
 
 
 API_FAULTS: Mapping[Fault, FaultKind] = {
@@ -46,6 +52,10 @@ API_FAULTS: Mapping[Fault, FaultKind] = {
     Fault.API_THROTTLE: FaultKind.THROTTLE,
     Fault.API_LOSE_ANSWER: FaultKind.LOSE_ANSWER,
 }
+
+
+OF_AUTHORITIES = frozenset({*API_FAULTS, Fault.DNS_STALE, Fault.DNS_DOWN, Fault.AUTHORITY_DOWN})
+"""Faults of an authority, not of a site."""
 
 
 class UnknownTargetError(LabError):
@@ -70,11 +80,11 @@ class Active:
 
 def places_of(fault: Fault) -> tuple[str, ...]:
     """Where this fault can happen."""
-    return (ROUTE53,) if fault in API_FAULTS or fault is Fault.DNS_STALE else SITES
+    return AUTHORITIES if fault in OF_AUTHORITIES else SITES
 
 
 def parse(fault: str, place: str | None) -> tuple[Fault, str]:
-    """The fault and its place. Raises UnknownTargetError; only faults of the authority may leave the place out."""
+    """The fault and its place. Raises UnknownTargetError; a fault that can happen at one place only may leave it out."""
     if fault not in set(Fault):
         raise UnknownTargetError(f"there is no fault {fault!r}; there are {', '.join(Fault)}")
     kind = Fault(fault)
@@ -89,8 +99,9 @@ def parse(fault: str, place: str | None) -> tuple[Fault, str]:
 class Faults:
     """Injects and heals."""
 
-    def __init__(self, cabling: Cabling, sites: Mapping[str, Site], authority: Authority) -> None:
-        self._cabling, self._sites, self._authority = cabling, sites, authority
+    def __init__(self, cabling: Cabling, sites: Mapping[str, Site], authorities: Mapping[str, Authority]) -> None:
+        """Sites and authorities by place."""
+        self._cabling, self._sites, self._authorities = cabling, sites, authorities
         self.active: dict[str, Active] = {}
         self._busy: set[str] = set()
 
@@ -119,8 +130,8 @@ class Faults:
         Raises UnknownTargetError, OccupiedError when there is nothing to heal, LabError when it cannot be healed; then the
         fault counts as present and healing can be tried again.
         """
-        if place not in (*SITES, ROUTE53):
-            raise UnknownTargetError(f"there is no place {place!r}; there are {', '.join((*SITES, ROUTE53))}")
+        if place not in (*SITES, *AUTHORITIES):
+            raise UnknownTargetError(f"there is no place {place!r}; there are {', '.join((*SITES, *AUTHORITIES))}")
         if (present := self.active.get(place)) is None or place in self._busy:
             why = "suffers from nothing" if present is None else "is being changed at this moment"
             raise OccupiedError(f"{place} {why}: there is nothing to heal now")
@@ -133,7 +144,7 @@ class Faults:
             self._busy.discard(place)
 
     async def _inject(self, fault: Fault, place: str) -> None:
-        links, site = self._cabling, self._sites.get(place)
+        links, site, authority = self._cabling, self._sites.get(place), self._authorities.get(place)
         match fault:
             case Fault.CRASH if site:
                 await links.isolate(place)
@@ -149,13 +160,20 @@ class Faults:
             case Fault.ETCD if site:
                 for process in site.etcd.processes(place):
                     process.kill()
-            case Fault.DNS_STALE:
-                await self._authority.keep_stale(stale=True)
+            case Fault.DNS_STALE if authority:
+                await authority.keep_stale(stale=True)
+            case Fault.DNS_DOWN if authority:
+                authority.silence()
+            case Fault.AUTHORITY_DOWN if authority:
+                await authority.fail_api(Rule(kind=FaultKind.HANG))
+                authority.silence()
+            case _ if authority:
+                await authority.fail_api(Rule(kind=API_FAULTS[fault]))
             case _:
-                await self._authority.fail_api(API_FAULTS[fault])
+                raise LabError(f"there is nothing at {place} that {fault} could happen to")
 
     async def _heal(self, fault: Fault, place: str) -> None:
-        links, site = self._cabling, self._sites.get(place)
+        links, site, authority = self._cabling, self._sites.get(place), self._authorities.get(place)
         match fault:
             case Fault.CRASH if site:
                 await links.rejoin(place)
@@ -170,7 +188,12 @@ class Faults:
                 site.start_controller()
             case Fault.ETCD if site:
                 await site.etcd.rejoin(place)
-            case Fault.DNS_STALE:
-                await self._authority.keep_stale(stale=False)
-            case _:
-                await self._authority.fail_api()
+            case Fault.DNS_STALE if authority:
+                await authority.keep_stale(stale=False)
+            case Fault.DNS_DOWN if authority:
+                authority.speak()
+            case Fault.AUTHORITY_DOWN if authority:
+                authority.speak()
+                await authority.fail_api()
+            case _ if authority:
+                await authority.fail_api()

@@ -1,4 +1,4 @@
-"""Three clouds on one laptop, assembled: links, databases, etcd, emulated AWS, name server, controllers, payments services."""
+"""Three clouds on one laptop, assembled: links, databases, etcd, emulated APIs, name servers, controllers, payments services."""
 
 import asyncio
 import time
@@ -13,9 +13,9 @@ import psycopg
 
 from controller.errors import TrimaranError
 from lab.addresses import LOCAL
-from lab.authority import Authority, start_authority
+from lab.authorities import Authority, start_authorities
 from lab.binaries import EtcdBinary, PostgresBinaries, find_etcd, find_postgres
-from lab.cabling import CLIENTS, SITES, Cabling, Door, lay_cables, lay_etcd
+from lab.cabling import SITES, Cabling, Door, lay_cables, lay_etcd
 from lab.errors import LabError
 from lab.etcd import EtcdCluster
 from lab.faults import Faults
@@ -23,12 +23,15 @@ from lab.founding import Passwords, account_ids, found_databases
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
 from lab.site import Site
-from lab.site_settings import ADDRESSES, TOKEN_FILE, controller_settings, service_settings
+from lab.site_settings import ADDRESSES, NAMES, SERVICE, TOKEN_FILE, ZONE, Zones, controller_settings, service_settings
 from lab.supervision import Supervisor
+from lab.vendors import AUTHORITIES, ROUTE53, VENDORS
 from lab.whereabouts import write_token
 from lab.witness import Witness
 from lab.workspace import Workspace
+from lab.zones import Steered
 
+SDKS = ("boto3", "azure-mgmt-trafficmanager", "google-api-python-client")
 ACCOUNTS = 200
 LOOK = 0.05
 STARTED = timedelta(seconds=60)
@@ -49,7 +52,8 @@ class Laboratory:
     cabling: Cabling
     etcd: EtcdCluster
     sites: Mapping[str, Site]
-    authority: Authority
+    authorities: Mapping[str, Authority]
+    """By place."""
     faults: Faults
     supervisor: Supervisor
     witness: Witness
@@ -63,25 +67,29 @@ class Laboratory:
 
     def routes(self) -> Mapping[str, Mapping[str, object]]:
         """Where the internet takes each address of the zone: the client link of one site's edge."""
-        return {
-            address: {"site": site, "port": self.cabling.port(CLIENTS, site, Door.EDGE), "host": LOCAL}
-            for site, address in ADDRESSES.items()
-        }
+        return _routes(self.cabling)
 
     def processes(self) -> Mapping[str, Supervised]:
         """Every process by its label."""
         everyone = [process for site in self.sites.values() for process in site.processes()]
-        everyone += [self.cabling.links.process, self.cabling.public.process, self.authority.api, self.authority.nameserver]
+        everyone += [self.cabling.links.process, self.cabling.public.process]
+        everyone += [process for one in self.authorities.values() for process in (one.api, one.nameserver)]
         return {process.label: process for process in everyone}
 
     def parts(self) -> tuple[Mapping[str, str], ...]:
         """What is real here and what is emulated."""
-        real = {"PostgreSQL": self.postgres.version, "etcd": self.etcd.binary.version, "controllers": "this checkout"}
-        emulated = {"AWS Route 53 API": "moto " + _version("moto"), "name server": "this checkout", "network": "this checkout"}
+        checkout = "this checkout"
+        real = {
+            "PostgreSQL": self.postgres.version,
+            "etcd": self.etcd.binary.version,
+            "controllers": checkout,
+            "payments service": checkout,
+            **{sdk: _version(sdk) for sdk in SDKS},
+        }
+        clouds = {vendor.title: checkout for vendor in VENDORS.values()} | {VENDORS[ROUTE53].title: f"moto {_version('moto')}"}
+        emulated = {**clouds, "name servers": checkout, "network": checkout}
         return (
             *({"name": name, "kind": "real", "version": version} for name, version in real.items()),
-            {"name": "payments service", "kind": "real", "version": "this checkout"},
-            {"name": "AWS SDK", "kind": "real", "version": "boto3 " + _version("boto3")},
             *({"name": name, "kind": "emulated", "version": version} for name, version in emulated.items()),
         )
 
@@ -176,18 +184,18 @@ async def _assemble(
     accounts: int,
 ) -> Laboratory:
     postgres, binary = binaries
-    say("PostgreSQL servers, etcd members, the emulated AWS API and the name server")
+    say("PostgreSQL servers, etcd members, three emulated clouds and their name servers")
     async with _together() as tasks:
-        authority_up = tasks.create_task(start_authority(workspace, cabling.direct("route53", Door.API)))
+        authorities_up = tasks.create_task(_start_authorities(workspace, cabling))
         etcd_up = tasks.create_task(_start_etcd(workspace, cabling, binary))
         servers_up = tasks.create_task(_start_servers(workspace, cabling, postgres))
-    authority, etcd, servers = authority_up.result(), etcd_up.result(), servers_up.result()
+    authorities, etcd, servers = authorities_up.result(), etcd_up.result(), servers_up.result()
     cabling = await lay_etcd(cabling, etcd)
     passwords = Passwords()
     sites = {name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, passwords=passwords) for name in SITES}
     write_token(workspace.directory("settings") / TOKEN_FILE)
     for name, site in sites.items():
-        site.write(service_settings(cabling, name), controller_settings(cabling, name, authority.zone_id, policy))
+        site.write(service_settings(cabling, name), controller_settings(cabling, name, _known(authorities), policy))
     say("ledgers, streams, controllers and payments services")
     payers = account_ids(accounts)
     async with _together() as tasks:
@@ -196,13 +204,13 @@ async def _assemble(
             site.start_service()  # importing takes most of a start: meanwhile the databases are founded
     for site in sites.values():
         site.start_controller()
-    faults = Faults(cabling, sites, authority)
+    faults = Faults(cabling, sites, authorities)
     return Laboratory(
         workspace=workspace,
         cabling=cabling,
         etcd=etcd,
         sites=sites,
-        authority=authority,
+        authorities=authorities,
         faults=faults,
         supervisor=Supervisor(sites, faults),
         witness=Witness(cabling, passwords),
@@ -210,6 +218,23 @@ async def _assemble(
         accounts=tuple(map(str, payers)),
         postgres=postgres,
     )
+
+
+def _routes(cabling: Cabling) -> Mapping[str, Mapping[str, object]]:
+    ports = cabling.routes()
+    return {address: {"site": site, "port": ports[site], "host": LOCAL} for site, address in ADDRESSES.items()}
+
+
+def _known(authorities: Mapping[str, Authority]) -> Zones:
+    """What controllers have to know of the authorities beside their ports."""
+    (file,) = (one.papers.authority for one in authorities.values() if one.papers)
+    return Zones(ids={place: one.zone_id for place, one in authorities.items()}, authority_file=file)
+
+
+async def _start_authorities(workspace: Workspace, cabling: Cabling) -> Mapping[str, Authority]:
+    ports = {place: cabling.direct(place, Door.API) for place in AUTHORITIES}
+    steered = Steered(group=SERVICE, names=NAMES, addresses=ADDRESSES)
+    return await start_authorities(workspace, ports, _routes(cabling), ZONE, steered)
 
 
 async def _start_etcd(workspace: Workspace, cabling: Cabling, binary: EtcdBinary) -> EtcdCluster:

@@ -10,13 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from lab.authority import await_ready
+from lab.authorities import await_ready
 from lab.errors import LabError
 from lab.laboratory import Laboratory
 from lab.processes import Supervised, launch_module
 from lab.record import DamagedError, Line, read_record
 from lab.site_settings import NAMES
-from lab.vendors import ROUTE53
 
 LONGEST_PAUSE = timedelta(seconds=2)
 """Between two attempts of one payment. With half a second, payers that were kept waiting for ten seconds by a busy machine came back
@@ -84,7 +83,7 @@ async def offer(
         "run": run,
         "record": str(record),
         "stats": str(stats),
-        "nameservers": {ROUTE53: lab.authority.dns_port},
+        "nameservers": {place: authority.dns_port for place, authority in lab.authorities.items()},
         "names": list(names),
         "routes": {address: dict(route) for address, route in lab.routes().items()},
         "accounts": list(lab.accounts),

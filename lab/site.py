@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import processes
-from lab.authority import CREDENTIALS
+from lab.authorities import CREDENTIALS
 from lab.etcd import EtcdCluster
 from lab.founding import Passwords
 from lab.postgres import PostgresServer

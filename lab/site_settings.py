@@ -3,8 +3,12 @@
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from lab.cabling import ROUTE53, SITES, Cabling, Door
+from lab import site_clouds
+from lab.cabling import SITES, Cabling, Door
+from lab.vendors import AUTHORITIES
 
 SERVICE = "payments"
 WRITER = "azure"
@@ -24,6 +28,16 @@ TOKEN_FILE = "operator.token"  # noqa: S105  the name of the file is no secret
 """Holds what an order to a controller must carry; one for all three, beside the folders of their settings."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zones:
+    """What a controller has to know of the authorities beside their ports."""
+
+    ids: Mapping[str, str]
+    """The zone as each authority names it, by place."""
+    authority_file: Path
+    """Who vouches for the API that is spoken to over https."""
+
+
 def account_id(name: str) -> uuid.UUID:
     """The same id for the same account in every run."""
     return uuid.uuid5(uuid.NAMESPACE_URL, f"https://{ZONE}/accounts/{name}")
@@ -40,7 +54,7 @@ def service_settings(cabling: Cabling, site: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def controller_settings(cabling: Cabling, site: str, zone_id: str, policy: Sequence[str] = ()) -> str:
+def controller_settings(cabling: Cabling, site: str, zones: Zones, policy: Sequence[str] = ()) -> str:
     """Settings of this site's controller; `policy` are further lines of its policy table."""
     endpoints = [_url(cabling.port(site, other, Door.ETCD)) for other in (site, *(s for s in SITES if s != site))]
     lines = [
@@ -53,7 +67,7 @@ def controller_settings(cabling: Cabling, site: str, zone_id: str, policy: Seque
     for other in SITES:
         lines += [f"[sites.{other}]", f'edge = "{_url(cabling.port(site, other, Door.EDGE))}"']
     lines += _service(cabling, site)
-    lines += _dns(cabling, site, zone_id)
+    lines += _dns(cabling, site, zones)
     if policy:
         lines += [f"[services.{SERVICE}.policy]", *policy]
     return "\n".join(lines) + "\n"
@@ -79,13 +93,15 @@ def _service(cabling: Cabling, site: str) -> list[str]:
     return lines
 
 
-def _dns(cabling: Cabling, site: str, zone_id: str) -> list[str]:
+def _dns(cabling: Cabling, site: str, zones: Zones) -> list[str]:
     names = ", ".join(f'{{ name = "{name}", ttl = {ttl} }}' for name, ttl in NAMES.items())
     addresses = ", ".join(f'{other} = "{address}"' for other, address in ADDRESSES.items())
+    ports = {place: cabling.port(site, place, Door.API) for place in AUTHORITIES}
     return [
-        f"[services.{SERVICE}.dns.route53]",
-        f'endpoint = "{_url(cabling.port(site, ROUTE53, Door.API))}"',
-        f'zone = "{zone_id}"',
+        *site_clouds.lines("clouds", site_clouds.clouds(ports, str(zones.authority_file))),
+        *site_clouds.lines("authorities", site_clouds.authorities(ZONE, zones.ids)),
+        f"[groups.{SERVICE}]",
+        f'lead = "{SERVICE}"',
         f"names = [{names}]",
         f"addresses = {{ {addresses} }}",
     ]

@@ -12,16 +12,18 @@ import pytest
 from controller.actions import Patience
 from controller.core.model import JournalEntry
 from lab.aftermath import broken_aftermath
-from lab.cabling import CLIENTS, ROUTE53, Door
+from lab.cabling import CLIENTS, Door
 from lab.faults import Fault, OccupiedError, UnknownTargetError, parse
 from lab.laboratory import Laboratory, laboratory
 from lab.offering import Offering, offer
+from lab.record import Unanswered
 from lab.rehearsal import RETURNING, Course, rehearse
 from lab.report import broken_promises
 from lab.resolver import udp
 from lab.retrospect import look_back
 from lab.site_settings import ADDRESSES, NAMES
 from lab.timeline import failover_plan, spans
+from lab.vendors import AUTHORITIES
 
 WRITER, OTHER = "azure", "gcp"
 RATE = 40
@@ -81,33 +83,65 @@ async def test_small_faults_do_not_move_the_writer() -> None:
         assert (await lab.etcd.compare()).disagreeing == frozenset()
 
 
-async def test_a_failover_does_not_wait_for_an_api_that_hangs() -> None:
-    """Answers go on naming the dead site; payments are acknowledged in a new epoch and the plan ends all the same. Once the API is
+async def test_a_failover_does_not_wait_for_apis_that_hang() -> None:
+    """Answers go on naming the dead site; payments are acknowledged in a new epoch and the plan ends all the same. Once the APIs are
     healed, and with the site still dead, answers leave it out without anybody's help."""
-    async with laboratory("test-hanging-api") as lab:
+    async with laboratory("test-hanging-apis") as lab:
         before = await epoch(lab)
         async with offering(lab, "hang") as load:
-            await lab.faults.inject(Fault.API_HANG, ROUTE53)
+            for place in AUTHORITIES:
+                await lab.faults.inject(Fault.API_HANG, place)
             crash = await lab.faults.inject(Fault.CRASH, WRITER)
             assert await load.wait_for_epoch(before, timedelta(seconds=20))
             plan = await finished_failover(lab, before)
-            assert ADDRESSES[WRITER] in await answers(lab), "nothing could be steered"
+            for place in AUTHORITIES:
+                assert ADDRESSES[WRITER] in await answers(lab, place), "nothing could be steered"
             assert not [entry for entry in plan if entry.kind == "step.steer" and "in sync" in str(entry.body["result"])]
             decide = next(span for span in spans(plan, crash.wall) if span.name == "decide")
             assert decide.ms < Patience().steer.total_seconds() * 1000, "the first cut waited for the authority"
-            await lab.faults.heal(ROUTE53)
-            until = time.monotonic() + 15
-            while ADDRESSES[WRITER] in (found := await answers(lab)):
-                assert time.monotonic() < until, found
-                await asyncio.sleep(0.2)
+            for place in AUTHORITIES:
+                await lab.faults.heal(place)
+            for place in AUTHORITIES:
+                await drained(lab, place, 15)
             await lab.faults.heal(WRITER)
             await lab.wait_until_whole(timedelta(seconds=45))
         assert await epoch(lab) == before + 1
 
 
-async def answers(lab: Laboratory) -> set[str]:
+@pytest.mark.parametrize(
+    ("fault", "place"), [(Fault.API_HANG, "route53"), (Fault.DNS_DOWN, "azuredns"), (Fault.AUTHORITY_DOWN, "clouddns")]
+)
+async def test_losing_an_authority_holds_back_no_other(fault: Fault, place: str) -> None:
+    """With the API, the name servers or both of one authority lost, the other two leave the dead site out as the plan says, and no
+    client is lost: it asks another authority. Healed, the lost one is brought to the same weights by itself."""
+    async with laboratory(f"test-{fault}-{place}") as lab:
+        before = await epoch(lab)
+        async with offering(lab, "lost") as load:
+            await lab.faults.inject(fault, place)
+            await lab.faults.inject(Fault.CRASH, WRITER)
+            assert await load.wait_for_epoch(before, timedelta(seconds=20))
+            for other in AUTHORITIES:
+                if other != place:
+                    await drained(lab, other, 2)
+            if fault is not Fault.API_HANG:
+                assert any(isinstance(line, Unanswered) and line.authority == place for line in load.lines())
+            await lab.faults.heal(place)
+            await drained(lab, place, 15)
+            await lab.faults.heal(WRITER)
+            await lab.wait_until_whole(timedelta(seconds=45))
+
+
+async def drained(lab: Laboratory, place: str, seconds: float) -> None:
+    """Fails when an authority still names the writer's site after so many seconds."""
+    until = time.monotonic() + seconds
+    while ADDRESSES[WRITER] in (found := await answers(lab, place)):
+        assert time.monotonic() < until, (place, found)
+        await asyncio.sleep(0.1)
+
+
+async def answers(lab: Laboratory, place: str) -> set[str]:
     """Addresses that forty clients are sent to now: one of three equal weights would be missing by chance once in ten million."""
-    ask, (name, *_) = udp("127.0.0.1", lab.authority.dns_port), NAMES
+    ask, (name, *_) = udp("127.0.0.1", lab.authorities[place].dns_port), NAMES
     found = [await ask(name, 1.0) for _ in range(40)]
     return {address for answer in found for address in answer.addresses}
 
@@ -165,7 +199,11 @@ def test_unknown_faults_and_places_name_the_known_ones() -> None:
         parse("crash", "ibm")
     with pytest.raises(UnknownTargetError, match="aws, azure, gcp"):
         parse("crash", None)
-    assert parse("dns-stale", None) == (Fault.DNS_STALE, "route53")
+    with pytest.raises(UnknownTargetError, match="route53, azuredns, clouddns"):
+        parse("dns-stale", None)
+    with pytest.raises(UnknownTargetError, match="route53, azuredns, clouddns"):
+        parse("authority-down", "azure")
+    assert parse("dns-stale", "clouddns") == (Fault.DNS_STALE, "clouddns")
 
 
 async def knock(port: int) -> str:
