@@ -110,6 +110,10 @@ async def state(lab: Laboratory, load: Offering | None) -> dict[str, object]:
             name: {process.label: _condition(process.alive, process.frozen) for process in site.processes()}
             for name, site in lab.sites.items()
         },
+        "authorities": {
+            place: {process.label: _condition(process.alive, process.frozen) for process in (one.api, one.nameserver)}
+            for place, one in lab.authorities.items()
+        },
         "load": _aged(load.progress()) if load else None,
         "controllers": dict(lab.controllers()),
         "directory": str(lab.workspace.path),

@@ -49,6 +49,8 @@ class Course:
     """Load goes on for this long after that."""
     ignoring_ttl: float = 1 / 11
     """Share of the clients that keep their first address for ever (Bhowmick et al., PAM 2023: 8.7 % of resolvers stretch TTLs)."""
+    beside: Sequence[tuple[Fault, str]] = ()
+    """Faults of authorities, with their places: they begin right before the fault of the site, and end when its healing begins."""
     leader_on_site: bool = True
     """Have etcd's leader sit on the victim: the harder case."""
 
@@ -105,6 +107,9 @@ async def _suffer(lab: Laboratory, course: Course, load: Offering, say: Say) -> 
     used = cores(consumed, read_consumption(everyone))
     leader = await lab.etcd.leader()
     require_calm(before, await _posture(lab))
+    for beside, place in course.beside:
+        say(f"{beside} of {VENDORS[place].title}")
+        await lab.faults.inject(beside, place)
     say(f"{course.fault} of {writer}")
     active = await lab.faults.inject(course.fault, writer)
     notes = _Notes(writer=writer, epoch=epoch, active=active, leader=leader, cpu=dict(used))
@@ -142,6 +147,8 @@ async def _heal(lab: Laboratory, course: Course, notes: _Notes, say: Say) -> Non
     say(f"healing {notes.writer}")
     notes.healing_at = time.monotonic() - notes.active.at
     try:
+        for _, place in course.beside:
+            await lab.faults.heal(place)
         await lab.faults.heal(notes.writer)
     except (LabError, OSError) as error:
         notes.troubles.append(f"{notes.writer} could not be healed: {error}")
@@ -180,6 +187,7 @@ async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offeri
         recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until),
         met_old_writer=attempts_at(lines, notes.writer, begin=until, end=math.inf if fenced is None else fault.at + fenced),
         must_meet_old_writer=course.meets_old_writer,
+        beside=[f"{fault} of {VENDORS[place].title}" for fault, place in course.beside],
         answers=_answers(lines, notes, phases, until),
         spans=phases,
         moments=moments(entries, fault.wall),

@@ -28,6 +28,8 @@ class Rehearsal(Aftermath):
     recovery: Recovery
     answers: Mapping[str, Answers] = field(default_factory=dict)
     """What each authority told clients between the decision to drain the site and its healing, by the authority's name for people."""
+    beside: Sequence[str] = ()
+    """Faults of authorities from the fault to its healing, in words."""
     met_old_writer: int = 0
     """Requests that payers sent to the healed site before it was closed to clients as the writer of the past that it was."""
     must_meet_old_writer: bool = False
@@ -104,6 +106,7 @@ def document(seen: Rehearsal) -> dict[str, Any]:
             if group is not None
         },
         "answers": {authority: _answers(one) for authority, one in seen.answers.items()},
+        "beside": list(seen.beside),
         "met_old_writer": seen.met_old_writer,
         "phases_ms": phases_ms(seen.spans),
         "ledgers": dict(found.digests),

@@ -57,6 +57,8 @@ def _head(said: Mapping[str, Any], title: str) -> str:
     moved += f" to {said['writer_after'] or 'nobody known'} (epoch {said['epoch_after'] or 'unknown'})."
     if met := said["met_old_writer"]:
         moved += f" Payers sent {met} requests to {said['site']} after its healing and before it was fenced."
+    if said["beside"]:
+        moved += f" Beside it, from the fault to its healing: {', '.join(said['beside'])}."
     leader = " etcd's leader was lost with it." if said["etcd_leader_on_site"] and said["fault"] != "slow" else ""
     load = f" {said['offered_per_second']:g} payments a second were offered throughout, links of {said['round_trip_ms']:g} ms round trip."
     broken = "".join(f"<li>{escape(one)}</li>" for one in said["broken"])

@@ -105,8 +105,8 @@ def _draw(state: Mapping[str, Any]) -> None:
     for fault in state["faults"]:
         console.print(f"  {fault['fault']} of {fault['place']} since {fault['since']}")
     table = Table.grid(padding=(0, 2))
-    for site, processes in state["sites"].items():
-        table.add_row(site, ", ".join(f"{label} {condition}" for label, condition in processes.items()))
+    for place, processes in {**state["sites"], **state["authorities"]}.items():
+        table.add_row(place, ", ".join(f"{label} {condition}" for label, condition in processes.items()))
     console.print(table)
     if load := state["load"]:
         console.print(
