@@ -102,9 +102,10 @@ class Helm:
             answer=asyncio.get_running_loop().create_future(),
         )
         self._take(wish)
-        late = asyncio.ensure_future(self._clock.sleep(deadline))
+        late: asyncio.Future[None] = asyncio.ensure_future(self._clock.sleep(deadline))
+        either: set[asyncio.Future[Any]] = {wish.answer, late}
         try:
-            await asyncio.wait({wish.answer, late}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not wish.answer.done():
                 raise Transient(f"{self.authority.name}: {group}: no answer within {deadline.total_seconds():g} s")
             return wish.answer.result()

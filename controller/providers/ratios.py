@@ -44,13 +44,7 @@ def usable(
     bad: dict[Group, Refused] = {}
     for group, ratios in wanted.items():
         try:
-            if group not in known:
-                raise Refused(
-                    guard="known-group",
-                    value=f"{group}",
-                    limit=f"one of {', '.join(sorted(known))}",
-                    way_out="Give the group its names in the settings of this authority.",
-                )
+            _refuse_unknown(group, known)
             refuse_unusable(ratios)
             good[group] = ratios
         except Refused as refusal:
@@ -58,6 +52,16 @@ def usable(
     if bad and not good:
         raise next(iter(bad.values()))
     return good, {group: str(refusal) for group, refusal in bad.items()}
+
+
+def _refuse_unknown(group: Group, known: Collection[Group]) -> None:
+    if group not in known:
+        raise Refused(
+            guard="known-group",
+            value=f"{group}",
+            limit=f"one of {', '.join(sorted(known))}",
+            way_out="Give the group its names in the settings of this authority.",
+        )
 
 
 def superseded(mine: Mapping[Group, T], asked: Mapping[Group, T]) -> dict[Group, str]:

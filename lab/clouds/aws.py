@@ -8,15 +8,13 @@ answering queries while its API is down.
 import argparse
 import json
 import logging
-import re
 import signal
-import socket
-import struct
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
@@ -30,7 +28,11 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
+from lab.clouds import aws_wire
+from lab.clouds.connection import reset
+from lab.clouds.ecs import without_effect
 from lab.clouds.faults import FaultKind, Faults, Rule
+from lab.clouds.rds import Promotions
 from lab.clouds.route53 import InvalidBatchError, Zones
 
 if TYPE_CHECKING:
@@ -38,16 +40,7 @@ if TYPE_CHECKING:
 
 RULES = TypeAdapter(list[Rule])
 LONGEST_HANG = 600.0
-XMLNS = "https://route53.amazonaws.com/doc/2013-04-01/"
-RRSET = re.compile(r"/2013-04-01/hostedzone/([^/]+)/rrset/?$")
-CHANGE = re.compile(r"/2013-04-01/change/([^/]+)$")
-PROXY_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>Back soon</p></body></html>'
-ANSWERS = {
-    FaultKind.THROTTLE: (400, "Throttling", "Rate exceeded"),
-    FaultKind.UNAVAILABLE: (503, "ServiceUnavailable", "Service is unable to handle request"),
-    FaultKind.DENY: (403, "AccessDenied", "not authorized to perform this operation"),
-    FaultKind.BUSY: (400, "PriorRequestNotComplete", "The request was rejected because a prior request is still being processed"),
-}
+WARMED = {"route53": "us-east-1", "rds": "us-east-1", "ecs": "us-east-1"}
 
 
 class Settings(BaseModel):
@@ -61,6 +54,8 @@ class Settings(BaseModel):
     """Hosted zones that exist from the start, empty."""
     propagation: float = Field(default=0.05, ge=0)
     """Seconds from an accepted change until it is INSYNC and answered by the name servers."""
+    promotion: float = Field(default=2.0, ge=0)
+    """Seconds that RDS needs for the promotion of a read replica."""
 
 
 class Aws:
@@ -73,6 +68,8 @@ class Aws:
         self._faults = Faults()
         self._requests: Counter[str] = Counter()
         self._zones = Zones(self._backend, settings.propagation, time.monotonic)
+        self._promotions = Promotions(settings.promotion, time.monotonic)
+        self._promotions.install()
         for name in settings.zones:
             self._zones.publish(self._backend.create_hosted_zone(name + ".", private_zone=False).resource_id)
         self._warm()
@@ -81,55 +78,64 @@ class Aws:
         request = Request(environ)
         if request.path.startswith("/_lab/"):
             return self._lab(request)(environ, start_response)
-        operation = _operation(request)
+        body = request.get_data()
+        operation = aws_wire.operation(request, body)
         with self._lock:
             self._requests[operation] += 1
         met = self._faults.meet(operation)
-        fault = met.kind
         self._faults.replaced().wait(met.delay)
-        if fault is FaultKind.REFUSE:
-            _reset(environ)
-        if fault is FaultKind.HANG:
-            self._faults.replaced().wait(LONGEST_HANG)
-            _reset(environ)
-        if fault is FaultKind.GARBLE:
-            return Response("<html>upstream error</html>", 500, content_type="text/html")(environ, start_response)
-        if fault is FaultKind.LIE:
-            return Response(PROXY_PAGE, 200, content_type="text/html")(environ, start_response)
-        if fault in ANSWERS:
-            return _error(*ANSWERS[fault])(environ, start_response)
-        response = self._answer(request)
-        if fault is FaultKind.LOSE_ANSWER:
-            _reset(environ)
+        match met.kind:
+            case FaultKind.REFUSE:
+                reset(environ)
+            case FaultKind.HANG:
+                self._faults.replaced().wait(LONGEST_HANG)
+                reset(environ)
+            case FaultKind.GARBLE:
+                response = Response("<html>upstream error</html>", 500, content_type="text/html")
+            case FaultKind.LIE:
+                response = Response(aws_wire.PROXY_PAGE, 200, content_type="text/html")
+            case FaultKind.LOSE_ANSWER:
+                self._answer(request, operation, body)
+                reset(environ)
+            case None | FaultKind.NO_EFFECT as kind:
+                response = self._answer(request, operation, body, idle=kind is not None)
+            case kind:
+                response = aws_wire.refusal(request, kind)
         return response(environ, start_response)
 
-    def _answer(self, request: Request) -> Response:
-        if (asked := CHANGE.search(request.path)) and request.method == "GET":
-            return self._change(asked[1])
-        if (asked := RRSET.search(request.path)) and request.method == "POST":
-            return self._change_records(request, asked[1])
-        with self._lock:
-            return Response.from_app(self._moto, request.environ)
+    def _answer(self, request: Request, operation: str, body: bytes, *, idle: bool = False) -> Response:
+        """`idle`: answered as if it had been carried out."""
+        if operation == "GetChange":
+            return self._change(request.path.rpartition("/")[2])
+        if operation == "ChangeResourceRecordSets" and (asked := aws_wire.RRSET.search(request.path)):
+            return self._change_records(request, asked[1], body, idle=idle)
+        if operation == "DescribePendingMaintenanceActions":
+            return aws_wire.no_maintenance()
+        with self._lock, ExitStack() as stack:
+            self._promotions.settle()
+            self._promotions.idle = idle
+            if idle:
+                stack.enter_context(without_effect(DEFAULT_ACCOUNT_ID))
+            return Response.from_app(self._moto, {**request.environ, "wsgi.input": BytesIO(body)})
 
-    def _change_records(self, request: Request, zone_id: str) -> Response:
-        body = request.get_data()
+    def _change_records(self, request: Request, zone_id: str, body: bytes, *, idle: bool) -> Response:
         environ = {**request.environ, "wsgi.input": BytesIO(body)}
         with self._lock:
             try:
                 with self._zones.whole_batch(zone_id, body) as batch:
                     response = Response.from_app(self._moto, environ)
-                    batch.accepted = response.status_code == HTTPStatus.OK
+                    batch.accepted = response.status_code == HTTPStatus.OK and not idle
             except InvalidBatchError as error:
-                return _error(400, "InvalidChangeBatch", str(error))
-            if not batch.accepted:
+                return aws_wire.error(400, error.code, str(error))
+            if response.status_code != HTTPStatus.OK:
                 return response
-            return _change_answer("ChangeResourceRecordSetsResponse", self._zones.publish(zone_id), "PENDING")
+            return aws_wire.change_answer("ChangeResourceRecordSetsResponse", self._zones.publish(zone_id), "PENDING")
 
     def _change(self, change: str) -> Response:
         in_sync = self._zones.in_sync(change)
         if in_sync is None:
-            return _error(404, "NoSuchChange", f"A change with id {change} does not exist")
-        return _change_answer("GetChangeResponse", change, "INSYNC" if in_sync else "PENDING")
+            return aws_wire.error(404, "NoSuchChange", f"A change with id {change} does not exist")
+        return aws_wire.change_answer("GetChangeResponse", change, "INSYNC" if in_sync else "PENDING")
 
     def _lab(self, request: Request) -> Response:
         if request.path == "/_lab/faults" and request.method == "PUT":
@@ -150,42 +156,14 @@ class Aws:
         return Response(status=HTTPStatus.NOT_FOUND)
 
     def _warm(self) -> None:
-        """moto makes its Flask application on the first request, which takes longer than a controller's deadline."""
-        scope = "AWS4-HMAC-SHA256 Credential=warm/20260101/us-east-1/route53/aws4_request, SignedHeaders=host, Signature=0"
-        Client(self._moto).get("/2013-04-01/hostedzone", headers={"Authorization": scope})
-
-
-def _operation(request: Request) -> str:
-    if RRSET.search(request.path):
-        return "ChangeResourceRecordSets" if request.method == "POST" else "ListResourceRecordSets"
-    return "GetChange" if CHANGE.search(request.path) else "other"
-
-
-def _error(status: int, code: str, message: str) -> Response:
-    text = message.replace("&", "&amp;").replace("<", "&lt;")
-    body = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message></Error>"
-    return Response(f'<ErrorResponse xmlns="{XMLNS}">{body}</ErrorResponse>', status, content_type="text/xml")
-
-
-def _change_answer(element: str, change: str, status: str) -> Response:
-    info = f"<ChangeInfo><Id>/change/{change}</Id><Status>{status}</Status><SubmittedAt>{_now()}</SubmittedAt></ChangeInfo>"
-    return Response(f'<{element} xmlns="{XMLNS}">{info}</{element}>', content_type="text/xml")
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        """moto makes a Flask application for each service on its first request, which takes longer than a controller's deadline."""
+        for service, region in WARMED.items():
+            scope = f"AWS4-HMAC-SHA256 Credential=warm/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+            Client(self._moto).get("/2013-04-01/hostedzone" if service == "route53" else "/", headers={"Authorization": scope})
 
 
 def _json(value: object) -> Response:
     return Response(json.dumps(value), content_type="application/json")
-
-
-def _reset(environ: "WSGIEnvironment") -> None:
-    """End the connection with a reset and this request with it."""
-    connection: socket.socket = environ["werkzeug.socket"]
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.shutdown(socket.SHUT_RDWR)
-    raise ConnectionResetError("by a fault rule")
 
 
 def serve(settings: Settings) -> BaseWSGIServer:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from moto.route53.models import FakeZone, RecordSet, Route53Backend
+from moto.route53.models import FakeZone, HealthCheck, RecordSet, Route53Backend
 
 from lab.clouds.zone import Record
 
@@ -20,7 +20,11 @@ NAMESPACE = "{https://route53.amazonaws.com/doc/2013-04-01/}"
 
 
 class InvalidBatchError(Exception):
-    """The batch would be refused by Route 53; carries the message for the client."""
+    """The batch would be refused by Route 53; carries the message and the code for the client."""
+
+    def __init__(self, message: str, code: str = "InvalidChangeBatch") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(slots=True)
@@ -65,11 +69,20 @@ class Zones:
             yield batch
             zone.rrsets += [r for r in records if _identity(r) not in touched and r not in zone.rrsets]
             check_zone(zone)
+            self._check_health(zone)
             stands = batch.accepted
         finally:
             if not stands:
                 zone.rrsets[:] = records
                 zone.rr_changes[:] = journal
+
+    def _check_health(self, zone: FakeZone) -> None:
+        """Raise InvalidBatchError for a health check that does not exist."""
+        for record in zone.rrsets:
+            if record.health_check_id and record.health_check_id not in self._backend.health_checks:
+                raise InvalidBatchError(
+                    f"No health check exists with the specified ID {record.health_check_id}", "NoSuchHealthCheck"
+                )
 
     def publish(self, zone_id: str) -> str:
         """Have the zone as it is now answered after the propagation time; answers the id of the change."""
@@ -78,7 +91,7 @@ class Zones:
         with self._news:
             self._revision += 1
             zone = self._backend.zones[zone_id]
-            entry = Published(revision=self._revision, due=due, records=tuple(_record(r) for r in zone.rrsets))
+            entry = Published(revision=self._revision, due=due, records=self._records(zone))
             self._published.setdefault(zone_id, []).append(entry)
             self._changes[change] = due
             self._news.notify_all()
@@ -107,6 +120,9 @@ class Zones:
                 if now >= ends:
                     return None
                 self._news.wait(min([ends, *(entry.due for entry in entries if entry.due > now)]) - now)
+
+    def _records(self, zone: FakeZone) -> tuple[Record, ...]:
+        return tuple(_record(record, self._backend.health_checks.get(record.health_check_id or "")) for record in zone.rrsets)
 
 
 def check_batch(body: bytes, zone: FakeZone) -> set[tuple[str, str, str | None]]:
@@ -140,6 +156,11 @@ def check_record(record: ElementTree.Element, identity: tuple[str, str, str | No
         raise InvalidBatchError(f"{identity}: weight and SetIdentifier go together")
     if identity[2] is not None and not 1 <= len(identity[2]) <= 128:
         raise InvalidBatchError(f"{identity}: SetIdentifier of 1 to 128 characters")
+    alias = record.find(f"{NAMESPACE}AliasTarget")
+    if alias is not None:
+        if ttl is not None or record.find(f"{NAMESPACE}ResourceRecords") is not None:
+            raise InvalidBatchError(f"{identity}: an alias has neither TTL nor values of its own")
+        return
     if ttl is None or not (ttl.isdigit() and int(ttl) < 2**31):
         raise InvalidBatchError(f"{identity}: TTL {ttl}")
     values = [value.text or "" for value in record.iter(f"{NAMESPACE}Value")]
@@ -154,23 +175,43 @@ def check_record(record: ElementTree.Element, identity: tuple[str, str, str | No
 
 
 def check_zone(zone: FakeZone) -> None:
-    """Raise InvalidBatchError when a simple record stands beside weighted ones of the same name and type."""
+    """Raise InvalidBatchError when a simple record stands beside weighted ones of the same name and type, or an alias leads nowhere."""
     simple = {(r.name, r.type) for r in zone.rrsets if r.set_identifier is None}
     weighted = {(r.name, r.type) for r in zone.rrsets if r.set_identifier is not None}
     if both := simple & weighted:
         raise InvalidBatchError(f"{sorted(both)[0]}: a simple record beside weighted ones")
+    for record in zone.rrsets:
+        if record.alias_target and (_alias(record), record.type) not in simple | weighted:
+            raise InvalidBatchError(
+                f"Tried to create an alias that targets {_alias(record)}, type {record.type} in zone {zone.id}, "
+                "but that target was not found"
+            )
 
 
 def _identity(record: RecordSet) -> tuple[str, str, str | None]:
     return str(record.name).lower(), str(record.type), record.set_identifier
 
 
-def _record(record: RecordSet) -> Record:
+def _alias(record: RecordSet) -> str:
+    return str((record.alias_target or {})["DNSName"]).lower().rstrip(".") + "."
+
+
+def _record(record: RecordSet, check: HealthCheck | None) -> Record:
     return Record(
         name=str(record.name).lower().rstrip(".") + ".",
         type=str(record.type),
         ttl=int(record.ttl or 0),
         values=tuple(value["Value"] if isinstance(value, dict) else str(value) for value in record.records),
+        alias=_alias(record) if record.alias_target else None,
         set_identifier=record.set_identifier,
         weight=None if record.weight is None else int(record.weight),
+        health=None if check is None else _question(check),
     )
+
+
+def _question(check: HealthCheck) -> str:
+    """The URL that a health check asks; one that names no host asks the record's own address."""
+    path, host = check.resource_path or "/", check.fqdn or check.ip_address
+    scheme = str(check.type_).lower().partition("_")[0]
+    place = host if (scheme, int(check.port)) == ("http", 80) else f"{host}:{check.port}"
+    return f"{scheme}://{place}{path}" if host else path

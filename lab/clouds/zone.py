@@ -18,7 +18,7 @@ import dns.rrset
 from pydantic import BaseModel, ConfigDict
 
 MAX_CHASE = 8
-"""CNAMEs followed inside the zone."""
+"""CNAMEs, or aliases, followed inside the zone."""
 
 
 class Record(BaseModel):
@@ -31,6 +31,8 @@ class Record(BaseModel):
     type: str
     ttl: int
     values: tuple[str, ...]
+    alias: str | None = None
+    """Name in the same zone that is answered for this one, as Route 53's alias records are: the answer carries this record's name."""
     set_identifier: str | None = None
     weight: float | None = None
     """None: the record is no choice among several."""
@@ -87,8 +89,16 @@ def respond(
 
 
 def _pick(zone: Sequence[Record], name: str, kind: str, chance: Callable[[], float]) -> Record | None:
-    found = [record for record in zone if record.name == name and record.type == kind]
-    return choose(found, chance) if found else None
+    """The record that answers for a name, with whatever it is an alias of in its place."""
+    for _ in range(MAX_CHASE):
+        found = [record for record in zone if record.name == name and record.type == kind]
+        if not found:
+            return None
+        chosen = choose(found, chance)
+        if chosen.alias is None:
+            return chosen
+        name = chosen.alias
+    return None
 
 
 def _exists(zone: Sequence[Record], name: str) -> bool:

@@ -1,83 +1,111 @@
 """The authorities that the DNS contract is asked of: the shipped fake, and Route 53's adapter against the emulated API."""
 
 import asyncio
-import json
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
-import pytest
+import boto3
+from botocore.config import Config
 
-from controller.core.model import Site
+from controller.core.model import Group, Site
 from controller.ports import Dns
 from controller.providers.aws.dns import Route53
-from controller.providers.records import WeightedName
-from controller.providers.aws.session import route53_client
 from controller.providers.memory.dns import MemoryDns, MemoryZone
-from lab.clouds.control import AwsControl
+from controller.providers.records import GroupRecords, WeightedName
+from lab.clouds.control import CloudControl
 from lab.clouds.faults import FaultKind, Rule
+from tests.contract.emulated_aws import PROPAGATION, emulated_aws
+from tests.contract.implementation import Implementation
+from tests.contract.weather import Weather
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
 
-AWS, AZURE, GCP = Site("aws"), Site("azure"), Site("gcp")
+AWS, AZURE, GCP, ELSEWHERE = Site("aws"), Site("azure"), Site("gcp"), Site("elsewhere")
 ALL = {AWS: 1.0, AZURE: 1.0, GCP: 1.0}
 DRAINED = {AWS: 1.0, AZURE: 0.0, GCP: 1.0}
 LONG, SHORT = timedelta(seconds=5), timedelta(milliseconds=600)
-PROPAGATION = timedelta(milliseconds=300)
 ADDRESSES = {AWS: "192.0.2.1", AZURE: "192.0.2.2", GCP: "192.0.2.3"}
 
 
-class ForeignDns(Dns, Protocol):
-    """Both implementations also name the records they leave alone."""
-
-    async def foreign(self) -> tuple[str, ...]: ...
-
-
-class World(Protocol):
-    """One authority, with the switches for its faults."""
+class CountingDns(Dns, Protocol):
+    """Every adapter also counts what it asks of the API."""
 
     @property
-    def dns(self) -> ForeignDns: ...
+    def calls(self) -> int: ...
 
-    def another(self) -> Dns:
-        """A second controller's adapter on the same records."""
 
-    def now(self) -> timedelta: ...
-
-    async def changes(self) -> int:
-        """Change batches that reached the authority."""
+class Storms(Protocol):
+    """The switches of `weather.Weather`."""
 
     async def throttle(self, requests: int) -> None: ...
 
     async def lose_answer(self) -> None: ...
 
+    async def ignore_change(self) -> None: ...
+
+    async def delay_change(self, seconds: float) -> None: ...
+
     async def hang(self) -> None: ...
 
-    async def lie(self) -> None:
-        """Everything is answered as if it had gone well, with a page that has nothing to do with the question."""
+    async def lie(self) -> None: ...
+
+    async def deny(self) -> None: ...
+
+    async def deny_changes(self) -> None: ...
 
     async def heal(self) -> None: ...
 
-    async def add_foreign(self, identifier: str, weight: int) -> None: ...
 
-    async def foreign_weights(self) -> Mapping[str, float]: ...
+class World(Protocol):
+    """One authority with two groups, as the infrastructure program leaves them: a record per site, all weighing the same."""
 
-    async def set_by_hand(self, site: Site, weight: int) -> None: ...
+    first: Group
+    second: Group
+    propagation: timedelta
+    """From a change to the moment the authority calls it in sync."""
+
+    @property
+    def dns(self) -> CountingDns: ...
+
+    @property
+    def weather(self) -> Storms: ...
+
+    def another(self) -> CountingDns:
+        """A second controller's adapter on the same records."""
+
+    def elsewhere(self) -> Dns:
+        """An adapter for a zone (a resource group, a project) that does not exist."""
+
+    def now(self) -> timedelta: ...
+
+    async def changes(self) -> int:
+        """Requests to change something that reached the authority."""
+
+    async def change_under_way(self, sent: int) -> None:
+        """Return once more than `sent` changes have reached the authority or are on their way to it."""
+
+    async def fail_midway(self) -> None:
+        """The next change is carried out, and from then on nothing is."""
+
+    async def take(self, group: Group) -> None:
+        """In the place of one of the group's records stands one that somebody else made."""
+
+    async def set_by_hand(self, group: Group, site: Site, ratio: float) -> None:
+        """Somebody gives this site's records another weight, relative to what the others have, 0 to 1."""
 
 
 @dataclass
 class JumpingClock:
-    """Sleeping takes no time and moves the clock."""
+    """Sleeping takes no time and moves the clock, in the order in which sleepers are due."""
 
     at: timedelta = timedelta()
+    _due: list[timedelta] = field(default_factory=list)
 
     def now(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC) + self.at
@@ -86,8 +114,53 @@ class JumpingClock:
         return self.at
 
     async def sleep(self, duration: timedelta) -> None:
-        self.at += duration
-        await asyncio.sleep(0)
+        due = self.at + duration
+        self._due.append(due)
+        try:
+            for _ in range(5):  # whoever looks at what goes on has his turn before time moves
+                await asyncio.sleep(0)
+            while min(self._due) < due:
+                await asyncio.sleep(0)
+            self.at = max(self.at, due)
+        finally:
+            self._due.remove(due)
+
+
+@dataclass
+class MemoryWeather:
+    """The switches of the zone."""
+
+    zone: MemoryZone
+
+    async def throttle(self, requests: int) -> None:
+        self.zone.throttled = requests
+
+    async def lose_answer(self) -> None:
+        self.zone.lost_answers = 1
+
+    async def ignore_change(self) -> None:
+        self.zone.idle_changes = 1
+
+    async def delay_change(self, seconds: float) -> None:
+        self.zone.delay = timedelta(seconds=seconds)
+
+    async def hang(self) -> None:
+        self.zone.hanging = True
+
+    async def lie(self) -> None:
+        self.zone.lying = True
+
+    async def deny(self) -> None:
+        self.zone.denied = True
+
+    async def deny_changes(self) -> None:
+        self.zone.denied_changes = True
+
+    async def heal(self) -> None:
+        zone = self.zone
+        zone.hanging = zone.lying = zone.denied = zone.denied_changes = zone.missing = False
+        zone.throttled = zone.idle_changes = zone.failing_after = 0
+        zone.delay = timedelta()
 
 
 @dataclass
@@ -95,12 +168,23 @@ class MemoryWorld:
     """The shipped fake."""
 
     clock: JumpingClock = field(default_factory=JumpingClock)
+    first: Group = field(default=Group("first"))  # noqa: RUF009  a name, not a call
+    second: Group = field(default=Group("second"))  # noqa: RUF009
+    propagation: timedelta = timedelta(seconds=PROPAGATION)
 
     def __post_init__(self) -> None:
-        self.dns = MemoryDns(clock=self.clock, zone=MemoryZone(propagation=PROPAGATION))
+        records = GroupRecords(names=(), addresses=ADDRESSES)
+        zone = MemoryZone(propagation=self.propagation)
+        self.dns = MemoryDns(clock=self.clock, zone=zone, groups={self.first: records, self.second: records})
+        self.weather = MemoryWeather(zone)
+        for group in (self.first, self.second):
+            self.dns.set_by_hand(group, ALL)
 
-    def another(self) -> Dns:
+    def another(self) -> MemoryDns:
         return self.dns.another(self.clock)
+
+    def elsewhere(self) -> Dns:
+        return MemoryDns(clock=self.clock, zone=MemoryZone(missing=True))
 
     def now(self) -> timedelta:
         return self.clock.at
@@ -108,29 +192,19 @@ class MemoryWorld:
     async def changes(self) -> int:
         return self.dns.zone.changes_sent
 
-    async def throttle(self, requests: int) -> None:
-        self.dns.zone.throttled = requests
+    async def change_under_way(self, sent: int) -> None:
+        async with asyncio.timeout(5):
+            while not self.dns.zone.changing:
+                await asyncio.sleep(0)
 
-    async def lose_answer(self) -> None:
-        self.dns.zone.lost_answers = 1
+    async def fail_midway(self) -> None:
+        self.dns.zone.failing_after = 1
 
-    async def hang(self) -> None:
-        self.dns.zone.hanging = True
+    async def take(self, group: Group) -> None:
+        self.dns.zone.taken.add(group)
 
-    async def lie(self) -> None:
-        self.dns.zone.lying = True
-
-    async def heal(self) -> None:
-        self.dns.zone.hanging, self.dns.zone.throttled, self.dns.zone.lying = False, 0, False
-
-    async def add_foreign(self, identifier: str, weight: int) -> None:
-        self.dns.zone.foreign_records[identifier] = weight
-
-    async def foreign_weights(self) -> Mapping[str, float]:
-        return self.dns.zone.foreign_records
-
-    async def set_by_hand(self, site: Site, weight: int) -> None:
-        self.dns.set_by_hand({site: float(weight)})
+    async def set_by_hand(self, group: Group, site: Site, ratio: float) -> None:
+        self.dns.set_by_hand(group, {site: ratio})
 
 
 @dataclass
@@ -138,25 +212,29 @@ class Route53World:
     """boto3 against the emulated API, in its own process; records of its own, in a zone that all tests share."""
 
     api: "Route53Client"
-    control: AwsControl
+    control: CloudControl
     zone_id: str
-    service: str
+    test: str
+    propagation: timedelta = timedelta(seconds=PROPAGATION)
 
     def __post_init__(self) -> None:
-        self.names = (
-            WeightedName(name=f"{self.service}.trimaran.test", ttl=2),
-            WeightedName(name=f"{self.service}-slow.trimaran.test", ttl=30),
-        )
+        self.first, self.second = Group(f"{self.test}-1"), Group(f"{self.test}-2")
+        self.groups = {group: GroupRecords(names=self.names(group), addresses=ADDRESSES) for group in (self.first, self.second)}
+        self.weather = Weather(self.control, "ChangeResourceRecordSets")
         self.dns = self.another()
 
-    def another(self) -> Route53:
-        return Route53(
-            client=lambda: self.api,
-            zone_id=self.zone_id,
-            service=self.service,
-            names=self.names,
-            addresses=ADDRESSES,
+    @staticmethod
+    def names(group: Group) -> tuple[WeightedName, ...]:
+        return (
+            WeightedName(name=f"{group}.trimaran.test", ttl=2),
+            WeightedName(name=f"{group}-slow.trimaran.test", ttl=30),
         )
+
+    def another(self) -> Route53:
+        return Route53(client=lambda: self.api, zone_id=self.zone_id, groups=self.groups)
+
+    def elsewhere(self) -> Dns:
+        return Route53(client=lambda: self.api, zone_id="Z0NOWHERE", groups=self.groups)
 
     def now(self) -> timedelta:
         return timedelta(seconds=time.monotonic())
@@ -164,79 +242,83 @@ class Route53World:
     async def changes(self) -> int:
         return (await self.control.requests()).get("ChangeResourceRecordSets", 0)
 
-    async def throttle(self, requests: int) -> None:
-        half = (requests + 1) // 2
-        rules = [Rule(kind=FaultKind.THROTTLE, count=half)]
-        if requests > half:
-            rules.append(Rule(kind=FaultKind.UNAVAILABLE, count=requests - half))
-        await self.control.inject(rules)
+    async def change_under_way(self, sent: int) -> None:
+        async with asyncio.timeout(5):
+            while await self.changes() == sent:
+                await asyncio.sleep(0.01)
 
-    async def lose_answer(self) -> None:
-        await self.control.inject([Rule(kind=FaultKind.LOSE_ANSWER, operation="ChangeResourceRecordSets", count=1)])
+    async def fail_midway(self) -> None:
+        # One batch is all or nothing: what fails is everything after it.
+        lost = Rule(kind=FaultKind.LOSE_ANSWER, operation="ChangeResourceRecordSets", count=1)
+        await self.control.inject([lost, Rule(kind=FaultKind.UNAVAILABLE, operation="ChangeResourceRecordSets")])
 
-    async def hang(self) -> None:
-        await self.control.inject([Rule(kind=FaultKind.HANG)])
+    async def take(self, group: Group) -> None:
+        name = self.groups[group].names[0]
+        for record in (await self.records(name)).values():
+            await self.change("DELETE", record)
+        await self.change(
+            "CREATE", {"Name": name.absolute, "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "198.51.100.1"}]}
+        )
 
-    async def lie(self) -> None:
-        await self.control.inject([Rule(kind=FaultKind.LIE)])
+    async def set_by_hand(self, group: Group, site: Site, ratio: float) -> None:
+        for name in self.groups[group].names:
+            await self.put(name, f"{group}/{site}", round(ratio * 120), ADDRESSES[site])
 
-    async def heal(self) -> None:
-        await self.control.inject([])
+    async def found(self) -> None:
+        """The records as the infrastructure program makes them."""
+        for group, given in self.groups.items():
+            for name in given.names:
+                for site, address in ADDRESSES.items():
+                    await self.put(name, f"{group}/{site}", 80, address, TTL=name.ttl)
 
-    async def add_foreign(self, identifier: str, weight: int) -> None:
-        await asyncio.to_thread(self.put, self.names[0], identifier, weight, "198.51.100.9")
-
-    async def set_by_hand(self, site: Site, weight: int) -> None:
-        for name in self.names:
-            await asyncio.to_thread(self.put, name, f"{self.service}/{site}", weight, ADDRESSES[site])
-
-    async def foreign_weights(self) -> Mapping[str, float]:
-        return {i: float(str(r["Weight"])) for i, r in (await self.records()).items() if not i.startswith(f"{self.service}/")}
-
-    async def records(self, name: WeightedName | None = None) -> dict[str, dict[str, object]]:
+    async def records(self, name: WeightedName) -> dict[str, dict[str, Any]]:
         """A records of one name by SetIdentifier, as the vendor's own client reads them."""
-        wanted = name or self.names[0]
-        page = await asyncio.to_thread(lambda: self.api.list_resource_record_sets(HostedZoneId=self.zone_id))
-        return {r["SetIdentifier"]: r for r in page["ResourceRecordSets"] if r["Name"] == wanted.absolute}  # type: ignore[misc]
 
-    def put(self, name: WeightedName, identifier: str, weight: int, address: str, **more: object) -> None:
+        def pages() -> list[dict[str, Any]]:
+            pager = self.api.get_paginator("list_resource_record_sets")
+            return [dict(r) for page in pager.paginate(HostedZoneId=self.zone_id) for r in page["ResourceRecordSets"]]
+
+        return {r.get("SetIdentifier", ""): r for r in await asyncio.to_thread(pages) if r["Name"] == name.absolute}
+
+    async def put(self, name: WeightedName, identifier: str, weight: int, address: str, **more: object) -> None:
         """UPSERT one record past the adapter."""
-        record = {
-            "Name": name.absolute,
-            "Type": "A",
-            "SetIdentifier": identifier,
-            "Weight": weight,
-            "TTL": 7,
-            "ResourceRecords": [{"Value": address}],
-            **more,
-        }
-        batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
-        self.api.change_resource_record_sets(HostedZoneId=self.zone_id, ChangeBatch=batch)  # type: ignore[arg-type]
+        record = {"Name": name.absolute, "Type": "A", "SetIdentifier": identifier, "Weight": weight, "TTL": 7}
+        await self.change("UPSERT", {**record, "ResourceRecords": [{"Value": address}], **more})
+
+    async def change(self, action: str, *records: Mapping[str, Any]) -> None:
+        """One batch past the adapter."""
+        batch: Any = {"Changes": [{"Action": action, "ResourceRecordSet": record} for record in records]}
+        await asyncio.to_thread(lambda: self.api.change_resource_record_sets(HostedZoneId=self.zone_id, ChangeBatch=batch))
 
 
-@contextmanager
-def emulated_aws(folder: Path) -> "Iterator[tuple[str, Route53Client]]":
-    """An emulated AWS as a process of its own: its URL, and the vendor's client with credentials from the environment."""
-    settings = folder / "settings.json"
-    settings.write_text(json.dumps({"propagation": PROPAGATION.total_seconds()}))
-    command = [sys.executable, "-m", "lab.clouds.aws", "--settings", str(settings)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as server, pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "testing")
-        try:
-            assert server.stdout is not None
-            url = f"http://127.0.0.1:{json.loads(server.stdout.readline())['port']}"
-            yield url, route53_client(endpoint_url=url)
-        finally:
-            server.terminate()
+def vendors_client(service: str, url: str) -> Any:
+    """The vendor's own client, which makes one attempt, as the adapters' do."""
+    return boto3.session.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1").client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=url,
+        config=Config(
+            connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=16
+        ),
+    )
 
 
 @asynccontextmanager
-async def route53_world(url: str, api: "Route53Client", test: str) -> AsyncIterator[Route53World]:
+async def memory_world(shared: object, test: str) -> AsyncIterator[World]:
+    """A zone of its own."""
+    yield MemoryWorld()
+
+
+@asynccontextmanager
+async def route53_world(url: str, test: str) -> AsyncIterator[Route53World]:
     """Route 53's adapter on records that only this test uses; healthy before and after."""
-    service = "".join(c if c.isalnum() else "-" for c in test)[:48].rstrip("-").lower()
     async with aiohttp.ClientSession() as http:
-        control = AwsControl(http, url)
+        control = CloudControl(http, url)
         await control.inject([])
-        yield Route53World(api, control, await control.zone_id("trimaran.test"), service)
+        world = Route53World(vendors_client("route53", url), control, await control.zone_id("trimaran.test"), test)
+        await world.found()
+        yield world
         await control.inject([])
+
+
+MEMORY_DNS: Implementation[World] = Implementation(name="memory", open=memory_world)
+ROUTE53: Implementation[World] = Implementation(name="route53", open=route53_world, start=emulated_aws)

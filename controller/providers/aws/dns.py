@@ -149,7 +149,9 @@ class Route53:
     def _stands(self, course: Course) -> bool:
         """Do the records weigh this already, by a change that can be asked about or was seen INSYNC?"""
         known = self._changes.get(course.group)
-        return course.stands and (self._proven.get(course.group) == course.wanted or (known is not None and known[0] == course.wanted))
+        return course.stands and (
+            self._proven.get(course.group) == course.wanted or (known is not None and known[0] == course.wanted)
+        )
 
     async def _send(self, batch: Sequence[Course], ends: float) -> dict[Group, str]:
         """All of it or nothing. When Route 53 names what it will not take, those groups are left out and told, and the others sent.

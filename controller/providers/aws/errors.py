@@ -40,7 +40,9 @@ DENIED = frozenset(
 )
 
 
-CONFLICT = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault", "ServiceNotActiveException", "UpdateInProgressException"})
+CONFLICT = frozenset(
+    {"InvalidDBInstanceState", "InvalidDBInstanceStateFault", "ServiceNotActiveException", "UpdateInProgressException"}
+)
 UNSUPPORTED = frozenset(
     {
         "ClusterNotFoundException",

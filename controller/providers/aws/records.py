@@ -83,7 +83,7 @@ class Course:
         return bool(spoken - {""} & words)
 
     def _targets(self) -> list[dict[Site, int]]:
-        by_name: dict[str, list[ResourceRecordSetTypeDef]] = {}
+        by_name: dict[str, list[AnyRecord]] = {}
         for change in self.changes:
             by_name.setdefault(change["ResourceRecordSet"]["Name"].lower(), []).append(change["ResourceRecordSet"])
         return [owned_weights(self.group, records) for records in by_name.values()]

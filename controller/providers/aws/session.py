@@ -1,7 +1,8 @@
-"""How this process talks to AWS: clients whose waits are bounded."""
+"""How this process talks to AWS: clients whose waits are bounded and that make one attempt."""
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -9,24 +10,50 @@ from botocore.config import Config
 from controller.providers.calls import Calls
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_rds import RDSClient
     from mypy_boto3_route53 import Route53Client
 
 REGION = "us-east-1"
 """Route 53 is one global service; its control plane lives in, and requests are signed for, this region."""
+CONNECT, READ = timedelta(seconds=1), timedelta(seconds=2)
+
+Session = Callable[[], boto3.session.Session]
+"""Whose credentials a client uses: `identity.static`, `identity.federated`, or boto3's own chain (environment, profile, role)."""
 
 
-def route53_client(
-    *, endpoint_url: str | None, connect: timedelta = timedelta(seconds=1), read: timedelta = timedelta(seconds=2)
-) -> "Route53Client":
-    """A client with AWS's own chain of credentials (environment, profile, instance role); None: AWS's public endpoint.
-
-    botocore makes one attempt only: it would retry past any deadline of ours. May ask an instance's metadata service, so it is
-    made inside the first call's deadline, not when the process starts.
-    """
-    config = Config(
+def bounded(connect: timedelta = CONNECT, read: timedelta = READ) -> Config:
+    """botocore makes one attempt only: it would retry past any deadline of ours."""
+    return Config(
         connect_timeout=connect.total_seconds(),
         read_timeout=read.total_seconds(),
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=Calls.LIMIT,
     )
-    return boto3.session.Session().client("route53", region_name=REGION, endpoint_url=endpoint_url, config=config)
+
+
+def route53_client(
+    *,
+    endpoint_url: str | None,
+    session: Session = boto3.session.Session,
+    connect: timedelta = CONNECT,
+    read: timedelta = READ,
+) -> "Route53Client":
+    """A client; None: AWS's public endpoint. May ask an instance's metadata service for credentials, so it is made inside the first
+    call's deadline, not when the process starts."""
+    return session().client("route53", region_name=REGION, endpoint_url=endpoint_url, config=bounded(connect, read))
+
+
+def ecs_client(*, region: str, endpoint_url: str | None, session: Session = boto3.session.Session) -> "ECSClient":
+    """See `route53_client`."""
+    return session().client("ecs", region_name=region, endpoint_url=endpoint_url, config=bounded())
+
+
+def rds_client(*, region: str, endpoint_url: str | None, session: Session = boto3.session.Session) -> "RDSClient":
+    """See `route53_client`."""
+    return session().client("rds", region_name=region, endpoint_url=endpoint_url, config=bounded())
+
+
+def cloudwatch_client(*, region: str, endpoint_url: str | None, session: Session = boto3.session.Session) -> Any:
+    """See `route53_client`."""
+    return session().client("cloudwatch", region_name=region, endpoint_url=endpoint_url, config=bounded())

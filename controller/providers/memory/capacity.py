@@ -28,8 +28,16 @@ class MemoryCapacity:
     """How many of the next changes are turned away because somebody else's is under way."""
     hanging: bool = False
     """Nothing is answered and nothing is carried out."""
+    idle_changes: int = 0
+    """How many of the next changes are answered as if they had been carried out, and are not."""
+    delay: timedelta = timedelta()
+    """How long a change takes."""
+    lying: bool = False
+    """Everything is answered at once, with nonsense, and nothing is carried out."""
     denied: bool = False
     """Credentials or permissions are missing."""
+    denied_changes: bool = False
+    """Reading is permitted, changing is not."""
 
     async def floor(self, service: str) -> int | None:
         """See `ports.Capacity`."""
@@ -49,6 +57,13 @@ class MemoryCapacity:
 
     async def _change(self, service: str, instances: int, ends: timedelta) -> None:
         await self._request(ends)
+        if self.denied_changes:
+            raise Denied(f"{self.site}: changing is not permitted")
+        if self.delay:
+            await self.clock.sleep(self.delay)
+        if self.idle_changes > 0:
+            self.idle_changes -= 1
+            return
         if self.busy > 0:
             self.busy -= 1
             raise Conflict(f"{self.site}: somebody else changes {service}")
@@ -63,6 +78,8 @@ class MemoryCapacity:
         if self.hanging:
             await self.clock.sleep(max(timedelta(), ends - self.clock.monotonic()))
             raise Transient(f"{self.site}: no answer before the deadline")
+        if self.lying:
+            raise Transient(f"{self.site}: an answer that makes no sense")
         if self.throttled > 0:
             self.throttled -= 1
             raise Transient(f"{self.site}: throttled")

@@ -45,10 +45,16 @@ class MemoryZone:
     """Everything is answered at once, with nonsense, and nothing is carried out."""
     denied: bool = False
     """Credentials or permissions are missing."""
+    denied_changes: bool = False
+    """Reading is permitted, changing is not."""
+    failing_after: int = 0
+    """After so many more changes every request is turned away; 0: never."""
     missing: bool = False
     """There is no such zone."""
     groups: dict[Group, dict[Site, float]] = field(default_factory=dict)
     synced_at: timedelta = timedelta()
+    changing: int = 0
+    """Changes that are on their way."""
 
 
 class MemoryDns:
@@ -136,6 +142,8 @@ class MemoryDns:
         missing = {group: one for group, one in targets.items() if to_shares(one) != to_shares(self.zone.groups.get(group, {}))}
         if missing:
             await self._request(ends)
+            if self.zone.denied_changes:
+                raise Denied(f"{self._name}: changing is not permitted")
             late = superseded(aims, self._asked)
             missing = {group: one for group, one in missing.items() if group not in late}
             wrong |= late
@@ -148,7 +156,10 @@ class MemoryDns:
         present = self.zone.groups.get(group, {})
         if group in self.zone.taken:
             raise Refused(
-                guard="record-owner", value=f"{group}: a record that is not ours", limit="our own records only", way_out="Remove it."
+                guard="record-owner",
+                value=f"{group}: a record that is not ours",
+                limit="our own records only",
+                way_out="Remove it.",
             )
         serving = {site for site, ratio in ratios.items() if ratio > 0}
         known = serving if self._groups is None else self._groups[group].addresses
@@ -162,14 +173,20 @@ class MemoryDns:
         return {site: ratios.get(site, 0.0) for site in {*present, *serving}}
 
     async def _change(self, targets: Mapping[Group, dict[Site, float]]) -> None:
-        if self.zone.delay:
+        self.zone.changing += 1
+        try:
             await self._clock.sleep(self.zone.delay)
+        finally:
+            self.zone.changing -= 1
         if self.zone.idle_changes > 0:
             self.zone.idle_changes -= 1
             return
         self.zone.groups |= targets
         self.zone.synced_at = self._clock.monotonic() + self.zone.propagation
         self.zone.changes_sent += 1
+        if self.zone.failing_after > 0:
+            self.zone.failing_after -= 1
+            self.zone.throttled = 0 if self.zone.failing_after else 1_000_000
         if self.zone.lost_answers > 0:
             self.zone.lost_answers -= 1
             raise Transient(f"{self._name}: the answer was lost")

@@ -36,10 +36,18 @@ class MemoryServerOffice:
     """How many of the next requests are turned away."""
     lost_answers: int = 0
     """How many of the next promotions begin without an answer."""
+    idle_promotions: int = 0
+    """How many of the next promotions are answered as begun, and are not."""
+    delay: timedelta = timedelta()
+    """How long the request to promote takes."""
     hanging: bool = False
     """Nothing is answered and nothing is carried out."""
+    lying: bool = False
+    """Everything is answered at once, with nonsense, and nothing is carried out."""
     denied: bool = False
     """Credentials or permissions are missing."""
+    denied_changes: bool = False
+    """Reading is permitted, promoting is not."""
 
 
 class MemoryManagedDatabase:
@@ -69,6 +77,13 @@ class MemoryManagedDatabase:
         if self.server.told is None:
             raise Unsupported(f"{self._site}: there is no server {self.server.name}")
         if self.server.told.replica_of is not None and self.server.began is None:
+            if self.server.denied_changes:
+                raise Denied(f"{self._site}: promoting is not permitted")
+            if self.server.delay:
+                await self._clock.sleep(self.server.delay)
+            if self.server.idle_promotions > 0:
+                self.server.idle_promotions -= 1
+                return self._told()
             self.server.began = self._clock.monotonic()
             self.server.promotions += 1
             if self.server.lost_answers > 0:
@@ -102,6 +117,8 @@ class MemoryManagedDatabase:
         if self.server.hanging:
             await self._clock.sleep(deadline)
             raise Transient(f"{self._site}: no answer before the deadline")
+        if self.server.lying:
+            raise Transient(f"{self._site}: an answer that makes no sense")
         if self.server.throttled > 0:
             self.server.throttled -= 1
             raise Transient(f"{self._site}: throttled")

@@ -1,0 +1,111 @@
+"""Whose credentials this process shows to AWS: a role that another cloud's identity may assume. No long-lived keys.
+
+Source: AWS STS API reference, AssumeRoleWithWebIdentity; IAM User Guide, "OIDC federation".
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
+
+from controller.errors import Refused
+from controller.providers.aws.errors import translated
+from controller.providers.aws.session import Session, bounded
+
+Token = Callable[[], str]
+"""Another cloud's signed statement of who this process is, fresh at every call."""
+
+LIFETIME = timedelta(hours=1)
+
+
+def static(*, key: str, secret: str, endpoint_url: str | None) -> Session:
+    """Keys as they are, for a lab on this machine only. Raises Refused for any other endpoint: such keys do not expire."""
+    if endpoint_url is None or not _is_loopback(endpoint_url):
+        raise Refused(
+            guard="no-long-lived-keys",
+            value=f"static AWS keys for {endpoint_url or 'the public endpoint'}",
+            limit="an endpoint on this machine's loopback address",
+            way_out="Configure a role that this controller's own cloud identity may assume.",
+        )
+    return partial(boto3.session.Session, aws_access_key_id=key, aws_secret_access_key=secret)
+
+
+def token_file(path: Path) -> Token:
+    """The token that the platform keeps in a file and replaces before it expires."""
+    return lambda: path.read_text().strip()
+
+
+def federated(
+    *,
+    role_arn: str,
+    token: Token,
+    session_name: str,
+    region: str,
+    endpoint_url: str | None = None,
+    lifetime: timedelta = LIFETIME,
+) -> Session:
+    """A session whose credentials are those of the role, fetched when first needed and again before they expire.
+
+    `token` is called and STS is asked inside a call's own deadline. `lifetime`: 15 minutes to 12 hours, as the role allows.
+    """
+
+    def refresh() -> dict[str, str]:
+        # Asked without a signature: who has no credentials yet cannot sign.
+        sts = boto3.session.Session().client(
+            "sts", region_name=region, endpoint_url=endpoint_url, config=bounded().merge(Config(signature_version=UNSIGNED))
+        )
+        with translated("AssumeRoleWithWebIdentity"):
+            answer = sts.assume_role_with_web_identity(
+                RoleArn=role_arn,
+                RoleSessionName=session_name,
+                WebIdentityToken=token(),
+                DurationSeconds=int(lifetime.total_seconds()),
+            )
+            found = answer["Credentials"]
+            return {
+                "access_key": found["AccessKeyId"],
+                "secret_key": found["SecretAccessKey"],
+                "token": found["SessionToken"],
+                "expiry_time": found["Expiration"].isoformat(),
+            }
+
+    credentials = DeferredRefreshableCredentials(
+        refresh_using=refresh, method="assume-role-with-web-identity", time_fetcher=lambda: datetime.now(UTC)
+    )
+
+    def session() -> boto3.session.Session:
+        inner = botocore.session.get_session()
+        inner.register_component("credential_provider", CredentialResolver([_Role(credentials)]))
+        return boto3.session.Session(botocore_session=inner)
+
+    return session
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Role(CredentialProvider):
+    """The only source of credentials of its session: no keys that lie about in the environment or in a file."""
+
+    METHOD = "assume-role-with-web-identity"
+
+    def __init__(self, credentials: DeferredRefreshableCredentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """What botocore asks a provider for."""
+        return self._credentials

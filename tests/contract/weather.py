@@ -1,0 +1,51 @@
+"""The faults of an emulated cloud, in the words of the contract suites."""
+
+from lab.clouds.control import CloudControl
+from lab.clouds.faults import FaultKind, Rule
+
+
+class Weather:
+    """The faults that every suite asks for, on any emulated cloud. `change` names the operation that changes something."""
+
+    def __init__(self, control: CloudControl, change: str) -> None:
+        self.control, self.change = control, change
+
+    async def throttle(self, requests: int) -> None:
+        """So many of the next requests are turned away, half of them as too many, half as unavailable."""
+        half = (requests + 1) // 2
+        rules = [Rule(kind=FaultKind.THROTTLE, count=half)]
+        if requests > half:
+            rules.append(Rule(kind=FaultKind.UNAVAILABLE, count=requests - half))
+        await self.control.inject(rules)
+
+    async def lose_answer(self) -> None:
+        """The next change is carried out and not answered."""
+        await self.control.inject([Rule(kind=FaultKind.LOSE_ANSWER, operation=self.change, count=1)])
+
+    async def ignore_change(self) -> None:
+        """The next change is answered and not carried out."""
+        await self.control.inject([Rule(kind=FaultKind.NO_EFFECT, operation=self.change, count=1)])
+
+    async def delay_change(self, seconds: float) -> None:
+        """The next change is on its way for so long."""
+        await self.control.inject([Rule(kind=FaultKind.DELAY, operation=self.change, count=1, seconds=seconds)])
+
+    async def hang(self) -> None:
+        """Nothing is answered."""
+        await self.control.inject([Rule(kind=FaultKind.HANG)])
+
+    async def lie(self) -> None:
+        """Everything is answered as if it had gone well, with a page that has nothing to do with the question."""
+        await self.control.inject([Rule(kind=FaultKind.LIE)])
+
+    async def deny(self) -> None:
+        """Nobody has permission for anything."""
+        await self.control.inject([Rule(kind=FaultKind.DENY)])
+
+    async def deny_changes(self) -> None:
+        """Reading is permitted, changing is not."""
+        await self.control.inject([Rule(kind=FaultKind.DENY, operation=self.change)])
+
+    async def heal(self) -> None:
+        """All is well."""
+        await self.control.inject([])
