@@ -84,6 +84,7 @@ class CloudSql:
         if instance.body["instanceType"] != REPLICA:
             raise ApiError(400, "invalidOperation", f"The instance {name} is not a read replica.")
         now, id = self._monotonic(), str(uuid.uuid4())
+        seconds = instance.seconds if effect else 0.0  # what does nothing takes no time
         self._operations[id] = Operation(
             body={
                 "kind": "sql#operation",
@@ -93,8 +94,8 @@ class CloudSql:
                 "targetProject": self._project,
                 "insertTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
             },
-            running=now + instance.seconds / 4,
-            ends=now + instance.seconds,
+            running=now + seconds / 4,
+            ends=now + seconds,
             effect=(lambda: self._stand_alone(name)) if effect else lambda: None,
             error=instance.error,
         )

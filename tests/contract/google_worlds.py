@@ -1,5 +1,6 @@
 """Google behind the ports: the vendor's client library against the emulated APIs, in their own process."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,21 @@ from typing import Any
 import aiohttp
 
 from controller.core.model import Group, Site
-from controller.ports import Dns
+from controller.ports import Capacity, Dns, ManagedDatabase
+from controller.providers.gcp.capacity import CloudRun
+from controller.providers.gcp.database import CloudSql
 from controller.providers.gcp.dns import CloudDns
 from controller.providers.gcp.identity import StaticCredentials
 from controller.providers.gcp.session import Client
 from controller.providers.records import GroupRecords, WeightedName
 from lab.clouds.control import CloudControl
 from lab.clouds.faults import FaultKind, Rule
+from tests.contract.capacity_worlds import FLOOR
+from tests.contract.capacity_worlds import World as CapacityWorld
 from tests.contract.dns_worlds import ADDRESSES
 from tests.contract.dns_worlds import World as DnsWorld
 from tests.contract.implementation import Implementation
+from tests.contract.managed_worlds import World as ManagedWorld
 from tests.contract.weather import Weather
 
 PROPAGATION = 0.3
@@ -33,7 +40,10 @@ OPERATION = 0.5
 """Seconds until a promotion is done."""
 PROJECT = "lab"
 ZONE = "trimaran-test"
+LOCATION = "europe-west1"
+GCP = Site("gcp")
 CHANGE = "dns.changes.create"
+PROMOTE = "sql.instances.promoteReplica"
 WORLDS = count(1)
 """A test of many parameters has one world for each, in one zone."""
 
@@ -76,6 +86,11 @@ class GoogleApi:
             assert answer.status == 200, found
             return found
 
+    async def place(self, what: str, fields: Mapping[str, Any]) -> None:
+        """Have an instance or a service of the vendor's, by a route of the lab."""
+        async with self.http.put(f"{self.url}/_lab/{what}", json=fields) as answer:
+            assert answer.status == 200, await answer.text()
+
 
 @dataclass
 class CloudDnsWorld:
@@ -114,6 +129,11 @@ class CloudDnsWorld:
 
     async def changes(self) -> int:
         return (await self.api.control.requests()).get(CHANGE, 0)
+
+    async def change_under_way(self, sent: int) -> None:
+        async with asyncio.timeout(5):
+            while await self.changes() == sent:
+                await asyncio.sleep(0.01)
 
     async def fail_midway(self) -> None:
         # One change is all or nothing: what fails is everything after it.
@@ -169,6 +189,68 @@ class CloudDnsWorld:
         return f"/dns/v1/projects/{PROJECT}/managedZones/{ZONE}"
 
 
+@dataclass
+class CloudRunWorld:
+    """A service of its own."""
+
+    api: GoogleApi
+    service: str
+
+    def __post_init__(self) -> None:
+        self.weather = Weather(self.api.control, "run.projects.locations.services.patch")
+        self.capacity = self.another()
+
+    def another(self, project: str = PROJECT) -> CloudRun:
+        client = partial(vendors_client, "run", "v2", self.api.url)
+        return CloudRun(client=client, site=GCP, project=project, location=LOCATION)
+
+    def elsewhere(self) -> Capacity:
+        return self.another("nowhere")
+
+    def now(self) -> timedelta:
+        return timedelta(seconds=time.monotonic())
+
+    async def changes(self) -> int:
+        return (await self.api.control.requests()).get("run.projects.locations.services.patch", 0)
+
+
+@dataclass
+class CloudSqlWorld:
+    """A read replica of its own and its primary."""
+
+    api: GoogleApi
+    test: str
+
+    def __post_init__(self) -> None:
+        number = next(WORLDS)
+        self.main, self.replica = f"{self.test}-{number}-main", f"{self.test}-{number}-replica"
+        self.primary = f"{PROJECT}:{self.main}"
+        self.weather = Weather(self.api.control, PROMOTE)
+        self.database = self.another()
+
+    def another(self, instance: str = "") -> CloudSql:
+        client = partial(vendors_client, "sqladmin", "v1", self.api.url)
+        return CloudSql(client=client, site=GCP, project=PROJECT, instance=instance or self.replica)
+
+    def elsewhere(self) -> ManagedDatabase:
+        return self.another("nowhere")
+
+    def now(self) -> timedelta:
+        return timedelta(seconds=time.monotonic())
+
+    async def pause(self, duration: timedelta) -> None:
+        await asyncio.sleep(duration.total_seconds())
+
+    async def promotions(self) -> int:
+        return (await self.api.control.requests()).get(PROMOTE, 0)
+
+    async def found(self, **how: Any) -> None:
+        """Both, as the infrastructure program makes them; `how` the replica's promotion goes, and fields of its own."""
+        fields = {"masterInstanceName": self.primary, **how.pop("instance", {})}
+        await self.api.place(f"instances/{self.main}", {})
+        await self.api.place(f"instances/{self.replica}", {"instance": fields, **how})
+
+
 @asynccontextmanager
 async def google_api(url: str) -> AsyncIterator[GoogleApi]:
     """Healthy before and after."""
@@ -188,4 +270,26 @@ async def clouddns_world(url: str, test: str) -> AsyncIterator[CloudDnsWorld]:
         yield world
 
 
+@asynccontextmanager
+async def cloudrun_world(url: str, test: str) -> AsyncIterator[CloudRunWorld]:
+    """Cloud Run's adapter on a service that only this test uses."""
+    async with google_api(url) as api:
+        service = f"{test}-{next(WORLDS)}"
+        await api.place(
+            f"services/projects/{PROJECT}/locations/{LOCATION}/services/{service}", {"scaling": {"minInstanceCount": FLOOR}}
+        )
+        yield CloudRunWorld(api, service)
+
+
+@asynccontextmanager
+async def cloudsql_world(url: str, test: str) -> AsyncIterator[CloudSqlWorld]:
+    """Cloud SQL's adapter on instances that only this test uses."""
+    async with google_api(url) as api:
+        world = CloudSqlWorld(api, test)
+        await world.found()
+        yield world
+
+
 CLOUDDNS: Implementation[DnsWorld] = Implementation(name="clouddns", open=clouddns_world, start=emulated_google)
+CLOUDRUN: Implementation[CapacityWorld] = Implementation(name="cloudrun", open=cloudrun_world, start=emulated_google)
+CLOUDSQL: Implementation[ManagedWorld] = Implementation(name="cloudsql", open=cloudsql_world, start=emulated_google)

@@ -4,10 +4,11 @@ from tests.contract.capacity_worlds import ECS, MEMORY_CAPACITY
 from tests.contract.capacity_worlds import World as CapacityWorld
 from tests.contract.dns_worlds import MEMORY_DNS, ROUTE53
 from tests.contract.dns_worlds import World as DnsWorld
+from tests.contract.google_worlds import CLOUDDNS, CLOUDRUN, CLOUDSQL
 from tests.contract.implementation import Implementation
 from tests.contract.managed_worlds import MEMORY_MANAGED, RDS
 from tests.contract.managed_worlds import World as ManagedWorld
 
-DNS: list[Implementation[DnsWorld]] = [MEMORY_DNS, ROUTE53]
-CAPACITY: list[Implementation[CapacityWorld]] = [MEMORY_CAPACITY, ECS]
-MANAGED: list[Implementation[ManagedWorld]] = [MEMORY_MANAGED, RDS]
+DNS: list[Implementation[DnsWorld]] = [MEMORY_DNS, ROUTE53, CLOUDDNS]
+CAPACITY: list[Implementation[CapacityWorld]] = [MEMORY_CAPACITY, ECS, CLOUDRUN]
+MANAGED: list[Implementation[ManagedWorld]] = [MEMORY_MANAGED, RDS, CLOUDSQL]

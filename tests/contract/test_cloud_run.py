@@ -45,8 +45,7 @@ def run(api: GoogleApi) -> CloudRun:
 async def place(api: GoogleApi, **fields: Any) -> str:
     """Have a service that no other test uses; answers its name."""
     name = f"payments-{next(NUMBERS)}"
-    async with api.http.put(f"{api.url}/_lab/services/{PLACE}/{name}", json=fields) as answer:
-        assert answer.status == 200, await answer.text()
+    await api.place(f"services/{PLACE}/{name}", fields)
     return name
 
 
