@@ -39,8 +39,9 @@ from controller.core.steps import (
     Verified,
     Verify,
 )
-from controller.errors import LostOwnership, Transient, TrimaranError
-from controller.ports import Clock, Database, Dns, Probe
+from controller.errors import Conflict, LostOwnership, Transient, TrimaranError
+from controller.ports import Capacity, Clock, Database, Probe, Raised
+from controller.steering import Rudder
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -60,6 +61,7 @@ class Patience:
     """For the only one there is: without it nobody acknowledges, and left behind it would have to be emptied and copied."""
     settle: timedelta = timedelta(seconds=3)
     steer: timedelta = timedelta(seconds=1)
+    floor: timedelta = timedelta(seconds=1)
     join: timedelta = timedelta(seconds=5)
     canary: timedelta = timedelta(seconds=1)
     canaries: timedelta = timedelta(seconds=3)
@@ -76,9 +78,13 @@ class Actions:
 
     service: str
     databases: Mapping[Site, Database]
-    authorities: Sequence[Dns]
+    authorities: Sequence[Rudder]
+    """Of the group that this service leads; none for a service that goes with another one."""
     canaries: Mapping[Site, Probe]
     clock: Clock
+    capacities: Mapping[Site, Capacity] = field(default_factory=dict)
+    floors: Mapping[Site, int] = field(default_factory=dict)
+    """Instances of this service that a site is to have at least before it gets more of the traffic."""
     patience: Patience = field(default_factory=Patience)
 
     async def perform(self, step: Step, token: Token) -> Result:
@@ -216,15 +222,50 @@ class Actions:
 
     async def _steer(self, weights: Mapping[Site, float]) -> Result:
         """Tell every authority at once. One that is out of reach, or that answers nonsense, is noted; the caretaker reconciles it when
-        it answers again, beside the plan and after it."""
+        it answers again, beside the plan and after it. Meanwhile the sites that are to serve are asked to keep enough instances."""
 
-        async def tell(authority: Dns) -> str:
+        async def tell(authority: Rudder) -> str:
             report = await self._asked(authority.steer(weights, self.patience.steer))
             if isinstance(report, Unanswered):
                 return f"{authority.name}: left behind ({report.because})"
+            if report.refused:
+                return f"{authority.name}: left behind ({'; '.join(report.refused.values())})"
             return f"{authority.name}: {'in sync' if report.in_sync else 'told, not yet in sync'}"
 
-        return Done(detail="; ".join(await asyncio.gather(*(tell(authority) for authority in self.authorities))))
+        told = asyncio.gather(*(tell(authority) for authority in self.authorities))
+        raised = asyncio.gather(*(self._raise_floor(site) for site in sorted(self.floors) if weights.get(site, 0.0) > 0))
+        return Done(detail="; ".join([*await told, *await raised]))
+
+    async def _raise_floor(self, site: Site) -> str:
+        """As well as can be had in time: instances that are missing make the site slow, waiting for them would make it late.
+
+        Only sites that are to serve are asked. The API of a failing cloud may hang, and a failover must not wait for it.
+        """
+        asking = asyncio.ensure_future(self._asked(self._ask_floor(self.capacities[site], self.floors[site])))
+        late = asyncio.ensure_future(self.clock.sleep(self.patience.floor))
+        try:
+            await asyncio.wait({asking, late}, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                return f"{site}: floor not raised (no answer within {self.patience.floor.total_seconds():g} s)"
+            answer = asking.result()
+            if isinstance(answer, Unanswered):
+                return f"{site}: floor not raised ({answer.because})"
+            return f"{site}: floor {answer.before} -> {answer.after}"
+        finally:
+            asking.cancel()
+            late.cancel()
+
+    async def _ask_floor(self, capacity: Capacity, instances: int) -> Raised:
+        """Throttled or overtaken, it is asked again: everybody's floors are raised in the same moment."""
+        give_up = self.clock.monotonic() + self.patience.floor
+        while True:
+            left = give_up - self.clock.monotonic()
+            try:
+                return await capacity.raise_floor(self.service, instances, left)
+            except (Transient, Conflict):
+                if left <= self.patience.look:
+                    raise
+                await self.clock.sleep(self.patience.look)
 
     async def _verify(self, step: Verify) -> Result:
         unpaid, (ledgers, differing, because) = await asyncio.gather(self._pay(step.sites), self._compare(step))

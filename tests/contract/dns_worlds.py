@@ -168,8 +168,8 @@ class MemoryWorld:
     """The shipped fake."""
 
     clock: JumpingClock = field(default_factory=JumpingClock)
-    first: Group = field(default=Group("first"))  # noqa: RUF009  a name, not a call
-    second: Group = field(default=Group("second"))  # noqa: RUF009
+    first: Group = field(default=Group("first"))
+    second: Group = field(default=Group("second"))
     propagation: timedelta = timedelta(seconds=PROPAGATION)
 
     def __post_init__(self) -> None:

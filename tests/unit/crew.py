@@ -19,7 +19,8 @@ from controller.probing.sql_probe import SqlProbe
 from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.dns import MemoryDns
 from controller.providers.memory.probe import Behaviour, MemoryProbe
-from tests.unit.stage import SERVICE, SITES, STEP, Stage, staged
+from controller.steering import Helm
+from tests.unit.stage import GROUP, SERVICE, SITES, STEP, Stage, staged
 
 
 @dataclass
@@ -83,8 +84,9 @@ class Crew:
         self.stage.controllers.pop(site, None)
         given = self.stage.controller(site)
         clock = StoppableClock(self.stage.clock)
-        authorities = tuple(authority.another(clock) for authority in self.authorities)
-        given.executor.actions = replace(given.executor.actions, authorities=authorities)
+        helms = [Helm(authority.another(clock), clock) for authority in self.authorities]
+        urgent = tuple(helm.rudder(GROUP, urgent=True) for helm in helms)
+        given.executor.actions = replace(given.executor.actions, authorities=urgent)
         observer = Observer(
             vantage=site,
             edges=self.edges,
@@ -101,7 +103,8 @@ class Crew:
             policy=self.policy,
             clock=clock,
         )
-        caretaker = Caretaker(site=site, loop=loop, database=given.databases[site], authorities=authorities, clock=clock)
+        rudders = tuple(helm.rudder(GROUP, urgent=False) for helm in helms)
+        caretaker = Caretaker(site=site, loop=loop, database=given.databases[site], authorities=rudders, clock=clock)
         work = asyncio.create_task(_both(loop, caretaker))
         self.members[site] = Member(loop, caretaker, clock, work)
         return self.members[site]

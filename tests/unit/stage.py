@@ -26,7 +26,7 @@ from controller.core.invariants import (
     no_loss,
     one_acknowledger,
 )
-from controller.core.model import Epoch, Posture, Role, Site, Trigger
+from controller.core.model import Epoch, Group, Posture, Role, Site, Trigger
 from controller.core.proposals import DrainOnly, Failover, Grow, Proposal, Return, SettleUp, Shrink, Switchover
 from controller.errors import Conflict, Stuck, Transient
 from controller.execute import Executor
@@ -37,12 +37,14 @@ from controller.providers.memory.database import MemoryDatabase
 from controller.providers.memory.dns import MemoryDns
 from controller.providers.memory.probe import MemoryProbe
 from controller.providers.memory.world import MemoryWorld, found_world
+from controller.steering import Helm
 
 T = TypeVar("T")
 
 AWS, AZURE, GCP = Site("aws"), Site("azure"), Site("gcp")
 SITES = (AWS, AZURE, GCP)
 SERVICE = "payments"
+GROUP = Group(SERVICE)
 STEP = timedelta(milliseconds=50)
 
 After = Callable[[str], Awaitable[None]]
@@ -102,7 +104,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.etcd = MemoryEtcd(clock=self.clock)
         self.dns = MemoryDns(clock=self.clock)
-        self.dns.set_by_hand(dict.fromkeys(SITES, 1.0))
+        self.dns.set_by_hand(GROUP, dict.fromkeys(SITES, 1.0))
         self.reader = Store(AllSeeing(self.etcd), controller="reader", clock=self.clock)
 
     # ------------------------------------------------------------------------------------------------ controllers
@@ -118,7 +120,7 @@ class Stage:
             actions = Actions(
                 service=SERVICE,
                 databases=databases,
-                authorities=(self.dns,),
+                authorities=(Helm(self.dns, self.clock).rudder(GROUP, urgent=True),),
                 canaries={site: MemoryProbe(clock=self.clock) for site in SITES},
                 clock=self.clock,
             )

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
 from structlog.testing import capture_logs
 
 from controller.actions import Actions, Patience
-from controller.core.model import Epoch, Lsn, Position, Role, Token
+from controller.core.model import Epoch, Lsn, Position, Role, Site, Token
 from controller.core.steps import (
     Attach,
     AwaitConfirmed,
@@ -36,9 +36,12 @@ from controller.core.steps import (
     Verify,
 )
 from controller.errors import StaleToken
+from controller.ports import Dns, Raised
+from controller.providers.memory.capacity import MemoryCapacity
 from controller.providers.memory.dns import MemoryDns
 from controller.providers.memory.probe import Behaviour, MemoryProbe
-from tests.unit.stage import AWS, AZURE, GCP, SITES, Stage, bring_back, failover, staged
+from controller.steering import Helm, Rudder
+from tests.unit.stage import AWS, AZURE, GCP, GROUP, SERVICE, SITES, Stage, bring_back, failover, staged
 
 NOW, OLD = Token(100), Token(1)
 FIRST, SECOND = Epoch(1), Epoch(2)
@@ -79,6 +82,11 @@ def actions(stage: Stage, **changes: object) -> Actions:
 async def perform(stage: Stage, step: Step, token: Token = NOW, **changes: object) -> Result:
     """Carry one step out, letting time pass."""
     return await stage.drive(actions(stage, **changes).perform(step, token))
+
+
+def rudders(stage: Stage, *authorities: object) -> tuple[Rudder, ...]:
+    """The service's handles on these authorities."""
+    return tuple(Helm(cast("Dns", one), stage.clock).rudder(GROUP, urgent=True) for one in authorities)
 
 
 def test_every_step_can_be_performed() -> None:
@@ -243,12 +251,12 @@ async def test_an_authority_out_of_reach_is_noted_and_holds_up_nobody() -> None:
     async with staged() as stage:
         dead, well = MemoryDns(clock=stage.clock, name="dead"), MemoryDns(clock=stage.clock, name="well")
         dead.zone.hanging = True
-        well.set_by_hand(dict.fromkeys(SITES, 1.0))
-        said = await perform(stage, STEPS[Steer][0], authorities=(dead, well))
+        well.set_by_hand(GROUP, dict.fromkeys(SITES, 1.0))
+        said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, dead, well))
         assert isinstance(said, Done)
         assert "dead: left behind" in said.detail
         assert "well: in sync" in said.detail
-        assert (await well.read())[AZURE] == 0.0
+        assert (await well.read())[GROUP][AZURE] == 0.0
 
 
 class Stumbling:
@@ -269,7 +277,7 @@ async def test_what_an_adapter_stumbles_over_is_an_answer(step: Step, result: ty
     async with staged() as stage:
         with capture_logs() as logs:
             bad = dict.fromkeys(SITES, Stumbling())
-            said = await perform(stage, step, databases=bad, canaries=bad, authorities=(Stumbling(),))
+            said = await perform(stage, step, databases=bad, canaries=bad, authorities=rudders(stage, Stumbling()))
         assert isinstance(said, Done if isinstance(step, Steer) else Unanswered)
         assert "KeyError" in str(said)
         assert any(entry.get("exc_info") for entry in logs)
@@ -279,11 +287,82 @@ async def test_an_authority_that_stumbles_keeps_no_other_from_being_told() -> No
     """It is left behind like one that is out of reach."""
     async with staged() as stage:
         well = MemoryDns(clock=stage.clock, name="well")
-        well.set_by_hand(dict.fromkeys(SITES, 1.0))
-        said = await perform(stage, STEPS[Steer][0], authorities=(Stumbling(), well))
+        well.set_by_hand(GROUP, dict.fromkeys(SITES, 1.0))
+        said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, Stumbling(), well))
         assert isinstance(said, Done)
         assert "stumbling: left behind (KeyError" in said.detail
         assert "well: in sync" in said.detail
+
+
+async def test_an_authority_that_refuses_the_group_is_noted_with_its_reason() -> None:
+    """Somebody else's record stands there: a person has to know which."""
+    async with staged() as stage:
+        taken = MemoryDns(clock=stage.clock, name="taken")
+        taken.zone.taken.add(GROUP)
+        said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, taken))
+        assert isinstance(said, Done)
+        assert "taken: left behind (refused by record-owner" in said.detail
+
+
+# ------------------------------------------------------------------------------------------------ floors
+
+
+def capacities(stage: Stage) -> dict[Site, MemoryCapacity]:
+    """One instance of the service at every site."""
+    return {site: MemoryCapacity(site=site, clock=stage.clock, floors={SERVICE: 1}) for site in SITES}
+
+
+async def test_sites_that_are_to_serve_get_their_floor_and_the_failing_one_is_not_asked() -> None:
+    """Its API may be what hangs, and no instance of it is wanted."""
+    async with staged() as stage:
+        held = capacities(stage)
+        said = await perform(stage, STEPS[Steer][0], capacities=held, floors=dict.fromkeys(SITES, 4))
+        assert {site: one.floors[SERVICE] for site, one in held.items()} == {AWS: 4, AZURE: 1, GCP: 4}
+        assert held[AZURE].calls == 0
+        assert isinstance(said, Done)
+        assert "aws: floor 1 -> 4" in said.detail
+
+
+async def test_a_floor_that_cannot_be_had_in_time_holds_up_nobody() -> None:
+    """One API hangs, one denies: both are noted, and traffic is steered within the second that it has."""
+    async with staged() as stage:
+        held = capacities(stage)
+        held[AWS].hanging = held[GCP].denied = True
+        began = stage.clock.monotonic()
+        said = await perform(stage, STEPS[Steer][0], capacities=held, floors=dict.fromkeys(SITES, 4))
+        assert stage.clock.monotonic() - began <= timedelta(seconds=1.1)
+        assert isinstance(said, Done)
+        assert "memory: in sync" in said.detail
+        assert "aws: floor not raised" in said.detail
+        assert "gcp: floor not raised (gcp: credentials are missing)" in said.detail
+
+
+class Deaf(MemoryCapacity):
+    """An adapter that does not know what a deadline is."""
+
+    async def raise_floor(self, service: str, instances: int, deadline: timedelta) -> Raised:
+        """Never."""
+        await self.clock.sleep(timedelta(days=1))
+        return await super().raise_floor(service, instances, deadline)
+
+
+async def test_an_adapter_that_keeps_no_deadline_holds_up_nobody() -> None:
+    """The step has a deadline of its own."""
+    async with staged() as stage:
+        deaf = Deaf(site=AWS, clock=stage.clock, floors={SERVICE: 1})
+        began = stage.clock.monotonic()
+        said = await perform(stage, STEPS[Steer][0], capacities={AWS: deaf}, floors={AWS: 4})
+        assert stage.clock.monotonic() - began <= timedelta(seconds=1.1)
+        assert isinstance(said, Done) and "aws: floor not raised (no answer within 1 s)" in said.detail
+
+
+async def test_a_floor_is_asked_for_again_while_there_is_time() -> None:
+    """Everybody raises theirs in the same moment, and some are turned away."""
+    async with staged() as stage:
+        held = capacities(stage)
+        held[AWS].throttled, held[AWS].lost_answers = 2, 1
+        await perform(stage, STEPS[Steer][0], capacities=held, floors={AWS: 4})
+        assert held[AWS].floors[SERVICE] == 4
 
 
 # ------------------------------------------------------------------------------------------------ reseed

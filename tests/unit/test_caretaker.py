@@ -3,7 +3,7 @@
 from controller.core.model import Lsn, Site
 from controller.providers.memory.server import RECORD, LogicalSlot
 from tests.unit.crew import Crew, crew
-from tests.unit.stage import AWS, AZURE, GCP, SITES
+from tests.unit.stage import AWS, AZURE, GCP, GROUP, SITES
 
 
 def spare(given: Crew, holder: Site, sibling: Site, epoch: int = 1) -> LogicalSlot | None:
@@ -95,16 +95,16 @@ async def test_an_authority_that_was_out_of_reach_is_brought_up_to_date() -> Non
         given.stage.dns.zone.hanging = False
         sent = given.stage.dns.zone.changes_sent
         await given.live(15)
-        assert (await given.stage.dns.read())[AZURE] == 0.0
+        assert (await given.stage.dns.read())[GROUP][AZURE] == 0.0
         assert given.stage.dns.zone.changes_sent == sent + 1
 
 
 async def test_what_somebody_changed_by_hand_is_put_right() -> None:
     """The posture says what the authority should answer."""
     async with crew() as given:
-        given.stage.dns.set_by_hand({GCP: 0.0})
+        given.stage.dns.set_by_hand(GROUP, {GCP: 0.0})
         await given.live(7)
-        shares = await given.stage.dns.read()
+        shares = (await given.stage.dns.read())[GROUP]
         assert {round(shares[site], 3) for site in SITES} == {0.333}
         assert told(given, "authority reconciled")
 
@@ -118,10 +118,10 @@ async def test_a_failing_chore_is_told_and_tried_again() -> None:
         slot = spare(given, AWS, GCP)
         assert slot is not None
         assert given.stage.world.servers[AWS].flushed - slot.confirmed < 60 * RECORD
-        given.stage.dns.set_by_hand({GCP: 0.0})
+        given.stage.dns.set_by_hand(GROUP, {GCP: 0.0})
         given.stage.dns.zone.hanging = False
         await given.live(12)
-        assert (await given.stage.dns.read())[GCP] > 0
+        assert (await given.stage.dns.read())[GROUP][GCP] > 0
 
 
 async def test_a_slot_that_holds_back_too_much_is_told_before_the_disk_is_full() -> None:

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import cast
 
 from controller.coordination.store import Store
-from controller.core.model import Role, Site
+from controller.core.model import Group, Role, Site
 from controller.ports import Clock, Control, Coordination, SteeringReport
-from controller.providers.memory.dns import MemoryDns
+from controller.providers.memory.dns import MemoryDns, MemoryZone
 from controller.providers.memory.probe import Behaviour
 from tests.unit.crew import Crew, crew
-from tests.unit.stage import AWS, AZURE, GCP, SITES, STEP, steer
+from tests.unit.stage import AWS, AZURE, GCP, GROUP, SITES, STEP, steer
 from tests.unit.test_caretaker import told
 
 ALL = dict.fromkeys(SITES, 1.0)
@@ -20,7 +20,7 @@ ALL = dict.fromkeys(SITES, 1.0)
 
 async def share(given: Crew, site: Site, authority: int = 0) -> float:
     """What an authority answers for a site."""
-    return (await given.authorities[authority].read()).get(site, 0.0)
+    return (await given.authorities[authority].read())[GROUP].get(site, 0.0)
 
 
 async def until(given: Crew, holds: Callable[[], bool], limit: float) -> timedelta:
@@ -34,7 +34,7 @@ async def until(given: Crew, holds: Callable[[], bool], limit: float) -> timedel
 
 def drained(given: Crew, site: Site, authority: int = 0) -> Callable[[], bool]:
     """Does the authority send nobody there?"""
-    return lambda: given.authorities[authority].zone.ratios[site] == 0.0
+    return lambda: given.authorities[authority].zone.groups[GROUP][site] == 0.0
 
 
 async def want(given: Crew, weights: Mapping[Site, float]) -> None:
@@ -85,7 +85,7 @@ async def test_a_controller_that_was_stopped_steers_nothing_by_what_it_knew() ->
 async def test_steering_under_way_ends_when_etcd_is_lost() -> None:
     """It is turned away when this controller is cut off, and tries on: two seconds later nothing is left of it."""
     async with crew() as given:
-        given.stage.dns.set_by_hand({GCP: 0.5})
+        given.stage.dns.set_by_hand(GROUP, {GCP: 0.5})
         given.stage.dns.zone.throttled = asked = 10_000
         await until(given, lambda: given.stage.dns.zone.throttled < asked, 6)
         for site in (AWS, GCP):
@@ -132,26 +132,15 @@ async def test_an_answer_of_etcd_as_old_as_a_stop_steers_nothing() -> None:
         assert await share(given, AZURE) == 0.0
 
 
-class Distant(MemoryDns):
-    """An authority whose API needs a tenth of a second for a change."""
-
-    changing = False
-
-    async def _change(self, weights: Mapping[Site, float], ends: timedelta) -> None:
-        Distant.changing = True
-        await self._clock.sleep(timedelta(milliseconds=100))
-        await super()._change(weights, ends)
-        Distant.changing = False
-
-
 async def test_the_late_write_of_a_controller_that_was_stopped_is_put_right_within_a_period() -> None:
     """Stopped with its batch on the wire, between the read of etcd and the write: no authority can turn it away."""
-    async with crew(None, lambda clock: Distant(clock=clock, name="distant")) as given:
+    distant = MemoryZone(delay=timedelta(milliseconds=100))
+    async with crew(None, lambda clock: MemoryDns(clock=clock, name="distant", zone=distant)) as given:
         far, member = given.authorities[1], given.members[AZURE]
-        await until(given, lambda: bool(far.zone.ratios), 2)
+        await until(given, lambda: bool(far.zone.groups), 2)
         await given.live(1)
-        far.set_by_hand({GCP: 0.5})
-        await until(given, lambda: Distant.changing, 6)
+        far.set_by_hand(GROUP, {GCP: 0.5})
+        await until(given, lambda: far.zone.changing > 0, 6)
         member.clock.stop()
         lose_azure(given)
         await given.live(30)
@@ -189,7 +178,7 @@ async def test_a_plan_that_still_has_to_steer_does_it_itself() -> None:
     """First and on the journal: until then nobody else brings its weights, or those of before, to an authority."""
     async with crew() as given:
         await given.stage.claim(steer(), by="ctl-9")
-        given.stage.dns.set_by_hand({AZURE: 0.0})
+        given.stage.dns.set_by_hand(GROUP, {AZURE: 0.0})
         changes = given.stage.dns.zone.changes_sent
         while not await given.journal("takeover"):
             assert given.stage.dns.zone.changes_sent == changes
@@ -223,10 +212,10 @@ async def test_a_drain_that_no_authority_heard_of_arrives_while_the_plan_waits()
 class Lying(MemoryDns):
     """An adapter that stumbles over every answer of its authority."""
 
-    async def read(self) -> Mapping[Site, float]:
+    async def read(self) -> Mapping[Group, Mapping[Site, float]]:
         raise KeyError("ResourceRecordSets")
 
-    async def steer(self, weights: Mapping[Site, float], deadline: timedelta) -> SteeringReport:
+    async def steer(self, wanted: Mapping[Group, Mapping[Site, float]], deadline: timedelta) -> SteeringReport:
         raise KeyError("ResourceRecordSets")
 
 
@@ -253,7 +242,7 @@ async def test_an_authority_that_hangs_keeps_none_of_the_others_from_a_drain() -
         await given.live(7)
         await want(given, {**ALL, GCP: 0.0})
         assert await until(given, drained(given, GCP, 1), 60) <= timedelta(seconds=1.2)
-        given.authorities[1].set_by_hand({GCP: 1.0})
+        given.authorities[1].set_by_hand(GROUP, {GCP: 1.0})
         period = given.members[AZURE].caretaker.reconcile_every
         assert await until(given, drained(given, GCP, 1), 60) <= period + timedelta(seconds=0.2)
 
@@ -261,7 +250,7 @@ async def test_an_authority_that_hangs_keeps_none_of_the_others_from_a_drain() -
 async def test_steering_under_way_by_weights_no_longer_wanted_is_given_up() -> None:
     """It is turned away again and again; when the authority listens, it hears the newer weights."""
     async with crew() as given:
-        given.stage.dns.set_by_hand({AWS: 0.5})
+        given.stage.dns.set_by_hand(GROUP, {AWS: 0.5})
         given.stage.dns.zone.throttled = 10_000
         await given.live(6)
         await want(given, {**ALL, GCP: 0.0})

@@ -11,7 +11,7 @@ from controller.loop import CLAIM
 from controller.ports import Control
 from controller.providers.memory.probe import Behaviour
 from tests.unit.crew import Crew, crew
-from tests.unit.stage import AWS, AZURE, GCP, SITES
+from tests.unit.stage import AWS, AZURE, GCP, GROUP, SITES
 
 
 async def _kept(given: Crew) -> None:
@@ -29,7 +29,7 @@ async def test_a_lost_writer_is_replaced_and_no_payment_is_lost() -> None:
         await given.live(8)
         control = await given.stage.control()
         assert (control.posture.writer, control.posture.reign, control.plan) == (AWS, 2, None)
-        assert (await given.stage.dns.read())[AZURE] == 0.0
+        assert (await given.stage.dns.read())[GROUP][AZURE] == 0.0
         await _kept(given)
 
 
