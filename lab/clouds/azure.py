@@ -31,6 +31,8 @@ from lab.clouds.faults import FaultKind, Faults, Met, Rule
 
 RULES = TypeAdapter(list[Rule])
 LONGEST_HANG = 600.0
+RETRY_AFTER = "10"
+"""Seconds, with every 429. A client that heeded it would spend a failover waiting."""
 PROXY_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>Back soon</p></body></html>'
 ERRORS = {
     FaultKind.THROTTLE: ArmError(429, "TooManyRequests", "The request was throttled."),
@@ -245,7 +247,8 @@ def _response(answer: Answer) -> web.Response:
 
 
 def _error(error: ArmError) -> web.Response:
-    return _response(Answer(status=error.status, body=error.body))
+    headers = {"Retry-After": RETRY_AFTER} if error.status == 429 else {}
+    return _response(Answer(status=error.status, body=error.body, headers=headers))
 
 
 def _reset(request: web.Request) -> web.Response:

@@ -15,22 +15,29 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from controller.core.model import Group, Site
-from controller.ports import Dns
+from controller.ports import Capacity, Dns, ManagedDatabase
+from controller.providers.azure.capacity import ContainerApps
+from controller.providers.azure.database import FlexibleServer
 from controller.providers.azure.dns import AzureDns
 from controller.providers.azure.identity import StaticCredential
 from controller.providers.azure.records import profile_name
-from controller.providers.azure.session import Arm, dns_client, traffic_manager_client
+from controller.providers.azure.session import Arm, apps_client, dns_client, servers_client, traffic_manager_client
 from controller.providers.records import GroupRecords, WeightedName
 from lab.clouds.certificates import mint
 from lab.clouds.control import CloudControl
 from lab.clouds.faults import FaultKind, Rule
+from tests.contract.capacity_worlds import FLOOR
+from tests.contract.capacity_worlds import World as CapacityWorld
 from tests.contract.dns_worlds import ADDRESSES
 from tests.contract.dns_worlds import World as DnsWorld
 from tests.contract.implementation import Implementation
+from tests.contract.managed_worlds import World as ManagedWorld
 from tests.contract.weather import Weather
 
 if TYPE_CHECKING:
+    from azure.mgmt.appcontainers import ContainerAppsAPIClient
     from azure.mgmt.dns import DnsManagementClient
+    from azure.mgmt.postgresqlflexibleservers import PostgreSQLManagementClient
     from azure.mgmt.trafficmanager import TrafficManagerManagementClient
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -122,6 +129,11 @@ class AzureWorld:
     async def changes(self) -> int:
         return (await self.control.requests()).get("Profiles_CreateOrUpdate", 0)
 
+    async def change_under_way(self, sent: int) -> None:
+        async with asyncio.timeout(5):
+            while await self.changes() <= sent:
+                await asyncio.sleep(0.01)
+
     async def fail_midway(self) -> None:
         lost = Rule(kind=FaultKind.LOSE_ANSWER, operation="Profiles_CreateOrUpdate", count=1)
         await self.control.inject([lost, Rule(kind=FaultKind.UNAVAILABLE, operation="Profiles_CreateOrUpdate")])
@@ -140,11 +152,11 @@ class AzureWorld:
             for name in given.names:
                 await self.put(name, profile(group, name, ADDRESSES))
 
-    async def put(self, name: WeightedName, body: dict[str, Any], *, aliased: bool = True) -> None:
+    async def put(self, name: WeightedName, body: Any, *, aliased: bool = True) -> None:
         """A whole profile past the adapter, and the zone's alias of it."""
 
         def call() -> None:
-            made = self.profiles.profiles.create_or_update(GROUP, profile_name(name), body)  # type: ignore[arg-type]
+            made = self.profiles.profiles.create_or_update(GROUP, profile_name(name), body)
             if aliased:
                 alias: Any = {"properties": {"targetResource": {"id": made.id}}}
                 self.records.record_sets.create_or_update(GROUP, ZONE, name.name.removesuffix(f".{ZONE}"), "A", alias)
@@ -206,4 +218,116 @@ async def azure_world(emulated: Emulated, test: str) -> AsyncIterator[AzureWorld
             await control.inject([])
 
 
+@dataclass
+class ContainerAppsWorld:
+    """The vendor's SDK against the emulated API; an app of its own."""
+
+    api: "ContainerAppsAPIClient"
+    control: CloudControl
+    service: str
+
+    def __post_init__(self) -> None:
+        self.weather = Weather(self.control, "ContainerApps_Update")
+        self.capacity = self.another()
+
+    def another(self, resource_group: str = GROUP) -> ContainerApps:
+        return ContainerApps(site=Site("azure"), client=lambda: self.api, resource_group=resource_group, apps={})
+
+    def elsewhere(self) -> Capacity:
+        return self.another("nowhere")
+
+    def now(self) -> timedelta:
+        return timedelta(seconds=time.monotonic())
+
+    async def changes(self) -> int:
+        return (await self.control.requests()).get("ContainerApps_Update", 0)
+
+    async def found(self) -> None:
+        """The app as the infrastructure program makes it."""
+        template = {"containers": [{"name": "web", "image": "web"}], "scale": {"minReplicas": FLOOR, "maxReplicas": FLOOR + 2}}
+        body: Any = {"location": "westeurope", "properties": {"template": template}}
+        await asyncio.to_thread(lambda: self.api.container_apps.begin_create_or_update(GROUP, self.service, body, polling=False))
+
+    async def template(self) -> dict[str, Any]:
+        """As the vendor's own client reads it."""
+        found = await asyncio.to_thread(lambda: self.api.container_apps.get(GROUP, self.service).as_dict())
+        return dict(found["properties"]["template"])
+
+
+@asynccontextmanager
+async def container_apps_world(emulated: Emulated, test: str) -> AsyncIterator[ContainerAppsWorld]:
+    """The adapter on an app that only this test uses; healthy before and after."""
+    async with aiohttp.ClientSession() as http:
+        control = CloudControl(http, emulated.control_url)
+        await control.inject([])
+        with apps_client(emulated.arm, emulated.credential) as api:
+            world = ContainerAppsWorld(api, control, test)
+            await world.found()
+            yield world
+            await control.inject([])
+
+
+@dataclass
+class FlexibleServerWorld:
+    """The vendor's SDK against the emulated API; a replica of its own and its primary."""
+
+    api: "PostgreSQLManagementClient"
+    control: CloudControl
+    test: str
+
+    def __post_init__(self) -> None:
+        self.primary, self.replica = f"{self.test}-primary", f"{self.test}-replica"
+        self.weather = Weather(self.control, "Servers_Update")
+        self.database = self.another()
+
+    def another(self, server: str | None = None) -> FlexibleServer:
+        return FlexibleServer(site=Site("azure"), client=lambda: self.api, resource_group=GROUP, server=server or self.replica)
+
+    def elsewhere(self) -> ManagedDatabase:
+        return self.another("nowhere")
+
+    def now(self) -> timedelta:
+        return timedelta(seconds=time.monotonic())
+
+    async def pause(self, duration: timedelta) -> None:
+        await asyncio.sleep(duration.total_seconds())
+
+    async def promotions(self) -> int:
+        return (await self.control.requests()).get("Servers_Update", 0)
+
+    async def found(self) -> None:
+        """Primary and replica as the infrastructure program makes them."""
+        primary = await self.put(self.primary, {"highAvailability": {"mode": "ZoneRedundant", "state": "Healthy"}})
+        await self.put(self.replica, {"createMode": "Replica", "sourceServerResourceId": primary})
+
+    async def put(self, name: str, properties: dict[str, Any], **more: Any) -> str:
+        """A server past the adapter; its id."""
+        body: Any = {"location": "westeurope", "properties": properties, **more}
+
+        def call() -> str:
+            self.api.servers.begin_create_or_update(GROUP, name, body, polling=False)
+            return str(self.api.servers.get(GROUP, name).id)
+
+        return await asyncio.to_thread(call)
+
+
+@asynccontextmanager
+async def flexible_server_world(emulated: Emulated, test: str) -> AsyncIterator[FlexibleServerWorld]:
+    """The adapter on servers that only this test uses; healthy before and after."""
+    async with aiohttp.ClientSession() as http:
+        control = CloudControl(http, emulated.control_url)
+        await control.inject([])
+        with servers_client(emulated.arm, emulated.credential) as api:
+            world = FlexibleServerWorld(api, control, test)
+            await world.found()
+            yield world
+            await control.inject([])
+
+
 AZURE_DNS: Implementation[DnsWorld] = Implementation(name="azure", open=azure_world, start=emulated_azure)
+CONTAINER_APPS: Implementation[CapacityWorld] = Implementation(
+    name="container-apps", open=container_apps_world, start=emulated_azure
+)
+FLEXIBLE_SERVER: Implementation[ManagedWorld] = Implementation(
+    name="flexible-server", open=flexible_server_world, start=emulated_azure
+)

@@ -1,5 +1,6 @@
 """Which implementations of each port its contract suite is asked of. A cloud adds its own in a line of each list."""
 
+from tests.contract.azure_worlds import AZURE_DNS, CONTAINER_APPS, FLEXIBLE_SERVER
 from tests.contract.capacity_worlds import ECS, MEMORY_CAPACITY
 from tests.contract.capacity_worlds import World as CapacityWorld
 from tests.contract.dns_worlds import MEMORY_DNS, ROUTE53
@@ -9,6 +10,6 @@ from tests.contract.implementation import Implementation
 from tests.contract.managed_worlds import MEMORY_MANAGED, RDS
 from tests.contract.managed_worlds import World as ManagedWorld
 
-DNS: list[Implementation[DnsWorld]] = [MEMORY_DNS, ROUTE53, CLOUDDNS]
-CAPACITY: list[Implementation[CapacityWorld]] = [MEMORY_CAPACITY, ECS, CLOUDRUN]
-MANAGED: list[Implementation[ManagedWorld]] = [MEMORY_MANAGED, RDS, CLOUDSQL]
+DNS: list[Implementation[DnsWorld]] = [MEMORY_DNS, ROUTE53, AZURE_DNS, CLOUDDNS]
+CAPACITY: list[Implementation[CapacityWorld]] = [MEMORY_CAPACITY, ECS, CONTAINER_APPS, CLOUDRUN]
+MANAGED: list[Implementation[ManagedWorld]] = [MEMORY_MANAGED, RDS, FLEXIBLE_SERVER, CLOUDSQL]

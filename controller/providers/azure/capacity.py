@@ -10,10 +10,11 @@ from controller.core.model import Site
 from controller.errors import Unsupported
 from controller.ports import Raised
 from controller.providers.azure.errors import Absent, translated
-from controller.providers.azure.session import Client, ends_after, repeated
+from controller.providers.azure.session import Client, ends_after, operation_link, repeated
 from controller.providers.calls import Calls
 
 if TYPE_CHECKING:
+    from azure.core.pipeline import PipelineResponse
     from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
 DEFAULT_MOST = 10
@@ -92,7 +93,11 @@ class ContainerApps:
         body = {"properties": {"template": {"scale": {"minReplicas": least, "maxReplicas": most}}}}
 
         def question(client: "ContainerAppsAPIClient") -> None:
-            client.container_apps.begin_update(self._resource_group, self._app(service), cast("Any", body), polling=False)
+            answers: list[PipelineResponse[Any, Any]] = []
+            client.container_apps.begin_update(
+                self._resource_group, self._app(service), cast("Any", body), polling=False, raw_response_hook=answers.append
+            )
+            operation_link(answers[-1])
 
         await self._client.ask("ContainerApps_Update", question, ends)
 

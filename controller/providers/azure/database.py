@@ -16,7 +16,7 @@ from controller.core.model import Site
 from controller.errors import Conflict, ProviderError, Unsupported
 from controller.ports import Promotion, PromotionState, ProviderFacts
 from controller.providers.azure.errors import Absent, translated
-from controller.providers.azure.session import Client, ends_after, repeated
+from controller.providers.azure.session import Client, ends_after, operation_link, repeated
 from controller.providers.calls import Calls
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ STANDBY_MODES = ("ZoneRedundant", "SameZone")
 PROMOTE = {"properties": {"replica": {"promoteMode": "Standalone", "promoteOption": "Forced"}}}
 """Forced: a planned promotion waits for the source, and it is asked for when that is gone."""
 ENDED = {"succeeded": PromotionState.DONE, "failed": PromotionState.FAILED, "canceled": PromotionState.FAILED}
-BY_SERVER = "server"
-"""Operation of a promotion that somebody else began, or whose answer was lost: the server itself says how far it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +45,9 @@ class Server:
     def standing(self) -> Promotion | None:
         """The promotion that shows in the server itself: done, or under way; None when it is a replica and nothing goes on."""
         if self.role not in REPLICA_ROLES:
-            return Promotion(operation=BY_SERVER, state=PromotionState.DONE, detail=f"{self.name}: is no replica")
+            return Promotion(operation=self.name, state=PromotionState.DONE, detail=f"{self.name}: is no replica")
         if self.state == "Updating":
-            return Promotion(operation=BY_SERVER, state=PromotionState.RUNNING, detail=f"{self.name}: Azure is updating it")
+            return Promotion(operation=self.name, state=PromotionState.RUNNING, detail=f"{self.name}: Azure is updating it")
         return None
 
     def facts(self, maintenance: datetime | None) -> ProviderFacts:
@@ -123,22 +121,28 @@ class FlexibleServer:
                     return standing
                 raise
             detail = f"{self._server}: Azure has accepted the promotion"
-            return Promotion(operation=relative(link) or BY_SERVER, state=PromotionState.RUNNING, detail=detail)
+            operation = f"{self._server} {relative(link)}".rstrip()
+            return Promotion(operation=operation, state=PromotionState.RUNNING, detail=detail)
 
         return await repeated(attempt, ends)
 
     async def promotion(self, operation: str, deadline: timedelta) -> Promotion:
-        """Ask for the operation once, and for the server when it has ended well. Raises ProviderError.
+        """Ask for the operation once, and for the server when it has ended well.
 
-        An operation that Azure no longer knows is answered by the server alone.
+        An operation is the server's name, and the path of Azure's own operation where there is one. Without it (somebody else began
+        the promotion, or the answer was lost), and when Azure no longer knows it, the server alone says how far it is. Raises
+        Unsupported for an operation of another server, Transient, Denied.
         """
         ends = ends_after(deadline)
+        server, _, path = operation.partition(" ")
+        if server != self._server or relative(path) != path:
+            raise Unsupported(f"{self._server}: there is no operation {operation}")
 
         async def attempt() -> Promotion:
-            found = await self._operation(operation, ends)
-            state = ENDED.get(str(found.get("status")).lower(), PromotionState.RUNNING) if found is not None else None
+            found = await self._operation(path, ends)
+            state = ENDED.get(str(found["status"]).lower(), PromotionState.RUNNING) if found is not None else None
             if found is not None and state in (PromotionState.RUNNING, PromotionState.FAILED):
-                reason = (found.get("error") or {}).get("message") or found.get("status")
+                reason = (found["error"] or {}).get("message") or found["status"]
                 return Promotion(operation=operation, state=state, detail=f"{self._server}: {reason}")
             server = await self._present(ends)
             detail = f"{self._server}: {'Azure says that it was promoted, and it' if found else 'it'} is a replica as before"
@@ -147,13 +151,13 @@ class FlexibleServer:
 
         return await repeated(attempt, ends)
 
-    async def _operation(self, operation: str, ends: float) -> Mapping[str, Any] | None:
-        """Azure's document about it; None when there is none. Only a path of ours is asked: an operation comes from the journal, and
-        a whole link from there would take this controller's token wherever it points."""
-        if not operation or relative(operation) != operation:
+    async def _operation(self, path: str, ends: float) -> Mapping[str, Any] | None:
+        """Azure's document about it; None when there is none. It is a path and no link: it comes from the journal, and a link from
+        there would take this controller's token wherever it points."""
+        if not path:
             return None
         try:
-            return await self._client.ask("Operations_Get", lambda client: _status(client, operation), ends)
+            return await self._client.ask("Operations_Get", lambda client: _status(client, path), ends)
         except Absent:
             return None
 
@@ -166,7 +170,9 @@ class FlexibleServer:
     async def _get(self, ends: float) -> Server | None:
         try:
             return await self._client.ask(
-                "Servers_Get", lambda client: _server(client.servers.get(self._resource_group, self._server).as_dict()), ends
+                "Servers_Get",
+                lambda client: _server(self._server, client.servers.get(self._resource_group, self._server).as_dict()),
+                ends,
             )
         except Absent:
             return None
@@ -181,16 +187,16 @@ class FlexibleServer:
         return min((event.properties.start_time.astimezone(UTC) for event in events if event.properties), default=None)
 
     def _begin(self, client: "PostgreSQLManagementClient") -> str:
-        """Send the patch; answers the link to its operation. The SDK's own poller would ask on in a thread of its own."""
-        links: list[str] = []
+        """Send the patch; answers the link to its operation, empty when only its result has one.
 
-        def note(response: "PipelineResponse[Any, Any]") -> None:
-            links.append(response.http_response.headers.get("Azure-AsyncOperation", ""))
-
+        Without polling: the SDK's poller would go on asking in a thread of its own, for as long as the promotion takes.
+        """
+        answers: list[PipelineResponse[Any, Any]] = []
         client.servers.begin_update(
-            self._resource_group, self._server, cast("Any", PROMOTE), polling=False, raw_response_hook=note
+            self._resource_group, self._server, cast("Any", PROMOTE), polling=False, raw_response_hook=answers.append
         )
-        return links[-1]
+        link = operation_link(answers[-1])
+        return link if "/azureasyncoperation/" in link.lower() else ""
 
 
 def relative(link: str) -> str:
@@ -202,20 +208,20 @@ def relative(link: str) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def _status(client: "PostgreSQLManagementClient", operation: str) -> Mapping[str, Any]:
+def _status(client: "PostgreSQLManagementClient", path: str) -> Mapping[str, Any]:
     from azure.core.rest import HttpRequest
 
-    response = client.send_request(HttpRequest("GET", operation))
+    response = client.send_request(HttpRequest("GET", path))
     response.raise_for_status()
     found: Mapping[str, Any] = response.json()
     return {"status": found["status"], "error": found.get("error")}
 
 
-def _server(document: Mapping[str, Any]) -> Server:
+def _server(name: str, document: Mapping[str, Any]) -> Server:
     properties = document["properties"]
     standby = properties.get("highAvailability") or {}
     return Server(
-        name=str(document["name"]),
+        name=name,
         role=str(properties.get("replicationRole") or "None"),
         state=str(properties["state"]),
         source=properties.get("sourceServerResourceId"),

@@ -14,6 +14,7 @@ from controller.providers.calls import Calls
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.paging import ItemPaged
+    from azure.core.pipeline import PipelineResponse
     from azure.mgmt.appcontainers import ContainerAppsAPIClient
     from azure.mgmt.dns import DnsManagementClient
     from azure.mgmt.postgresqlflexibleservers import PostgreSQLManagementClient
@@ -147,6 +148,18 @@ async def settled(attempts: Iterable[Awaitable[None]]) -> None:
     for result in await asyncio.gather(*attempts, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+
+
+def operation_link(answer: "PipelineResponse[Any, Any]") -> str:
+    """Link to the long-running operation by which Azure carries a change out. Raises ValueError for an answer without one.
+
+    The SDK itself takes any 200 or 202 for an acceptance: a proxy's page in the place of the answer would pass for a raised floor.
+    """
+    headers = answer.http_response.headers
+    link = headers.get("Azure-AsyncOperation") or headers.get("Location")
+    if not link:
+        raise ValueError(f"status {answer.http_response.status_code} without a link to an operation")
+    return str(link)
 
 
 def ends_after(deadline: timedelta) -> float:
