@@ -99,15 +99,7 @@ def document(seen: Rehearsal) -> dict[str, Any]:
             "first_acknowledged": _rounded(seen.recovery.first_acknowledged),
             **{f"clients_{name}": value for name, value in _spread(_own_name(seen.recovery)).items()},
         },
-        "clients_by_name": {name: _clients(group) for name, group in seen.recovery.by_name.items()},
-        "clients_by_habit": {
-            habit: _clients(group)
-            for habit, group in ((Habit.HONEST, seen.recovery.clients), (Habit.IGNORES_TTL, seen.recovery.ignoring_ttl))
-            if group is not None
-        },
-        "answers": {authority: _answers(one) for authority, one in seen.answers.items()},
-        "beside": list(seen.beside),
-        "met_old_writer": seen.met_old_writer,
+        **_traffic(seen),
         "phases_ms": phases_ms(seen.spans),
         "ledgers": dict(found.digests),
         "ledgers_equal": found.ledgers_equal,
@@ -130,6 +122,18 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         "timeline": [asdict(moment) for moment in seen.moments],
         "broken": list(broken),
         "verdict": BROKEN if broken else KEPT,
+    }
+
+
+def _traffic(seen: Rehearsal) -> dict[str, Any]:
+    """Who had to wait, and what the authorities told them."""
+    habits = ((Habit.HONEST, seen.recovery.clients), (Habit.IGNORES_TTL, seen.recovery.ignoring_ttl))
+    return {
+        "clients_by_name": {name: _clients(group) for name, group in seen.recovery.by_name.items()},
+        "clients_by_habit": {habit: _clients(group) for habit, group in habits if group is not None},
+        "answers": {authority: _answers(one) for authority, one in seen.answers.items()},
+        "beside": list(seen.beside),
+        "met_old_writer": seen.met_old_writer,
     }
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from controller.cli.exits import Exit
 from lab.errors import AlreadyRunningError, LabError, NothingInstalledError
+from lab.record import Habit
 from lab.report import KEPT
 from lab.report_page import headline
 
@@ -87,6 +88,10 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         "clients paying again",
         f"median {_s(recovery['clients_p50'])}, 95 % {_s(recovery['clients_p95'])}, last {_s(recovery['clients_max'])}",
     )
+    if (held := said["clients_by_habit"].get(Habit.IGNORES_TTL)) is not None:
+        facts.add_row("the same, ignoring TTLs", _held(held, said["site"]))
+    if said["answers"]:
+        facts.add_row("stale answers", ", ".join(f"{name} {_stale(one)}" for name, one in said["answers"].items()))
     if said["met_old_writer"]:
         facts.add_row("met the old writer", f"{said['met_old_writer']} requests, after healing and before it was fenced")
     facts.add_row("phases, ms", ", ".join(f"{name} {_ms(ms)}" for name, ms in said["phases_ms"].items()))
@@ -112,6 +117,19 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         console.print(Text("Every promise was kept.", style="bold green"))
     for broken in said["broken"]:
         console.print(Text(f"Broken: {broken}.", style="bold red"))
+
+
+def _held(group: Mapping[str, Any], site: str) -> str:
+    told = f"{group['affected']} affected"
+    if group["healed_first"]:
+        return f"{told}, {group['healed_first']} of them only once {site} was healed"
+    return f"{told}, median {_s(group['p50'])}, last {_s(group['max'])}" if group["affected"] else told
+
+
+def _stale(one: Mapping[str, Any]) -> str:
+    if one["stale_share"] is None:
+        return "silent"
+    return f"{one['stale_share']:.0%}" + (f" until {one['last_stale_s']:.1f} s" if one["stale"] else "")
 
 
 def _s(value: float | None) -> str:
