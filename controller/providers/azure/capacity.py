@@ -10,7 +10,7 @@ from controller.core.model import Site
 from controller.errors import Unsupported
 from controller.ports import Raised
 from controller.providers.azure.errors import Absent, translated
-from controller.providers.azure.session import Client, ends_after, operation_link, repeated
+from controller.providers.azure.session import Client, acquire, ends_after, operation_link, repeated
 from controller.providers.calls import Calls
 
 if TYPE_CHECKING:
@@ -73,8 +73,11 @@ class ContainerApps:
             return Raised(before=present, after=max(present, instances))
 
         # Of two raisings at once the lower one, sent last, would take back what the higher one was told.
-        async with self._raising[service]:
+        await acquire(self._raising[service], ends)
+        try:
             return await repeated(attempt, ends)
+        finally:
+            self._raising[service].release()
 
     async def _scale(self, service: str, ends: float) -> tuple[int, int] | None:
         """Least and most replicas now."""

@@ -28,7 +28,7 @@ from controller.providers.azure.records import (
     profile_name,
     steered,
 )
-from controller.providers.azure.session import FIRST_PAUSE, LONGEST_PAUSE, Client, ends_after, left, repeated, settled
+from controller.providers.azure.session import FIRST_PAUSE, LONGEST_PAUSE, Client, acquire, ends_after, left, repeated, settled
 from controller.providers.calls import Calls
 from controller.providers.ratios import average_shares, superseded, to_weights, usable
 from controller.providers.records import GroupRecords, WeightedName
@@ -162,11 +162,7 @@ class AzureDns:
     @asynccontextmanager
     async def _turn(self, ends: float) -> AsyncIterator[None]:
         """One reading and its puts at a time, or profiles would be read as they were before a put that is still under way."""
-        try:
-            async with asyncio.timeout_at(ends):
-                await self._writing.acquire()
-        except TimeoutError as error:
-            raise Transient("azure: not asked, an earlier steering still waits for its answer") from error
+        await acquire(self._writing, ends)
         try:
             yield
         finally:

@@ -143,6 +143,15 @@ async def repeated(attempt: Callable[[], Awaitable[T]], ends: float) -> T:
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
+async def acquire(lock: asyncio.Lock, ends: float) -> None:
+    """Have the lock, or raise Transient at `ends`: whoever holds it may be waiting for an API that hangs."""
+    try:
+        async with asyncio.timeout_at(ends):
+            await lock.acquire()
+    except TimeoutError as error:
+        raise Transient("azure: not asked, an earlier request still waits for its answer") from error
+
+
 async def settled(attempts: Iterable[Awaitable[None]]) -> None:
     """Return when all of them have ended, whatever became of the others; raises the first error."""
     for result in await asyncio.gather(*attempts, return_exceptions=True):
