@@ -1,7 +1,8 @@
 """What moto's Route 53 lacks: batches that are all or nothing, checked records, changes that take time, and what is published.
 
 Measured on moto 5.2.5: a batch with one bad change keeps the good ones; weight 999 and an A record with no address are accepted;
-every change has the same id and is INSYNC; DELETE by SetIdentifier removes that identifier under every name.
+every change has the same id and is INSYNC; DELETE by SetIdentifier removes that identifier under every name; names are listed in
+another order than the vendor's wherever a character sorts before the dot.
 """
 
 import ipaddress
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from moto.route53 import models
 from moto.route53.models import FakeZone, HealthCheck, RecordSet, Route53Backend
 
 from lab.clouds.zone import Record
@@ -49,6 +51,7 @@ class Zones:
 
     def __init__(self, backend: Route53Backend, propagation: float, monotonic: Callable[[], float]) -> None:
         """`propagation`: seconds from an accepted change until it is INSYNC and answered."""
+        setattr(models, "reverse_domain_name", listed_as)  # noqa: B010  a function of moto's: no other way in
         self._backend, self._propagation, self._monotonic = backend, propagation, monotonic
         self._published: dict[str, list[Published]] = {}
         self._changes: dict[str, float] = {}
@@ -123,6 +126,14 @@ class Zones:
 
     def _records(self, zone: FakeZone) -> tuple[Record, ...]:
         return tuple(_record(record, self._backend.health_checks.get(record.health_check_id or "")) for record in zone.rrsets)
+
+
+def listed_as(name: str) -> str:
+    """What Route 53 sorts names by: labels reversed, with the final dot, which a hyphen sorts before.
+
+    Source: Route 53 API reference, ListResourceRecordSets.
+    """
+    return ".".join(reversed(name.rstrip(".").split("."))) + "."
 
 
 def check_batch(body: bytes, zone: FakeZone) -> set[tuple[str, str, str | None]]:

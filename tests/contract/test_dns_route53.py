@@ -5,141 +5,234 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
-from hypothesis import given
-from hypothesis import strategies as st
 
-from controller.core.model import Site
-from controller.errors import Conflict, Denied, Refused, Transient
-from controller.providers.aws.records import TOTAL, to_weights
+from controller.core.model import Group
+from controller.errors import Conflict, Denied, Transient
+from controller.providers.aws.dns import Route53
+from controller.providers.aws.errors import translated
 from controller.providers.calls import Calls
+from controller.providers.records import GroupRecords, WeightedName
+from lab.clouds.control import RECORDS
 from lab.clouds.faults import FaultKind, Rule
-from tests.contract.dns_worlds import (
-    ADDRESSES,
-    ALL,
-    AWS,
-    AZURE,
-    DRAINED,
-    GCP,
-    LONG,
-    SHORT,
-    Route53World,
-    emulated_aws,
-    route53_world,
-)
+from tests.contract.dns_worlds import ADDRESSES, ALL, AWS, AZURE, DRAINED, GCP, LONG, ROUTE53, SHORT, Route53World
+from tests.contract.implementation import Started, started
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[tuple[str, Route53Client]]":
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """The emulated API, shared by the module."""
-    with emulated_aws(tmp_path_factory.mktemp("aws")) as found:
-        yield found
+    with started(tmp_path_factory.mktemp("aws")) as made:
+        yield made
 
 
 @pytest.fixture
-async def route53(aws: "tuple[str, Route53Client]", request: pytest.FixtureRequest) -> AsyncIterator[Route53World]:
+async def route53(shared: Started, request: pytest.FixtureRequest) -> AsyncIterator[Route53World]:
     """Route 53's adapter on records nobody else uses."""
-    async with route53_world(*aws, request.node.name) as world:
+    async with shared.world(ROUTE53, request.node.originalname) as world:
+        assert isinstance(world, Route53World)
         yield world
 
 
-async def test_all_names_are_steered_in_one_batch(route53: Route53World) -> None:
-    """Two names, three sites: one change; each name with the time to live it was given."""
-    sent = await route53.changes()
-    await route53.dns.steer(DRAINED, LONG)
-    assert await route53.changes() == sent + 1
-    for name in route53.names:
-        records = await route53.records(name)
-        assert {i.rpartition("/")[2]: r["Weight"] for i, r in records.items()} == {AWS: 120, GCP: 120}
-        assert {r["TTL"] for r in records.values()} == {name.ttl}
+def weights(records: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """By site."""
+    return {identifier.rpartition("/")[2]: record["Weight"] for identifier, record in records.items()}
 
 
-async def test_steering_keeps_what_the_deployment_gave_a_record(route53: Route53World) -> None:
-    """An UPSERT replaces the whole record; the health check, address and TTL of one that exists survive."""
-    check = await asyncio.to_thread(
-        lambda: route53.api.create_health_check(
-            CallerReference=route53.service, HealthCheckConfig={"Type": "HTTP", "IPAddress": "192.0.2.1", "Port": 80}
+# ------------------------------------------------------------------------------------------------ as few calls as it can be
+
+
+async def test_all_groups_and_all_names_are_steered_in_one_batch(route53: Route53World) -> None:
+    """Two groups of two names, three sites: one page read, one change, and every name keeps the time to live it has."""
+    sent, asked = Counter(await route53.control.requests()), route53.dns.calls
+    await route53.dns.steer({route53.first: DRAINED, route53.second: {GCP: 1.0}}, LONG)
+    took = Counter(await route53.control.requests()) - sent
+    assert (took["ListResourceRecordSets"], took["ChangeResourceRecordSets"]) == (1, 1)
+    assert took.total() == route53.dns.calls - asked <= 5
+    for group, wanted in (
+        (route53.first, {"aws": 120, "azure": 0, "gcp": 120}),
+        (route53.second, {"aws": 0, "azure": 0, "gcp": 240}),
+    ):
+        for name in route53.groups[group].names:
+            records = await route53.records(name)
+            assert weights(records) == wanted
+            assert {r["TTL"] for r in records.values()} == {name.ttl}
+
+
+async def test_a_hundred_groups_leave_a_cloud_in_ten_calls(route53: Route53World) -> None:
+    """Two hundred names are two pages and two batches; the account's five requests a second are not exceeded for long."""
+    groups = {
+        Group(f"{route53.test}-{number}"): GroupRecords(
+            names=tuple(WeightedName(name=f"n{number}-{ttl}.{route53.test}.trimaran.test", ttl=ttl) for ttl in (2, 30)),
+            addresses=ADDRESSES,
         )
-    )
-    health = check["HealthCheck"]["Id"]
-    await asyncio.to_thread(
-        lambda: route53.put(route53.names[0], f"{route53.service}/aws", 3, "203.0.113.7", HealthCheckId=health)
-    )
-    await route53.dns.steer(ALL, LONG)
-    record = (await route53.records())[f"{route53.service}/aws"]
-    assert (record["HealthCheckId"], record["TTL"], record["Weight"]) == (health, 7, 80)
-    assert record["ResourceRecords"] == [{"Value": "203.0.113.7"}]
+        for number in range(100)
+    }
+    dns = Route53(client=lambda: route53.api, zone_id=route53.zone_id, groups=groups)
+    made = await dns.steer(dict.fromkeys(groups, ALL), timedelta(seconds=20))
+    assert len(made.shifts) == 100 and made.in_sync
+    await route53.control.inject([Rule(kind=FaultKind.THROTTLE_ABOVE, rate=5)])
+    asked = dns.calls
+    report = await dns.steer(dict.fromkeys(groups, DRAINED), timedelta(seconds=20))
+    assert len(report.shifts) == 100 and report.in_sync and not report.refused
+    assert dns.calls - asked <= 10
+    await route53.control.inject([])
+    held = await dns.read()
+    assert all(held[group] == {AWS: 0.5, AZURE: 0.0, GCP: 0.5} for group in groups)
 
 
-async def test_a_name_left_behind_shows_in_a_read(route53: Route53World) -> None:
-    """One name changed by hand is enough to differ from what was wanted: a read of the first name alone would hide it."""
-    await route53.dns.steer(DRAINED, LONG)
-    await asyncio.to_thread(route53.put, route53.names[1], f"{route53.service}/azure", 120, ADDRESSES[AZURE])
-    assert (await route53.dns.read())[AZURE] > 0
+async def test_records_between_ours_cost_no_pages(route53: Route53World) -> None:
+    """A thousand names of services lie between two of our own: they are skipped, not read."""
+    crowd = [
+        {"Name": f"{route53.first}-m{number}.trimaran.test.", "Type": "TXT", "TTL": 5, "ResourceRecords": [{"Value": '"x"'}]}
+        for number in range(1000)
+    ]
+    for part in range(0, 1000, 250):
+        await route53.change("CREATE", *crowd[part : part + 250])
+    asked = Counter(await route53.control.requests())
+    assert set(await route53.dns.read()) == {route53.first, route53.second}
+    took = Counter(await route53.control.requests()) - asked
+    await asyncio.gather(*(route53.change("DELETE", *crowd[part : part + 250]) for part in range(0, 1000, 250)))
+    assert took["ListResourceRecordSets"] <= 4
 
 
 async def test_a_new_controller_proves_what_it_finds_once(route53: Route53World) -> None:
     """An adapter that did not see the change itself sends the same batch once, because only a change can be asked about."""
-    await route53.dns.steer(ALL, LONG)
+    await route53.dns.steer({route53.first: ALL}, LONG)
     successor, sent = route53.another(), await route53.changes()
-    report = await successor.steer(ALL, LONG)
+    report = await successor.steer({route53.first: ALL}, LONG)
     assert (report.changed, report.in_sync) == (False, True)
-    await successor.steer(ALL, LONG)
+    await successor.steer({route53.first: ALL}, LONG)
     assert await route53.changes() == sent + 1
 
 
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        (FaultKind.DENY, Denied),
-        (FaultKind.GARBLE, Transient),
-        (FaultKind.LIE, Transient),
-        (FaultKind.REFUSE, Transient),
-        (FaultKind.UNAVAILABLE, Transient),
-        (FaultKind.THROTTLE, Transient),
-        (FaultKind.BUSY, Conflict),
-    ],
-)
-async def test_vendor_errors_become_ours(route53: Route53World, kind: FaultKind, error: type[Exception]) -> None:
-    """Whatever the API answers, the caller sees who must act; nothing of botocore gets through."""
-    await route53.control.inject([Rule(kind=kind)])
-    with pytest.raises(error):
-        await route53.dns.steer(ALL, SHORT)
+# ------------------------------------------------------------------------------------------------ whose records
 
 
-@pytest.mark.parametrize("operation", ["ListResourceRecordSets", "ChangeResourceRecordSets"])
-async def test_one_lie_is_asked_past(route53: Route53World, operation: str) -> None:
-    """A page of a proxy in between costs one more try, whatever it was put in the place of."""
-    await route53.control.inject([Rule(kind=FaultKind.LIE, operation=operation, count=1)])
-    assert (await route53.dns.steer(DRAINED, LONG)).in_sync
+async def test_steering_keeps_what_the_deployment_gave_a_record(route53: Route53World) -> None:
+    """An UPSERT replaces the whole record; the health check, address and TTL of one that exists survive."""
+    health = await _health_check(route53)
+    name = route53.groups[route53.first].names[0]
+    await route53.put(name, f"{route53.first}/aws", 3, "203.0.113.7", HealthCheckId=health)
+    await route53.dns.steer({route53.first: {AWS: 1.0}}, LONG)
+    record = (await route53.records(name))[f"{route53.first}/aws"]
+    assert (record["HealthCheckId"], record["TTL"], record["Weight"]) == (health, 7, 240)
+    assert record["ResourceRecords"] == [{"Value": "203.0.113.7"}]
 
 
-async def test_a_change_that_nobody_can_tell_of_is_not_in_sync(route53: Route53World) -> None:
-    """The change was accepted, and every question after it is answered with a proxy's page."""
-    await route53.control.inject([Rule(kind=FaultKind.LIE, operation="GetChange")])
-    report = await route53.dns.steer(DRAINED, SHORT)
-    assert (report.changed, report.in_sync) == (True, False)
+async def test_a_missing_record_of_a_site_that_is_to_serve_is_made(route53: Route53World) -> None:
+    """Somebody deleted it: it comes back with the address and the TTL that the group was given."""
+    name = route53.groups[route53.first].names[0]
+    await route53.change("DELETE", (await route53.records(name))[f"{route53.first}/gcp"])
+    assert (await route53.dns.steer({route53.first: {GCP: 1.0}}, LONG)).in_sync
+    record = (await route53.records(name))[f"{route53.first}/gcp"]
+    assert (record["Weight"], record["TTL"], record["ResourceRecords"]) == (240, name.ttl, [{"Value": ADDRESSES[GCP]}])
+
+
+async def test_weighted_records_of_others_are_reported_and_never_touched(route53: Route53World) -> None:
+    """One more weighted record of the same name draws traffic; that is told, and keeps nobody from draining a dead site."""
+    name = route53.groups[route53.first].names[0]
+    await route53.put(name, "made-by-hand", 9, "198.51.100.9")
+    report = await route53.dns.steer({route53.first: DRAINED}, LONG)
+    assert report.changed and not report.refused
+    assert (await route53.records(name))["made-by-hand"]["Weight"] == 9
+    assert any("made-by-hand" in record for record in await route53.dns.foreign())
+    assert set((await route53.dns.read())[route53.first]) == set(ALL)
+
+
+async def test_names_of_services_are_aliases_that_steering_never_touches(route53: Route53World) -> None:
+    """A service's name is an alias of its group's: it is answered under its own name, by the group's weights, and stays as it is."""
+    target = route53.groups[route53.first].names[0].absolute
+    alias = {
+        "Name": f"cards.{target}",
+        "Type": "A",
+        "AliasTarget": {"HostedZoneId": route53.zone_id, "DNSName": target, "EvaluateTargetHealth": False},
+    }
+    await route53.change("CREATE", alias)
+    await route53.dns.steer({route53.first: DRAINED}, LONG)
+    await asyncio.sleep(route53.propagation.total_seconds())
+    news = await route53.control.zone(route53.zone_id)
+    assert news is not None
+    published = [record for record in news.records if record.name == f"cards.{target}"]
+    assert [(record.alias, record.values) for record in published] == [(target, ())]
+    assert RECORDS.validate_python([published[0].model_dump()]) == (published[0],)
+    nowhere = {**alias, "Name": f"lost.{target}", "AliasTarget": {**alias["AliasTarget"], "DNSName": f"nothing.{target}"}}  # type: ignore[dict-item]
+    with pytest.raises(ClientError, match="not found"):
+        await route53.change("CREATE", nowhere)
+
+
+async def test_a_name_left_behind_shows_in_a_read(route53: Route53World) -> None:
+    """One name changed by hand is enough to differ from what was wanted: a read of the first name alone would hide it."""
+    await route53.dns.steer({route53.first: DRAINED}, LONG)
+    await route53.put(route53.groups[route53.first].names[1], f"{route53.first}/azure", 120, ADDRESSES[AZURE])
+    assert (await route53.dns.read())[route53.first][AZURE] > 0
+
+
+class WithoutCheck:
+    """The vendor's client; a health check is gone from every batch's records by the time the batch arrives."""
+
+    def __init__(self, api: "Route53Client", lost: str) -> None:
+        self._api, self._lost = api, lost
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._api, name)
+
+    def list_resource_record_sets(self, **asked: object) -> object:
+        page = self._api.list_resource_record_sets(**asked)  # type: ignore[arg-type]
+        for record in page["ResourceRecordSets"]:
+            if "HealthCheckId" in record:
+                record["HealthCheckId"] = self._lost
+        return page
+
+
+async def test_a_record_that_route53_will_not_take_holds_back_its_own_group_only(route53: Route53World) -> None:
+    """A health check was deleted: Route 53 refuses the whole batch, and a hundred groups would not be drained for it."""
+    await route53.put(
+        route53.groups[route53.second].names[0],
+        f"{route53.second}/aws",
+        3,
+        ADDRESSES[AWS],
+        HealthCheckId=await _health_check(route53),
+    )
+    route53.api = WithoutCheck(route53.api, "11111111-2222-3333-4444-555555555555")  # type: ignore[assignment]
+    report = await route53.another().steer({route53.second: DRAINED, route53.first: DRAINED}, LONG)
+    assert set(report.shifts) == {route53.first}
+    assert "NoSuchHealthCheck" in report.refused[route53.second]
+    held = await route53.dns.read()
+    assert held[route53.first] == {AWS: 0.5, AZURE: 0.0, GCP: 0.5}
+    assert held[route53.second][AZURE] > 0
+
+
+# ------------------------------------------------------------------------------------------------ who asks when
+
+
+async def test_two_controllers_at_once_leave_one_of_the_two_and_no_mixture(route53: Route53World) -> None:
+    """A batch is all or nothing: whoever was last, all names are as one of the two wanted them."""
+    other = route53.another()
+    for _ in range(5):
+        await asyncio.gather(route53.dns.steer({route53.first: {AWS: 1.0}}, LONG), other.steer({route53.first: {GCP: 1.0}}, LONG))
+        held = (await route53.dns.read())[route53.first]
+        assert held in ({AWS: 1.0, AZURE: 0.0, GCP: 0.0}, {AWS: 0.0, AZURE: 0.0, GCP: 1.0})
 
 
 async def test_weights_that_are_gone_are_not_in_sync(route53: Route53World) -> None:
     """Whoever still waits for his change when other weights are asked for does not take their change for his."""
     sent = await route53.changes()
-    first = asyncio.create_task(route53.dns.steer(ALL, LONG))
-    while await route53.changes() == sent:
-        await asyncio.sleep(0.01)
-    second = await route53.dns.steer(DRAINED, LONG)
+    first = asyncio.create_task(route53.dns.steer({route53.first: {AWS: 1.0}}, LONG))
+    await route53.change_under_way(sent)
+    second = await route53.dns.steer({route53.first: DRAINED}, LONG)
     assert second.in_sync
     assert not (await first).in_sync
-    assert (await route53.dns.steer(ALL, LONG)).changed
+    assert (await route53.dns.steer({route53.first: {AWS: 1.0}}, LONG)).changed
 
 
 class SlowOnce:
@@ -158,113 +251,106 @@ class SlowOnce:
         return self._api.change_resource_record_sets(**batch)  # type: ignore[arg-type]
 
 
-async def test_a_batch_that_is_under_way_is_waited_for(route53: Route53World) -> None:
-    """Overtaken by the batch that was asked for later, it would arrive last and stand."""
-    await route53.dns.steer(DRAINED, LONG)
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_a_batch_that_is_under_way_is_waited_for(route53: Route53World, given_up: bool) -> None:
+    """Overtaken by the batch that was asked for later, it would arrive last and stand: whether its caller waits for it or not."""
+    await route53.dns.steer({route53.first: DRAINED}, LONG)
     slow = SlowOnce(route53.api)
     route53.api = slow  # type: ignore[assignment]
     dns = route53.another()
-    older = asyncio.create_task(dns.steer(ALL, LONG))
+    older = asyncio.create_task(dns.steer({route53.first: ALL}, LONG))
     await asyncio.to_thread(slow.under_way.wait)
-    newer = asyncio.create_task(dns.steer(DRAINED, LONG))
+    if given_up:
+        older.cancel()
+    newer = asyncio.create_task(dns.steer({route53.first: DRAINED}, LONG))
     overtaken, _ = await asyncio.wait([newer], timeout=0.5)
     slow.go_on.set()
     assert not overtaken
-    await older
+    await asyncio.gather(older, return_exceptions=True)
     assert (await newer).in_sync
-    assert await dns.read() == {AWS: 0.5, AZURE: 0.0, GCP: 0.5}
+    assert (await dns.read())[route53.first] == {AWS: 0.5, AZURE: 0.0, GCP: 0.5}
+
+
+# ------------------------------------------------------------------------------------------------ whatever the API answers
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (FaultKind.DENY, Denied),
+        (FaultKind.GARBLE, Transient),
+        (FaultKind.LIE, Transient),
+        (FaultKind.REFUSE, Transient),
+        (FaultKind.UNAVAILABLE, Transient),
+        (FaultKind.THROTTLE, Transient),
+        (FaultKind.BUSY, Conflict),
+    ],
+)
+async def test_vendor_errors_become_ours(route53: Route53World, kind: FaultKind, error: type[Exception]) -> None:
+    """Whatever the API answers, the caller sees who must act; nothing of botocore gets through."""
+    await route53.control.inject([Rule(kind=kind)])
+    with pytest.raises(error):
+        await route53.dns.steer({route53.first: DRAINED}, SHORT)
+
+
+@pytest.mark.parametrize("operation", ["ListResourceRecordSets", "ChangeResourceRecordSets"])
+async def test_one_lie_is_asked_past(route53: Route53World, operation: str) -> None:
+    """A page of a proxy in between costs one more try, whatever it was put in the place of."""
+    await route53.control.inject([Rule(kind=FaultKind.LIE, operation=operation, count=1)])
+    assert (await route53.dns.steer({route53.first: DRAINED}, LONG)).in_sync
+
+
+async def test_a_change_that_nobody_can_tell_of_is_not_in_sync(route53: Route53World) -> None:
+    """The change was accepted, and every question after it is answered with a proxy's page."""
+    await route53.control.inject([Rule(kind=FaultKind.LIE, operation="GetChange")])
+    report = await route53.dns.steer({route53.first: {AWS: 1.0}}, SHORT)
+    assert (report.changed, report.in_sync) == (True, False)
 
 
 async def test_whatever_a_call_stumbles_over_is_translated() -> None:
     """The SDK's own surprises and those of reading an answer: nothing but our errors reaches a controller."""
     empty: dict[str, str] = {}
     with pytest.raises(Transient, match="KeyError: 'ChangeInfo'"):
-        await Calls().run("x", lambda: empty["ChangeInfo"], SHORT)
+        await Calls(translated).run("x", lambda: empty["ChangeInfo"], SHORT)
 
 
 async def test_a_busy_zone_is_asked_again(route53: Route53World) -> None:
     """PriorRequestNotComplete is the vendor's word for a pause, not a refusal."""
     await route53.control.inject([Rule(kind=FaultKind.BUSY, operation="ChangeResourceRecordSets", count=2)])
-    assert (await route53.dns.steer(ALL, LONG)).in_sync
-
-
-async def test_a_conflicting_record_is_a_conflict(route53: Route53World) -> None:
-    """A simple record of the same name makes Route 53 refuse the batch: somebody else's decision, not ours to undo."""
-    record = {"Name": route53.names[1].absolute, "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "198.51.100.1"}]}
-    batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
-    await asyncio.to_thread(
-        lambda: route53.api.change_resource_record_sets(HostedZoneId=route53.zone_id, ChangeBatch=batch)  # type: ignore[arg-type]
-    )
-    with pytest.raises(Conflict):
-        await route53.dns.steer(ALL, LONG)
-    assert await route53.dns.read() == {}, "a refused batch left part of itself behind"
-
-
-async def test_a_site_without_record_or_address_is_refused(route53: Route53World) -> None:
-    """Traffic cannot be sent to a place nobody knows."""
-    with pytest.raises(Refused, match="known-site"):
-        await route53.dns.steer({Site("elsewhere"): 1.0}, LONG)
+    assert (await route53.dns.steer({route53.first: DRAINED}, LONG)).in_sync
 
 
 async def test_hanging_calls_do_not_pile_up(route53: Route53World) -> None:
     """Abandoned calls are counted: the one too many is refused at once instead of starting another thread."""
-    await route53.hang()
+    await route53.weather.hang()
     brief = timedelta(milliseconds=20)
     for _ in range(Calls.LIMIT):
         with pytest.raises(Transient):
-            await route53.dns.steer(ALL, brief)
+            await route53.dns.steer({route53.first: DRAINED}, brief)
     with pytest.raises(Transient, match="still hang"):
-        await route53.dns.steer(ALL, brief)
+        await route53.dns.steer({route53.first: DRAINED}, brief)
 
 
-async def test_a_hanging_call_does_not_keep_the_process(route53: Route53World) -> None:
+async def test_a_hanging_call_does_not_keep_the_process() -> None:
     """A controller that is told to stop ends, although a call of its own still hangs."""
-    await route53.hang()
     program = (
-        "import asyncio, datetime, time\n"
+        "import asyncio, contextlib, datetime, time\n"
         "from controller.providers.calls import Calls\n"
         "async def go():\n"
-        "    try: await Calls().run('x', lambda: time.sleep(60), datetime.timedelta(seconds=0.1))\n"
+        "    calls = Calls(lambda operation: contextlib.nullcontext())\n"
+        "    try: await calls.run('x', lambda: time.sleep(60), datetime.timedelta(seconds=0.1))\n"
         "    except Exception as error: print(type(error).__name__)\n"
         "asyncio.run(go())\n"
     )
-    started = time.monotonic()
+    began = time.monotonic()
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout == "Transient\n"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize(
-    ("ratios", "weights"),
-    [
-        ({AWS: 1, AZURE: 1, GCP: 1}, {AWS: 80, AZURE: 80, GCP: 80}),
-        ({AWS: 1, AZURE: 0, GCP: 0}, {AWS: 240, AZURE: 0, GCP: 0}),
-        ({AWS: 1, AZURE: 3}, {AWS: 60, AZURE: 180}),
-        ({AWS: 0.0001, AZURE: 1, GCP: 1}, {AWS: 1, AZURE: 119, GCP: 120}),
-        ({AWS: 1e308, AZURE: 1e308}, {AWS: 120, AZURE: 120}),
-        ({AWS: 5e-324, AZURE: 0}, {AWS: 240, AZURE: 0}),
-    ],
-)
-async def test_ratios_become_weights_of_one_total(ratios: dict[Site, float], weights: dict[Site, int]) -> None:
-    """The weights add up to 240, follow the ratios as closely as whole numbers can, and never drain a site that is to serve."""
-    assert to_weights(ratios) == weights
-
-
-@given(st.dictionaries(st.sampled_from([AWS, AZURE, GCP, Site("d"), Site("e")]), st.floats(0, 1e6), min_size=1))
-def test_weights_follow_any_ratios(ratios: dict[Site, float]) -> None:
-    """One total, 0 for 0 and only for 0, a larger ratio never weighs less, and nobody is off by more than one per site."""
-    if not any(ratios.values()):
-        with pytest.raises(Refused):
-            to_weights(ratios)
-        return
-    weights, whole = to_weights(ratios), sum(ratios.values())
-    assert sum(weights.values()) == TOTAL
-    assert all((weights[site] == 0) == (ratio == 0) for site, ratio in ratios.items())
-    ordered = sorted(ratios, key=lambda site: ratios[site])
-    assert all(weights[a] <= weights[b] for a, b in pairwise(ordered) if ratios[a] < ratios[b])
-    assert all(abs(weights[site] - ratio / whole * TOTAL) <= len(ratios) for site, ratio in ratios.items())
+# ------------------------------------------------------------------------------------------------ the emulated API
 
 
 @pytest.mark.parametrize(
@@ -273,15 +359,12 @@ def test_weights_follow_any_ratios(ratios: dict[Site, float]) -> None:
 )
 async def test_the_emulated_api_refuses_what_route53_refuses(route53: Route53World, wrong: dict[str, object]) -> None:
     """A batch with one bad record changes nothing, the good record before it included."""
-    good = {"Name": route53.names[0].absolute, "Type": "A", "SetIdentifier": "good", "Weight": 1, "TTL": 1}
-    records = [{**good, "ResourceRecords": [{"Value": "192.0.2.9"}]}]
-    records.append({**records[0], "SetIdentifier": "bad", **wrong})
-    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record} for record in records]}
+    name = WeightedName(name=f"new.{route53.test}.trimaran.test", ttl=1)
+    good = {"Name": name.absolute, "Type": "A", "SetIdentifier": "good", "Weight": 1, "TTL": 1}
+    good["ResourceRecords"] = [{"Value": "192.0.2.9"}]
     with pytest.raises((ClientError, ParamValidationError)):
-        await asyncio.to_thread(
-            lambda: route53.api.change_resource_record_sets(HostedZoneId=route53.zone_id, ChangeBatch=batch)  # type: ignore[arg-type]
-        )
-    assert await route53.records() == {}
+        await route53.change("UPSERT", good, {**good, "SetIdentifier": "bad", **wrong})
+    assert await route53.records(name) == {}
 
 
 async def test_the_emulated_api_knows_its_own_changes_only(route53: Route53World) -> None:
@@ -292,11 +375,27 @@ async def test_the_emulated_api_knows_its_own_changes_only(route53: Route53World
 
 async def test_the_emulated_api_deletes_one_record_and_not_its_namesakes(route53: Route53World) -> None:
     """The same SetIdentifier under another name is another record."""
-    await route53.dns.steer(ALL, LONG)
-    record = (await route53.records())[f"{route53.service}/aws"]
-    batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}
-    await asyncio.to_thread(
-        lambda: route53.api.change_resource_record_sets(HostedZoneId=route53.zone_id, ChangeBatch=batch)  # type: ignore[arg-type]
+    first, second = route53.groups[route53.first].names
+    await route53.change("DELETE", (await route53.records(first))[f"{route53.first}/aws"])
+    assert len(await route53.records(first)) == 2
+    assert len(await route53.records(second)) == 3
+
+
+async def test_the_emulated_api_publishes_what_a_health_check_asks(route53: Route53World) -> None:
+    """The name servers learn which URL decides over a record."""
+    name = route53.groups[route53.first].names[0]
+    await route53.put(name, f"{route53.first}/aws", 3, "192.0.2.1", HealthCheckId=await _health_check(route53))
+    await asyncio.sleep(route53.propagation.total_seconds())
+    news = await route53.control.zone(route53.zone_id)
+    assert news is not None
+    asked = {record.set_identifier: record.health for record in news.records if record.name == name.absolute}
+    assert asked[f"{route53.first}/aws"] == "http://192.0.2.1/beacon"
+    assert asked[f"{route53.first}/gcp"] is None
+
+
+async def _health_check(route53: Route53World) -> str:
+    config: Any = {"Type": "HTTP", "IPAddress": "192.0.2.1", "Port": 80, "ResourcePath": "/beacon"}
+    made = await asyncio.to_thread(
+        lambda: route53.api.create_health_check(CallerReference=f"{route53.test}-{time.monotonic_ns()}", HealthCheckConfig=config)
     )
-    assert len(await route53.records(route53.names[0])) == 2
-    assert len(await route53.records(route53.names[1])) == 3
+    return made["HealthCheck"]["Id"]
