@@ -211,6 +211,30 @@ async def test_in_sync_is_never_claimed_for_a_change_nobody_can_ask_about(world:
     assert not report.in_sync
 
 
+async def test_in_sync_is_asked_anew_for_a_change_whose_answer_was_lost(world: CloudDnsWorld) -> None:
+    """The same weights were in sync before somebody changed them; put back by a change without an answer, they are not known to be."""
+    assert (await world.dns.steer({world.first: DRAINED}, LONG)).in_sync
+    await world.set_by_hand(world.first, AZURE, 1.0)
+    lost = Rule(kind=FaultKind.LOSE_ANSWER, operation=CHANGE, count=1)
+    await world.api.control.inject([lost, Rule(kind=FaultKind.UNAVAILABLE, operation="dns.changes.list")])
+    report = await world.dns.steer({world.first: DRAINED}, timedelta(seconds=1))
+    assert report.shifts[world.first].after == HALVES
+    assert not report.in_sync
+    await world.weather.heal()
+    assert (await world.dns.steer({world.first: DRAINED}, LONG)).in_sync
+
+
+async def test_a_controller_that_sent_no_change_asks_for_the_newest(world: CloudDnsWorld) -> None:
+    """What another one did stands, and is in sync once the zone's newest change is done; when nobody can say, it is not known."""
+    await world.dns.steer({world.first: DRAINED}, LONG)
+    sent = await world.changes()
+    await world.api.control.inject([Rule(kind=FaultKind.UNAVAILABLE, operation="dns.changes.list")])
+    assert not (await world.another().steer({world.first: DRAINED}, SHORT)).in_sync
+    await world.weather.heal()
+    assert (await world.another().steer({world.first: DRAINED}, LONG)).in_sync
+    assert await world.changes() == sent
+
+
 async def test_an_answer_of_the_wrong_kind_is_no_empty_zone(world: CloudDnsWorld) -> None:
     """A proxy that answers `{}` is told as an answer that cannot be read; read as an empty zone it would have every record made anew."""
 
@@ -220,7 +244,9 @@ async def test_an_answer_of_the_wrong_kind_is_no_empty_zone(world: CloudDnsWorld
 
     client = Proxied("dns", "v1", endpoint=world.api.url, credentials=StaticCredentials("lab"))
     dns = CloudDns(client=lambda: client, project=PROJECT, zone=ZONE, groups=world.groups)
-    with pytest.raises(Transient):
+    with pytest.raises(Transient, match="resourceRecordSetsListResponse"):
+        await dns.read()
+    with pytest.raises(Transient, match="resourceRecordSetsListResponse"):
         await dns.steer({world.first: DRAINED}, SHORT)
 
 

@@ -54,7 +54,6 @@ class Client:
     def ask(self, question: Question) -> dict[str, Any]:
         """Blocking: send one request once. Raises what the vendor's libraries raise."""
         http = httplib2.Http(timeout=self._patience.total_seconds())
-        http.follow_redirects = False
         try:
             authorized = google_auth_httplib2.AuthorizedHttp(self._credentials, http=http, max_refresh_attempts=1)
             answer = question(self._resource).execute(http=authorized, num_retries=0)
