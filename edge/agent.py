@@ -82,8 +82,7 @@ class Agent:
         """The own service as HAProxy sees it, with the evidence. What was seen long ago is unknown."""
         if self.view is None or self.clock.monotonic() - self.view.at > 5 * TICK:
             return Health.UNKNOWN, self.trouble or "HAProxy was not looked at lately"
-        local = self.view.servers.get(f"{haproxy.PAYMENTS}/{haproxy.LOCAL}")
-        health = local.health if local else Health.UNKNOWN
+        health = liveness(self.view.servers)
         return health, f"HAProxy finds the service {health}"
 
     def _decide(self, servers: Mapping[str, Server]) -> Shares | None:
@@ -95,6 +94,7 @@ class Agent:
         seen = Seen(
             site=self.settings.home,
             weights=known.posture.weights,
+            alive=liveness(servers),
             ready=readiness(servers, self.settings),
             ramp=self.settings.ramp,
         )
@@ -140,6 +140,12 @@ def resumed(servers: Mapping[str, Server]) -> State:
     """
     local = servers.get(f"{haproxy.PAYMENTS}/{haproxy.LOCAL}")
     return State(served=None if local is None else local.weight >= WHOLE)
+
+
+def liveness(servers: Mapping[str, Server]) -> Health:
+    """The own service by HAProxy's checks; unknown when HAProxy has no such server."""
+    local = servers.get(f"{haproxy.PAYMENTS}/{haproxy.LOCAL}")
+    return local.health if local else Health.UNKNOWN
 
 
 def readiness(servers: Mapping[str, Server], settings: Settings) -> Mapping[Site, Health]:

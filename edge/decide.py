@@ -33,8 +33,8 @@ class Doing(StrEnum):
     """Serving again, with a share that grows."""
     DRAINED = "drained"
     """The posture gives the site no traffic: everything is handed over."""
-    UNREADY = "unready"
-    """The posture does, but the own write path does not work and another site's does."""
+    UNWELL = "unwell"
+    """The posture does, but the own service is down, or its write path does not work and another site's does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,10 @@ class Seen:
     site: Site
     weights: Mapping[Site, float]
     """Of the last posture, however old."""
+    alive: Health
+    """The own service, as HAProxy's checks say."""
     ready: Mapping[Site, Health]
-    """Whose write path works, as HAProxy's checks say; missing is unknown."""
+    """Whose write path works, by the same checks; missing is unknown."""
     ramp: timedelta
 
 
@@ -80,8 +82,8 @@ def decide(state: State, seen: Seen, now: timedelta) -> tuple[State, Shares]:
     if seen.weights.get(seen.site, 0) <= 0:
         return State(served=False), Shares(doing=Doing.DRAINED, weights=split(WHOLE, others), accepts=False)
     unready = _unready_since(state, seen, now)
-    if unready is not None and now - unready >= PATIENCE:
-        away = Shares(doing=Doing.UNREADY, weights=split(WHOLE, others), last_resort=True)
+    if not _is_well(state, seen, unready, now):
+        away = Shares(doing=Doing.UNWELL, weights=split(WHOLE, others), last_resort=True)
         return State(served=False, unready=unready), away
     since = now if state.served is False else state.since
     share = _share(since, seen.ramp, now)
@@ -106,10 +108,26 @@ def _targets(seen: Seen) -> Mapping[Site, float]:
     return well or allowed
 
 
+def _is_well(state: State, seen: Seen, unready: timedelta | None, now: timedelta) -> bool:
+    """May requests go to the own service?
+
+    1. The service was killed, and starts again. 2. It answers that it lives before it knows where the writer is. 3. Given its requests
+    back at that moment, it refuses them, while the others would have carried them out.
+    """
+    if seen.alive is Health.FAILING:
+        return not _targets(seen)
+    if state.served is False:
+        return seen.ready.get(seen.site) is Health.HEALTHY or not _works_elsewhere(seen)
+    return unready is None or now - unready < PATIENCE
+
+
+def _works_elsewhere(seen: Seen) -> bool:
+    return any(seen.ready.get(site) is Health.HEALTHY for site in _targets(seen))
+
+
 def _unready_since(state: State, seen: Seen, now: timedelta) -> timedelta | None:
     """Since when handing over would help. When nobody is ready it would not: the one writer is gone for all alike."""
-    elsewhere = any(seen.ready.get(site) is Health.HEALTHY for site in _targets(seen))
-    if seen.ready.get(seen.site) is not Health.FAILING or not elsewhere:
+    if seen.ready.get(seen.site) is not Health.FAILING or not _works_elsewhere(seen):
         return None
     return now if state.unready is None else state.unready
 

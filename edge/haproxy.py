@@ -81,7 +81,7 @@ def _defaults(settings: Settings) -> Iterable[str]:
         "timeout client 5s",
         "timeout http-request 5s",
         "timeout http-keep-alive 75s",
-        "timeout check 250ms",
+        "timeout check 400ms",
         *(f"{error} {_quoted(PROBLEM % code)}" for error, code in zip(errors, (502, 503, 504), strict=True)),
     )
 

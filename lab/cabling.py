@@ -20,6 +20,13 @@ class Door(StrEnum):
 
     DATABASE = "postgres"
     EDGE = "edge"
+    """Where clients and controllers reach the site's services: HAProxy."""
+    PEER = "peer"
+    """Where other sites' edges hand requests over."""
+    SERVICE = "service"
+    """The payments service itself; only its own edge knocks here."""
+    AGENT = "agent"
+    """The posture agent beside the edge; likewise."""
     CONTROLLER = "controller"
     ETCD = "etcd"
     API = "api"
@@ -70,7 +77,9 @@ class Cabling:
 
 async def lay_cables(workspace: Workspace) -> Cabling:
     """Choose every port and start the links. etcd's doors follow in `lay_etcd`, because its members choose their own ports."""
-    doors = {(site, door): workspace.port() for site in SITES for door in (Door.DATABASE, Door.EDGE, Door.CONTROLLER)}
+    doors: dict[tuple[str, Door], int] = {
+        (site, door): workspace.port() for site in SITES for door in Door if door not in (Door.ETCD, Door.API)
+    }
     doors |= {(place, Door.API): workspace.port() for place in AUTHORITIES}
     relays = [
         Relay(source=source, destination=place, kind=door, listen=workspace.port(), target=port)
@@ -96,5 +105,7 @@ async def lay_etcd(cabling: Cabling, etcd: EtcdCluster) -> Cabling:
 
 def _callers(place: str, door: Door) -> tuple[str, ...]:
     """Who reaches this door through a link. Clients know edges only; payers must not reach a database or a controller."""
+    if door in (Door.SERVICE, Door.AGENT):
+        return ()
     others = tuple(site for site in SITES if site != place)
     return (*others, CLIENTS) if door is Door.EDGE else others

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 import trustme
 
+SOCKET, CONFIGURATION, CERTIFICATE, AUTHORITY = "haproxy.sock", "haproxy.cfg", "site.pem", "sites.pem"
+"""Files of one edge, in a directory of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:

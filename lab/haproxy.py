@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,13 +12,13 @@ from pathlib import Path
 from edge import haproxy
 from edge.settings import read_settings
 from lab.binaries import HaproxyBinary
-from lab.edge_identity import Identity
+from lab.cabling import SITES, Cabling
+from lab.edge_identity import AUTHORITY, CERTIFICATE, CONFIGURATION, SOCKET, Identity, issue
 from lab.errors import LabError
 from lab.postgres import CLEAN
 from lab.processes import Supervised, launch
+from lab.site_settings import edge_settings
 from lab.workspace import Workspace, python_environment
-
-SOCKET, CONFIGURATION, CERTIFICATE, AUTHORITY = "haproxy.sock", "haproxy.cfg", "site.pem", "sites.pem"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +47,11 @@ class Edge:
             for path in (place, *(place / name for name in (CERTIFICATE, AUTHORITY, CONFIGURATION))):
                 os.chown(path, account.uid, account.gid)
 
+    def write(self, settings: str, identity: Identity) -> None:
+        """Keep the settings, and make everything ready that HAProxy is started with."""
+        self.settings.write_text(settings)
+        self.prepare(identity)
+
     def start(self) -> None:
         """Start whatever of both does not run."""
         self.start_proxy()
@@ -72,6 +78,17 @@ class Edge:
             if self.proxy is None or not self.proxy.alive or time.monotonic() > until:
                 raise LabError(f"HAProxy of {self.site} did not come up: {self.proxy.tail(5) if self.proxy else 'never started'}")
             await asyncio.sleep(0.01)
+
+
+def prepare_edges(workspace: Workspace, cabling: Cabling, binary: HaproxyBinary) -> Mapping[str, Edge]:
+    """Every site's edge, ready to start, with identities of one new authority."""
+    edges = {
+        site: Edge(site=site, workspace=workspace, binary=binary, settings=workspace.directory("settings", site) / "edge.toml")
+        for site in SITES
+    }
+    for site, identity in issue(SITES).items():
+        edges[site].write(edge_settings(cabling, site, edge_place(workspace, site)), identity)
+    return edges
 
 
 def edge_place(workspace: Workspace, site: str) -> Path:

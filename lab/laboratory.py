@@ -14,12 +14,13 @@ import psycopg
 from controller.errors import TrimaranError
 from lab.addresses import LOCAL
 from lab.authorities import Authority, start_authorities
-from lab.binaries import EtcdBinary, PostgresBinaries, find_etcd, find_postgres
+from lab.binaries import EtcdBinary, HaproxyBinary, PostgresBinaries, find_etcd, find_haproxy, find_postgres
 from lab.cabling import SITES, Cabling, Door, lay_cables, lay_etcd
 from lab.errors import LabError
 from lab.etcd import EtcdCluster
 from lab.faults import Faults
 from lab.founding import Passwords, account_ids, found_databases
+from lab.haproxy import prepare_edges
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
 from lab.site import Site
@@ -39,6 +40,8 @@ STARTED = timedelta(seconds=60)
 
 FOREIGN = (OSError, TrimaranError, psycopg.Error, aiohttp.ClientError)
 """What goes wrong below the lab, a deadline among them: told as a LabError, never as a traceback."""
+
+Binaries = tuple[PostgresBinaries, EtcdBinary, HaproxyBinary]
 
 Say = Callable[[str], None]
 """Told what is being done, before anything that may take longer than a second."""
@@ -82,6 +85,7 @@ class Laboratory:
         real = {
             "PostgreSQL": self.postgres.version,
             "etcd": self.etcd.binary.version,
+            "HAProxy": self.sites[SITES[0]].edge.binary.version,
             "controllers": checkout,
             "payments service": checkout,
             **{sdk: _version(sdk) for sdk in SDKS},
@@ -109,9 +113,9 @@ class Laboratory:
         return timedelta(seconds=time.monotonic() - began)
 
 
-def find_parts() -> tuple[PostgresBinaries, EtcdBinary]:
+def find_parts() -> Binaries:
     """The real parts. Raises NothingInstalledError with one line that says what to install, LabError when they have no place."""
-    return find_postgres(), find_etcd()
+    return find_postgres(), find_etcd(), find_haproxy()
 
 
 @asynccontextmanager
@@ -132,7 +136,7 @@ async def laboratory(
 
 async def _start(stack: AsyncExitStack, name: str, say: Say, policy: Sequence[str], accounts: int) -> Laboratory:
     """A lab that is up; whatever keeps it from that is a LabError."""
-    last = "looking for PostgreSQL and etcd"
+    last = "looking for PostgreSQL, etcd and HAProxy"
 
     def tell(what: str) -> None:
         nonlocal last
@@ -142,12 +146,12 @@ async def _start(stack: AsyncExitStack, name: str, say: Say, policy: Sequence[st
     limit = asyncio.timeout(STARTED.total_seconds())
     try:
         async with limit:
-            postgres, etcd = find_parts()
+            binaries = find_parts()
             workspace = stack.enter_context(Workspace(name))
             tell("links between the sites")
             cabling = await lay_cables(workspace)
             stack.push_async_callback(cabling.stop)
-            lab = await _assemble(workspace, cabling, (postgres, etcd), tell, policy, accounts)
+            lab = await _assemble(workspace, cabling, binaries, tell, policy, accounts)
             stack.push_async_callback(lab.witness.close)
             tell("waiting until every site serves and every controller sees every site")
             await _await_service(lab)
@@ -178,12 +182,12 @@ async def _end(task: asyncio.Task[None]) -> None:
 async def _assemble(
     workspace: Workspace,
     cabling: Cabling,
-    binaries: tuple[PostgresBinaries, EtcdBinary],
+    binaries: Binaries,
     say: Say,
     policy: Sequence[str],
     accounts: int,
 ) -> Laboratory:
-    postgres, binary = binaries
+    postgres, binary, haproxy = binaries
     say("PostgreSQL servers, etcd members, three emulated clouds and their name servers")
     async with _together() as tasks:
         authorities_up = tasks.create_task(_start_authorities(workspace, cabling))
@@ -192,17 +196,22 @@ async def _assemble(
     authorities, etcd, servers = authorities_up.result(), etcd_up.result(), servers_up.result()
     cabling = await lay_etcd(cabling, etcd)
     passwords = Passwords()
-    sites = {name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, passwords=passwords) for name in SITES}
+    edges = prepare_edges(workspace, cabling, haproxy)
+    sites = {
+        name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, edge=edges[name], passwords=passwords)
+        for name in SITES
+    }
     write_token(workspace.directory("settings") / TOKEN_FILE)
     for name, site in sites.items():
         site.write(service_settings(cabling, name), controller_settings(cabling, name, _known(authorities), policy))
-    say("ledgers, streams, controllers and payments services")
+    say("ledgers, streams, controllers, payments services and edges")
     payers = account_ids(accounts)
     async with _together() as tasks:
         tasks.create_task(found_databases(servers, cabling, passwords, payers))
         for site in sites.values():
             site.start_service()  # importing takes most of a start: meanwhile the databases are founded
     for site in sites.values():
+        site.edge.start()
         site.start_controller()
     faults = Faults(cabling, sites, authorities)
     return Laboratory(
@@ -228,7 +237,11 @@ def _routes(cabling: Cabling) -> Mapping[str, Mapping[str, object]]:
 def _known(authorities: Mapping[str, Authority]) -> Zones:
     """What controllers have to know of the authorities beside their ports."""
     (file,) = (one.papers.authority for one in authorities.values() if one.papers)
-    return Zones(ids={place: one.zone_id for place, one in authorities.items()}, authority_file=file)
+    return Zones(
+        ids={place: one.zone_id for place, one in authorities.items()},
+        nameservers={place: one.dns_port for place, one in authorities.items()},
+        authority_file=file,
+    )
 
 
 async def _start_authorities(workspace: Workspace, cabling: Cabling) -> Mapping[str, Authority]:

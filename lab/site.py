@@ -1,4 +1,4 @@
-"""One site of the lab: its database server, etcd member, payments service and controller, started, frozen and killed together."""
+"""One site of the lab: its database server, etcd member, payments service, edge and controller, started, frozen and killed together."""
 
 import asyncio
 import sys
@@ -10,6 +10,7 @@ from lab import processes
 from lab.authorities import CREDENTIALS
 from lab.etcd import EtcdCluster
 from lab.founding import Passwords
+from lab.haproxy import Edge
 from lab.postgres import PostgresServer
 from lab.processes import Supervised, launch
 from lab.site_settings import SERVICE
@@ -24,6 +25,7 @@ class Site:
     workspace: Workspace
     server: PostgresServer
     etcd: EtcdCluster
+    edge: Edge
     passwords: Passwords = field(repr=False)
     service: Supervised | None = None
     controller: Supervised | None = None
@@ -35,7 +37,8 @@ class Site:
 
     def processes(self) -> tuple[Supervised, ...]:
         """Every process of the site that was ever started and is the present one of its kind."""
-        present = (self.server.process, *self.etcd.processes(self.name), self.service, self.controller)
+        servers = (self.server.process, *self.etcd.processes(self.name), *self.edge.processes())
+        present = (*servers, self.service, self.controller)
         return tuple(process for process in present if process is not None)
 
     def write(self, service: str, controller: str) -> None:
@@ -63,6 +66,7 @@ class Site:
 
     async def start(self) -> None:
         """Start whatever of a killed site does not run, all at once, as after a power cut. The links must carry again."""
+        self.edge.start()
         self.start_service()
         self.start_controller()
         await asyncio.gather(self.server.start(), self.etcd.rejoin(self.name))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lab import site_clouds
 from lab.cabling import SITES, Cabling, Door
-from lab.vendors import AUTHORITIES
+from lab.edge_identity import AUTHORITY, CERTIFICATE, SOCKET, edge_name
+from lab.vendors import AUTHORITIES, VENDORS
 
 SERVICE = "payments"
 WRITER = "azure"
@@ -34,6 +35,8 @@ class Zones:
 
     ids: Mapping[str, str]
     """The zone as each authority names it, by place."""
+    nameservers: Mapping[str, int]
+    """Port of each authority's name server on this machine, by place."""
     authority_file: Path
     """Who vouches for the API that is spoken to over https."""
 
@@ -48,21 +51,33 @@ CANARY = (account_id("canary debtor"), account_id("canary creditor"))
 
 def service_settings(cabling: Cabling, site: str) -> str:
     """Settings of the payments service beside this site's edge."""
-    lines = [f'site = "{site}"', f'service = "{SERVICE}"', *_listen(cabling.direct(site, Door.EDGE))]
+    lines = [f'site = "{site}"', f'service = "{SERVICE}"', *_listen(cabling.direct(site, Door.SERVICE))]
     for other in SITES:
         lines += _address(f"databases.{other}", cabling.port(site, other, Door.DATABASE))
     return "\n".join(lines) + "\n"
 
 
+def edge_settings(cabling: Cabling, site: str, place: Path) -> str:
+    """Settings of this site's edge, whose own files are at `place`."""
+    lines = [f'site = "{site}"', f'service = "{SERVICE}"', f"posture_file = {_path(place / 'posture.json')}"]
+    doors = {"clients": Door.EDGE, "handed": Door.PEER, "local": Door.SERVICE, "agent": Door.AGENT}
+    for table, door in doors.items():
+        lines += _address(table, cabling.direct(site, door))
+    for other in _others(site):
+        lines += [*_address(f"peers.{other}", cabling.port(site, other, Door.PEER)), f'name = "{edge_name(other)}"']
+    lines += ["[identity]", f"certificate = {_path(place / CERTIFICATE)}", f"authority = {_path(place / AUTHORITY)}"]
+    lines += ["[haproxy]", f"socket = {_path(place / SOCKET)}", "threads = 1"]
+    return "\n".join([*lines, "[etcd]", f"endpoints = {json.dumps(_etcd(cabling, site))}"]) + "\n"
+
+
 def controller_settings(cabling: Cabling, site: str, zones: Zones, policy: Sequence[str] = ()) -> str:
     """Settings of this site's controller; `policy` are further lines of its policy table."""
-    endpoints = [_url(cabling.port(site, other, Door.ETCD)) for other in (site, *(s for s in SITES if s != site))]
     lines = [
         f'site = "{site}"',
         *_listen(cabling.direct(site, Door.CONTROLLER)),
         f'token_file = "../{TOKEN_FILE}"',
         "[etcd]",
-        f"endpoints = {json.dumps(endpoints)}",
+        f"endpoints = {json.dumps(_etcd(cabling, site))}",
     ]
     for other in SITES:
         lines += [f"[sites.{other}]", f'edge = "{_url(cabling.port(site, other, Door.EDGE))}"']
@@ -97,14 +112,30 @@ def _dns(cabling: Cabling, site: str, zones: Zones) -> list[str]:
     names = ", ".join(f'{{ name = "{name}", ttl = {ttl} }}' for name, ttl in NAMES.items())
     addresses = ", ".join(f'{other} = "{address}"' for other, address in ADDRESSES.items())
     ports = {place: cabling.port(site, place, Door.API) for place in AUTHORITIES}
+    served = dict(site_clouds.authorities(ZONE, zones.ids))
+    for place, vendor in VENDORS.items():
+        served[vendor.setting] = {**served[vendor.setting], "nameserver": {"host": LOCAL, "port": zones.nameservers[place]}}
     return [
         *site_clouds.lines("clouds", site_clouds.clouds(ports, str(zones.authority_file))),
-        *site_clouds.lines("authorities", site_clouds.authorities(ZONE, zones.ids)),
+        *site_clouds.lines("authorities", served),
         f"[groups.{SERVICE}]",
         f'lead = "{SERVICE}"',
         f"names = [{names}]",
         f"addresses = {{ {addresses} }}",
     ]
+
+
+def _others(site: str) -> tuple[str, ...]:
+    return tuple(other for other in SITES if other != site)
+
+
+def _etcd(cabling: Cabling, site: str) -> list[str]:
+    """The members' client URLs, own site's first."""
+    return [_url(cabling.port(site, other, Door.ETCD)) for other in (site, *_others(site))]
+
+
+def _path(path: Path) -> str:
+    return json.dumps(str(path))
 
 
 def _listen(port: int) -> list[str]:

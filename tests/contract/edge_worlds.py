@@ -15,8 +15,8 @@ from controller.core.model import Health
 from edge.runtime import Runtime
 from edge.settings import Settings, read_settings
 from lab.binaries import find_haproxy
-from lab.edge_identity import edge_name, issue
-from lab.haproxy import SOCKET, Edge, edge_place
+from lab.edge_identity import SOCKET, edge_name, issue
+from lab.haproxy import Edge, edge_place
 from lab.workspace import Workspace
 
 LOCAL = "127.0.0.1"

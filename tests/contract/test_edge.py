@@ -11,7 +11,8 @@ import pytest_asyncio
 from aiohttp import web
 
 from controller.core.model import Health
-from lab.haproxy import CONFIGURATION, edge_place
+from lab.edge_identity import CONFIGURATION
+from lab.haproxy import edge_place
 from tests.contract.edge_worlds import DRAIN, KEY, LOCAL, PAYMENTS, Edges, Manner, edges
 
 pytestmark = pytest.mark.asyncio

@@ -16,10 +16,12 @@ ZERO = timedelta(0)
 WELL = dict.fromkeys(SITES, Health.HEALTHY)
 
 
-def seen(weights: Mapping[Site, float] | None = None, ready: Mapping[Site, Health] | None = None) -> Seen:
+def seen(
+    weights: Mapping[Site, float] | None = None, ready: Mapping[Site, Health] | None = None, alive: Health = Health.HEALTHY
+) -> Seen:
     """aws's edge; everybody serves and is well unless said otherwise."""
     even: Mapping[Site, float] = dict.fromkeys(SITES, 1.0)
-    return Seen(site=AWS, weights={**even, **(weights or {})}, ready={**WELL, **(ready or {})}, ramp=RAMP)
+    return Seen(site=AWS, weights={**even, **(weights or {})}, alive=alive, ready={**WELL, **(ready or {})}, ramp=RAMP)
 
 
 def after(state: State, given: Seen, seconds: float) -> tuple[State, Shares]:
@@ -41,7 +43,7 @@ def test_a_drained_site_hands_everything_over_by_the_postures_ratios() -> None:
 
 def test_a_site_that_the_posture_does_not_name_is_drained() -> None:
     """No weight is no traffic."""
-    _, shares = decide(State(), Seen(site=AWS, weights={AZURE: 1.0}, ready=WELL, ramp=RAMP), ZERO)
+    _, shares = decide(State(), Seen(site=AWS, weights={AZURE: 1.0}, alive=Health.HEALTHY, ready=WELL, ramp=RAMP), ZERO)
     assert shares.doing is Doing.DRAINED and shares.weights == {AZURE: WHOLE}
 
 
@@ -82,7 +84,7 @@ def test_a_site_whose_write_path_fails_hands_over_to_one_whose_works_after_a_whi
     state, shares = after(state, broken, PATIENCE.total_seconds() - 0.1)
     assert shares.doing is Doing.SERVING
     state, shares = after(state, broken, PATIENCE.total_seconds())
-    assert shares == Shares(doing=Doing.UNREADY, weights={AZURE: WHOLE}, last_resort=True)
+    assert shares == Shares(doing=Doing.UNWELL, weights={AZURE: WHOLE}, last_resort=True)
     _, shares = after(state, seen(), 60)
     assert shares.doing is Doing.RETURNING
 
@@ -96,6 +98,25 @@ def test_an_outage_of_the_writer_sends_nobody_abroad() -> None:
         assert shares.doing is Doing.SERVING, seconds
 
 
+def test_a_service_that_was_down_is_asked_again_once_its_write_path_works() -> None:
+    """Down: others are asked, itself last. Alive again and not ready yet: still. Ready: a ramp. Nobody is ready: a ramp too."""
+    away = Shares(doing=Doing.UNWELL, weights={AZURE: 128, GCP: 128}, last_resort=True)
+    state, shares = after(State(served=True), seen(alive=Health.FAILING), 0)
+    assert shares == away
+    for ready in (Health.FAILING, Health.UNKNOWN):
+        state, shares = after(state, seen(ready={AWS: ready}), 1)
+        assert shares == away
+    assert after(state, seen(), 2)[1].doing is Doing.RETURNING
+    nobody = dict.fromkeys(SITES, Health.FAILING)
+    assert after(state, seen(ready=nobody), 2)[1].doing is Doing.RETURNING
+
+
+def test_the_only_site_that_may_serve_is_asked_though_it_is_down() -> None:
+    """There is nobody else: HAProxy says 503 until it is back."""
+    _, shares = after(State(served=True), seen({AZURE: 0.0, GCP: 0.0}, alive=Health.FAILING), 0)
+    assert shares.weights == {AWS: WHOLE}
+
+
 def test_unknown_readiness_moves_nothing() -> None:
     """An own check that has not ended accuses nobody; a peer's is no reason to go there."""
     for ready in ({AWS: Health.UNKNOWN}, {AWS: Health.FAILING, AZURE: Health.UNKNOWN, GCP: Health.UNKNOWN}):
@@ -105,18 +126,18 @@ def test_unknown_readiness_moves_nothing() -> None:
 
 WEIGHTS = st.fixed_dictionaries(dict.fromkeys(SITES, st.sampled_from([0.0, 0.001, 1.0, 7.0]))).filter(lambda w: any(w.values()))
 READY = st.fixed_dictionaries(dict.fromkeys(SITES, st.sampled_from(list(Health))))
-MOMENTS = st.lists(st.tuples(WEIGHTS, READY, st.floats(0, 20)), min_size=1, max_size=12)
+MOMENTS = st.lists(st.tuples(WEIGHTS, st.sampled_from(list(Health)), READY, st.floats(0, 20)), min_size=1, max_size=12)
 
 
 @given(MOMENTS)
 def test_whatever_happens_somebody_who_may_serve_is_asked(
-    moments: list[tuple[dict[Site, float], dict[Site, Health], float]],
+    moments: list[tuple[dict[Site, float], Health, dict[Site, Health], float]],
 ) -> None:
     """Weights that HAProxy takes, never all 0, none for a site that the posture drained, first or last."""
     state, now = State(), ZERO
-    for weights, ready, passed in moments:
+    for weights, alive, ready, passed in moments:
         now += timedelta(seconds=passed)
-        state, shares = decide(state, Seen(site=AWS, weights=weights, ready=ready, ramp=RAMP), now)
+        state, shares = decide(state, Seen(site=AWS, weights=weights, alive=alive, ready=ready, ramp=RAMP), now)
         allowed = {site for site, weight in weights.items() if weight > 0}
         assert shares.weights and set(shares.weights) <= allowed
         assert all(1 <= weight <= WHOLE for weight in shares.weights.values())

@@ -1,0 +1,184 @@
+"""Edges from end to end: clients that keep a stale address, a service that dies, a control plane that is gone."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from controller.clock import SystemClock
+from controller.coordination.etcd import Etcd
+from controller.coordination.store import Store
+from controller.core.model import Site
+from controller.errors import LostOwnership
+from controller.ports import Draft
+from lab.addresses import LOCAL
+from lab.cabling import CLIENTS, SITES, Door
+from lab.faults import Fault
+from lab.laboratory import Laboratory, laboratory
+from lab.site_settings import CURRENCY, SERVICE
+
+pytestmark = pytest.mark.timeout(120)
+
+STALE = "aws"
+"""The site whose address the clients keep; azure writes."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What clients of one address got."""
+
+    served: list[tuple[float, str]] = field(default_factory=list)
+    """Monotonic moment and site of every payment that was acknowledged."""
+    failed: list[str] = field(default_factory=list)
+    slowest: float = 0
+
+    def by(self, since: float = 0) -> Counter[str]:
+        """Who served them since a moment."""
+        return Counter(site for at, site in self.served if at >= since)
+
+
+@asynccontextmanager
+async def paying(lab: Laboratory, run: str, rate: float = 50) -> AsyncIterator[Seen]:
+    """Payments with keys to one site's address for the length of the block: open loop, each sent once, one second each."""
+    seen, sent = Seen(), set[asyncio.Task[None]]()
+    url = f"http://{LOCAL}:{lab.cabling.port(CLIENTS, STALE, Door.EDGE)}/v1/payments"
+
+    async def pay(http: aiohttp.ClientSession, number: int) -> None:
+        debtor, creditor = lab.accounts[number % 50], lab.accounts[50 + number % 50]
+        body = {"amount": 1, "currency": CURRENCY, "debtor": debtor, "creditor": creditor}
+        began = time.monotonic()
+        try:
+            async with http.post(url, json=body, headers={"Idempotency-Key": f"{run}-{number}"}) as answer:
+                text = await answer.text()
+                if answer.status == 201:
+                    seen.served.append((began, answer.headers["Served-By"]))
+                else:
+                    seen.failed.append(f"{answer.status} {text}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            seen.failed.append(repr(error))
+        seen.slowest = max(seen.slowest, time.monotonic() - began)
+
+    async def offer(http: aiohttp.ClientSession) -> None:
+        for number in range(1_000_000):
+            task = asyncio.create_task(pay(http, number))
+            sent.add(task)
+            task.add_done_callback(sent.discard)
+            await asyncio.sleep(1 / rate)
+
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as http:
+        offering = asyncio.create_task(offer(http))
+        try:
+            yield seen
+        finally:
+            offering.cancel()
+            await asyncio.gather(offering, *sent, return_exceptions=True)
+
+
+async def status(lab: Laboratory, site: str) -> dict[str, Any]:
+    """What one site's agent knows."""
+    url = f"http://{LOCAL}:{lab.cabling.direct(site, Door.AGENT)}/status"
+    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        told: dict[str, Any] = await answer.json()
+        return told
+
+
+async def beacon(lab: Laboratory, site: str) -> int:
+    """What an authority's health check gets, through the clients' link."""
+    url = f"http://{LOCAL}:{lab.cabling.port(CLIENTS, site, Door.EDGE)}/beacon"
+    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        return answer.status
+
+
+async def until_doing(lab: Laboratory, site: str, doing: str, seconds: float = 5) -> dict[str, Any]:
+    """Wait until the site's agent says so; answers its status."""
+    deadline = time.monotonic() + seconds
+    while (told := await status(lab, site))["doing"] != doing:
+        assert time.monotonic() < deadline, told
+        await asyncio.sleep(0.02)
+    return told
+
+
+async def want(lab: Laboratory, weights: Mapping[str, float], drained: frozenset[str]) -> None:
+    """Put weights into the posture, as a controller does for an operator who drains a site."""
+    etcd = Etcd([f"http://{LOCAL}:{lab.cabling.direct(site, Door.ETCD)}" for site in SITES])
+    store = Store(etcd, controller="operator", clock=SystemClock())
+    for _ in range(50):
+        known = await store.read(SERVICE)
+        assert known is not None
+        wanted = {Site(site): weights.get(site, 1.0) for site in SITES}
+        posture = replace(known.posture, weights=wanted, drained=frozenset(map(Site, drained)))
+        with suppress(LostOwnership):
+            await store.commit(known, posture=posture, journal=(Draft(kind="drained", body={}),))
+            break
+    await etcd.close()
+
+
+async def test_clients_with_a_stale_address_see_no_failed_payment() -> None:
+    """A site is drained while its edge lives: whoever still comes there is served by others, and comes home in steps afterwards."""
+    async with laboratory("test-edge-drained") as lab, paying(lab, "stale") as seen:
+        await asyncio.sleep(1)
+        assert set(seen.by()) == {STALE}
+        await want(lab, {STALE: 0.0}, frozenset({STALE}))
+        await until_doing(lab, STALE, "drained")
+        drained = time.monotonic() + 0.05
+        await asyncio.sleep(3)
+        assert set(seen.by(drained)) == {"azure", "gcp"}
+        assert (await beacon(lab, STALE), await beacon(lab, "gcp")) == (503, 200)
+        await want(lab, {}, frozenset())
+        await until_doing(lab, STALE, "returning")
+        back = time.monotonic()
+        await until_doing(lab, STALE, "serving", 15)
+        shared = seen.by(back)
+        whole = time.monotonic() + 0.05
+        await asyncio.sleep(1)
+        assert set(shared) == {"aws", "azure", "gcp"} and set(seen.by(whole)) == {STALE}
+        assert whole - back > 9
+        assert await beacon(lab, STALE) == 200
+    assert seen.failed == []
+    assert lab.supervisor.exits == []
+
+
+async def test_a_service_that_is_killed_costs_no_keyed_payment_and_weights_outlive_etcd() -> None:
+    """SIGKILL of the service behind a live edge: others serve until it is back. Then etcd dies everywhere: nothing changes, and the
+    agent says how old its posture is, also one that was started since."""
+    async with laboratory("test-edge-killed") as lab:
+        service = lab.sites[STALE].service
+        assert service is not None
+        async with paying(lab, "killed") as seen:
+            await asyncio.sleep(1)
+            service.kill()
+            killed = time.monotonic()
+            await asyncio.sleep(5)
+        assert seen.failed == []
+        assert seen.by()[STALE] > 0 and set(seen.by(killed)) >= {"azure", "gcp"}
+        await lab.wait_until_whole(timedelta(seconds=20))
+        await want(lab, {STALE: 0.0}, frozenset({STALE}))
+        await until_doing(lab, STALE, "drained")
+        for site in SITES:
+            await lab.faults.inject(Fault.ETCD, site)
+        agent = lab.sites[STALE].edge.agent
+        assert agent is not None
+        async with paying(lab, "orphaned") as seen:
+            await asyncio.sleep(3)
+            told = await status(lab, STALE)
+            assert not told["control_plane"]["reached"] and told["posture"]["from"] == "etcd" and told["posture"]["age_s"] > 2
+            agent.kill()
+            lab.sites[STALE].edge.start_agent()
+            await asyncio.sleep(0.2)
+            deadline = time.monotonic() + 10
+            while True:
+                with suppress(aiohttp.ClientError):
+                    if (told := await status(lab, STALE))["posture"]:
+                        break
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+        assert told["posture"]["from"] == "disk" and told["posture"]["weights"][STALE] == 0
+        assert seen.failed == [] and set(seen.by()) == {"azure", "gcp"}
+        assert (await beacon(lab, STALE), await beacon(lab, "gcp")) == (503, 200)
