@@ -21,7 +21,7 @@ from controller.ports import Capacity, Dns, ManagedDatabase
 from controller.providers.gcp.capacity import CloudRun
 from controller.providers.gcp.database import CloudSql
 from controller.providers.gcp.dns import CloudDns
-from controller.providers.gcp.identity import StaticCredentials
+from controller.providers.gcp.identity import static
 from controller.providers.gcp.session import Client
 from controller.providers.records import GroupRecords, WeightedName
 from lab.clouds.control import CloudControl
@@ -64,7 +64,7 @@ def emulated_google(folder: Path) -> Iterator[str]:
 
 def vendors_client(api: str, version: str, url: str) -> Client:
     """The vendor's client with the lab's token."""
-    return Client(api, version, endpoint=url, credentials=StaticCredentials("lab"))
+    return Client(api, version, endpoint=url, credentials=static(token="lab", endpoint_url=url))
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Cloud DNS as an authority for the zone: weighted record sets, one change for all groups, and proof that it was carried out.
 
 A change deletes exactly the record sets that were read and adds the new ones, as a whole or not at all: whoever wrote in between makes
-it fail, and it begins again with reading. Source: Cloud DNS API v1, resourceRecordSets.list, changes.create, changes.get, and "Error
+it fail, and it begins again with reading. One that arrives after its deadline, and still fits the zone, shows up in the next `read`, and
+is corrected there. Source: Cloud DNS API v1, resourceRecordSets.list, changes.create, changes.get, and "Error
 messages" (412 conditionNotMet, 404 and 409 for parts of a change that no longer fit the zone).
 """
 

@@ -8,6 +8,7 @@ types); RFC 8693 for the exchange.
 import ipaddress
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ import google.auth.credentials
 import google.auth.identity_pool
 from google.auth.exceptions import RefreshError
 
-from controller.errors import Denied
+from controller.errors import Denied, Refused
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """What the token may do is decided by the service account's roles."""
@@ -83,6 +84,23 @@ class StaticCredentials(google.auth.credentials.Credentials):
     def refresh(self, _request: object) -> None:
         """Raises RefreshError: there is no other token."""
         raise RefreshError("the lab's token was refused, and there is no other")  # type: ignore[no-untyped-call]
+
+
+def static(*, token: str, endpoint_url: str | None) -> StaticCredentials:
+    """A lab's token, for an endpoint on this machine only. Raises Refused for any other: such a token does not expire."""
+    if endpoint_url is None or not _is_loopback(endpoint_url):
+        raise Refused(
+            guard="no-long-lived-keys",
+            value=f"a static Google token for {endpoint_url or 'the public endpoint'}",
+            limit="an endpoint on this machine's loopback address",
+            way_out="Configure a workload identity pool that believes this controller's own cloud.",
+        )
+    return StaticCredentials(token)
+
+
+def token_file(path: Path) -> Callable[[], str]:
+    """The token that the platform keeps in a file and replaces before it expires."""
+    return lambda: path.read_text().strip()
 
 
 def from_oidc(federation: Federation, token: Callable[[], str]) -> google.auth.credentials.Credentials:

@@ -3,13 +3,14 @@
 import json
 import urllib.parse
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.auth.exceptions import RefreshError
 
-from controller.errors import Denied
-from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, from_aws, from_oidc
+from controller.errors import Denied, Refused
+from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, from_aws, from_oidc, static, token_file
 
 FEDERATION = Federation(
     project_number="123456", pool="clouds", provider="azure", service_account="trimaran@example.iam.gserviceaccount.com"
@@ -99,6 +100,25 @@ def test_a_labs_token_goes_nowhere_else(url: str) -> None:
     with pytest.raises(Denied, match="federated"):
         StaticCredentials("lab").before_request(None, "GET", url, headers)
     assert not headers
+
+
+@pytest.mark.parametrize("endpoint", [None, "https://dns.googleapis.com", "http://192.0.2.1:80"])
+def test_a_labs_token_is_refused_for_the_vendors_endpoint(endpoint: str | None) -> None:
+    """Settings that would use it outside a lab are refused when they are read, with the way out; a lab's endpoint is taken."""
+    with pytest.raises(Refused) as refusal:
+        static(token="lab", endpoint_url=endpoint)
+    assert refusal.value.guard == "no-long-lived-keys" and "identity pool" in refusal.value.way_out
+    assert static(token="lab", endpoint_url="http://127.0.0.1:1").token == "lab"
+
+
+def test_a_token_is_read_from_its_file_each_time(tmp_path: Path) -> None:
+    """The platform replaces it, and the next exchange shows the new one."""
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    token = token_file(file)
+    assert token() == "first"
+    file.write_text("second\n")
+    assert token() == "second"
 
 
 def test_a_labs_token_that_is_refused_is_not_replaced() -> None:
