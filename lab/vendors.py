@@ -15,6 +15,8 @@ class Vendor:
     """Where its faults happen, and its name in settings and records."""
     title: str
     """As people know it."""
+    setting: str
+    """Its name in the controllers' settings, where places and sites cannot be mistaken for each other."""
     cloud: str
     """Program that emulates its API: a module of lab.clouds."""
     secure: bool = False
@@ -28,9 +30,9 @@ CLOUDDNS = "clouddns"
 VENDORS: Mapping[str, Vendor] = {
     vendor.place: vendor
     for vendor in (
-        Vendor(place=ROUTE53, title="Route 53", cloud="aws"),
-        Vendor(place=AZUREDNS, title="Azure DNS and Traffic Manager", cloud="azure", secure=True),
-        Vendor(place=CLOUDDNS, title="Cloud DNS", cloud="google"),
+        Vendor(place=ROUTE53, title="Route 53", setting="route53", cloud="aws"),
+        Vendor(place=AZUREDNS, title="Azure DNS and Traffic Manager", setting="azure", cloud="azure", secure=True),
+        Vendor(place=CLOUDDNS, title="Cloud DNS", setting="clouddns", cloud="google"),
     )
 }
 AUTHORITIES = tuple(VENDORS)
