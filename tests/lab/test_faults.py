@@ -23,7 +23,7 @@ from lab.resolver import udp
 from lab.retrospect import look_back
 from lab.site_settings import ADDRESSES, NAMES
 from lab.timeline import failover_plan, spans
-from lab.vendors import AUTHORITIES
+from lab.vendors import AUTHORITIES, VENDORS
 
 WRITER, OTHER = "azure", "gcp"
 RATE = 40
@@ -129,6 +129,20 @@ async def test_losing_an_authority_holds_back_no_other(fault: Fault, place: str)
             await drained(lab, place, 15)
             await lab.faults.heal(WRITER)
             await lab.wait_until_whole(timedelta(seconds=45))
+
+
+async def test_answers_change_although_no_api_answers() -> None:
+    """The static path: with all three APIs hanging, the authorities' own health checks leave the dead site out, each at its vendor's
+    pace. Route 53 asks every 10 s and needs 3 failures, each of up to 6 s; Traffic Manager needs 4, of up to 5 s."""
+    beside = [(Fault.API_HANG, place) for place in AUTHORITIES]
+    async with laboratory("test-static-path") as lab:
+        seen = await rehearse(lab, Course(rate=RATE, beside=beside, hold=timedelta(seconds=50)))
+    assert broken_promises(seen) == ()
+    route53, azure = (seen.answers[VENDORS[place].title].last_stale for place in ("route53", "azuredns"))
+    assert route53 is not None
+    assert 10 < route53 < 36
+    assert azure is not None
+    assert 20 < azure < 46
 
 
 async def drained(lab: Laboratory, place: str, seconds: float) -> None:
