@@ -102,15 +102,11 @@ class Azure:
             self.carry_out(question("PUT", path, body={"location": "global"}))
 
     def carry_out(self, asked: Question, *, effective: bool = True) -> Answer:
-        """Answer one request; without `effective`, as if it had been carried out. Raises ArmError, and then nothing is changed."""
+        """Answer one request; without `effective`, as if it had been carried out. Raises ArmError before anything is changed."""
         self._servers.settle()
         before = self._resources.snapshot()
         self._servers.effective = effective
-        try:
-            answer = self._answer(asked)
-        except ArmError:
-            self._resources.restore(before)
-            raise
+        answer = self._answer(asked)
         if not effective:
             self._resources.restore(before)
         for zone in self._zones.zones() if asked.method != "GET" else ():

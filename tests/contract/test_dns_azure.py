@@ -209,6 +209,35 @@ async def test_puts_go_four_at_a_time(world: AzureWorld) -> None:
     assert await world.changes() == sent + 6
 
 
+async def test_a_put_that_waits_for_its_turn_is_not_sent_once_others_are_asked_for(world: AzureWorld) -> None:
+    """Four puts hang, two wait behind them; a failover asks for something else meanwhile. Sent late, the two would stand last."""
+    third = Group(f"{world.test}-3")
+    world.groups[third] = GroupRecords(names=world.names(third), addresses=ADDRESSES)
+    for name in world.names(third):
+        await world.put(name, profile(third, name, ADDRESSES))
+    dns, sent = world.another(), await world.changes()
+    await world.control.inject([Rule(kind=FaultKind.DELAY, operation=PUT, seconds=10)])
+    older = asyncio.create_task(dns.steer(dict.fromkeys(world.groups, DRAINED), LONG))
+    await world.change_under_way(sent + 3)
+    newer = asyncio.create_task(dns.steer({third: ALL}, LONG))
+    await asyncio.sleep(0)
+    await world.weather.heal()
+    first, second = await older, await newer
+    assert "meanwhile" in first.refused[third] and third not in first.shifts
+    assert second.in_sync
+    assert await world.changes() == sent + 4, "what was asked for last stood already"
+
+
+async def test_a_wish_that_stands_and_is_no_longer_meant_is_not_told_as_standing(world: AzureWorld) -> None:
+    """Turned away once, it would read that all is as it wished, a moment before the later wish changes it."""
+    await world.weather.throttle(1)
+    first, second = await asyncio.gather(
+        world.dns.steer({world.first: ALL, world.second: ALL}, LONG), world.dns.steer({world.first: DRAINED}, LONG)
+    )
+    assert "meanwhile" in first.refused[world.first]
+    assert set(first.shifts) == {world.second} and set(second.shifts) == {world.first}
+
+
 @pytest.mark.parametrize(
     ("kind", "error"),
     [

@@ -16,7 +16,7 @@ from controller.core.model import Site
 from controller.errors import Conflict, ProviderError, Unsupported
 from controller.ports import Promotion, PromotionState, ProviderFacts
 from controller.providers.azure.errors import Absent, translated
-from controller.providers.azure.session import Client, ends_after, left, operation_link, repeated
+from controller.providers.azure.session import Client, ends_after, operation_link, repeated
 from controller.providers.calls import Calls
 
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ class FlexibleServer:
     async def facts(self, deadline: timedelta) -> ProviderFacts | None:
         """What Azure says about the server; it does not say how full its disk is. Raises ProviderError.
 
-        Maintenance comes from a list of its own, which has half of the time. Where it cannot be read, the rest is told without it.
+        Maintenance comes from a list of its own. Where it cannot be read, the rest is told without it.
         """
         ends = ends_after(deadline)
         server, maintenance = await asyncio.gather(
-            repeated(lambda: self._get(ends), ends), self._maintenance(ends_after(left(ends) / 2)), return_exceptions=True
+            repeated(lambda: self._get(ends), ends), self._maintenance(ends), return_exceptions=True
         )
         if isinstance(server, BaseException):
             raise server

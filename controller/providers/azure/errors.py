@@ -55,9 +55,11 @@ def _from_answer(operation: str, error: HttpResponseError) -> ProviderError:
     code, message = (str(getattr(error.error, name, None) or "") for name in ("code", "message"))
     request = getattr(error.response, "headers", {}).get("x-ms-request-id", "unknown")
     text = f"{operation}: {code or status}: {message or error.message} (request {request})"
-    if isinstance(error, ClientAuthenticationError) or status in (401, 403):
+    if status in (408, 429) or status >= 500:
+        return Transient(text)
+    if isinstance(error, ClientAuthenticationError) or status in (401, 403):  # the SDK's class also for an Entra that is down
         return Denied(text)
-    if status in (408, 429) or status >= 500 or status < 400:
+    if status < 400:
         return Transient(text)
     if status == 409 and code in BUSY:
         return Busy(text)

@@ -217,6 +217,16 @@ async def test_an_alias_is_answered_by_the_profile(cloud: Cloud) -> None:
     assert [record.type for record in await cloud.zone()] == ["CNAME"]
 
 
+async def test_a_record_that_is_changed_or_gone_is_answered_so(cloud: Cloud) -> None:
+    """What is kept of a record set is kept no longer than the record set."""
+    path = f"{ZONE}/A/one"
+    for address in ("192.0.2.1", "192.0.2.2"):
+        cloud.ask("PUT", path, {"properties": {"TTL": 5, "ARecords": [{"ipv4Address": address}]}})
+        assert [record.values for record in await cloud.zone()] == [(address,)]
+    cloud.ask("DELETE", path)
+    assert await cloud.zone() == []
+
+
 def test_a_change_without_effect_is_answered_and_not_kept(cloud: Cloud) -> None:
     """The client reads its own weights in the answer, and nobody ever reads them again."""
     cloud.ask("PUT", PROFILE, TWO)

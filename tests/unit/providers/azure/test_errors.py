@@ -32,10 +32,10 @@ class Answer:
         return self._body.encode()
 
 
-def answered(status: int, code: str = "SomeCode") -> HttpResponseError:
+def answered(status: int, code: str = "SomeCode", kind: type[HttpResponseError] = HttpResponseError) -> HttpResponseError:
     """The SDK's error for such an answer."""
     response: Any = Answer(status, code)
-    return HttpResponseError(response=response)
+    return kind(response=response)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,8 @@ def answered(status: int, code: str = "SomeCode") -> HttpResponseError:
         (answered(401), Denied),
         (answered(403, "AuthorizationFailed"), Denied),
         (ClientAuthenticationError("no token"), Denied),
+        (answered(400, "invalid_client", ClientAuthenticationError), Denied),
+        (answered(503, "unavailable", ClientAuthenticationError), Transient),
         (answered(429, "TooManyRequests"), Transient),
         (answered(408), Transient),
         (answered(500), Transient),

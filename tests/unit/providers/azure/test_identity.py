@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from azure.core.pipeline.transport import HttpTransport
 
-from controller.errors import Denied, Refused
+from controller.errors import Denied, Refused, Transient
 from controller.providers.azure.errors import translated
 from controller.providers.azure.identity import StaticCredential, federated, token_file
 from controller.providers.azure.session import Arm
@@ -108,11 +108,12 @@ def test_a_federated_identity_exchanges_another_clouds_token() -> None:
     assert not {"client_secret", "password"} & flat.keys()
 
 
-def test_an_assertion_that_nobody_trusts_is_denied_at_once() -> None:
-    """One try: a second would be answered alike, and the failover waits."""
-    entra = Entra(status=400)
-    credential = federated(tenant_id="tenant", client_id="application", assertion=lambda: "forged", transport=entra)
-    with pytest.raises(Denied, match="not trusted"), translated("Profiles_Get"):
+@pytest.mark.parametrize(("status", "error"), [(400, Denied), (503, Transient)])
+def test_an_entra_that_gives_no_token_is_asked_once(status: int, error: type[Exception]) -> None:
+    """An assertion that it does not trust is denied; an Entra that is down is asked again by us: the SDK's tries outlast a failover."""
+    entra = Entra(status)
+    credential = federated(tenant_id="tenant", client_id="application", assertion=lambda: "token", transport=entra)
+    with pytest.raises(error, match="not trusted"), translated("Profiles_Get"):
         credential.get_token(SCOPE)
     assert len(entra.asked) == 1
 
