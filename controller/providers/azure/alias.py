@@ -37,11 +37,9 @@ class Aliases:
         )
         self._seen = None
         try:
-            found = await self._client.collect("RecordSets_ListByType", question, ends)
+            self._seen = dict(await self._client.collect("RecordSets_ListByType", question, self._alias, ends))
         except (Transient, Busy) as error:
             log.info("azure: cannot see whether the zone answers from the profiles: %s", error)
-            return
-        self._seen = {self._absolute(record.name): _target(record) for record in found}
 
     def problem(self, name: WeightedName, profile: Profile) -> str | None:
         """Why the zone does not answer this name from this profile, with the way out; None when it does, or could not be asked."""
@@ -56,9 +54,7 @@ class Aliases:
         """Was it seen?"""
         return name.absolute in self._proven
 
-    def _absolute(self, relative: str) -> str:
-        return f"{self._zone}." if relative == "@" else f"{relative.lower()}.{self._zone}."
-
-
-def _target(record: Any) -> str:
-    return str(record.target_resource.id).lower() if record.target_resource and record.target_resource.id else ""
+    def _alias(self, record: Any) -> tuple[str, str]:
+        """Absolute name, and id of what it is an alias of; empty for a record that is none."""
+        name = f"{self._zone}." if record.name == "@" else f"{record.name.lower()}.{self._zone}."
+        return name, str(record.target_resource.id or "").lower() if record.target_resource else ""

@@ -22,6 +22,7 @@ from controller.providers.calls import Calls
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineResponse
     from azure.mgmt.postgresqlflexibleservers import PostgreSQLManagementClient
+    from azure.mgmt.postgresqlflexibleservers.models import MaintenanceEventResource
 
 REPLICA_ROLES = ("AsyncReplica", "GeoAsyncReplica")
 STANDBY_MODES = ("ZoneRedundant", "SameZone")
@@ -179,12 +180,13 @@ class FlexibleServer:
 
     async def _maintenance(self, ends: float) -> datetime | None:
         """Start of the next maintenance that Azure has planned."""
-        events = await self._client.collect(
+        starts = await self._client.collect(
             "MaintenanceEvents_List",
             lambda client: client.maintenance_events.list(self._resource_group, self._server, maintenance_status="Upcoming"),
+            _start,
             ends,
         )
-        return min((event.properties.start_time.astimezone(UTC) for event in events if event.properties), default=None)
+        return min(starts, default=None)
 
     def _begin(self, client: "PostgreSQLManagementClient") -> str:
         """Send the patch; answers the link to its operation, empty when only its result has one.
@@ -197,6 +199,12 @@ class FlexibleServer:
         )
         link = operation_link(answers[-1])
         return link if "/azureasyncoperation/" in link.lower() else ""
+
+
+def _start(event: "MaintenanceEventResource") -> datetime:
+    if event.properties is None:
+        raise ValueError("a maintenance event without properties")
+    return event.properties.start_time.astimezone(UTC)
 
 
 def relative(link: str) -> str:

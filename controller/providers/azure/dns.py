@@ -26,6 +26,7 @@ from controller.providers.azure.records import (
     owner,
     problem,
     profile_name,
+    readable,
     steered,
 )
 from controller.providers.azure.session import FIRST_PAUSE, LONGEST_PAUSE, Client, acquire, ends_after, left, repeated, settled
@@ -169,10 +170,10 @@ class AzureDns:
             if not self._under_way:
                 self._writing.release()
             else:  # cancelled with puts on their way: the turn ends with their answers
-                self._ending = asyncio.ensure_future(self._end_turn())
+                self._ending = asyncio.ensure_future(self._end_turn(frozenset(self._under_way)))
 
-    async def _end_turn(self) -> None:
-        await asyncio.wait(self._under_way)
+    async def _end_turn(self, puts: frozenset[asyncio.Future[Any]]) -> None:
+        await asyncio.wait(puts)
         self._writing.release()
 
     async def _round(self, aims: Mapping[Group, Weights], before: dict[Group, Ratios], ends: float) -> Round:
@@ -280,9 +281,12 @@ class AzureDns:
     async def _list(self, ends: float) -> Profiles:
         """Every profile of the resource group, by name."""
         found = await self._profiles_client.collect(
-            "Profiles_ListByResourceGroup", lambda client: client.profiles.list_by_resource_group(self._resource_group), ends
+            "Profiles_ListByResourceGroup",
+            lambda client: client.profiles.list_by_resource_group(self._resource_group),
+            lambda profile: readable(profile.as_dict(exclude_readonly=True)),
+            ends,
         )
-        return {str(profile.name).lower(): profile.as_dict(exclude_readonly=True) for profile in found}
+        return {profile["name"].lower(): profile for profile in found}
 
     def _owned(self, group: Group, name: WeightedName, profiles: Profiles) -> Profile | None:
         profile = profiles.get(profile_name(name))

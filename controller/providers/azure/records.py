@@ -37,6 +37,15 @@ def profile_name(name: WeightedName) -> str:
     return found
 
 
+def readable(answered: Profile) -> Profile:
+    """The profile, once everything that is read of it later is there. Raises whatever it stumbles over: the caller takes that for an
+    answer that makes no sense, where a controller would stumble in the middle of a steering."""
+    str(answered["id"]), answered["name"].lower(), answered["properties"].keys(), (answered.get("tags") or {}).keys()
+    for endpoint in _endpoints(answered):
+        endpoint["name"].lower(), endpoint["type"].lower(), int(endpoint["properties"].get("weight") or 1)
+    return answered
+
+
 def owner(profile: Profile) -> str | None:
     """The group whose profile this is by its tag; None: it is nobody's of ours."""
     return (profile.get("tags") or {}).get(TAG)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 T = TypeVar("T")
+U = TypeVar("U")
 
 FIRST_PAUSE = timedelta(milliseconds=100)
 LONGEST_PAUSE = timedelta(seconds=2)
@@ -66,7 +67,7 @@ class Arm:
         return found
 
 
-# Each SDK is imported when its client is made, in a worker thread: together they take longer than a controller's first tick.
+# Each SDK is imported when its client is made, in a worker thread: a controller that starts does not wait for it.
 
 
 def traffic_manager_client(arm: Arm, credential: "TokenCredential") -> "TrafficManagerManagementClient":
@@ -109,15 +110,17 @@ class Client(Generic[C]):
         """What `question` makes of the client: one request. Raises ProviderError, Transient at the loop's time `ends`."""
         return await self._calls.run(operation, lambda: question(self._client()), left(ends))
 
-    async def collect(self, operation: str, question: "Callable[[C], ItemPaged[T]]", ends: float) -> list[T]:
-        """Every item of a list, one request a page."""
+    async def collect(
+        self, operation: str, question: "Callable[[C], ItemPaged[T]]", take: Callable[[T], U], ends: float
+    ) -> list[U]:
+        """What `take` makes of every item of a list, one request a page. What it stumbles over is translated too."""
         pages: Any = None
-        found: list[T] = []
+        found: list[U] = []
 
-        def page(client: C) -> Iterable[T]:
+        def page(client: C) -> list[U]:
             nonlocal pages
             pages = question(client).by_page() if pages is None else pages
-            return list(next(pages, ()))
+            return [take(item) for item in next(pages, ())]
 
         while pages is None or pages.continuation_token is not None:
             found += await self.ask(operation, page, ends)

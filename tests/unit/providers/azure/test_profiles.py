@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from controller.core.model import Group, Site
 from controller.errors import Refused
 from controller.providers.azure.dns import AzureDns
-from controller.providers.azure.records import TOTAL, foreign_endpoints, owned_weights, problem, profile_name, steered
+from controller.providers.azure.records import TOTAL, foreign_endpoints, owned_weights, problem, profile_name, readable, steered
 from controller.providers.ratios import to_weights
 from controller.providers.records import GroupRecords, WeightedName
 
@@ -147,6 +147,25 @@ def test_what_is_wrong_with_a_profile_is_told_by_name(changed: dict[str, Any], t
     text = problem(PAYMENTS, NAME, {**profile(), **changed})
     assert text is not None
     assert told in text and NAME.name in text and "payments-g-trimaran-test" in text
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {**profile(), "id": None, "name": None},
+        {**profile(), "properties": None},
+        {**profile(), "tags": ["trimaran"]},
+        profile({"name": "aws", "properties": {}}),
+        profile({"name": "aws", "type": EXTERNAL, "properties": {"weight": "much"}}),
+        {**profile(), "properties": {"endpoints": [7]}},
+    ],
+)
+def test_a_profile_that_makes_no_sense_is_stumbled_over_where_it_is_read(broken: dict[str, Any]) -> None:
+    """There it is one answer that cannot be read; later it would be the end of a controller's steering."""
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
+        readable(broken)
+    assert readable(profile(endpoint("aws", 280))) == profile(endpoint("aws", 280))
 
 
 def test_a_missing_profile_is_told_and_a_good_one_is_not() -> None:
