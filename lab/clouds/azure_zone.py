@@ -16,6 +16,7 @@ from lab.clouds.zone import Record
 ZONE = "Microsoft.Network/dnsZones"
 KINDS = {"a": "A", "cname": "CNAME"}
 ALL = ("recordsets", "all")
+PAGE = 100
 NAMESERVER = "ns1-01.azure-dns.com."
 SOA = "azuredns-hostmaster.microsoft.com. 1 3600 300 2419200 300"
 
@@ -31,7 +32,7 @@ class DnsZones:
     def answer(self, asked: Question) -> Answer:
         """Carry one request out. Raises ArmError."""
         if asked.collection:
-            return Answer(body={"value": self._list(asked)})
+            return Answer(body=_page(asked, self._list(asked)))
         document = self._zone_document if len(asked.types) == 1 else self._record_set
         match asked.method:
             case "GET":
@@ -134,6 +135,13 @@ class DnsZones:
             yield from _weighted(found, name)
         elif found is not None:
             yield from self._answers(found, name)
+
+
+def _page(asked: Question, found: list[Document]) -> Document:
+    """Azure DNS answers 100 at a time, and a link to the rest."""
+    start, most = int(asked.query.get("$skiptoken", 0)), int(asked.query.get("$top", PAGE))
+    rest = f"{asked.origin}{asked.path}?api-version={asked.query.get('api-version')}&$top={most}&$skiptoken={start + most}"
+    return {"value": found[start : start + most], **({"nextLink": rest} if len(found) > start + most else {})}
 
 
 def _weighted(profile: Document, name: str) -> Iterator[Record]:

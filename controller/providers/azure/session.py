@@ -58,7 +58,6 @@ class Arm:
             "retry_total": 0,
             "connection_timeout": self.connect.total_seconds(),
             "read_timeout": self.read.total_seconds(),
-            "polling_interval": 1,
         }
         if self.endpoint_url is not None:
             found["base_url"] = self.endpoint_url
