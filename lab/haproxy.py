@@ -1,20 +1,16 @@
 """One site's edge in the lab: HAProxy, and the agent beside it, each started again by itself."""
 
-import asyncio
 import os
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from edge import haproxy
 from edge.settings import read_settings
 from lab.binaries import HaproxyBinary
 from lab.cabling import SITES, Cabling
-from lab.edge_identity import AUTHORITY, CERTIFICATE, CONFIGURATION, SOCKET, Identity, issue
-from lab.errors import LabError
+from lab.edge_identity import AUTHORITY, CERTIFICATE, CONFIGURATION, Identity, issue
 from lab.postgres import CLEAN
 from lab.processes import Supervised, launch
 from lab.site_settings import edge_settings
@@ -70,14 +66,6 @@ class Edge:
         if self.agent is None or not self.agent.alive:
             command: list[str | Path] = [sys.executable, "-m", "edge", "--settings", self.settings]
             self.agent = launch(self.workspace, f"edge-agent-{self.site}", command, environment=python_environment())
-
-    async def await_socket(self, deadline: timedelta = timedelta(seconds=10)) -> None:
-        """Return once HAProxy can be asked. Raises LabError with its words."""
-        until = time.monotonic() + deadline.total_seconds()
-        while not (edge_place(self.workspace, self.site) / SOCKET).exists():
-            if self.proxy is None or not self.proxy.alive or time.monotonic() > until:
-                raise LabError(f"HAProxy of {self.site} did not come up: {self.proxy.tail(5) if self.proxy else 'never started'}")
-            await asyncio.sleep(0.01)
 
 
 def prepare_edges(workspace: Workspace, cabling: Cabling, binary: HaproxyBinary) -> Mapping[str, Edge]:

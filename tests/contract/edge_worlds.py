@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -12,10 +12,11 @@ import aiohttp
 from aiohttp import web
 
 from controller.core.model import Health
-from edge.runtime import Runtime
+from controller.errors import Transient
+from edge.runtime import Runtime, Server
 from edge.settings import Settings, read_settings
 from lab.binaries import find_haproxy
-from lab.edge_identity import SOCKET, edge_name, issue
+from lab.edge_identity import CONFIGURATION, SOCKET, edge_name, issue
 from lab.haproxy import Edge, edge_place
 from lab.workspace import Workspace
 
@@ -116,12 +117,14 @@ class Edges:
 
     async def until(self, site: str, wanted: Mapping[str, Health], seconds: float = 5) -> None:
         """Wait until HAProxy finds these servers so."""
-        deadline = asyncio.get_running_loop().time() + seconds
+        deadline, found = asyncio.get_running_loop().time() + seconds, dict[str, Server]()
         while True:
-            found = await self.runtime(site).servers()
-            if all(found[name].health is health for name, health in wanted.items()):
+            with suppress(Transient):  # it is being started
+                found = dict(await self.runtime(site).servers())
+            if found and all(found[name].health is health for name, health in wanted.items()):
                 return
-            assert asyncio.get_running_loop().time() < deadline, found
+            proxy = self.edges[site].proxy
+            assert asyncio.get_running_loop().time() < deadline and proxy and proxy.alive, (found, proxy and proxy.tail())
             await asyncio.sleep(0.02)
 
     def payments(self) -> dict[str, int]:
@@ -166,9 +169,24 @@ def written(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, in
     return file
 
 
+def tamper(file: Path, without: Mapping[str, str]) -> None:
+    """Replace words, all of which must be there."""
+    text = file.read_text()
+    for words, instead in without.items():
+        assert words in text, words
+        text = text.replace(words, instead)
+    file.write_text(text)
+
+
 @asynccontextmanager
-async def edges(name: str, *sites: str, strangers: frozenset[str] = frozenset()) -> AsyncIterator[Edges]:
-    """Running services and HAProxies, all found well. `strangers` hold certificates of an authority that nobody else trusts."""
+async def edges(
+    name: str, *sites: str, strangers: frozenset[str] = frozenset(), without: Mapping[str, str] | None = None
+) -> AsyncIterator[Edges]:
+    """Running services and HAProxies, all found well.
+
+    `strangers` hold certificates of an authority that nobody else trusts. `without`: what is put in the place of which words of the
+    configuration, to show what a safeguard is worth.
+    """
     async with AsyncExitStack() as stack:
         workspace = stack.enter_context(Workspace(name))
         ports = {site: {door: workspace.port() for door in ("clients", "handed", "local", "agent")} for site in sites}
@@ -181,6 +199,7 @@ async def edges(name: str, *sites: str, strangers: frozenset[str] = frozenset())
             settings[site] = read_settings(file)
             made[site] = Edge(site=site, workspace=workspace, binary=find_haproxy(), settings=file)
             made[site].prepare((others if site in strangers else identities)[site])
+            tamper(edge_place(workspace, site) / CONFIGURATION, without or {})
             services[site] = Service(site, ports[site]["local"])
             await services[site].start()
             stack.push_async_callback(services[site].stop)
@@ -188,8 +207,6 @@ async def edges(name: str, *sites: str, strangers: frozenset[str] = frozenset())
         timeout = aiohttp.ClientTimeout(total=10)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         given = Edges(services=services, settings=settings, edges=made, http=http)
-        for site in sites:
-            await made[site].await_socket()
         for site in sites:
             peers = {f"payments/peer-{other}": Health.HEALTHY for other in sites if other != site and not strangers}
             await given.until(site, {"payments/local": Health.HEALTHY, **peers})

@@ -1,6 +1,7 @@
 """What real HAProxy makes of our configuration: who is asked, what is sent again, and what is never handed over twice."""
 
 import asyncio
+import contextlib
 import ssl
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
@@ -97,6 +98,43 @@ async def test_a_post_without_a_key_is_never_sent_again(pair: Edges) -> None:
     reply = await pair.ask("aws")
     assert reply.status == 502 and '"outcome":"unknown"' in reply.body
     assert pair.payments() == {"aws": 1, "azure": 0}
+
+
+async def test_without_the_rule_about_keys_a_payment_is_sent_twice() -> None:
+    """What the safeguard is worth: the same POST without a key arrives at two sites."""
+    without = {"http-request disable-l7-retry unless repeatable": ""}
+    async with edges("edge-harm-key", "aws", "azure", without=without) as given:
+        given.services["aws"].manner = Manner.BREAKS_OFF
+        assert (await given.ask("aws")).status == 201
+        assert given.payments() == {"aws": 1, "azure": 1}
+
+
+async def test_without_a_backend_of_its_own_what_is_handed_over_goes_round_and_round() -> None:
+    """What the safeguard is worth: two drained sites hand one request to each other until a time is over."""
+    async with edges("edge-harm-loop", "aws", "azure", without={"default_backend handed": "default_backend payments"}) as given:
+        for site, other in (("aws", "azure"), ("azure", "aws")):
+            await given.runtime(site).set_weights({"payments/local": 0, f"payments/peer-{other}": 256})
+        began = asyncio.get_running_loop().time()
+        with contextlib.suppress(aiohttp.ClientError):
+            await asyncio.wait_for(given.ask("aws"), 3)
+        assert asyncio.get_running_loop().time() - began > 1
+
+
+async def test_a_peer_that_swallows_everything_costs_a_client_one_connection_attempt() -> None:
+    """It takes connections and says nothing, as in a freeze: whoever was sent there first is answered by the other site."""
+    async with edges("edge-swallowed", "aws", "azure", "gcp") as given:
+        await given.runtime("aws").set_weights({**DRAIN, "payments/peer-azure": 128, "payments/peer-gcp": 128})
+        proxy = given.edges["azure"].proxy
+        assert proxy is not None
+        proxy.freeze()
+        replies = await asyncio.gather(*(given.ask("aws") for _ in range(10)))
+        assert {(reply.status, reply.by) for reply in replies} == {(201, "gcp")}
+        slow = [reply for reply in replies if reply.seconds > 0.3]
+        assert slow and max(reply.seconds for reply in slow) < 1
+        await given.until("aws", {"payments/peer-azure": Health.FAILING})
+        replies = [await given.ask("aws") for _ in range(4)]
+        assert max(reply.seconds for reply in replies) < 0.3
+        proxy.thaw()
 
 
 async def test_a_get_is_sent_again_without_a_key(pair: Edges) -> None:
