@@ -13,6 +13,9 @@ from botocore.exceptions import (
     PartialCredentialsError,
     TokenRetrievalError,
 )
+from botocore.exceptions import (
+    ConnectionError as NoConnection,
+)
 from botocore.parsers import ResponseParserError
 
 from controller.errors import Conflict, Denied, ProviderError, Transient, Unsupported
@@ -21,7 +24,18 @@ THROTTLED = frozenset(
     {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
 )
 """Route 53 answers 400 `Throttling` above five requests a second per account, so the status alone does not tell."""
-TEMPORARY = frozenset({"ServiceUnavailable", "InternalFailure", "InternalError", "RequestTimeout", "RequestTimeoutException"})
+TEMPORARY = frozenset(
+    {
+        "IDPCommunicationError",
+        "InternalError",
+        "InternalFailure",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServerException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+    }
+)
 DENIED = frozenset(
     {
         "AccessDenied",
@@ -29,7 +43,9 @@ DENIED = frozenset(
         "AuthFailure",
         "ExpiredToken",
         "ExpiredTokenException",
+        "IDPRejectedClaim",
         "InvalidClientTokenId",
+        "InvalidIdentityToken",
         "MissingAuthenticationToken",
         "NotAuthorized",
         "OptInRequired",
@@ -77,9 +93,11 @@ def translated(operation: str) -> Iterator[None]:
     """
     try:
         yield
+    except ProviderError:  # credentials are fetched inside a call: what became of that is translated already
+        raise
     except ClientError as error:
         raise _from_answer(operation, error) from error
-    except (ResponseParserError, HTTPClientError, CredentialRetrievalError) as error:
+    except (ResponseParserError, HTTPClientError, NoConnection, CredentialRetrievalError) as error:
         raise Transient(f"{operation}: {type(error).__name__}: {error}") from error
     except (NoCredentialsError, PartialCredentialsError, TokenRetrievalError) as error:
         raise Denied(f"{operation}: {error}") from error

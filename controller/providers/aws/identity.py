@@ -16,7 +16,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 
-from controller.errors import Refused
+from controller.errors import Denied, Refused
 from controller.providers.aws.errors import translated
 from controller.providers.aws.session import Session, bounded
 
@@ -51,6 +51,7 @@ def federated(
     region: str,
     endpoint_url: str | None = None,
     lifetime: timedelta = LIFETIME,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Session:
     """A session whose credentials are those of the role, fetched when first needed and again before they expire.
 
@@ -58,6 +59,10 @@ def federated(
     """
 
     def refresh() -> dict[str, str]:
+        try:
+            proof = token()
+        except OSError as error:
+            raise Denied(f"AssumeRoleWithWebIdentity: no token of this process's own identity: {error}") from error
         # Asked without a signature: who has no credentials yet cannot sign.
         sts = boto3.session.Session().client(
             "sts", region_name=region, endpoint_url=endpoint_url, config=bounded().merge(Config(signature_version=UNSIGNED))
@@ -66,7 +71,7 @@ def federated(
             answer = sts.assume_role_with_web_identity(
                 RoleArn=role_arn,
                 RoleSessionName=session_name,
-                WebIdentityToken=token(),
+                WebIdentityToken=proof,
                 DurationSeconds=int(lifetime.total_seconds()),
             )
             found = answer["Credentials"]
@@ -77,9 +82,7 @@ def federated(
                 "expiry_time": found["Expiration"].isoformat(),
             }
 
-    credentials = DeferredRefreshableCredentials(
-        refresh_using=refresh, method="assume-role-with-web-identity", time_fetcher=lambda: datetime.now(UTC)
-    )
+    credentials = DeferredRefreshableCredentials(refresh_using=refresh, method="assume-role-with-web-identity", time_fetcher=now)
 
     def session() -> boto3.session.Session:
         inner = botocore.session.get_session()
