@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -28,6 +29,7 @@ class Started:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack, self._shared = folder, stack, dict[str, Any]()
+        self._worlds = count(1)
 
     def world(self, implementation: Implementation[W], test: str) -> AbstractAsyncContextManager[W]:
         """A world of this implementation."""
@@ -35,7 +37,8 @@ class Started:
         if name not in self._shared:
             (self._folder / name).mkdir()
             self._shared[name] = self._stack.enter_context(implementation.start(self._folder / name))
-        return implementation.open(self._shared[name], "".join(c if c.isalnum() else "-" for c in test)[:40].strip("-").lower())
+        spelled = "".join(c if c.isalnum() else "-" for c in test)[:40].strip("-").lower()
+        return implementation.open(self._shared[name], f"{spelled}-{next(self._worlds)}")
 
 
 @contextmanager

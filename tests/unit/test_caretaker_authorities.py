@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
+from typing import ClassVar, cast
 
 from controller.coordination.store import Store
 from controller.core.model import Group, Role, Site
 from controller.ports import Clock, Control, Coordination, SteeringReport
 from controller.providers.memory.dns import MemoryDns, MemoryZone
 from controller.providers.memory.probe import Behaviour
+from controller.steering import Pace
 from tests.unit.crew import Crew, crew
 from tests.unit.stage import AWS, AZURE, GCP, GROUP, SITES, STEP, steer
 from tests.unit.test_caretaker import told
@@ -260,3 +261,26 @@ async def test_steering_under_way_by_weights_no_longer_wanted_is_given_up() -> N
         await given.live(3)
         assert drained(given, GCP)()
         assert given.stage.dns.zone.changes_sent == changes + 1
+
+
+class Noting(MemoryDns):
+    """An authority that notes when it is steered."""
+
+    noted: ClassVar[list[timedelta]] = []
+
+    async def steer(self, wanted: Mapping[Group, Mapping[Site, float]], deadline: timedelta) -> SteeringReport:
+        self.noted.append(self._clock.monotonic())
+        return await super().steer(wanted, deadline)
+
+
+async def test_caretakers_look_at_the_same_moments_whenever_they_began() -> None:
+    """However many services there are, what their caretakers ask of an authority arrives together and is one call."""
+    async with crew(None, lambda clock: Noting(clock=clock, name="noting")) as given:
+        await given.live(0.37)
+        await given.stop(AZURE)
+        await given.live(8)
+        Noting.noted.clear()
+        await given.live(20)
+        moments = [moment - Pace().gather_idle for moment in Noting.noted]
+        assert len(moments) >= 4
+        assert all(moment % timedelta(seconds=5) <= timedelta(milliseconds=20) for moment in moments), moments
