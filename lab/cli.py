@@ -93,12 +93,18 @@ def show(
     ] = Path("out/demo"),
     name: Name = "demo",
     rate: Annotated[float, typer.Option("--rate", metavar="RATE", min=1, help="Payments offered a second.")] = 100,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--beside", metavar="FAULT@PLACE", help="Lose an authority too, as in api-hang@route53; can be given again."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Start a lab, hurt its writer under load, heal it, reconcile, report. Exit 0 only when every promise was kept."""
     from lab.showing import show_demo
 
-    _end(_run(show_demo(fault, out, name, rate, as_json=json)))
+    _end(_run(show_demo(fault, out, name, rate, beside or (), as_json=json)))
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
 """The demo as a command: runs it, prints the outcome, writes the report, answers the exit status."""
 
 import json as codec
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 from controller.cli.exits import Exit
 from lab.demo import demonstrate, discard_report, write_report
 from lab.errors import LabError
-from lab.faults import Fault
+from lab.faults import OF_AUTHORITIES, Fault, UnknownTargetError, parse
 from lab.laboratory import FOREIGN
 from lab.rehearsal import Course
 from lab.report import Rehearsal, broken_promises, document
@@ -19,8 +19,29 @@ OFFERED = (Fault.CRASH, Fault.FREEZE, Fault.PARTITION)
 Demonstration = Callable[[str, Course, Screen], Awaitable[Rehearsal]]
 
 
+def read_beside(texts: Iterable[str]) -> tuple[tuple[Fault, str], ...]:
+    """Faults of authorities, each as FAULT@PLACE and at most one at a place. Raises UnknownTargetError."""
+    found: dict[str, Fault] = {}
+    for text in texts:
+        fault, _, at = text.partition("@")
+        kind, place = parse(fault, at or None)
+        if kind not in OF_AUTHORITIES:
+            raise UnknownTargetError(f"{fault} is no fault of an authority; there are {', '.join(sorted(OF_AUTHORITIES))}")
+        if place in found:
+            raise UnknownTargetError(f"{place} is given twice")
+        found[place] = kind
+    return tuple((fault, place) for place, fault in found.items())
+
+
 async def show_demo(
-    fault: str, out: Path, name: str, rate: float, *, as_json: bool, demonstrate: Demonstration = demonstrate
+    fault: str,
+    out: Path,
+    name: str,
+    rate: float,
+    beside: Sequence[str] = (),
+    *,
+    as_json: bool,
+    demonstrate: Demonstration = demonstrate,
 ) -> Exit:
     """0 when every promise was kept, 1 when one was broken or the lab failed, 2 for what cannot be, 3 while a lab of this name runs.
 
@@ -31,13 +52,18 @@ async def show_demo(
         screen.complain(f"there is no demo of {fault!r}; there are {', '.join(OFFERED)}")
         return Exit.USAGE
     try:
+        course = Course(fault=Fault(fault), rate=rate, beside=read_beside(beside))
+    except UnknownTargetError as error:
+        screen.complain(str(error))
+        return Exit.USAGE
+    try:
         discard_report(out)
     except OSError as error:
         screen.complain(f"the report of an earlier demo cannot be removed: {error}")
         return Exit.BROKEN
     try:
         with screen.working():
-            seen = await demonstrate(name, Course(fault=Fault(fault), rate=rate), screen)
+            seen = await demonstrate(name, course, screen)
     except LabError as error:
         screen.complain(str(error))
         return exit_of(error)

@@ -77,6 +77,40 @@ def test_the_status_is_the_verdict(tmp_path: Path, lost: int, status: Exit) -> N
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.html"}
 
 
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        (("crash@aws",), "crash is no fault of an authority"),
+        (("api-hang",), "it can at route53, azuredns, clouddns"),
+        (("api-hang@azure",), "it can at route53, azuredns, clouddns"),
+        (("melt@route53",), "there is no fault 'melt'"),
+        (("api-hang@route53", "dns-down@route53"), "route53 is given twice"),
+    ],
+)
+def test_what_cannot_be_lost_beside_the_site_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], beside: tuple[str, ...], said: str
+) -> None:
+    """Before a lab is started, and before an earlier report is removed."""
+    (tmp_path / "report.json").touch()
+    demo = show_demo("crash", tmp_path, "demo", 100, beside, as_json=False, demonstrate=failing(AssertionError()))
+    assert asyncio.run(demo) is Exit.USAGE
+    assert said in capsys.readouterr().err
+    assert (tmp_path / "report.json").exists()
+
+
+def test_what_is_lost_beside_the_site_reaches_the_course(tmp_path: Path) -> None:
+    """One fault at each place, in the order given."""
+    asked: list[Course] = []
+
+    async def demonstrate(name: str, course: Course, screen: Screen) -> Rehearsal:
+        asked.append(course)
+        return seen()
+
+    beside = ("api-hang@route53", "dns-down@azuredns")
+    asyncio.run(show_demo("crash", tmp_path, "demo", 100, beside, as_json=True, demonstrate=demonstrate))
+    assert [*asked[0].beside] == [("api-hang", "route53"), ("dns-down", "azuredns")]
+
+
 @pytest.mark.parametrize("text", ["<h1>500 Internal Server Error</h1>", "", "[1]"])
 def test_a_lab_that_answers_nonsense_is_there(text: str) -> None:
     """A broken lab is not taken for none: whoever started another would meet its ports and processes."""
