@@ -276,8 +276,9 @@ class Noting(MemoryDns):
 async def test_caretakers_look_at_the_same_moments_whenever_they_began() -> None:
     """However many services there are, what their caretakers ask of an authority arrives together and is one call."""
     async with crew(None, lambda clock: Noting(clock=clock, name="noting")) as given:
-        await given.live(0.37)
         await given.stop(AZURE)
+        await given.live(6.37)
+        given.begin(AZURE)
         await given.live(8)
         Noting.noted.clear()
         await given.live(20)
