@@ -12,7 +12,7 @@ from edge.settings import Peer, Settings
 PAYMENTS, READINESS, HANDED = "payments", "readiness", "handed"
 LOCAL, SPARE = "local", "spare"
 BEACON = "/beacon"
-OWN_PATHS = ("/healthz", "/readyz", "/metrics")
+OWN_PATHS = ("/healthz", "/readyz")
 """About this site alone, never handed over: a peer's answer would tell the controllers that a dead service is well, and give a
 drained site its traffic back."""
 
@@ -21,6 +21,9 @@ CONNECT = "500ms"
 
 RETRIES = 3
 """Attempts after the first: the connection that broke, the one that is refused, and another site, with one to spare."""
+
+NOT_OFFERED = '{"type":"urn:trimaran:problem:not-found","title":"Not found","status":404,"outcome":"nothing-happened"}'
+"""For everything else: a service's metrics and whatever it grows later are no business of the public's."""
 
 PROBLEM = (
     '{"type":"urn:trimaran:problem:no-site","title":"No site","status":%d,"outcome":"unknown","detail":"No site could be asked, or '
@@ -95,6 +98,9 @@ def _clients(settings: Settings) -> Iterable[str]:
         "acl repeatable method GET HEAD",
         "acl repeatable req.hdr(idempotency-key) -m found",
         "http-request disable-l7-retry unless repeatable",
+        "acl offered path_reg ^/v[0-9]+/",
+        f"acl offered path {BEACON} {' '.join(OWN_PATHS)}",
+        f"http-request return status 404 content-type application/problem+json string {_quoted(NOT_OFFERED)} unless offered",
         f"use_backend agent if {{ path {BEACON} }}",
         f"use_backend own if {{ path {' '.join(OWN_PATHS)} }}",
         f"default_backend {PAYMENTS}",

@@ -91,6 +91,7 @@ class Listener:
                 continue
             first_read = self._clock.now().astimezone(UTC).isoformat()
             text = json.dumps({"first_read": first_read, "posture": json.loads(encode(self.known.posture))})
+            self.unkept = f"{self._file}: being written"
             try:
                 await asyncio.to_thread(write, self._file, text)
                 self.unkept = ""

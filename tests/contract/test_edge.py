@@ -180,6 +180,18 @@ async def test_questions_about_a_site_are_answered_by_it_or_by_nobody(pair: Edge
     assert (await pair.ask("aws", headers=KEY)).by == "azure"
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/", "/status", "/beacon/", "/%6detrics", "/healthz/../metrics"])
+async def test_what_is_not_offered_is_not_found(pair: Edges, path: str) -> None:
+    """The public gets payments, health and the beacon, and no service is asked for anything else."""
+    host, port = pair.settings["aws"].clients.host, pair.settings["aws"].clients.port
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.read(), 3)
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 404") and b"nothing-happened" in answer
+
+
 async def test_a_service_that_dies_is_noticed_well_within_a_second(pair: Edges) -> None:
     """By checks alone, without a request that would find out."""
     began = asyncio.get_running_loop().time()

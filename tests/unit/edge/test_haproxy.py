@@ -69,7 +69,7 @@ def test_both_sides_of_a_door_between_sites_prove_who_they_are(tmp_path: Path) -
 def test_questions_about_the_own_site_are_never_handed_over(tmp_path: Path) -> None:
     """A peer's answer would tell the controllers that a dead service is well."""
     told = sections(render(settings(tmp_path)))
-    assert "use_backend own if { path /healthz /readyz /metrics }" in told["frontend clients"]
+    assert "use_backend own if { path /healthz /readyz }" in told["frontend clients"]
     assert list(servers(told["backend own"])) == ["local"]
 
 
