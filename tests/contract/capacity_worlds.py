@@ -12,7 +12,7 @@ import aiohttp
 
 from controller.core.model import Site
 from controller.ports import Capacity
-from controller.providers.aws.capacity import EcsCapacity
+from controller.providers.aws.capacity import Ecs
 from controller.providers.memory.capacity import MemoryCapacity
 from lab.clouds.control import CloudControl
 from tests.contract.dns_worlds import JumpingClock, Storms, vendors_client
@@ -121,11 +121,11 @@ class EcsWorld:
         self.weather = Weather(self.control, "UpdateService")
         self.capacity = self.another()
 
-    def another(self) -> EcsCapacity:
-        return EcsCapacity(client=lambda: self.api, site=Site("aws"), cluster=self.cluster)
+    def another(self) -> Ecs:
+        return Ecs(client=lambda: self.api, site=Site("aws"), cluster=self.cluster)
 
     def elsewhere(self) -> Capacity:
-        return EcsCapacity(client=lambda: self.api, site=Site("aws"), cluster="nowhere")
+        return Ecs(client=lambda: self.api, site=Site("aws"), cluster="nowhere")
 
     def now(self) -> timedelta:
         return timedelta(seconds=time.monotonic())

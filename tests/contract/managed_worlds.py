@@ -12,7 +12,7 @@ import aiohttp
 
 from controller.core.model import Site
 from controller.ports import ManagedDatabase
-from controller.providers.aws.database import RdsDatabase
+from controller.providers.aws.database import Rds
 from controller.providers.memory.managed import MemoryManagedDatabase, MemoryServerOffice
 from lab.clouds.control import CloudControl
 from tests.contract.dns_worlds import JumpingClock, Storms, vendors_client
@@ -125,11 +125,11 @@ class RdsWorld:
         self.weather = Weather(self.control, "PromoteReadReplica")
         self.database = self.another()
 
-    def another(self) -> RdsDatabase:
-        return RdsDatabase(client=lambda: self.api, site=Site("aws"), instance=self.replica, metrics=lambda: self.metrics)
+    def another(self) -> Rds:
+        return Rds(client=lambda: self.api, site=Site("aws"), instance=self.replica, metrics=lambda: self.metrics)
 
     def elsewhere(self) -> ManagedDatabase:
-        return RdsDatabase(client=lambda: self.api, site=Site("aws"), instance="nowhere")
+        return Rds(client=lambda: self.api, site=Site("aws"), instance="nowhere")
 
     def now(self) -> timedelta:
         return timedelta(seconds=time.monotonic())

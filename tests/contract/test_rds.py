@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from controller.errors import Denied
-from controller.providers.aws.database import RdsDatabase
+from controller.providers.aws.database import Rds
 from lab.clouds.faults import FaultKind, Rule
 from tests.contract.emulated_aws import PROMOTION
 from tests.contract.implementation import Started, started
@@ -76,7 +76,7 @@ async def test_facts_do_not_fail_for_what_is_only_nice_to_know(rds: RdsWorld, op
 
 async def test_without_metrics_storage_is_unknown(rds: RdsWorld) -> None:
     """Unknown is an answer."""
-    bare = RdsDatabase(client=lambda: rds.api, site=rds.database.site, instance=rds.replica)
+    bare = Rds(client=lambda: rds.api, site=rds.database.site, instance=rds.replica)
     facts = await bare.facts(LONG)
     assert facts is not None and facts.storage_free is None
 

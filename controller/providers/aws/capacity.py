@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
 
 
-class EcsCapacity:
+class Ecs:
     """One cluster: `ports.Capacity`."""
 
     def __init__(
@@ -28,13 +28,13 @@ class EcsCapacity:
         client: "Callable[[], ECSClient]",
         site: Site,
         cluster: str,
-        services: Mapping[str, str] | None = None,
+        names: Mapping[str, str] | None = None,
         read_deadline: timedelta = timedelta(seconds=2),
     ) -> None:
-        """`client` is called once, in a worker thread. `services`: the ECS service of each service; None: they have the same names."""
+        """`client` is called once, in a worker thread. `names`: the ECS service of each service; None: they have the same names."""
         self._make_client, self._client_lock = client, threading.Lock()
         self._made: ECSClient | None = None
-        self._site, self._cluster, self._services = site, cluster, services
+        self._site, self._cluster, self._names = site, cluster, names
         self._read_deadline, self._calls = read_deadline, Calls(translated)
 
     @property
@@ -81,7 +81,7 @@ class EcsCapacity:
         return await self._calls.run("DescribeServices", call, deadline)
 
     def _name(self, service: str) -> str | None:
-        return service if self._services is None else self._services.get(service)
+        return service if self._names is None else self._names.get(service)
 
     def _client(self) -> "ECSClient":
         with self._client_lock:

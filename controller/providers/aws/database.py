@@ -43,7 +43,7 @@ STORAGE_AGE = timedelta(minutes=5)
 """CloudWatch has one value a minute; an older one than this says nothing about now."""
 
 
-class RdsDatabase:
+class Rds:
     """`ports.ManagedDatabase` for one instance of one region."""
 
     def __init__(

@@ -10,8 +10,6 @@ from botocore.config import Config
 from controller.providers.calls import Calls
 
 if TYPE_CHECKING:
-    from mypy_boto3_ecs import ECSClient
-    from mypy_boto3_rds import RDSClient
     from mypy_boto3_route53 import Route53Client
 
 REGION = "us-east-1"
@@ -44,16 +42,6 @@ def route53_client(
     return session().client("route53", region_name=REGION, endpoint_url=endpoint_url, config=bounded(connect, read))
 
 
-def ecs_client(*, region: str, endpoint_url: str | None, session: Session = boto3.session.Session) -> "ECSClient":
-    """See `route53_client`."""
-    return session().client("ecs", region_name=region, endpoint_url=endpoint_url, config=bounded())
-
-
-def rds_client(*, region: str, endpoint_url: str | None, session: Session = boto3.session.Session) -> "RDSClient":
-    """See `route53_client`."""
-    return session().client("rds", region_name=region, endpoint_url=endpoint_url, config=bounded())
-
-
-def cloudwatch_client(*, region: str, endpoint_url: str | None, session: Session = boto3.session.Session) -> Any:
-    """See `route53_client`."""
-    return session().client("cloudwatch", region_name=region, endpoint_url=endpoint_url, config=bounded())
+def client(service: str, *, region: str, endpoint_url: str | None, session: Session = boto3.session.Session) -> Any:
+    """A client of a regional service: `ecs`, `rds`, `cloudwatch`. See `route53_client`."""
+    return session().client(service, region_name=region, endpoint_url=endpoint_url, config=bounded())  # type: ignore[call-overload]
