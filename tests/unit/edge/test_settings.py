@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from controller.core.model import Site
 from controller.errors import SettingsError
 from edge.__main__ import main
 from edge.settings import read_settings
@@ -90,3 +91,11 @@ def test_the_configuration_is_printed_from_the_same_file(tmp_path: Path, capsys:
     """What HAProxy's own unit starts it with."""
     assert main(["--settings", str(written(tmp_path)), "--configuration"]) == 0
     assert "backend payments" in capsys.readouterr().out
+
+
+def test_the_example_on_the_page_can_be_used(tmp_path: Path) -> None:
+    """docs/edge.md shows a file that is read as it stands."""
+    page = (Path(__file__).parents[3] / "docs" / "edge.md").read_text()
+    file = tmp_path / "edge.toml"
+    file.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    assert read_settings(file).others[Site("azure")].name == "edge.azure.example"
