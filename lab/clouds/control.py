@@ -55,8 +55,5 @@ class CloudControl:
             return ZoneNews(revision=body["revision"], records=RECORDS.validate_python(body["records"]))
 
 
-AwsControl = CloudControl
-
-
 def _within(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=seconds)

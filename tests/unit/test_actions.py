@@ -360,7 +360,7 @@ async def test_a_floor_is_asked_for_again_while_there_is_time() -> None:
     """Everybody raises theirs in the same moment, and some are turned away."""
     async with staged() as stage:
         held = capacities(stage)
-        held[AWS].throttled, held[AWS].lost_answers = 2, 1
+        held[AWS].throttled, held[AWS].busy, held[AWS].lost_answers = 2, 1, 1
         await perform(stage, STEPS[Steer][0], capacities=held, floors={AWS: 4})
         assert held[AWS].floors[SERVICE] == 4
 
