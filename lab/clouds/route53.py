@@ -70,7 +70,8 @@ class Zones:
         stands = False
         try:
             yield batch
-            zone.rrsets += [r for r in records if _identity(r) not in touched and r not in zone.rrsets]
+            kept = {id(record) for record in zone.rrsets}
+            zone.rrsets += [r for r in records if _identity(r) not in touched and id(r) not in kept]
             check_zone(zone)
             self._check_health(zone)
             stands = batch.accepted

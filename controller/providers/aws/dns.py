@@ -39,6 +39,10 @@ LONGEST_PAUSE = timedelta(seconds=2)
 """Pauses double between tries and between looks: an account has five requests a second for everything."""
 
 
+LARGEST_PAGE = 300
+"""Records that Route 53 lists at once."""
+
+
 class Route53:
     """One hosted zone, and in it the weighted A records of every group: `ports.Dns`."""
 
@@ -213,14 +217,18 @@ class Route53:
         return await self._calls.run("GetChange", call, self._left(ends))
 
     async def _list(self, groups: Iterable[Group], ends: float) -> "Zone":
-        listing = Listing(name.absolute for group in groups for name in self._groups[group].names)
+        given = [self._groups[group] for group in groups]
+        listing = Listing(name.absolute for one in given for name in one.names)
+        # Room for as many strangers as there are records of ours; the aliases of a thousand services behind them are not fetched.
+        size = min(LARGEST_PAGE, 20 + 2 * sum(len(one.names) * len(one.addresses) for one in given))
         while (start := listing.start) is not None:
-            await self._calls.run("ListResourceRecordSets", partial(self._page, listing, start), self._left(ends))
+            await self._calls.run("ListResourceRecordSets", partial(self._page, listing, start, size), self._left(ends))
         return listing.zone
 
-    def _page(self, listing: Listing, start: Mapping[str, str]) -> None:
+    def _page(self, listing: Listing, start: Mapping[str, str], size: int) -> None:
         """Blocking."""
-        listing.take(self._client().list_resource_record_sets(HostedZoneId=self._zone_id, MaxItems="300", **start))  # type: ignore[arg-type]
+        page = self._client().list_resource_record_sets(HostedZoneId=self._zone_id, MaxItems=str(size), **start)  # type: ignore[arg-type]
+        listing.take(page)
 
     def _foreign(self, zone: "Zone") -> tuple[str, ...]:
         return tuple(
