@@ -285,6 +285,13 @@ class Route53World:
         record = {"Name": name.absolute, "Type": "A", "SetIdentifier": identifier, "Weight": weight, "TTL": 7}
         await self.change("UPSERT", {**record, "ResourceRecords": [{"Value": address}], **more})
 
+    async def health_check(self) -> str:
+        """Id of a new one, of the first site's beacon."""
+        config: Any = {"Type": "HTTP", "IPAddress": ADDRESSES[AWS], "Port": 80, "ResourcePath": "/beacon"}
+        reference = f"{self.test}-{time.monotonic_ns()}"
+        made = await asyncio.to_thread(lambda: self.api.create_health_check(CallerReference=reference, HealthCheckConfig=config))
+        return made["HealthCheck"]["Id"]
+
     async def change(self, action: str, *records: Mapping[str, Any]) -> None:
         """One batch past the adapter."""
         batch: Any = {"Changes": [{"Action": action, "ResourceRecordSet": record} for record in records]}

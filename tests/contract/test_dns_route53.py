@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 
 from controller.core.model import Group
 from controller.errors import Conflict, Denied, Transient
@@ -119,7 +119,7 @@ async def test_a_new_controller_proves_what_it_finds_once(route53: Route53World)
 
 async def test_steering_keeps_what_the_deployment_gave_a_record(route53: Route53World) -> None:
     """An UPSERT replaces the whole record; the health check, address and TTL of one that exists survive."""
-    health = await _health_check(route53)
+    health = await route53.health_check()
     name = route53.groups[route53.first].names[0]
     await route53.put(name, f"{route53.first}/aws", 3, "203.0.113.7", HealthCheckId=health)
     await route53.dns.steer({route53.first: {AWS: 1.0}}, LONG)
@@ -209,7 +209,7 @@ async def test_a_record_that_route53_will_not_take_holds_back_its_own_group_only
         f"{route53.second}/aws",
         3,
         ADDRESSES[AWS],
-        HealthCheckId=await _health_check(route53),
+        HealthCheckId=await route53.health_check(),
     )
     route53.api = WithoutCheck(route53.api, "11111111-2222-3333-4444-555555555555")  # type: ignore[assignment]
     report = await route53.another().steer({route53.second: DRAINED, route53.first: DRAINED}, LONG)
@@ -356,54 +356,3 @@ async def test_a_hanging_call_does_not_keep_the_process() -> None:
     )
     assert done.stdout == "Transient\n"
     assert time.monotonic() - began < 10
-
-
-# ------------------------------------------------------------------------------------------------ the emulated API
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"Weight": 256}, {"Weight": -1}, {"ResourceRecords": [{"Value": "nonsense"}]}, {"TTL": -1}, {"SetIdentifier": "x" * 129}],
-)
-async def test_the_emulated_api_refuses_what_route53_refuses(route53: Route53World, wrong: dict[str, object]) -> None:
-    """A batch with one bad record changes nothing, the good record before it included."""
-    name = WeightedName(name=f"new.{route53.test}.trimaran.test", ttl=1)
-    good = {"Name": name.absolute, "Type": "A", "SetIdentifier": "good", "Weight": 1, "TTL": 1}
-    good["ResourceRecords"] = [{"Value": "192.0.2.9"}]
-    with pytest.raises((ClientError, ParamValidationError)):
-        await route53.change("UPSERT", good, {**good, "SetIdentifier": "bad", **wrong})
-    assert await route53.records(name) == {}
-
-
-async def test_the_emulated_api_knows_its_own_changes_only(route53: Route53World) -> None:
-    """A change that never was is an error, not INSYNC."""
-    with pytest.raises(ClientError, match="NoSuchChange"):
-        await asyncio.to_thread(lambda: route53.api.get_change(Id="C2682N5HXP0BZ4"))
-
-
-async def test_the_emulated_api_deletes_one_record_and_not_its_namesakes(route53: Route53World) -> None:
-    """The same SetIdentifier under another name is another record."""
-    first, second = route53.groups[route53.first].names
-    await route53.change("DELETE", (await route53.records(first))[f"{route53.first}/aws"])
-    assert len(await route53.records(first)) == 2
-    assert len(await route53.records(second)) == 3
-
-
-async def test_the_emulated_api_publishes_what_a_health_check_asks(route53: Route53World) -> None:
-    """The name servers learn which URL decides over a record."""
-    name = route53.groups[route53.first].names[0]
-    await route53.put(name, f"{route53.first}/aws", 3, "192.0.2.1", HealthCheckId=await _health_check(route53))
-    await asyncio.sleep(route53.propagation.total_seconds())
-    news = await route53.control.zone(route53.zone_id)
-    assert news is not None
-    asked = {record.set_identifier: record.health for record in news.records if record.name == name.absolute}
-    assert asked[f"{route53.first}/aws"] == "http://192.0.2.1/beacon"
-    assert asked[f"{route53.first}/gcp"] is None
-
-
-async def _health_check(route53: Route53World) -> str:
-    config: Any = {"Type": "HTTP", "IPAddress": "192.0.2.1", "Port": 80, "ResourcePath": "/beacon"}
-    made = await asyncio.to_thread(
-        lambda: route53.api.create_health_check(CallerReference=f"{route53.test}-{time.monotonic_ns()}", HealthCheckConfig=config)
-    )
-    return made["HealthCheck"]["Id"]

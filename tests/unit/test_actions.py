@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from controller.actions import Actions, Patience
-from controller.core.model import Epoch, Lsn, Position, Role, Site, Token
+from controller.core.model import Epoch, Lsn, Position, Role, Token
 from controller.core.steps import (
     Attach,
     AwaitConfirmed,
@@ -36,12 +36,10 @@ from controller.core.steps import (
     Verify,
 )
 from controller.errors import StaleToken
-from controller.ports import Dns, Raised
-from controller.providers.memory.capacity import MemoryCapacity
-from controller.providers.memory.dns import MemoryDns
+from controller.ports import Dns
 from controller.providers.memory.probe import Behaviour, MemoryProbe
 from controller.steering import Helm, Rudder
-from tests.unit.stage import AWS, AZURE, GCP, GROUP, SERVICE, SITES, Stage, bring_back, failover, staged
+from tests.unit.stage import AWS, AZURE, GCP, GROUP, SITES, Stage, bring_back, failover, staged
 
 NOW, OLD = Token(100), Token(1)
 FIRST, SECOND = Epoch(1), Epoch(2)
@@ -243,20 +241,7 @@ async def test_one_member_is_enough_to_settle() -> None:
         assert await perform(stage, STEPS[Settle][0]) == Confirmed(followers=frozenset({AWS}))
 
 
-# ------------------------------------------------------------------------------------------------ steer
-
-
-async def test_an_authority_out_of_reach_is_noted_and_holds_up_nobody() -> None:
-    """The others are told at the same time."""
-    async with staged() as stage:
-        dead, well = MemoryDns(clock=stage.clock, name="dead"), MemoryDns(clock=stage.clock, name="well")
-        dead.zone.hanging = True
-        well.set_by_hand(GROUP, dict.fromkeys(SITES, 1.0))
-        said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, dead, well))
-        assert isinstance(said, Done)
-        assert "dead: left behind" in said.detail
-        assert "well: in sync" in said.detail
-        assert (await well.read())[GROUP][AZURE] == 0.0
+# ------------------------------------------------------------------------------------------------ adapters
 
 
 class Stumbling:
@@ -281,88 +266,6 @@ async def test_what_an_adapter_stumbles_over_is_an_answer(step: Step, result: ty
         assert isinstance(said, Done if isinstance(step, Steer) else Unanswered)
         assert "KeyError" in str(said)
         assert any(entry.get("exc_info") for entry in logs)
-
-
-async def test_an_authority_that_stumbles_keeps_no_other_from_being_told() -> None:
-    """It is left behind like one that is out of reach."""
-    async with staged() as stage:
-        well = MemoryDns(clock=stage.clock, name="well")
-        well.set_by_hand(GROUP, dict.fromkeys(SITES, 1.0))
-        said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, Stumbling(), well))
-        assert isinstance(said, Done)
-        assert "stumbling: left behind (KeyError" in said.detail
-        assert "well: in sync" in said.detail
-
-
-async def test_an_authority_that_refuses_the_group_is_noted_with_its_reason() -> None:
-    """Somebody else's record stands there: a person has to know which."""
-    async with staged() as stage:
-        taken = MemoryDns(clock=stage.clock, name="taken")
-        taken.zone.taken.add(GROUP)
-        said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, taken))
-        assert isinstance(said, Done)
-        assert "taken: left behind (refused by record-owner" in said.detail
-
-
-# ------------------------------------------------------------------------------------------------ floors
-
-
-def capacities(stage: Stage) -> dict[Site, MemoryCapacity]:
-    """One instance of the service at every site."""
-    return {site: MemoryCapacity(site=site, clock=stage.clock, floors={SERVICE: 1}) for site in SITES}
-
-
-async def test_sites_that_are_to_serve_get_their_floor_and_the_failing_one_is_not_asked() -> None:
-    """Its API may be what hangs, and no instance of it is wanted."""
-    async with staged() as stage:
-        held = capacities(stage)
-        said = await perform(stage, STEPS[Steer][0], capacities=held, floors=dict.fromkeys(SITES, 4))
-        assert {site: one.floors[SERVICE] for site, one in held.items()} == {AWS: 4, AZURE: 1, GCP: 4}
-        assert held[AZURE].calls == 0
-        assert isinstance(said, Done)
-        assert "aws: floor 1 -> 4" in said.detail
-
-
-async def test_a_floor_that_cannot_be_had_in_time_holds_up_nobody() -> None:
-    """One API hangs, one denies: both are noted, and traffic is steered within the second that it has."""
-    async with staged() as stage:
-        held = capacities(stage)
-        held[AWS].hanging = held[GCP].denied = True
-        began = stage.clock.monotonic()
-        said = await perform(stage, STEPS[Steer][0], capacities=held, floors=dict.fromkeys(SITES, 4))
-        assert stage.clock.monotonic() - began <= timedelta(seconds=1.1)
-        assert isinstance(said, Done)
-        assert "memory: in sync" in said.detail
-        assert "aws: floor not raised" in said.detail
-        assert "gcp: floor not raised (gcp: credentials are missing)" in said.detail
-
-
-class Deaf(MemoryCapacity):
-    """An adapter that does not know what a deadline is."""
-
-    async def raise_floor(self, service: str, instances: int, deadline: timedelta) -> Raised:
-        """Never."""
-        await self.clock.sleep(timedelta(days=1))
-        return await super().raise_floor(service, instances, deadline)
-
-
-async def test_an_adapter_that_keeps_no_deadline_holds_up_nobody() -> None:
-    """The step has a deadline of its own."""
-    async with staged() as stage:
-        deaf = Deaf(site=AWS, clock=stage.clock, floors={SERVICE: 1})
-        began = stage.clock.monotonic()
-        said = await perform(stage, STEPS[Steer][0], capacities={AWS: deaf}, floors={AWS: 4})
-        assert stage.clock.monotonic() - began <= timedelta(seconds=1.1)
-        assert isinstance(said, Done) and "aws: floor not raised (no answer within 1 s)" in said.detail
-
-
-async def test_a_floor_is_asked_for_again_while_there_is_time() -> None:
-    """Everybody raises theirs in the same moment, and some are turned away."""
-    async with staged() as stage:
-        held = capacities(stage)
-        held[AWS].throttled, held[AWS].busy, held[AWS].lost_answers = 2, 1, 1
-        await perform(stage, STEPS[Steer][0], capacities=held, floors={AWS: 4})
-        assert held[AWS].floors[SERVICE] == 4
 
 
 # ------------------------------------------------------------------------------------------------ reseed
