@@ -192,20 +192,20 @@ class Route53:
         """Has Route 53 said INSYNC for all of it? False when it did not, or could not be asked, in time, and when other weights
         were asked for meanwhile."""
         pause = FIRST_LOOK
-        while not superseded(aims, self._asked):
+        while self._unproven(aims) and not superseded(aims, self._asked):
+            if self._left(ends) <= pause:
+                return False
+            await asyncio.sleep(
+                pause.total_seconds()
+            )  # a change that was just sent is not in sync: asking at once is one call lost
+            pause = min(pause * 2, LONGEST_PAUSE)
             try:
                 for change in sorted({self._changes[group][1] for group in self._unproven(aims) if group in self._changes}):
                     if await self._is_in_sync(change, ends):
                         self._proven |= {group: aim for group, (aim, id) in self._changes.items() if id == change}
             except ProviderError as error:
                 log.info("route53: cannot ask for the change: %s", error)
-            if not self._unproven(aims):
-                return not superseded(aims, self._asked)
-            if self._left(ends) <= pause:
-                return False
-            await asyncio.sleep(pause.total_seconds())
-            pause = min(pause * 2, LONGEST_PAUSE)
-        return False
+        return not superseded(aims, self._asked)
 
     def _unproven(self, aims: Mapping[Group, Weights]) -> list[Group]:
         return [group for group, aim in aims.items() if self._proven.get(group) != aim]
