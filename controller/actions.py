@@ -17,6 +17,8 @@ from controller.core.model import Epoch, Lsn, NodeFacts, Position, Site, Token
 from controller.core.steps import (
     Attach,
     AwaitConfirmed,
+    AwaitPromotion,
+    BeginPromotion,
     CatchUp,
     Confirmed,
     Cut,
@@ -40,7 +42,8 @@ from controller.core.steps import (
     Verify,
 )
 from controller.errors import Conflict, LostOwnership, Transient, TrimaranError
-from controller.ports import Capacity, Clock, Database, Probe, Raised
+from controller.ports import Capacity, Clock, Database, ManagedDatabase, Probe, Raised
+from controller.promotion import follow_promotion
 from controller.steering import Rudder
 
 T = TypeVar("T")
@@ -68,6 +71,8 @@ class Patience:
     """Until a site that does not take its canary payment is said not to."""
     verify: timedelta = timedelta(seconds=10)
     seed: timedelta = timedelta(minutes=10)
+    provider: timedelta = timedelta(seconds=10)
+    """For one call of a provider's API that begins something."""
     look: timedelta = timedelta(seconds=0.1)
     """Between two looks while waiting for a copy or for equal ledgers."""
 
@@ -82,6 +87,8 @@ class Actions:
     """Of the group that this service leads; none for a service that goes with another one."""
     canaries: Mapping[Site, Probe]
     clock: Clock
+    managed: Mapping[Site, ManagedDatabase] = field(default_factory=dict)
+    """Read replicas that providers manage for this service."""
     capacities: Mapping[Site, Capacity] = field(default_factory=dict)
     floors: Mapping[Site, int] = field(default_factory=dict)
     """Instances of this service that a site is to have at least before it gets more of the traffic."""
@@ -130,6 +137,10 @@ class Actions:
                 )
             case Reseed():
                 return await self._reseed(step, token)
+            case BeginPromotion(site=site):
+                return await self.managed[site].promote(self.patience.provider)
+            case AwaitPromotion(site=site, operation=operation):
+                return await follow_promotion(self.managed[site], operation, self.clock)
             case _:
                 assert_never(step)
 

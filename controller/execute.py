@@ -17,7 +17,7 @@ from controller.actions import Actions
 from controller.core.model import Posture
 from controller.core.phases import advance, ready, sentence
 from controller.core.plans import Phase, Plan
-from controller.core.steps import LeftBehind, Result, Step, Unanswered, describe
+from controller.core.steps import LeftBehind, Promotion, Result, Step, Unanswered, describe
 from controller.errors import LostOwnership, Transient
 from controller.ports import Clock, Control, Coordination, Draft
 
@@ -101,13 +101,13 @@ class Executor:
             over.cancel()
 
     async def _record(self, control: Control, plan: Plan, finished: Sequence[_Running]) -> Control:
-        """Write what the results make of the plan. An unanswered step changes nothing but may be worth a line."""
+        """Write what the results make of the plan. An unanswered step, or one that still waits for a provider, changes nothing."""
         changed, posture, drafts = plan, control.posture, []
         for one in finished:
             result = one.task.result()
             took = self.clock.monotonic() - one.started
             change = advance(changed, posture, one.step, result)
-            if isinstance(result, Unanswered) and change.plan == changed:
+            if isinstance(result, Unanswered | Promotion) and change.plan == changed:
                 await self.clock.sleep(self.pace.again)
                 continue
             drafts.append(_draft(changed, one.step, result, took))
@@ -188,9 +188,12 @@ def _draft(plan: Plan, step: Step, result: Result, took: timedelta) -> Draft:
 def _done(plan: Plan) -> Draft:
     """The end of a plan, with what its check found, if it had one: whoever asked for it is told by this entry alone."""
     verified = plan.verified
-    found = {"verified": {**asdict(verified), "proven": verified.proven, "said": str(verified)}} if verified else {}
+    found: dict[str, object] = {"failure": plan.failure} if plan.failure else {}
+    if verified:
+        found["verified"] = {**asdict(verified), "proven": verified.proven, "said": str(verified)}
+    came = f"ended without it: {plan.failure}" if plan.failure else f"done{f': {verified}' if verified else ''}"
     body = {
-        "sentence": f"{plan.kind} done{f': {verified}' if verified else ''}",
+        "sentence": f"{plan.kind} {came}",
         "plan": plan.id,
         "plan_kind": plan.kind,
         "epoch": plan.epoch,

@@ -1,5 +1,6 @@
 """Numbers of one controller for Prometheus: its ticks as they happen, and what it knows at the moment somebody asks."""
 
+from collections import Counter as Counted
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from controller.core.steps import Ledgers
 from controller.errors import TrimaranError
 from controller.loop import Loop, View
 from controller.ports import Clock
+from controller.zone_watch import ZoneWatch
 
 BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds. A tick is one or two round trips to etcd."""
@@ -25,6 +27,7 @@ class Metrics(Collector):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._loops: list[Loop] = []
+        self._zone: ZoneWatch | None = None
         self._registry = registry = CollectorRegistry()
         self._ticks = Counter("trimaran_ticks", "Ticks, by how they ended.", ["service", "result"], registry=registry)
         self._spent = Histogram("trimaran_tick_seconds", "Duration of ticks.", ["service"], buckets=BUCKETS, registry=registry)
@@ -36,6 +39,10 @@ class Metrics(Collector):
     def watch(self, loop: Loop) -> None:
         """Show what this loop knows from now on."""
         self._loops.append(loop)
+
+    def watch_zone(self, zone: ZoneWatch) -> None:
+        """Show what this watch finds from now on."""
+        self._zone = zone
 
     def note(self, service: str, verified: Mapping[str, object] | None) -> None:
         """Show from now on what the check at the end of the last move found."""
@@ -86,7 +93,23 @@ class Metrics(Collector):
             _observations(loop.service, view, passed, heard, misses)
             if (under_way := view.control.plan) is not None and under_way.phase is not Phase.DONE:
                 plan.add_metric([loop.service, under_way.kind, under_way.phase], 1)
-        yield from (tick, epoch, writer, facts, heard, misses, plan, self._checks())
+        yield from (tick, epoch, writer, facts, heard, misses, plan, self._checks(), *self._differences())
+
+    def _differences(self) -> Iterator[GaugeMetricFamily]:
+        """Of the zone, as the last look at it found them; nothing before the first."""
+        found = self._zone.probe.latest if self._zone else None
+        if found is None:
+            return
+        drifts = GaugeMetricFamily(
+            "trimaran_zone_drifts", "Groups that an authority does not hold as wanted.", labels=["authority"]
+        )
+        wrong = Counted([*(one.authority for one in found.drifts), *(one.authority for one in found.misdirections)])
+        for authority, times in sorted(wrong.items()):
+            drifts.add_metric([authority], times)
+        unknown = GaugeMetricFamily("trimaran_zone_unknown", "1 for an authority that could not be asked.", labels=["authority"])
+        for authority in found.unknown:
+            unknown.add_metric([authority], 1)
+        yield from (drifts, unknown)
 
     def _checks(self) -> GaugeMetricFamily:
         checks = GaugeMetricFamily("trimaran_last_move_verified", "1 when this was proven.", labels=["service", "check"])

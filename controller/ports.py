@@ -7,7 +7,6 @@ caller that lost the answer may simply ask again.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol
 
 from controller.core.model import (
@@ -23,6 +22,8 @@ from controller.core.model import (
     Token,
 )
 from controller.core.plans import Plan
+from controller.core.steps import Promotion as Promotion
+from controller.core.steps import PromotionState as PromotionState
 
 
 class Clock(Protocol):
@@ -177,10 +178,12 @@ class Dns(Protocol):
     async def steer(self, wanted: Mapping[Group, Ratios], deadline: timedelta) -> SteeringReport:
         """Make the authority answer by these ratios, in as few calls as the vendor allows; only records we own are touched.
 
-        Groups that are not named are left alone. Of two wishes for one group the one asked later holds: the earlier gives up with
-        Conflict, or leaves that group out as refused. Repeatable after a lost answer. What is wrong with a group, in its ratios or in
-        the zone, refuses that group by name. Raises Refused, before anything is asked, when the ratios or names of every group asked
-        for are unusable, and ProviderError (Transient, Denied, Conflict, Unsupported) when the authority as a whole could not be asked.
+        Groups that are not named are left alone. Of two wishes for one group the one asked later holds: the earlier call leaves that
+        group out as refused. Repeatable after a lost answer. What is wrong with a group, in its ratios or in the zone, refuses that
+        group by name. Cancelled, it sends nothing more, and a later call waits for the answer to what is under way: overtaken, the
+        older change would arrive last and stand. Raises Refused, before anything is asked, when every group asked for is unknown or
+        has unusable ratios, and ProviderError (Transient, Denied, Conflict, Unsupported) when the authority as a whole could not be
+        asked.
         """
 
 
@@ -226,24 +229,6 @@ class ProviderFacts:
     """Name of the server it is a provider-managed read replica of; None: of none."""
     state: str
     """In the vendor's word: `available`, `Ready`, `RUNNABLE`."""
-
-
-class PromotionState(StrEnum):
-    """How far a provider is with a promotion."""
-
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promotion:
-    """A provider's long-running promotion of a read replica."""
-
-    operation: str
-    """Opaque, and fit for the journal: whoever holds it can ask for the promotion after a crash."""
-    state: PromotionState
-    detail: str
 
 
 class ManagedDatabase(Protocol):

@@ -82,6 +82,7 @@ async def serve(settings: Settings, listener: socket.socket, told: asyncio.Event
             coordination=assembly.store,
             metrics=assembly.metrics,
             clock=assembly.clock,
+            zone=assembly.zone,
             gate=api.Gate(token=settings.listen.token, local=settings.listen.local),
         )
         runner = web.AppRunner(operators, access_log=None, shutdown_timeout=0.1)

@@ -7,16 +7,18 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from controller.core.model import Mode, Site
+from controller.core.model import Group, Mode, Site
 from controller.core.policy import Policy
 from controller.errors import SettingsError, SettingsProblem
+from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable
+from controller.settings_document import ServiceTable, SettingsTable
 from controller.settings_policy import problems, read_policy
 from controller.settings_rules import contradictory
-from controller.settings_tables import DatabaseTable, Route53Table, ServiceTable, SettingsTable
+from controller.settings_tables import CloudName, DatabaseTable, SiteTable
 from controller.settings_token import is_loopback, read_token
 
 FILE, ENVIRONMENT = "(file)", "environment"
@@ -43,6 +45,8 @@ class SiteSettings:
 
     edge: str
     """Base URL without a slash at the end."""
+    cloud: CloudName | None
+    """None: none whose API is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,25 +69,6 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NameSettings:
-    """A name that is answered by weight; `ttl` in seconds, for records that do not exist yet."""
-
-    name: str
-    ttl: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route53Settings:
-    """One hosted zone, and in it the names of one service."""
-
-    endpoint: str | None
-    """None: AWS's own."""
-    zone: str
-    names: tuple[NameSettings, ...]
-    addresses: Mapping[Site, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
     """One service as this controller looks after it."""
 
@@ -94,7 +79,10 @@ class ServiceSettings:
     databases: Mapping[Site, DatabaseSettings]
     streams: Mapping[Site, Mapping[Site, DatabaseSettings]]
     """`streams[follower][publisher]`: the publisher as the follower's own server dials it."""
-    route53: Route53Settings | None
+    capacity: Mapping[Site, InstancesTable]
+    """Where instances run whose floor is raised when traffic moves there."""
+    replicas: Mapping[Site, ReplicaTable]
+    """Read replicas that providers manage."""
     policy: Policy
     control_password: str = field(repr=False)
     stream_password: str = field(repr=False)
@@ -111,6 +99,13 @@ class Settings:
     """Client URLs of the members, own site's first."""
     sites: Mapping[Site, SiteSettings]
     services: Mapping[str, ServiceSettings]
+    clouds: CloudsTable
+    authorities: AuthoritiesTable
+    groups: Mapping[Group, GroupTable]
+
+    def led_by(self, service: str) -> tuple[Group, ...]:
+        """Steering groups whose traffic follows this service's posture."""
+        return tuple(group for group, table in self.groups.items() if table.lead == service)
 
 
 def password_variable(service: str, role: str) -> str:
@@ -178,11 +173,12 @@ def _token(settings: Path, listen: object, tell: Callable[[str, str], None]) -> 
 
 def _policy(service: str, given: Mapping[str, Any], sites: frozenset[str], tell: Callable[[str, str], None]) -> Policy:
     """The policy of one service, whatever else is wrong with it."""
-    table, mode, shares = given.get("policy", {}), given.get("mode"), given.get("shares")
+    table, mode, shares, replicas = given.get("policy", {}), given.get("mode"), given.get("shares"), given.get("replicas")
     return read_policy(
         table if isinstance(table, dict) else {},
         mode=Mode(mode) if mode in list(Mode) else Mode.AUTOMATIC,
         shares=shares if isinstance(shares, dict) and all(isinstance(share, int | float) for share in shares.values()) else {},
+        replicas=frozenset(map(Site, replicas)) if isinstance(replicas, dict) else frozenset(),
         sites=frozenset(map(Site, sites)),
         found=lambda key, expected: tell(f"services.{service}.policy.{key}", expected),
     )
@@ -193,8 +189,11 @@ def _settings(table: SettingsTable, policies: Mapping[str, Policy], token: str |
         site=Site(table.site),
         listen=Listen(host=table.listen.host, port=table.listen.port, token=token),
         etcd=tuple(table.etcd.endpoints),
-        sites={Site(name): SiteSettings(edge=site.edge) for name, site in table.sites.items()},
+        sites={Site(name): SiteSettings(edge=site.edge, cloud=_cloud(name, site)) for name, site in table.sites.items()},
         services={name: _service(name, given, policies[name], environ) for name, given in table.services.items()},
+        clouds=table.clouds,
+        authorities=table.authorities,
+        groups={Group(name): given for name, given in table.groups.items()},
     )
 
 
@@ -206,21 +205,18 @@ def _service(name: str, given: ServiceTable, policy: Policy, environ: Mapping[st
         canary=Canary(debtor=str(canary.debtor), creditor=str(canary.creditor), currency=canary.currency),
         databases=_databases(given.databases),
         streams={Site(follower): _databases(publishers) for follower, publishers in given.streams.items()},
-        route53=_route53(given.dns.route53) if given.dns.route53 else None,
+        capacity={Site(site): one for site, one in given.capacity.items()},
+        replicas={Site(site): one for site, one in given.replicas.items()},
         policy=policy,
         control_password=environ[password_variable(name, "control")],
         stream_password=environ[password_variable(name, "stream")],
     )
 
 
+def _cloud(name: str, given: SiteTable) -> CloudName | None:
+    """A site named after its cloud need not say which it is in."""
+    return given.cloud or next((cloud for cloud in get_args(CloudName) if cloud == name), None)
+
+
 def _databases(given: Mapping[str, DatabaseTable]) -> Mapping[Site, DatabaseSettings]:
     return {Site(site): DatabaseSettings(host=one.host, port=one.port, options=one.options) for site, one in given.items()}
-
-
-def _route53(given: Route53Table) -> Route53Settings:
-    return Route53Settings(
-        endpoint=given.endpoint,
-        zone=given.zone,
-        names=tuple(NameSettings(name=one.name, ttl=one.ttl) for one in given.names),
-        addresses={Site(site): address for site, address in given.addresses.items()},
-    )

@@ -11,7 +11,7 @@ from controller.core.model import Mode, Site
 from controller.core.policy import Freeze, Policy, contradictions
 from controller.settings_tables import Duration, FreezeTable
 
-ELSEWHERE = {"mode": "mode", "shares": "shares"}
+ELSEWHERE = {"mode": "mode", "shares": "shares", "replicas": "replicas"}
 """Fields of the policy that stand beside the policy's table, because people look for them there."""
 
 Found = Callable[[str, str], None]
@@ -27,10 +27,16 @@ SHAPES: Mapping[object, Any] = {
 
 
 def read_policy(
-    table: Mapping[str, object], *, mode: Mode, shares: Mapping[Site, float], sites: frozenset[Site], found: Found
+    table: Mapping[str, object],
+    *,
+    mode: Mode,
+    shares: Mapping[Site, float],
+    replicas: frozenset[Site],
+    sites: frozenset[Site],
+    found: Found,
 ) -> Policy:
     """The policy that the table asks for; everything wrong with it is told to `found`, and stays at its default."""
-    given: dict[str, Any] = {"mode": mode, "shares": shares}
+    given: dict[str, Any] = {"mode": mode, "shares": shares, "replicas": replicas}
     for name, value in table.items():
         if name not in ADAPTERS:
             found(name, "it stands one table above" if name in ELSEWHERE else f"no such setting; there are {', '.join(ADAPTERS)}")

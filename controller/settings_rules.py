@@ -31,7 +31,8 @@ def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
         yield from ((f"services.{name}", expected) for expected in taken(name))
         if sites:
             yield from _of_service(f"services.{name}", service, sites)
-    yield from _of_weighted_names(services)
+    yield from _of_groups(document, sites)
+    yield from _of_clouds(document)
 
 
 def _of_service(key: str, service: Mapping[str, object], sites: frozenset[str]) -> Iterator[Problem]:
@@ -49,9 +50,8 @@ def _of_service(key: str, service: Mapping[str, object], sites: frozenset[str]) 
     canary = _table(service, "canary")
     if canary.get("debtor") is not None and canary.get("debtor") == canary.get("creditor"):
         yield f"{key}.canary.creditor", "another account than the debtor's"
-    route53 = _table(_table(service, "dns"), "route53")
-    if route53:
-        yield from _exactly(f"{key}.dns.route53.addresses", route53.get("addresses"), sites, "the address of every site's edge")
+    for kind in ("capacity", "replicas"):
+        yield from _among(f"{key}.{kind}", service.get(kind), sites)
 
 
 def _of_streams(key: str, streams: object, sites: frozenset[str]) -> Iterator[Problem]:
@@ -83,23 +83,60 @@ def _of_addresses(key: str, databases: object) -> Iterator[Problem]:
                 yield f"{key}.{site}", f"another host or port than {first}'s"
 
 
-def _of_weighted_names(services: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:
-    """Every weighted name once in its zone, as Route 53 compares names.
+def _of_groups(document: Mapping[str, object], sites: frozenset[str]) -> Iterator[Problem]:
+    """Every lead one of the services, every address there, and every weighted name once, as authorities compare names.
 
-    1. Two services weigh the same name. 2. Each marks its own records and leaves the other's alone. 3. One drains a dead site, the
-    other's record still draws its clients there.
+    1. Two groups weigh the same name. 2. Each steers it after its own lead. 3. One drains a dead site, the other gives it its traffic
+    back, and its clients are sent there in turns.
     """
-    seen: dict[tuple[str, str], str] = {}
-    for service, given in services.items():
-        route53 = _table(_table(given, "dns"), "route53")
-        names = route53.get("names")
+    services, seen = frozenset(_table(document, "services")), dict[str, str]()
+    for group, given in _table(document, "groups").items():
+        if not isinstance(given, dict):
+            continue
+        key, lead = f"groups.{group}", given.get("lead")
+        if isinstance(lead, str) and services and lead not in services:
+            yield f"{key}.lead", f"one of the services of this file: {_names(services)}, not {lead!r}"
+        if sites:
+            yield from _exactly(f"{key}.addresses", given.get("addresses"), sites, "the address of every site's edge")
+        names = given.get("names")
         for place, one in enumerate(names if isinstance(names, list) else ()):
             name = one.get("name") if isinstance(one, dict) else None
             if isinstance(name, str):
-                key = f"services.{service}.dns.route53.names.{place}.name"
-                first = seen.setdefault((str(route53.get("zone")), name.lower().rstrip(".")), key)
-                if first != key:
-                    yield key, f"a name that nothing else weighs, not {name!r}, which is {first} already"
+                first = seen.setdefault(name.lower().rstrip("."), f"{key}.names.{place}.name")
+                if first != f"{key}.names.{place}.name":
+                    yield f"{key}.names.{place}.name", f"a name that nothing else weighs, not {name!r}, which is {first} already"
+
+
+SERVED_BY: Mapping[str, str] = {"route53": "aws", "azure": "azure", "clouddns": "gcp"}
+"""Whose API an authority answers to."""
+
+
+def _of_clouds(document: Mapping[str, object]) -> Iterator[Problem]:
+    """Whatever asks a cloud's API needs to know how it is reached; what an identity needs, it has in full."""
+    clouds = _table(document, "clouds")
+    for authority in sorted(SERVED_BY.keys() & _table(document, "authorities").keys()):
+        if SERVED_BY[authority] not in clouds:
+            yield f"clouds.{SERVED_BY[authority]}", f"how that cloud is reached; authorities.{authority} asks it"
+    sites = _table(document, "sites")
+    for service, given in _table(document, "services").items():
+        for kind in ("capacity", "replicas"):
+            for site in sorted(_table(given, kind)) if isinstance(given, dict) else ():
+                cloud = _table(sites, site).get("cloud", site)
+                if site in sites and isinstance(cloud, str) and cloud not in clouds:
+                    yield f"clouds.{cloud}", f"how that cloud is reached; services.{service}.{kind}.{site} asks it"
+    for cloud, needed in FEDERATED.items():
+        identity = _table(_table(clouds, cloud), "identity")
+        if cloud in clouds and identity.get("kind", "ambient" if cloud == "aws" else "federated") == "federated":
+            for missing in sorted(needed - identity.keys()):
+                yield f"clouds.{cloud}.identity.{missing}", "what federation needs; it is missing"
+
+
+FEDERATED: Mapping[str, frozenset[str]] = {
+    "aws": frozenset({"role", "token_file"}),
+    "azure": frozenset({"tenant", "client", "token_file"}),
+    "gcp": frozenset({"project_number", "pool", "provider", "service_account"}),
+}
+"""What each cloud's federation cannot do without."""
 
 
 def _exactly(key: str, table: object, wanted: frozenset[str], what: str) -> Iterator[Problem]:

@@ -1,19 +1,17 @@
 """The shape of a controller's settings file: which keys there are, and what each of them may hold.
 
 Rules for changing this file: one table, one class; only what a table can say about itself. What two tables say about each other
-stands in `settings_rules`.
+stands in `settings_rules`, the tables of clouds and authorities in `settings_clouds`, the whole file in `settings_document`.
 """
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
-
-from controller.core.model import Mode
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
@@ -65,13 +63,16 @@ ELSEWHERE = frozenset({"host", "hostaddr", "port", "dbname", "user", "password",
 
 SITE = r"[a-z][a-z0-9]{0,11}"
 SERVICE = r"[a-z][a-z0-9_]{0,19}"
-# Both are part of names of slots, which PostgreSQL allows 63 lower-case letters, digits and underscores.
+GROUP = r"[a-z][a-z0-9_-]{0,39}"
+# The first two are part of names of slots, which PostgreSQL allows 63 lower-case letters, digits and underscores.
 
+CloudName = Literal["aws", "azure", "gcp"]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Url = Annotated[str, AfterValidator(web_address)]
 Options = Annotated[str, AfterValidator(libpq_options)]
 SiteName = Annotated[str, one_word(SITE, "a site's name: a lower-case letter, then up to 11 lower-case letters or digits")]
 ServiceName = Annotated[str, one_word(SERVICE, "a service's name: a lower-case letter, then up to 19 of a-z, 0-9 and _")]
+GroupName = Annotated[str, one_word(GROUP, "a group's name: a lower-case letter, then up to 39 of a-z, 0-9, _ and -")]
 Text = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 Ratio = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
@@ -101,6 +102,8 @@ class SiteTable(Table):
     """`[sites.SITE]`"""
 
     edge: Url
+    cloud: CloudName | None = None
+    """Whose API the site's instances and managed servers answer to; a site named after its cloud need not say."""
 
 
 class CanaryTable(Table):
@@ -120,25 +123,10 @@ class DatabaseTable(Table):
 
 
 class NameTable(Table):
-    """One of `services.SERVICE.dns.route53.names`"""
+    """One of `groups.GROUP.names`"""
 
     name: Text
     ttl: Annotated[int, Field(strict=True, ge=0, le=2_147_483_647)]
-
-
-class Route53Table(Table):
-    """`[services.SERVICE.dns.route53]`"""
-
-    endpoint: Url | None = None
-    zone: Text
-    names: Annotated[list[NameTable], Field(min_length=1)]
-    addresses: dict[SiteName, Text]
-
-
-class DnsTable(Table):
-    """`[services.SERVICE.dns]`"""
-
-    route53: Route53Table | None = None
 
 
 class FreezeTable(Table):
@@ -147,26 +135,3 @@ class FreezeTable(Table):
     start: Annotated[AwareDatetime, Field(strict=True)]
     end: Annotated[AwareDatetime, Field(strict=True)]
     reason: Text
-
-
-class ServiceTable(Table):
-    """`[services.SERVICE]`; its policy is read field by field, so that one bad field hides no other."""
-
-    mode: Mode
-    writer: SiteName
-    shares: dict[SiteName, Ratio]
-    canary: CanaryTable
-    databases: dict[SiteName, DatabaseTable]
-    streams: dict[SiteName, dict[SiteName, DatabaseTable]]
-    dns: DnsTable = DnsTable()
-    policy: dict[str, object] = {}
-
-
-class SettingsTable(Table):
-    """The whole file."""
-
-    site: SiteName
-    listen: ListenTable
-    etcd: EtcdTable
-    sites: Annotated[dict[SiteName, SiteTable], Field(min_length=2)]
-    services: Annotated[dict[ServiceName, ServiceTable], Field(min_length=1)]

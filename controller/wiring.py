@@ -5,11 +5,10 @@ over, and a cut that waited behind it would be late by as much.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from uuid import uuid4
 
 import aiohttp
@@ -27,17 +26,19 @@ from controller.execute import Executor
 from controller.loop import Loop
 from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
-from controller.ports import Clock, Dns
+from controller.ports import Clock, Probe
 from controller.postgres.database import PostgresDatabase
 from controller.postgres.node import Node
 from controller.postgres.session import Address, Sessions
 from controller.probing.canary_probe import CanaryProbe
 from controller.probing.http_probe import HttpProbe
+from controller.probing.shared_probe import SharedProbe
 from controller.probing.sql_probe import SqlProbe
-from controller.providers.aws.dns import Route53
-from controller.providers.records import WeightedName
-from controller.providers.aws.session import route53_client
-from controller.settings import DatabaseSettings, Route53Settings, ServiceSettings, Settings
+from controller.probing.zone_probe import Nameservers, ZoneProbe
+from controller.settings import DatabaseSettings, ServiceSettings, Settings
+from controller.steering import Helm, Rudder
+from controller.wiring_clouds import authorities, capacities, replicas
+from controller.zone_watch import ZoneWatch
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class Assembly:
     metrics: Metrics
     loops: Mapping[str, Loop]
     caretakers: tuple[Caretaker, ...]
+    zone: ZoneWatch
     clock: Clock
 
     async def found(self, service: ServiceSettings) -> None:
@@ -78,6 +80,7 @@ class Assembly:
                 tasks.create_task(loop.run(), name=f"loop {name}")
             for caretaker in self.caretakers:
                 tasks.create_task(caretaker.run(), name=f"caretaker {caretaker.loop.service}")
+            tasks.create_task(self.zone.run(), name="zone")
 
 
 def first_posture(service: ServiceSettings, settings: Settings) -> Posture:
@@ -106,35 +109,86 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
         caretakers = []
+        edges = _edges(settings, http, clock)
+        helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
             databases = _databases(service, settings, stack)
-            authorities = (_route53(service.name, service.route53),) if service.route53 else ()
             loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
                 coordination=store,
-                observer=_observer(service, settings, databases, http, clock),
-                executor=_executor(service, settings, store, databases, authorities, http, clock),
+                observer=_observer(service, settings, databases, edges, clock),
+                executor=_executor(
+                    service, settings, store, databases, _rudders(helms, service, settings, urgent=True), http, clock
+                ),
                 policy=service.policy,
                 clock=clock,
                 metrics=metrics,
             )
             metrics.watch(loop)
             caretakers.append(
-                Caretaker(site=settings.site, loop=loop, database=databases[settings.site], authorities=authorities, clock=clock)
+                Caretaker(
+                    site=settings.site,
+                    loop=loop,
+                    database=databases[settings.site],
+                    authorities=_rudders(helms, service, settings, urgent=False),
+                    clock=clock,
+                )
             )
         stack.push_async_callback(store.session.stop)
-        yield Assembly(settings=settings, store=store, metrics=metrics, loops=loops, caretakers=tuple(caretakers), clock=clock)
+        zone = _zone(helms, settings, loops, clock)
+        metrics.watch_zone(zone)
+        yield Assembly(
+            settings=settings,
+            store=store,
+            metrics=metrics,
+            loops=loops,
+            caretakers=tuple(caretakers),
+            zone=zone,
+            clock=clock,
+        )
+
+
+def _zone(helms: Sequence[Helm], settings: Settings, loops: Mapping[str, Loop], clock: Clock) -> ZoneWatch:
+    """Every authority, and the name servers of those that the settings name one of."""
+    names = {group: [one.name for one in table.names] for group, table in settings.groups.items()}
+    sites = {address: Site(site) for table in settings.groups.values() for site, address in table.addresses.items()}
+    return ZoneWatch(
+        probe=ZoneProbe(
+            authorities=[helm.authority for helm in helms],
+            nameservers={
+                authority: Nameservers(host=place.host, port=place.port, names=names, sites=sites)
+                for authority, place in settings.authorities.nameservers().items()
+            },
+            clock=clock,
+        ),
+        leads={group: loops[table.lead] for group, table in settings.groups.items()},
+        clock=clock,
+    )
+
+
+def _edges(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> Mapping[Site, Probe]:
+    """Asked for `/healthz`, which answers for its own site alone: readiness needs the writer, wherever that is. One question serves all
+    services: half of their shortest interval later it is old news."""
+    keep = min(service.policy.probe_interval for service in settings.services.values()) / 2
+    return {
+        site: SharedProbe(HttpProbe(session=http, url=f"{seen.edge}/healthz", clock=clock), clock, keep)
+        for site, seen in settings.sites.items()
+    }
+
+
+def _rudders(helms: Sequence[Helm], service: ServiceSettings, settings: Settings, *, urgent: bool) -> tuple[Rudder, ...]:
+    """The service's hands on every authority, one for each group that it leads."""
+    return tuple(helm.rudder(group, urgent=urgent) for helm in helms for group in settings.led_by(service.name))
 
 
 def _observer(
-    service: ServiceSettings, settings: Settings, databases: Databases, http: aiohttp.ClientSession, clock: Clock
+    service: ServiceSettings, settings: Settings, databases: Databases, edges: Mapping[Site, Probe], clock: Clock
 ) -> Observer:
-    """Edges are asked for `/healthz`, which answers for its own site alone: readiness needs the writer, wherever that is."""
     return Observer(
         vantage=settings.site,
-        edges={site: HttpProbe(session=http, url=f"{seen.edge}/healthz", clock=clock) for site, seen in settings.sites.items()},
+        edges=edges,
         databases={site: SqlProbe(database, clock) for site, database in databases.items()},
         policy=service.policy,
         clock=clock,
@@ -146,7 +200,7 @@ def _executor(
     settings: Settings,
     store: Store,
     databases: Databases,
-    authorities: tuple[Dns, ...],
+    authorities: tuple[Rudder, ...],
     http: aiohttp.ClientSession,
     clock: Clock,
 ) -> Executor:
@@ -166,6 +220,9 @@ def _executor(
             )
             for site, seen in settings.sites.items()
         },
+        managed=replicas(service, settings),
+        capacities=capacities(service, settings),
+        floors={site: instances.floor for site, instances in service.capacity.items()},
         clock=clock,
     )
     return Executor(coordination=store, actions=actions, clock=clock)
@@ -203,14 +260,4 @@ def _address(service: ServiceSettings, seen: DatabaseSettings, user: str, passwo
         user=user,
         password=password,
         options=seen.options,
-    )
-
-
-def _route53(service: str, settings: Route53Settings) -> Dns:
-    return Route53(
-        client=partial(route53_client, endpoint_url=settings.endpoint),
-        zone_id=settings.zone,
-        service=service,
-        names=[WeightedName(name=one.name, ttl=one.ttl) for one in settings.names],
-        addresses=settings.addresses,
     )

@@ -76,7 +76,9 @@ def progress(seen: Rehearsal) -> str:
     first = seen.recovery.first_acknowledged
     said = "never" if first is None else f"{first:.2f} s"
     p95 = ", ".join(
-        f"{group.p95:.1f}" if group.p95 is not None else "beyond the fault's end" for group in seen.recovery.by_name.values() if group.affected
+        f"{group.p95:.1f}" if group.p95 is not None else "beyond the fault's end"
+        for group in seen.recovery.by_name.values()
+        if group.affected
     )
     return (
         f"{seen.writer_before} -> {seen.writer_after}, first ack {said}, clients p95 {p95 or 'unaffected'} s, "

@@ -12,13 +12,15 @@ from controller.api.gate import Gate, guarded
 from controller.api.problems import OUTCOME_UNKNOWN, Problem, described
 from controller.api.status import Told, status
 from controller.coordination.codec import plain
+from controller.core.beacon import silence
 from controller.core.explain import explain
-from controller.core.model import Health, JournalEntry, Part, Site
+from controller.core.model import JournalEntry, Part, Site
 from controller.core.policy import Moment
 from controller.errors import Transient
 from controller.loop import Loop
 from controller.metrics import Metrics
 from controller.ports import Clock, Coordination, Request
+from controller.zone_watch import ZoneWatch
 
 GLANCE = timedelta(seconds=0.3)
 """How long a status waits for the newest journal entries; without them it is told with what was read before."""
@@ -61,6 +63,7 @@ class Desk:
     coordination: Coordination
     metrics: Metrics
     clock: Clock
+    zone: ZoneWatch | None
 
     def loop_of(self, request: web.Request) -> Loop:
         """The loop of the service in the path. Raises Problem 404."""
@@ -86,6 +89,7 @@ class Desk:
             since=chronicle.since(loop.view.snapshot.posture.reign),
             verified=chronicle.verified,
             journal_end=chronicle.end,
+            zone=self.zone.document() if self.zone else None,
         )
 
     async def healthz(self, _: web.Request) -> web.Response:
@@ -153,21 +157,24 @@ class Desk:
             raise Problem(
                 404, "another-site", f"whether {site} is well only its own controller can tell; this is {self.controller}'s"
             )
-        if loop.view is None:
-            raise Problem(503, "not-ready", "no tick since the start of this controller")
-        weight = loop.view.snapshot.posture.weights.get(site, 0)
-        if weight <= 0:
-            raise Problem(503, "drained", f"{site} gets no traffic now")
+        weights = loop.view.snapshot.posture.weights if loop.view else None
         edge = loop.observer.opinions()[site][Part.EDGE]
-        if edge.health is not Health.HEALTHY:
-            raise Problem(503, "unready", f"{site}'s edge is {edge.health}: {edge.detail}")
-        return web.json_response({"service": loop.service, "site": site, "weight": weight})
+        if (dark := silence(site, weights, edge.health, edge.detail)) is not None:
+            raise Problem(503, dark.kind, dark.detail)
+        return web.json_response({"service": loop.service, "site": site, "weight": (weights or {}).get(site)})
 
 
 def build(
-    *, site: Site, loops: Mapping[str, Loop], coordination: Coordination, clock: Clock, metrics: Metrics, gate: Gate
+    *,
+    site: Site,
+    loops: Mapping[str, Loop],
+    coordination: Coordination,
+    clock: Clock,
+    metrics: Metrics,
+    gate: Gate,
+    zone: ZoneWatch | None = None,
 ) -> web.Application:
-    """The application of one controller."""
+    """The application of one controller; without a watch over the zone, status says nothing about it."""
     desk = Desk(
         controller=site,
         loops=loops,
@@ -175,6 +182,7 @@ def build(
         coordination=coordination,
         metrics=metrics,
         clock=clock,
+        zone=zone,
     )
     app = web.Application(middlewares=[described, guarded(gate)], client_max_size=64 * 1024)
     service = "/v1/services/{service}"

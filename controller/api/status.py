@@ -37,6 +37,8 @@ class Told:
     verified: Mapping[str, object] | None
     """What the check at the end of the last move found."""
     journal_end: int
+    zone: Document | None = None
+    """What the last look at all authorities found; None before the first."""
 
     @property
     def tick_age(self) -> timedelta:
@@ -78,6 +80,7 @@ def status(told: Told) -> Document:
         },
         "controllers": sorted(told.view.control.sessions),
         "requests": [asked.id for asked in told.view.control.requests],
+        "zone": told.zone,
         "moves": moves(seen),
         "decision": explain_decision(told.view.decision),
         "journal_end": told.journal_end,

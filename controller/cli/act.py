@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from controller.cli.follow import Order
     from controller.cli.trail import Trail
 
-PATIENCE = 60.0
-"""Seconds."""
+PATIENCE, PROMOTION = 60.0, 1800.0
+"""Seconds; a provider takes minutes for a promotion."""
 
 Overrides = Annotated[
     list[str] | None, typer.Option("--override", metavar="GUARD", help="A guard to override, by name; may be given again.")
@@ -91,6 +91,28 @@ def failover(
         asking.confirm(f"leave {leaving}", severe=True)
     arguments = {"from": leaving, **_listed("waive", waive), **_listed("override", override)}
     asking.give(_order("failover", arguments, reason, by, request))
+
+
+def promote(
+    site: Annotated[str, typer.Option("--site", metavar="SITE", help="Where the provider keeps the read replica.")],
+    reason: Reason,
+    by: By = "",
+    yes: Yes = False,
+    no_input: NoInput = False,
+    request: Request = None,
+    timeout: Timeout = PROMOTION,
+    context: ContextFile = None,
+    service: Service = None,
+    as_json: Json = False,
+) -> None:
+    """Have a provider make its read replica a server of its own.
+
+    It asks the provider's API and cannot be taken back; the replica may lack what the provider had not copied yet.
+    """
+    asking = _Asking(context=context, service=service, as_json=as_json, timeout=timeout)
+    if not yes and interactive(no_input=no_input):
+        asking.confirm(f"have the provider promote the read replica at {site}", severe=True)
+    asking.give(_order("promote", {"site": site}, reason, by, request))
 
 
 def pause(
@@ -195,6 +217,8 @@ def _closing(status: Exit, trail: "Trail", order: "Order", timeout: float) -> st
     match status:
         case Exit.DONE:
             return "done"
+        case Exit.UNDONE if trail.failure:
+            return f"undone: {trail.failure}; see `trimaran explain`"
         case Exit.UNDONE:
             return f"undone: {trail.subject} could not be proven, and {trail.winner} writes; see `trimaran explain`"
         case Exit.UNPROVEN:

@@ -36,7 +36,7 @@ def build(arguments: Sequence[str] = (), extensions: Iterable[EntryPoint] = ()) 
         pretty_exceptions_enable=False,
         context_settings=CONTEXT,
     )
-    for command in (look.status, look.explain, act.switchover, act.failover, act.pause, act.resume, act.mode):
+    for command in (look.status, look.explain, act.switchover, act.failover, act.promote, act.pause, act.resume, act.mode):
         app.command(command.__name__)(command)
     app.add_typer(look.audit, name="audit")
     app.add_typer(process.app, name="controller")

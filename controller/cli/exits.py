@@ -30,7 +30,8 @@ SAID = {
     Exit.NOBODY: "no controller answers, or none of them reaches etcd's majority; nothing was asked for",
     Exit.UNFINISHED: "not finished within --timeout; it goes on without us",
     Exit.UNKNOWN: "asked for, and nobody told what became of it: it may be carried out or not; --request ID is the same order, and tells",
-    Exit.UNDONE: "the plan is over, and another site writes than was asked for: the wanted one could not be proven",
+    Exit.UNDONE: "the plan is over without what it was for: the wanted site could not be proven and another one writes, or a provider "
+    "failed",
     Exit.UNPROVEN: "carried out, but the check at its end failed or was not made: a serving site did not take the canary payment, "
     "or the ledgers differ or were not compared",
     Exit.REPLACED: "another plan, which is named, took the place of ours before it was done",

@@ -38,6 +38,8 @@ class Trail:
     winner: str = ""
     verified: Mapping[str, Any] | None = None
     """What the check at the plan's end found; None when there was none."""
+    failure: str = ""
+    """Why the plan ended without what it was for."""
     unheard: str = ""
     """Why nobody tells what becomes of it; empty while somebody does."""
     steps: list[Mapping[str, object]] = field(default_factory=list)
@@ -54,7 +56,9 @@ class Trail:
 
     @property
     def undone(self) -> bool:
-        """Does another site write than was asked for? A plan that cannot prove its target gives the reign back."""
+        """Did the plan end without what it was for? One that cannot prove its target gives the reign back, and a provider may fail."""
+        if self.failure:
+            return True
         if not self.winner or not self.subject:
             return False
         return (self.winner == self.subject) is not (self.kind == "switchover")
@@ -71,6 +75,7 @@ class Trail:
             "plan": self.plan or None,
             "winner": self.winner or None,
             "verified": self.verified,
+            "failure": self.failure or None,
             "replaced_by": self.replaced_by or None,
             "refusals": [asdict(refusal) for refusal in self.refusals],
             "steps": list(self.steps),
@@ -111,6 +116,7 @@ class Trail:
     def _moved(self, kind: str, body: Mapping[str, Any]) -> tuple[str, ...]:
         if kind == "plan.done":
             self.finished, self.verified = True, body.get("verified")
+            self.failure = str(body.get("failure", ""))
             return ()
         if kind == "takeover":
             return (f"taken over: {body.get('sentence', '')}",)

@@ -17,6 +17,7 @@ from controller.core.proposals import (
     Failover,
     GiveUp,
     Grow,
+    Promote,
     Proposal,
     Return,
     SetMode,
@@ -64,7 +65,7 @@ def claim(proposal: Proposal, posture: Posture, *, by: str, at: datetime, runnin
             return Claim(posture=None, plan=ended, takes=True, entry=_entry(proposal, plan))
         case DrainOnly(weights=weights) if running is not None:
             return _posture_only(proposal, replace(posture, weights=weights))
-        case Failover() | Switchover() | DrainOnly() | Shrink() | Grow() | Return() | SettleUp():
+        case Failover() | Switchover() | DrainOnly() | Shrink() | Grow() | Return() | SettleUp() | Promote():
             plan = _plan(proposal, posture, by=by, at=at)
             wanted = replace(posture, epoch=max(posture.epoch, plan.epoch), weights=plan.weights or posture.weights)
             entry = {**_entry(proposal, plan), "replaces": running.id if running else ""}

@@ -15,6 +15,8 @@ from controller.core.plans import Phase, Plan, PlanKind
 from controller.core.steps import (
     Attach,
     AwaitConfirmed,
+    AwaitPromotion,
+    BeginPromotion,
     CatchUp,
     Confirmed,
     Cut,
@@ -24,6 +26,8 @@ from controller.core.steps import (
     LeftBehind,
     MarkJoin,
     Open,
+    Promotion,
+    PromotionState,
     Reached,
     Reseed,
     Result,
@@ -70,6 +74,10 @@ TRANSITIONS: dict[PlanKind, tuple[tuple[Phase, str], ...]] = {
         (Phase.RESEED, "copying the writer's ledger to it"),
     ),
     PlanKind.STEER: ((Phase.STEER, "moving traffic"),),
+    PlanKind.PROMOTE: (
+        (Phase.ASK, "asking the provider to promote its read replica"),
+        (Phase.COMPLETE, "waiting until the provider has promoted it"),
+    ),
 }
 """Phases of each kind in order, each with the sentence an operator reads. Every kind ends in DONE."""
 
@@ -142,6 +150,10 @@ def _of_phase(plan: Plan, posture: Posture) -> tuple[Step, ...]:
         case Phase.RESEED:
             assert plan.seeded_before is not None, "the node was fenced before"
             return (Reseed(site=_subject(plan), writer=writer, reign=reign, seeded_before=plan.seeded_before),)
+        case Phase.ASK:
+            return (BeginPromotion(site=_subject(plan)),)
+        case Phase.COMPLETE:
+            return (AwaitPromotion(site=_subject(plan), operation=plan.operation),)
         case _:
             assert_never(plan.phase)
 
@@ -186,6 +198,8 @@ def advance(plan: Plan, posture: Posture, step: Step, result: Result) -> Change:
             return Change(plan=replace(plan, phase=Phase.RESEED), posture=posture)
         case Verify(), Verified():
             return Change(plan=_finished(replace(plan, verified=result)), posture=posture)
+        case ((BeginPromotion() | AwaitPromotion()), Promotion()):
+            return Change(plan=_promoted(plan, result), posture=posture)
         case ((SetAckSet() | Reseed()), _):
             return Change(plan=_finished(plan), posture=posture)
         case _:
@@ -281,6 +295,20 @@ def _confirmed(plan: Plan, posture: Posture, *, enough: bool) -> Change:
     left = _without(posture, subject)
     # Nobody left: nothing is acknowledged any more, and only the writer itself can prove what was.
     return Change(plan=_finished(plan), posture=left if left.must_cut else replace(left, must_cut=frozenset({posture.writer})))
+
+
+def _promoted(plan: Plan, seen: Promotion) -> Plan:
+    """The provider's word moves the plan, and its name for the operation is kept: who takes the plan over asks for this one."""
+    known = replace(plan, operation=seen.operation)
+    match seen.state:
+        case PromotionState.RUNNING:
+            return replace(known, phase=Phase.COMPLETE)
+        case PromotionState.DONE:
+            return _finished(known)
+        case PromotionState.FAILED:
+            return _finished(replace(known, failure=seen.detail or "the provider says that it failed"))
+        case _:
+            assert_never(seen.state)
 
 
 def _finished(plan: Plan) -> Plan:

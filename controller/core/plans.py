@@ -19,6 +19,8 @@ class PlanKind(StrEnum):
     SHRINK = "shrink"
     RETURN = "return"
     STEER = "steer"
+    PROMOTE = "promote"
+    """A provider-managed read replica becomes a server of its own. The one kind that asks a provider: see `steps.ASKS_PROVIDER`."""
 
 
 class Phase(StrEnum):
@@ -38,6 +40,8 @@ class Phase(StrEnum):
     EXPORT = "export"
     RESEED = "reseed"
     STEER = "steer"
+    ASK = "ask"
+    COMPLETE = "complete"
     DONE = "done"
 
 
@@ -56,7 +60,7 @@ class Plan:
     """Controller or operator who asked for it."""
     started: datetime
     subject: Site | None = None
-    """Failover: the site left. Switchover: the site moved to. Grow, shrink, return: the follower. Else None."""
+    """Failover: the site left. Switchover: the site moved to. Grow, shrink, return: the follower. Promote: the replica's. Else None."""
     phase: Phase
     positions: tuple[Position, ...] = ()
     unanswered: frozenset[Site] = frozenset()
@@ -72,6 +76,10 @@ class Plan:
     """Grow: join marker on the writer. Shrink: flush position after the row was changed."""
     seeded_before: int | None = None
     """Return: the node's `seeded` when it was fenced."""
+    operation: str = ""
+    """Promote: the provider's name for what it was asked to do."""
+    failure: str = ""
+    """Why the plan ended without what it was for; empty while it may still come to it, and when it did."""
     verified: Verified | None = None
     """What the check at the end found; None while there was none."""
     weights: Mapping[Site, float] | None = None

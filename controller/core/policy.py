@@ -77,6 +77,9 @@ class Policy:
     required_capacity: float = 1.0
     """Part of the whole normal load that the serving sites must be able to carry after a drain."""
 
+    replicas: frozenset[Site] = frozenset()
+    """Sites at which the service keeps a read replica that the provider manages, beside the followers of the protocol."""
+
     dwell: timedelta = timedelta(seconds=2)
     """How long a condition must hold before upkeep (settle, shrink, grow, return) or a returning weight answers it."""
     stagger: timedelta = timedelta(seconds=1)

@@ -75,6 +75,15 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Promote:
+    """Have a site's provider make its read replica a server of its own; only operators ask for it."""
+
+    site: Site
+    because: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SettleUp:
     """Wait for a follower to confirm the reign's marker, after a plan that ended before that."""
 
@@ -115,7 +124,9 @@ class SetMode:
     by: str
 
 
-Proposal = Failover | Switchover | DrainOnly | Shrink | Grow | Return | SettleUp | TakeOver | GiveUp | SetPause | SetMode
+Proposal = (
+    Failover | Switchover | DrainOnly | Shrink | Grow | Return | SettleUp | Promote | TakeOver | GiveUp | SetPause | SetMode
+)
 
 
 class Asked(Protocol):
@@ -127,7 +138,7 @@ class Asked(Protocol):
 
     @property
     def verb(self) -> str:
-        """switchover, failover, pause, resume, mode."""
+        """switchover, failover, promote, pause, resume, mode."""
 
     @property
     def by(self) -> str:
@@ -143,7 +154,7 @@ class Asked(Protocol):
 
     @property
     def arguments(self) -> Mapping[str, str]:
-        """`to`, `from`, `until`, `mode`, `waive` (sites), `override` (guards); lists are separated by commas."""
+        """`to`, `from`, `site`, `until`, `mode`, `waive` (sites), `override` (guards); lists are separated by commas."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +184,8 @@ def plan_kind(proposal: Proposal) -> PlanKind | None:
             return PlanKind.RETURN
         case SettleUp():
             return PlanKind.SETTLE
+        case Promote():
+            return PlanKind.PROMOTE
         case TakeOver() | GiveUp() | SetPause() | SetMode():
             return None
         case _:
@@ -186,7 +199,7 @@ def trigger_of(proposal: Proposal) -> Trigger:
             return proposal.trigger
         case Shrink() | Grow() | Return() | SettleUp() | TakeOver() | GiveUp():
             return Trigger.UPKEEP
-        case SetPause() | SetMode():
+        case SetPause() | SetMode() | Promote():
             return Trigger.OPERATOR
         case _:
             assert_never(proposal)
@@ -195,7 +208,7 @@ def trigger_of(proposal: Proposal) -> Trigger:
 def subject_of(proposal: Proposal) -> Site | None:
     """The site a plan is about, as `Plan.subject` defines it."""
     match proposal:
-        case Failover() | Shrink() | Grow() | Return():
+        case Failover() | Shrink() | Grow() | Return() | Promote():
             return proposal.site
         case Switchover():
             return proposal.to
@@ -238,6 +251,8 @@ def sentence(proposal: Proposal) -> str:
             return f"take {proposal.site} into the ack set"
         case Return():
             return f"bring {proposal.site} back as a follower"
+        case Promote():
+            return f"have the provider promote the read replica at {proposal.site}"
         case SettleUp():
             return "wait until a follower has confirmed the writer's marker"
         case TakeOver():

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from controller.core.circumstances import Circumstances, names, refused
 from controller.core.guards import OVERRIDABLE
 from controller.core.model import Mode, Pause, Reason, Site, Trigger
-from controller.core.proposals import Asked, Failover, Proposal, SetMode, SetPause, Switchover
+from controller.core.proposals import Asked, Failover, Promote, Proposal, SetMode, SetPause, Switchover
 from controller.core.reign_guards import uncuttable
 from controller.core.steering import weights_without
 
@@ -21,6 +21,7 @@ PAUSE = "pause"
 ARGUMENTS: Mapping[str, frozenset[str]] = {
     "switchover": frozenset({"to", "override"}),
     "failover": frozenset({"from", "waive", "override"}),
+    "promote": frozenset({"site"}),
     PAUSE: frozenset({"until"}),
     "resume": frozenset(),
     "mode": frozenset({"mode"}),
@@ -72,6 +73,8 @@ def read_request(asked: Asked, now: Circumstances) -> Wish | Reason:
             return _switchover(asked, overrides, now)
         case "failover":
             return _failover(asked, overrides, now)
+        case "promote":
+            return _promote(asked, now)
         case "mode":
             return _mode(asked)
         case "pause":
@@ -105,6 +108,14 @@ def _failover(asked: Asked, overrides: frozenset[str], now: Circumstances) -> Wi
         waived=waived,
     )
     return Wish(proposal=proposal, overrides=overrides)
+
+
+def _promote(asked: Asked, now: Circumstances) -> Wish | Reason:
+    site, kept = asked.arguments.get("site", ""), now.policy.replicas
+    if site not in kept:
+        way_out = "Name one of them." if kept else "There is nothing to promote; the writer is moved by switchover and failover."
+        return refused("request", f"site {site or 'missing'}", f"one with a provider-managed replica: {names(kept)}", way_out)
+    return Wish(proposal=Promote(site=Site(site), because=asked.reason, by=asked.by))
 
 
 def _mode(asked: Asked) -> Wish | Reason:

@@ -18,6 +18,8 @@ from controller.core.plans import Phase, Plan, PlanKind
 from controller.core.steps import (
     Attach,
     AwaitConfirmed,
+    AwaitPromotion,
+    BeginPromotion,
     CatchUp,
     Cut,
     ExportTail,
@@ -87,7 +89,7 @@ def _needed(step: Step, posture: Posture) -> frozenset[Site]:
             return frozenset({writer})
         case Attach(winner=winner):
             return frozenset({winner})  # a sibling that is out of reach is left behind
-        case Steer() | Verify() | Reseed():
+        case Steer() | Verify() | Reseed() | BeginPromotion() | AwaitPromotion():
             return frozenset()
         case _:
             assert_never(step)

@@ -152,9 +152,44 @@ class Reseed:
     """The node's `seeded` when it was fenced: a copy that began later is this plan's own and is waited for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginPromotion:
+    """Ask the site's provider to make its read replica a server of its own; answers the provider's name for what it began."""
+
+    step: Literal["begin_promotion"] = "begin_promotion"
+    site: Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitPromotion:
+    """Ask the provider how far the promotion is that this plan began."""
+
+    step: Literal["await_promotion"] = "await_promotion"
+    site: Site
+    operation: str
+
+
 Step = (
-    Cut | CatchUp | Attach | Open | Settle | Steer | Verify | MarkJoin | AwaitConfirmed | SetAckSet | Fence | ExportTail | Reseed
+    Cut
+    | CatchUp
+    | Attach
+    | Open
+    | Settle
+    | Steer
+    | Verify
+    | MarkJoin
+    | AwaitConfirmed
+    | SetAckSet
+    | Fence
+    | ExportTail
+    | Reseed
+    | BeginPromotion
+    | AwaitPromotion
 )
+
+ASKS_PROVIDER = (BeginPromotion, AwaitPromotion)
+"""Steps that cannot be done without the provider's own API: the exemption from `static-stability`, by name. Only plans of kind
+`promote` have them, and only operators ask for those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +273,26 @@ class Verified:
         return f"{paid}{unpaid}; ledgers {self.ledgers}{f' ({about})' if about else ''}"
 
 
-Result = Unanswered | Done | Fenced | Reached | Confirmed | LeftBehind | Verified
+class PromotionState(StrEnum):
+    """How far a provider is with a promotion."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """A provider's long-running promotion of its read replica, as it stands."""
+
+    result: Literal["promotion"] = "promotion"
+    operation: str
+    """Opaque, and fit for the journal: whoever holds it can ask for the promotion after a crash."""
+    state: PromotionState
+    detail: str = ""
+
+
+Result = Unanswered | Done | Fenced | Reached | Confirmed | LeftBehind | Verified | Promotion
 
 
 def describe(step: Step, result: Result) -> str:
@@ -260,6 +314,8 @@ def describe(step: Step, result: Result) -> str:
             came = str(result)
         case LeftBehind(because=because):
             came = f"left behind: {because}"
+        case Promotion(state=state, detail=detail):
+            came = f"{state}{f' ({detail})' if detail else ''}"
         case _:
             assert_never(result)
     return f"{step.step.replace('_', ' ')} {about}: {came}".replace(" :", ":")

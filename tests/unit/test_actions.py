@@ -12,8 +12,11 @@ from structlog.testing import capture_logs
 from controller.actions import Actions, Patience
 from controller.core.model import Epoch, Lsn, Position, Role, Token
 from controller.core.steps import (
+    ASKS_PROVIDER,
     Attach,
     AwaitConfirmed,
+    AwaitPromotion,
+    BeginPromotion,
     CatchUp,
     Confirmed,
     Cut,
@@ -24,6 +27,7 @@ from controller.core.steps import (
     LeftBehind,
     MarkJoin,
     Open,
+    Promotion,
     Reached,
     Reseed,
     Result,
@@ -37,6 +41,7 @@ from controller.core.steps import (
 )
 from controller.errors import StaleToken
 from controller.ports import Dns
+from controller.providers.memory.managed import MemoryManagedDatabase, MemoryServerOffice
 from controller.providers.memory.probe import Behaviour, MemoryProbe
 from controller.steering import Helm, Rudder
 from tests.unit.stage import AWS, AZURE, GCP, GROUP, SITES, Stage, bring_back, failover, staged
@@ -68,12 +73,15 @@ STEPS: Mapping[type[Step], tuple[Step, type[Result]]] = {
     Fence: (Fence(site=GCP, reign=FIRST), Fenced),
     ExportTail: (ExportTail(site=GCP, writer=AZURE, reign=FIRST), Done),
     Reseed: (Reseed(site=GCP, writer=AZURE, reign=FIRST, seeded_before=-1), Done),
+    BeginPromotion: (BeginPromotion(site=GCP), Promotion),
+    AwaitPromotion: (AwaitPromotion(site=GCP, operation="replica"), Promotion),
 }
 every = pytest.mark.parametrize(("step", "result"), STEPS.values(), ids=[kind.__name__ for kind in STEPS])
 
 
 def actions(stage: Stage, **changes: object) -> Actions:
-    """The hands of the stage's first controller."""
+    """The hands of the stage's first controller, with a read replica at every site."""
+    changes.setdefault("managed", {site: MemoryManagedDatabase(site=site, clock=stage.clock) for site in SITES})
     return replace(stage.controller("ctl-1").executor.actions, **changes)  # type: ignore[type-var]
 
 
@@ -108,15 +116,19 @@ async def test_a_node_that_does_not_answer_is_an_answer(step: Step, result: type
         for probe in actions(stage).canaries.values():
             assert isinstance(probe, MemoryProbe)
             probe.behaviour = Behaviour.HANGS
+        silent = {
+            site: MemoryManagedDatabase(site=site, clock=stage.clock, server=MemoryServerOffice(hanging=True)) for site in SITES
+        }
         began = stage.clock.monotonic()
-        said = await perform(stage, step)
+        said = await perform(stage, step, managed=silent)
         assert isinstance(said, Unanswered | Done | LeftBehind | Verified)
-        assert stage.clock.monotonic() - began < timedelta(seconds=8)
+        patience = Patience().provider if isinstance(step, ASKS_PROVIDER) else timedelta(seconds=8)
+        assert stage.clock.monotonic() - began <= patience
         if not isinstance(step, Steer | Verify | Attach):
             assert isinstance(said, Unanswered)
 
 
-CHANGING = [kind for kind in STEPS if kind not in {CatchUp, Settle, Steer, Verify, AwaitConfirmed}]
+CHANGING = [kind for kind in STEPS if kind not in {CatchUp, Settle, Steer, Verify, AwaitConfirmed, *ASKS_PROVIDER}]
 
 
 @pytest.mark.parametrize("kind", CHANGING)
@@ -262,7 +274,7 @@ async def test_what_an_adapter_stumbles_over_is_an_answer(step: Step, result: ty
     async with staged() as stage:
         with capture_logs() as logs:
             bad = dict.fromkeys(SITES, Stumbling())
-            said = await perform(stage, step, databases=bad, canaries=bad, authorities=rudders(stage, Stumbling()))
+            said = await perform(stage, step, databases=bad, canaries=bad, managed=bad, authorities=rudders(stage, Stumbling()))
         assert isinstance(said, Done if isinstance(step, Steer) else Unanswered)
         assert "KeyError" in str(said)
         assert any(entry.get("exc_info") for entry in logs)

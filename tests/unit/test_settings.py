@@ -43,14 +43,27 @@ def document() -> dict[str, Any]:
                     site: {other: {**place[other], "options": "sslmode=verify-full"} for other in SITES if other != site}
                     for site in SITES
                 },
-                "dns": {
-                    "route53": {
-                        "zone": "Z1",
-                        "names": [{"name": "payments.trimaran.test", "ttl": 2}],
-                        "addresses": dict.fromkeys(SITES, "192.0.2.1"),
-                    }
-                },
+                "capacity": {"aws": {"floor": 4, "name": "payments", "cluster": "main"}},
+                "replicas": {"gcp": {"server": "payments-reports"}},
                 "policy": {"probe_interval": "200ms", "velocity_window": "10m", "misses_to_accuse": 4, "required_capacity": 1},
+            }
+        },
+        "clouds": {
+            "aws": {"region": "eu-west-1"},
+            "azure": {
+                "subscription": "s-1",
+                "resource_group": "g-1",
+                "identity": {"tenant": "t-1", "client": "c-1", "token_file": "token"},
+            },
+            "gcp": {"project": "p-1", "identity": {"kind": "static"}},
+        },
+        "authorities": {"route53": {"zone": "Z1"}, "azure": {"zone": "trimaran.test"}, "clouddns": {"zone": "main"}},
+        "groups": {
+            "payments": {
+                "lead": "payments",
+                "members": ["screening"],
+                "names": [{"name": "payments.g.trimaran.test", "ttl": 2}],
+                "addresses": dict.fromkeys(SITES, "192.0.2.1"),
             }
         },
     }
@@ -105,7 +118,10 @@ def test_right_settings_become_values(read: Callable[..., Settings]) -> None:
     assert service.streams[Site("aws")][Site("azure")].options == "sslmode=verify-full"
     assert (service.control_password, service.stream_password) == ("c", "s")
     assert "control_password" not in repr(service)
-    assert service.route53 is not None and service.route53.endpoint is None
+    assert settings.clouds.aws is not None and settings.clouds.aws.endpoint is None
+    assert settings.led_by("payments") == ("payments",) and settings.led_by("screening") == ()
+    assert [settings.sites[Site(site)].cloud for site in SITES] == list(SITES), "named after their clouds"
+    assert service.capacity[Site("aws")].floor == 4 and service.policy.replicas == {"gcp"}
 
 
 def test_every_field_of_the_policy_can_be_set() -> None:
@@ -129,7 +145,10 @@ def test_everything_wrong_is_told_at_once(read: Callable[..., Settings]) -> None
     del service["databases"]["gcp"]
     del service["streams"]["aws"]["azure"]
     service["streams"]["gcp"]["gcp"] = {"host": "x", "port": 1}
-    del service["dns"]["route53"]["addresses"]["aws"]
+    del given["groups"]["payments"]["addresses"]["aws"]
+    given["groups"]["payments"]["lead"] = "cards"
+    service["replicas"]["pluto"] = {"server": "x"}
+    del given["clouds"]["gcp"], given["clouds"]["azure"]["identity"]["tenant"]
     service["policy"] |= {"probe_interval": "fast", "vantages": 1, "mode": "manual", "retries": 3, "misses_to_drain": 1}
     found = problems(read, given, {})
     top = "services.payments"
@@ -146,7 +165,11 @@ def test_everything_wrong_is_told_at_once(read: Callable[..., Settings]) -> None
         f"{top}.databases.gcp",
         f"{top}.streams.aws.azure",
         f"{top}.streams.gcp.gcp",
-        f"{top}.dns.route53.addresses.aws",
+        f"{top}.replicas.pluto",
+        "groups.payments.addresses.aws",
+        "groups.payments.lead",
+        "clouds.gcp",
+        "clouds.azure.identity.tenant",
         f"{top}.policy.probe_interval",
         f"{top}.policy.vantages",
         f"{top}.policy.mode",
@@ -296,22 +319,6 @@ def test_a_service_whose_name_cannot_be_used_is_told_under_its_key(read: Callabl
     given["site"] = "mars"
     found = problems(read, given)
     assert "name" in found[f"services.{name}"] and "site" in found
-
-
-def test_two_services_may_not_weigh_one_name(read: Callable[..., Settings]) -> None:
-    """Each would leave the other's records alone. Case and a final dot make no other name, another zone does."""
-    given = document()
-    given["services"]["cards"] = cards = tomllib.loads(f"cards = {spelled(given['services']['payments'])}")["cards"]
-    route53 = cards["dns"]["route53"]
-    environ = ENVIRON | {"TRIMARAN_CARDS_CONTROL_PASSWORD": "c", "TRIMARAN_CARDS_STREAM_PASSWORD": "s"}
-    key = "services.cards.dns.route53.names"
-    route53["names"] = [{"name": "Payments.Trimaran.test.", "ttl": 2}]
-    found = problems(read, given, environ)
-    assert set(found) == {f"{key}.0.name"} and "services.payments.dns.route53.names.0.name" in found[f"{key}.0.name"]
-    route53["names"] = [{"name": "cards.trimaran.test", "ttl": 2}, {"name": "cards.trimaran.test", "ttl": 3}]
-    assert set(problems(read, given, environ)) == {f"{key}.1.name"}
-    route53 |= {"names": [{"name": "payments.trimaran.test", "ttl": 2}], "zone": "Z2"}
-    assert set(read(given, environ).services) == {"cards", "payments"}
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ from controller.core.model import Epoch, Lsn, Position, Posture, Site
 from controller.core.phases import TRANSITIONS, Change, advance, elect, first_phase, ready, sentence
 from controller.core.plans import Phase, Plan, PlanKind
 from controller.core.steps import (
+    ASKS_PROVIDER,
     Attach,
     AwaitConfirmed,
+    AwaitPromotion,
+    BeginPromotion,
     CatchUp,
     Confirmed,
     Cut,
@@ -23,6 +26,8 @@ from controller.core.steps import (
     LeftBehind,
     MarkJoin,
     Open,
+    Promotion,
+    PromotionState,
     Reached,
     Result,
     SetAckSet,
@@ -70,6 +75,7 @@ def start(kind: PlanKind) -> State:
         PlanKind.GROW: GCP,
         PlanKind.SHRINK: GCP,
         PlanKind.RETURN: GCP,
+        PlanKind.PROMOTE: GCP,
     }.get(kind)
     claims = kind in {PlanKind.FAILOVER, PlanKind.SWITCHOVER}
     outside = kind in {PlanKind.GROW, PlanKind.RETURN}
@@ -105,6 +111,10 @@ def results(step: Step, state: State) -> Iterator[Result]:
             yield Reached(position=Position(site=AZURE, publisher=AZURE, epoch=state[0].epoch, lsn=Lsn(40)))
         case Fence():
             yield Fenced(seeded=-1)
+        case BeginPromotion() | AwaitPromotion():
+            yield Promotion(operation="op-1", state=PromotionState.RUNNING)
+            yield Promotion(operation="op-1", state=PromotionState.DONE)
+            yield Promotion(operation="op-1", state=PromotionState.FAILED, detail="no room")
         case Verify(sites=sites):
             yield Verified(paid=sites, unpaid={}, ledgers=Ledgers.EQUAL)
             yield Verified(paid=frozenset(), unpaid=dict.fromkeys(sorted(sites), "503"), ledgers=Ledgers.DIFFER)
@@ -225,6 +235,13 @@ def test_every_step_is_called_for_by_some_phase() -> None:
     """No step is dead."""
     called = {type(step) for kind in KINDS for known in reachable(kind) for step in ready(*known.state)}
     assert called == set(get_args(Step))
+
+
+@kinds
+def test_no_plan_but_a_promotion_asks_a_provider(kind: PlanKind) -> None:
+    """`static-stability`: whatever is answered on the way, no step of any other kind needs a provider's API."""
+    asking = any(isinstance(step, ASKS_PROVIDER) for step in steps_of(kind))
+    assert asking is (kind is PlanKind.PROMOTE)
 
 
 @kinds
@@ -356,3 +373,17 @@ def test_what_the_check_found_stays_with_the_plan(kind: PlanKind) -> None:
     made = plan(kind, phase=Phase.VERIFY, winner=AWS, weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0})
     (check,) = (step for step in ready(made, posture()) if isinstance(step, Verify))
     assert advance(made, posture(), check, found).plan.verified == found
+
+
+def test_a_promotion_is_followed_by_the_name_that_the_provider_gave_it() -> None:
+    """Whoever takes the plan over asks for this very operation; a provider that fails ends the plan, and says why."""
+    state = start(PlanKind.PROMOTE)
+    (begin,) = ready(*state)
+    begun = advance(*state, begin, Promotion(operation="op-7", state=PromotionState.RUNNING))
+    assert ready(begun.plan, begun.posture) == (AwaitPromotion(site=GCP, operation="op-7"),)
+    (wait,) = ready(begun.plan, begun.posture)
+    failed = advance(begun.plan, begun.posture, wait, Promotion(operation="op-7", state=PromotionState.FAILED, detail="no room"))
+    assert (failed.plan.phase, failed.plan.failure) == (Phase.DONE, "no room")
+    done = advance(begun.plan, begun.posture, wait, Promotion(operation="op-7", state=PromotionState.DONE))
+    assert (done.plan.phase, done.plan.failure) == (Phase.DONE, "")
+    assert done.posture == state[1], "what a provider does to its replica moves no writer"

@@ -7,7 +7,7 @@ import pytest
 
 from controller.core.model import Mode, Part, Pause, Trigger, Verdict
 from controller.core.plans import PlanKind
-from controller.core.proposals import Failover, SetMode, SetPause, Switchover
+from controller.core.proposals import Failover, Promote, SetMode, SetPause, Switchover
 from tests.unit.core.worlds import AWS, DEAD, GCP, START, Asked, World, decided, everybody, under_way
 
 
@@ -30,9 +30,22 @@ def test_operators_ask_and_get() -> None:
     assert mode.mode is Mode.MANUAL
 
 
+def test_only_a_replica_that_is_kept_can_be_promoted() -> None:
+    """The site is one that the settings name; automation never asks for a promotion, so an operator's word is what it takes."""
+    kept = World(policy=replace(World().policy, replicas=frozenset({GCP})))
+    wish = decided(kept, Asked("promote", {"site": "gcp"})).proposal
+    assert isinstance(wish, Promote)
+    assert (wish.site, wish.by) == (GCP, "kim")
+    for asked in (Asked("promote", {"site": "aws"}), Asked("promote")):
+        refused = decided(kept, asked)
+        assert refused.proposal is None
+        assert any("gcp" in reason.limit for reason in refused.reasons if reason.verdict is Verdict.REFUSED)
+
+
 @pytest.mark.parametrize(
     "asked",
     [
+        Asked("promote", {"site": "gcp"}),
         Asked("switchover", {"to": "oracle"}),
         Asked("switchover", {}),
         Asked("switchover", {"to": "azure"}),
