@@ -137,24 +137,22 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
                 )
             )
         stack.push_async_callback(store.session.stop)
-        zone = _zone(helms, settings, loops, clock)
-        metrics.watch_zone(zone)
         yield Assembly(
             settings=settings,
             store=store,
             metrics=metrics,
             loops=loops,
             caretakers=tuple(caretakers),
-            zone=zone,
+            zone=_zone(helms, settings, loops, clock, metrics),
             clock=clock,
         )
 
 
-def _zone(helms: Sequence[Helm], settings: Settings, loops: Mapping[str, Loop], clock: Clock) -> ZoneWatch:
+def _zone(helms: Sequence[Helm], settings: Settings, loops: Mapping[str, Loop], clock: Clock, metrics: Metrics) -> ZoneWatch:
     """Every authority, and the name servers of those that the settings name one of."""
     names = {group: [one.name for one in table.names] for group, table in settings.groups.items()}
     sites = {address: Site(site) for table in settings.groups.values() for site, address in table.addresses.items()}
-    return ZoneWatch(
+    watch = ZoneWatch(
         probe=ZoneProbe(
             authorities=[helm.authority for helm in helms],
             nameservers={
@@ -166,6 +164,8 @@ def _zone(helms: Sequence[Helm], settings: Settings, loops: Mapping[str, Loop], 
         leads={group: loops[table.lead] for group, table in settings.groups.items()},
         clock=clock,
     )
+    metrics.watch_zone(watch)
+    return watch
 
 
 def _edges(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> Mapping[Site, Probe]:

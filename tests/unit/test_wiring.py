@@ -9,10 +9,12 @@ import pytest
 
 from controller.core.model import Site
 from controller.metrics import Metrics
+from controller.probing.zone_probe import ZoneProbe
 from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.coordination import MemoryEtcd, coordination
 from controller.settings import Settings, read_settings
 from controller.wiring import Assembly, assembled, first_posture
+from controller.zone_watch import ZoneWatch
 from tests.unit.core.worlds import AWS, AZURE, GCP, SITES
 from tests.unit.test_settings import ENVIRON, document, spelled
 
@@ -38,7 +40,8 @@ async def test_founding_waits_for_etcd_and_keeps_what_is_there(settings: Setting
     """A controller may start before etcd does; a restarted one whose settings name another writer changes nothing."""
     clock = SteppedClock()
     store, link = coordination(MemoryEtcd(clock=clock), "aws")
-    assembly = Assembly(settings=settings, store=store, metrics=Metrics(clock), loops={}, caretakers=(), clock=clock)
+    zone = ZoneWatch(probe=ZoneProbe(authorities=(), clock=clock), leads={}, clock=clock)
+    assembly = Assembly(settings=settings, store=store, metrics=Metrics(clock), loops={}, caretakers=(), zone=zone, clock=clock)
     link.reachable = False
     founding = asyncio.create_task(assembly.found(settings.services["payments"]))
     await clock.advance(timedelta(seconds=1))
