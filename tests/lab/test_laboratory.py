@@ -66,7 +66,7 @@ def running(name: str) -> Iterator["subprocess.Popen[str]"]:
             if process.poll() is not None or time.monotonic() > until:
                 process.kill()
                 raise AssertionError(process.communicate()[1])
-            time.sleep(0.05)
+            time.sleep(0.05)  # a lab in another process says that it is up in a file, and nobody is told of files
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -90,7 +90,7 @@ def await_nothing_left(name: str, pids: list[int], seconds: float = 15) -> None:
     place = private_root() / name
     while left := [pid for pid in pids if lives(pid)] or place.exists() or place.with_name(f"{name}.lock").exists():
         assert time.monotonic() < until, left
-        time.sleep(0.05)
+        time.sleep(0.05)  # only a parent is told that a process has ended, and these have another one
 
 
 def bound(pids: list[int]) -> set[int]:
@@ -225,7 +225,7 @@ def test_nothing_is_left_of_a_lab_that_is_ended_while_it_starts(label: str, numb
     while label not in [entry.label for entry in Registry(private_root() / name).entries()]:
         assert process.poll() is None
         assert time.monotonic() < until
-        time.sleep(0.01)
+        time.sleep(0.01)  # the registry is a file of another process
     pids = [process.pid, *started(name)]
     ports = bound(pids)
     assert ports
