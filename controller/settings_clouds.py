@@ -25,9 +25,10 @@ Address = Annotated[str, AfterValidator(ipv4)]
 
 
 class AwsIdentity(Table):
-    """`clouds.aws.identity`: AWS's own chain (instance, task or pod role), or a role taken with another cloud's token."""
+    """`clouds.aws.identity`: AWS's own chain (instance, task or pod role), or a role taken with another cloud's token; static is for an
+    emulated AWS on this machine."""
 
-    kind: Literal["ambient", "federated"] = "ambient"
+    kind: Literal["ambient", "federated", "static"] = "ambient"
     role: Text | None = None
     """ARN of the role that trusts the other cloud's tokens."""
     token_file: Text | None = None

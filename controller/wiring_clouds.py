@@ -146,9 +146,11 @@ def aws_session(cloud: AwsCloud) -> "AwsSession":
     """Whose credentials are shown to AWS: AWS's own chain (its environment, task or instance role), or a role taken by federation."""
     import boto3
 
-    from controller.providers.aws.identity import federated, token_file
+    from controller.providers.aws.identity import federated, static, token_file
 
     identity = cloud.identity
+    if identity.kind == "static":
+        return static(key=LAB_TOKEN, secret=LAB_TOKEN, endpoint_url=cloud.endpoint)
     if identity.kind == "ambient":
         return boto3.session.Session
     assert identity.role and identity.token_file, "checked in settings_rules"

@@ -1,6 +1,6 @@
 """`make bench`: many failovers of every fault, as many switchovers, and the price of the barrier; figures to `out/bench`.
 
-Environment: RUNS (20), FAULTS (crash,freeze,partition), ONLY (failover, switchover, barrier; several with commas; empty: all),
+Environment: RUNS (20), FAULTS (crash,freeze,partition), ONLY (failover, switchover, barrier, evacuation; several with commas; empty: all),
 SEED (1): the same seed gives the same course of every run, whatever else is measured.
 Exit status 1 when any run broke a promise or could not be carried to its end; its record, journal and logs are then kept beside the
 figures. A figure above its goal does not change the status: it is a number to report, not a promise.
@@ -22,6 +22,7 @@ import structlog
 import uvloop
 
 from lab.bench_barrier import Barrier
+from lab.bench_evacuation import Evacuation
 from lab.bench_evidence import TROUBLE
 from lab.bench_failover import Series
 from lab.bench_figures import table
@@ -31,7 +32,7 @@ from lab.faults import Fault
 
 OUT, FILE = Path("out/bench"), "failover.json"
 FAULTS = (Fault.CRASH, Fault.FREEZE, Fault.PARTITION)
-PARTS = ("failover", "switchover", "barrier")
+PARTS = ("failover", "switchover", "barrier", "evacuation")
 ALL = (*map(str, FAULTS), *PARTS[1:])
 """Keys of the document."""
 
@@ -147,6 +148,8 @@ def parts_of(wishes: Wishes, out: Path) -> list[Part]:
         found.append(Switchovers(runs=wishes.runs, out=out, say=say))
     if "barrier" in wishes.parts:
         found.append(Barrier(say=say))
+    if "evacuation" in wishes.parts:
+        found.append(Evacuation(say=say))
     return found
 
 

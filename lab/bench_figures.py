@@ -153,7 +153,18 @@ def table(document: Mapping[str, Any]) -> str:
         lines += _phase_rows(part.get("phases_ms", {}))
     if (part := document.get("barrier")) is not None:
         lines += _barrier_rows(part)
+    if (part := document.get("evacuation")) is not None:
+        lines += _evacuation_rows(part)
     return "\n".join(lines)
+
+
+def _evacuation_rows(part: Mapping[str, Any]) -> list[str]:
+    return [
+        f"evacuation of {services} services, {label}: {place} told in {one['told_s']} s, clean in {one['clean_s']} s, {one['calls']} calls"
+        for label in ("unthrottled", "throttled")
+        for services, found in part.get(label, {}).items()
+        for place, one in found.items()
+    ]
 
 
 def _counts(part: Mapping[str, Any], *names: str) -> str:

@@ -16,7 +16,7 @@ Tables = Mapping[str, Mapping[str, object]]
 def clouds(ports: Mapping[str, int], authority_file: str) -> Tables:
     """`[clouds]`: where each API is knocked at, by authority; who vouches for the one that is spoken to over https."""
     return {
-        "aws": {"endpoint": f"http://{LOCAL}:{ports[ROUTE53]}"},
+        "aws": {"endpoint": f"http://{LOCAL}:{ports[ROUTE53]}", "identity": {"kind": "static"}},
         "azure": {
             "endpoint": f"https://{LOCAL}:{ports[AZUREDNS]}",
             "authority_file": authority_file,

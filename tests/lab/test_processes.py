@@ -156,7 +156,7 @@ def test_the_next_lab_sweeps_what_a_guardian_could_not() -> None:
         os.kill(pid, signal.SIGKILL)
     lab.wait()
     orphans = started - guardian
-    time.sleep(0.3)  # long enough for a guardian to have killed them, had one been left: it takes 0.02 s to notice
+    time.sleep(0.3)  # a guardian that was left would kill them meanwhile, and nobody tells that none is
     assert not {status(pid) for pid in orphans} & GONE, "they must be alive, or this test proves nothing"
     with Workspace("test-orphans") as workspace:
         swept = workspace.inherited
