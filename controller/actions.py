@@ -26,6 +26,7 @@ from controller.core.steps import (
     ExportTail,
     Fence,
     Fenced,
+    Floor,
     Ledgers,
     LeftBehind,
     MarkJoin,
@@ -36,6 +37,7 @@ from controller.core.steps import (
     SetAckSet,
     Settle,
     Steer,
+    Steered,
     Step,
     Unanswered,
     Verified,
@@ -235,36 +237,42 @@ class Actions:
         """Tell every authority at once. One that is out of reach, or that answers nonsense, is noted; the caretaker reconciles it when
         it answers again, beside the plan and after it. Meanwhile the sites that are to serve are asked to keep enough instances."""
 
-        async def tell(authority: Rudder) -> str:
-            report = await self._asked(authority.steer(weights, self.patience.steer))
-            if isinstance(report, Unanswered):
-                return f"{authority.name}: left behind ({report.because})"
-            if report.refused:
-                return f"{authority.name}: left behind ({'; '.join(report.refused.values())})"
-            return f"{authority.name}: {'in sync' if report.in_sync else 'told, not yet in sync'}"
-
-        told = asyncio.gather(*(tell(authority) for authority in self.authorities))
+        began = self.clock.monotonic()
         raised = asyncio.gather(*(self._raise_floor(site) for site in sorted(self.floors) if weights.get(site, 0.0) > 0))
-        return Done(detail="; ".join([*await told, *await raised]))
+        told = await asyncio.gather(*(self._tell(authority, weights) for authority in self.authorities))
+        told_ms = self._ms_since(began)
+        return Steered(told=tuple(told), told_ms=told_ms, floors=tuple(await raised))
 
-    async def _raise_floor(self, site: Site) -> str:
+    async def _tell(self, authority: Rudder, weights: Mapping[Site, float]) -> str:
+        report = await self._asked(authority.steer(weights, self.patience.steer))
+        if isinstance(report, Unanswered):
+            return f"{authority.name}: left behind ({report.because})"
+        if report.refused:
+            return f"{authority.name}: left behind ({'; '.join(report.refused.values())})"
+        return f"{authority.name}: {'in sync' if report.in_sync else 'told, not yet in sync'}"
+
+    async def _raise_floor(self, site: Site) -> Floor:
         """As well as can be had in time: instances that are missing make the site slow, waiting for them would make it late.
 
         Only sites that are to serve are asked. The API of a failing cloud may hang, and a failover must not wait for it.
         """
+        began = self.clock.monotonic()
         asking = asyncio.ensure_future(self._asked(self._ask_floor(self.capacities[site], self.floors[site])))
         late = asyncio.ensure_future(self.clock.sleep(self.patience.floor))
         try:
             await asyncio.wait({asking, late}, return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done():
-                return f"{site}: floor not raised (no answer within {self.patience.floor.total_seconds():g} s)"
-            answer = asking.result()
-            if isinstance(answer, Unanswered):
-                return f"{site}: floor not raised ({answer.because})"
-            return f"{site}: floor {answer.before} -> {answer.after}"
+            answer = asking.result() if asking.done() else None
         finally:
             asking.cancel()
             late.cancel()
+        took = self._ms_since(began)
+        if isinstance(answer, Raised):
+            return Floor(site=site, before=answer.before, after=answer.after, took_ms=took)
+        because = answer.because if answer else f"no answer within {self.patience.floor.total_seconds():g} s"
+        return Floor(site=site, before=None, after=None, took_ms=took, because=because)
+
+    def _ms_since(self, began: timedelta) -> float:
+        return round((self.clock.monotonic() - began).total_seconds() * 1000, 1)
 
     async def _ask_floor(self, capacity: Capacity, instances: int) -> Raised:
         """Throttled or overtaken, it is asked again: everybody's floors are raised in the same moment."""

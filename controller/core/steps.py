@@ -201,6 +201,36 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """What became of one site's floor of running instances that was to be raised. A `because`: it was not, or nobody knows."""
+
+    site: Site
+    before: int | None
+    after: int | None
+    took_ms: float
+    because: str = ""
+
+    def __str__(self) -> str:
+        if self.because:
+            return f"{self.site}: floor not raised ({self.because})"
+        return f"{self.site}: floor {self.before} -> {self.after} ({self.took_ms:.0f} ms)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steered:
+    """Every authority was told the weights, or left behind; beside that, sites that are to serve were asked for more instances."""
+
+    result: Literal["steered"] = "steered"
+    told: tuple[str, ...]
+    told_ms: float
+    """Until the last authority had answered or was left behind. Floors may have taken longer, and held back nobody."""
+    floors: tuple[Floor, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join((*self.told, *map(str, self.floors))) or "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
     """The step's effect stands at this position of the node it ran on."""
 
@@ -292,7 +322,7 @@ class Promotion:
     detail: str = ""
 
 
-Result = Unanswered | Done | Fenced | Reached | Confirmed | LeftBehind | Verified | Promotion
+Result = Unanswered | Done | Steered | Fenced | Reached | Confirmed | LeftBehind | Verified | Promotion
 
 
 def describe(step: Step, result: Result) -> str:
@@ -310,7 +340,7 @@ def describe(step: Step, result: Result) -> str:
             came = f"at {position.lsn >> 32:X}/{position.lsn & 0xFFFFFFFF:X} of {position.publisher} in epoch {position.epoch}"
         case Confirmed(followers=followers):
             came = f"confirmed by {', '.join(sorted(followers)) or 'nobody'}"
-        case Verified():
+        case Verified() | Steered():
             came = str(result)
         case LeftBehind(because=because):
             came = f"left behind: {because}"

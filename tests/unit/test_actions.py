@@ -34,6 +34,7 @@ from controller.core.steps import (
     SetAckSet,
     Settle,
     Steer,
+    Steered,
     Step,
     Unanswered,
     Verified,
@@ -65,7 +66,7 @@ STEPS: Mapping[type[Step], tuple[Step, type[Result]]] = {
     ),
     Open: (Open(winner=AWS, epoch=SECOND, ack_set=frozenset({GCP})), Reached),
     Settle: (Settle(writer=AZURE, reign=FIRST), Confirmed),
-    Steer: (Steer(weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0}), Done),
+    Steer: (Steer(weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0}), Steered),
     Verify: (Verify(writer=AZURE, epoch=SECOND, sites=frozenset(SITES), followers=frozenset({AWS, GCP})), Verified),
     MarkJoin: (MarkJoin(writer=AZURE, reign=FIRST, newcomer=GCP), Reached),
     AwaitConfirmed: (AwaitConfirmed(writer=AZURE, reign=FIRST, followers=frozenset({AWS}), need=1, lsn=Lsn(1)), Confirmed),
@@ -121,7 +122,7 @@ async def test_a_node_that_does_not_answer_is_an_answer(step: Step, result: type
         }
         began = stage.clock.monotonic()
         said = await perform(stage, step, managed=silent)
-        assert isinstance(said, Unanswered | Done | LeftBehind | Verified)
+        assert isinstance(said, Unanswered | Done | LeftBehind | Steered | Verified)
         patience = Patience().provider if isinstance(step, ASKS_PROVIDER) else timedelta(seconds=8)
         assert stage.clock.monotonic() - began <= patience
         if not isinstance(step, Steer | Verify | Attach):
@@ -275,7 +276,7 @@ async def test_what_an_adapter_stumbles_over_is_an_answer(step: Step, result: ty
         with capture_logs() as logs:
             bad = dict.fromkeys(SITES, Stumbling())
             said = await perform(stage, step, databases=bad, canaries=bad, managed=bad, authorities=rudders(stage, Stumbling()))
-        assert isinstance(said, Done if isinstance(step, Steer) else Unanswered)
+        assert isinstance(said, Steered if isinstance(step, Steer) else Unanswered)
         assert "KeyError" in str(said)
         assert any(entry.get("exc_info") for entry in logs)
 

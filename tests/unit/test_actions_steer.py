@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from controller.core.model import Site
-from controller.core.steps import Done, Steer
+from controller.core.steps import Steer, Steered
 from controller.ports import Raised
 from controller.providers.memory.capacity import MemoryCapacity
 from controller.providers.memory.dns import MemoryDns
@@ -18,9 +18,9 @@ async def test_an_authority_out_of_reach_is_noted_and_holds_up_nobody() -> None:
         dead.zone.hanging = True
         well.set_by_hand(GROUP, dict.fromkeys(SITES, 1.0))
         said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, dead, well))
-        assert isinstance(said, Done)
-        assert "dead: left behind" in said.detail
-        assert "well: in sync" in said.detail
+        assert isinstance(said, Steered)
+        assert "dead: left behind" in str(said)
+        assert "well: in sync" in str(said)
         assert (await well.read())[GROUP][AZURE] == 0.0
 
 
@@ -30,9 +30,9 @@ async def test_an_authority_that_stumbles_keeps_no_other_from_being_told() -> No
         well = MemoryDns(clock=stage.clock, name="well")
         well.set_by_hand(GROUP, dict.fromkeys(SITES, 1.0))
         said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, Stumbling(), well))
-        assert isinstance(said, Done)
-        assert "stumbling: left behind (KeyError" in said.detail
-        assert "well: in sync" in said.detail
+        assert isinstance(said, Steered)
+        assert "stumbling: left behind (KeyError" in str(said)
+        assert "well: in sync" in str(said)
 
 
 async def test_an_authority_that_refuses_the_group_is_noted_with_its_reason() -> None:
@@ -41,8 +41,8 @@ async def test_an_authority_that_refuses_the_group_is_noted_with_its_reason() ->
         taken = MemoryDns(clock=stage.clock, name="taken")
         taken.zone.taken.add(GROUP)
         said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, taken))
-        assert isinstance(said, Done)
-        assert "taken: left behind (refused by record-owner" in said.detail
+        assert isinstance(said, Steered)
+        assert "taken: left behind (refused by record-owner" in str(said)
 
 
 # ------------------------------------------------------------------------------------------------ floors
@@ -60,8 +60,8 @@ async def test_sites_that_are_to_serve_get_their_floor_and_the_failing_one_is_no
         said = await perform(stage, STEPS[Steer][0], capacities=held, floors=dict.fromkeys(SITES, 4))
         assert {site: one.floors[SERVICE] for site, one in held.items()} == {AWS: 4, AZURE: 1, GCP: 4}
         assert held[AZURE].calls == 0
-        assert isinstance(said, Done)
-        assert "aws: floor 1 -> 4" in said.detail
+        assert isinstance(said, Steered)
+        assert "aws: floor 1 -> 4" in str(said)
 
 
 async def test_a_floor_that_cannot_be_had_in_time_holds_up_nobody() -> None:
@@ -72,10 +72,10 @@ async def test_a_floor_that_cannot_be_had_in_time_holds_up_nobody() -> None:
         began = stage.clock.monotonic()
         said = await perform(stage, STEPS[Steer][0], capacities=held, floors=dict.fromkeys(SITES, 4))
         assert stage.clock.monotonic() - began <= timedelta(seconds=1.1)
-        assert isinstance(said, Done)
-        assert "memory: in sync" in said.detail
-        assert "aws: floor not raised" in said.detail
-        assert "gcp: floor not raised (gcp: credentials are missing)" in said.detail
+        assert isinstance(said, Steered)
+        assert "memory: in sync" in str(said)
+        assert "aws: floor not raised" in str(said)
+        assert "gcp: floor not raised (gcp: credentials are missing)" in str(said)
 
 
 class Deaf(MemoryCapacity):
@@ -94,7 +94,7 @@ async def test_an_adapter_that_keeps_no_deadline_holds_up_nobody() -> None:
         began = stage.clock.monotonic()
         said = await perform(stage, STEPS[Steer][0], capacities={AWS: deaf}, floors={AWS: 4})
         assert stage.clock.monotonic() - began <= timedelta(seconds=1.1)
-        assert isinstance(said, Done) and "aws: floor not raised (no answer within 1 s)" in said.detail
+        assert isinstance(said, Steered) and "aws: floor not raised (no answer within 1 s)" in str(said)
 
 
 async def test_a_floor_is_asked_for_again_while_there_is_time() -> None:
@@ -104,3 +104,16 @@ async def test_a_floor_is_asked_for_again_while_there_is_time() -> None:
         held[AWS].throttled, held[AWS].busy, held[AWS].lost_answers = 2, 1, 1
         await perform(stage, STEPS[Steer][0], capacities=held, floors={AWS: 4})
         assert held[AWS].floors[SERVICE] == 4
+
+
+async def test_what_became_of_every_floor_is_told_apart_from_the_authorities() -> None:
+    """From how many to how many, how long, or why not; and how long steering took, whatever an API of instances did."""
+    async with staged() as stage:
+        held = capacities(stage)
+        held[GCP].hanging = True
+        said = await perform(stage, STEPS[Steer][0], capacities=held, floors=dict.fromkeys(SITES, 4))
+        assert isinstance(said, Steered)
+        raised, late = said.floors
+        assert (raised.site, raised.before, raised.after, raised.because) == (AWS, 1, 4, "")
+        assert (late.site, late.before, late.after) == (GCP, None, None) and late.because
+        assert said.told_ms < 500 < late.took_ms <= 1100
