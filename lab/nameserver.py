@@ -6,18 +6,14 @@ edges itself whether their records may be answered, as the vendors do: see lab/c
 freeze it: a frozen process hears everything and says nothing, which is what a lost name server looks like from outside.
 """
 
-import argparse
 import asyncio
-import json
 import logging
 import random
-import signal
 import struct
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
 import aiohttp
@@ -33,6 +29,7 @@ from lab.clouds.control import CloudControl
 from lab.clouds.health import PACES, answerable, questions
 from lab.clouds.zone import Record, respond
 from lab.load_settings import RouteSettings
+from lab.program import Ready, read_settings, run_until_told
 
 log = logging.getLogger("lab.nameserver")
 
@@ -194,7 +191,7 @@ def control(zone: Zone) -> web.Application:
     return application
 
 
-async def run(settings: Settings, stop: asyncio.Event, ready: Callable[[int, int], None]) -> None:
+async def run(settings: Settings, stop: asyncio.Event, ready: Ready) -> None:
     """Serve until `stop`; `ready` gets the ports, DNS and control, once both can be asked."""
     chance = random.Random(settings.seed).random
     zone = Zone(settings.zone, chance)
@@ -228,22 +225,10 @@ def _format_error(wire: bytes) -> bytes | None:
     return reply.to_wire()
 
 
-async def _main(settings: Settings) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-    def ready(port: int, control_port: int) -> None:
-        print(json.dumps({"ready": True, "port": port, "control_port": control_port}), flush=True)
-
-    await run(settings, stop, ready)
-
-
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="lab.nameserver")
-    parser.add_argument("--settings", type=Path, required=True)
-    asyncio.run(_main(Settings.model_validate_json(parser.parse_args().settings.read_bytes())))
+    settings = read_settings("lab.nameserver", Settings)
+    run_until_told(lambda stop, ready: run(settings, stop, ready))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,6 @@ routes of the lab's own under /_lab, which no fault touches: the name servers re
 answering queries while its API is down.
 """
 
-import argparse
-import json
-import logging
-import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -17,23 +12,21 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from http import HTTPStatus
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.route53.models import Route53Backend, route53_backends
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from werkzeug.serving import BaseWSGIServer, make_server
+from pydantic import Field, TypeAdapter
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from lab.clouds import aws_wire
-from lab.clouds.connection import reset
 from lab.clouds.ecs import without_effect
 from lab.clouds.faults import FaultKind, Faults, Rule
 from lab.clouds.rds import Promotions
 from lab.clouds.route53 import InvalidBatchError, Zones
+from lab.clouds.wsgi import Served, answer, reset, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -43,13 +36,9 @@ LONGEST_HANG = 600.0
 WARMED = {"route53": "us-east-1", "rds": "us-east-1", "ecs": "us-east-1"}
 
 
-class Settings(BaseModel):
+class Settings(Served):
     """What one emulated AWS needs to know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    port: int = Field(default=0, ge=0, le=65535)
-    """On 127.0.0.1; 0: any free one, see the line printed."""
     zones: tuple[str, ...] = ("trimaran.test",)
     """Hosted zones that exist from the start, empty."""
     propagation: float = Field(default=0.05, ge=0)
@@ -140,19 +129,19 @@ class Aws:
     def _lab(self, request: Request) -> Response:
         if request.path == "/_lab/faults" and request.method == "PUT":
             self._faults.replace(RULES.validate_json(request.get_data()))
-            return _json({})
+            return answer({})
         if request.path == "/_lab/requests":
             with self._lock:
-                return _json(dict(self._requests))
+                return answer(dict(self._requests))
         if request.path == "/_lab/zones":
             with self._lock:
-                return _json(dict(self._zones.zone_ids()))
+                return answer(dict(self._zones.zone_ids()))
         if request.path.startswith("/_lab/zones/"):
             zone_id = request.path.rpartition("/")[2]
             news = self._zones.await_news(zone_id, int(request.args.get("after", 0)), float(request.args.get("wait", 0)))
             if news is None:
                 return Response(status=HTTPStatus.NO_CONTENT)
-            return _json({"revision": news.revision, "records": [record.model_dump() for record in news.records]})
+            return answer({"revision": news.revision, "records": [record.model_dump() for record in news.records]})
         return Response(status=HTTPStatus.NOT_FOUND)
 
     def _warm(self) -> None:
@@ -162,26 +151,9 @@ class Aws:
             Client(self._moto).get("/2013-04-01/hostedzone" if service == "route53" else "/", headers={"Authorization": scope})
 
 
-def _json(value: object) -> Response:
-    return Response(json.dumps(value), content_type="application/json")
-
-
-def serve(settings: Settings) -> BaseWSGIServer:
-    """A server that is bound and ready; the caller runs it."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    return make_server("127.0.0.1", settings.port, Aws(settings), threaded=True)
-
-
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="lab.clouds.aws")
-    parser.add_argument("--settings", type=Path, required=True)
-    settings = Settings.model_validate_json(parser.parse_args().settings.read_bytes())
-    server = serve(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
-    print(json.dumps({"ready": True, "port": server.server_port}), flush=True)
-    server.serve_forever()
+    serve("lab.clouds.aws", Settings, Aws)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,8 @@ lab's own routes over plain http; they are under /_lab on both, and no fault tou
 queries while its API is down. It speaks what the vendor's SDK puts on the wire; nobody has compared it with the real one.
 """
 
-import argparse
 import asyncio
 import json
-import signal
 import ssl
 import time
 import uuid
@@ -28,6 +26,7 @@ from lab.clouds.azure_servers import FlexibleServers
 from lab.clouds.azure_traffic import TrafficManager
 from lab.clouds.azure_zone import DnsZones
 from lab.clouds.faults import FaultKind, Faults, Met, Rule
+from lab.program import Ready, read_settings, run_until_told
 
 RULES = TypeAdapter(list[Rule])
 LONGEST_HANG = 600.0
@@ -254,7 +253,7 @@ def _reset(request: web.Request) -> web.Response:
     return web.Response(status=500)
 
 
-async def run(settings: Settings, stop: asyncio.Event, ready: Callable[[int, int], None]) -> None:
+async def run(settings: Settings, stop: asyncio.Event, ready: Ready) -> None:
     """Serve until `stop`; `ready` gets both ports once they can be asked."""
     azure, tls = Azure(settings), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(settings.certificate, settings.key)
@@ -270,22 +269,10 @@ async def run(settings: Settings, stop: asyncio.Event, ready: Callable[[int, int
         await stop.wait()
 
 
-async def _main(settings: Settings) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-    def ready(port: int, control_port: int) -> None:
-        print(json.dumps({"ready": True, "port": port, "control_port": control_port}), flush=True)
-
-    await run(settings, stop, ready)
-
-
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="lab.clouds.azure")
-    parser.add_argument("--settings", type=Path, required=True)
-    asyncio.run(_main(Settings.model_validate_json(parser.parse_args().settings.read_bytes())))
+    settings = read_settings("lab.clouds.azure", Settings)
+    run_until_told(lambda stop, ready: run(settings, stop, ready))
 
 
 if __name__ == "__main__":

@@ -5,32 +5,26 @@ are those of the vendor's published descriptions, and a test compares them. Besi
 which no fault touches: the name servers read the zone there, because Cloud DNS goes on answering queries while its API is down.
 """
 
-import argparse
 import json
-import logging
-import signal
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 from werkzeug.routing import Rule as Route
-from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
-from lab.clouds.connection import reset
 from lab.clouds.faults import FaultKind, Faults, Rule
 from lab.clouds.google_dns import CloudDns
 from lab.clouds.google_errors import ApiError
 from lab.clouds.google_run import CloudRun
 from lab.clouds.google_sql import CloudSql
+from lab.clouds.wsgi import Served, answer, reset, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -68,13 +62,9 @@ ROUTES = (
 PATHS = Map([Route(path, endpoint=operation, methods=[method]) for method, path, operation in ROUTES])
 
 
-class Settings(BaseModel):
+class Settings(Served):
     """What the emulated Google needs to know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    port: int = Field(default=0, ge=0, le=65535)
-    """On 127.0.0.1; 0: any free one, see the line printed."""
     project: str = "lab"
     zones: tuple[str, ...] = ("trimaran.test",)
     """DNS names of the managed zones that exist from the start; the zone of `trimaran.test` is called `trimaran-test`."""
@@ -138,7 +128,7 @@ class Google:
         try:
             self._admit(request, place)
             with self._lock:
-                return _json(self._carry_out(operation, place, request, effect=effect))
+                return answer(self._carry_out(operation, place, request, effect=effect))
         except ApiError as error:
             return error.response
 
@@ -185,12 +175,12 @@ class Google:
         try:
             if path == "faults" and request.method == "PUT":
                 self._faults.replace(RULES.validate_json(request.get_data()))
-                return _json({})
+                return answer({})
             if path == "requests":
                 with self._lock:
-                    return _json(dict(self._requests))
+                    return answer(dict(self._requests))
             if path == "zones":
-                return _json(dict(self.dns.zone_ids()))
+                return answer(dict(self.dns.zone_ids()))
             if path.startswith("zones/"):
                 return self._zone(
                     path.removeprefix("zones/"), int(request.args.get("after", 0)), float(request.args.get("wait", 0))
@@ -198,7 +188,7 @@ class Google:
             if request.method == "PUT" and path.startswith(("instances/", "services/")):
                 with self._lock:
                     self._place(path, _body(request))
-                return _json({})
+                return answer({})
         except ApiError as error:
             return error.response
         return Response(status=HTTPStatus.NOT_FOUND)
@@ -207,7 +197,7 @@ class Google:
         news = self.dns.await_news(zone, after, patience)
         if news is None:
             return Response(status=HTTPStatus.NO_CONTENT)
-        return _json({"revision": news.revision, "records": [record.model_dump() for record in news.records]})
+        return answer({"revision": news.revision, "records": [record.model_dump() for record in news.records]})
 
     def _place(self, path: str, body: Mapping[str, Any]) -> None:
         """`instances/NAME`: {"instance": the API's fields, "seconds": of its promotion, "error": what that fails with};
@@ -230,26 +220,9 @@ def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _json(value: object) -> Response:
-    return Response(json.dumps(value), content_type="application/json; charset=UTF-8")
-
-
-def serve(settings: Settings) -> BaseWSGIServer:
-    """A server that is bound and ready; the caller runs it."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    return make_server("127.0.0.1", settings.port, Google(settings), threaded=True)
-
-
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="lab.clouds.google")
-    parser.add_argument("--settings", type=Path, required=True)
-    settings = Settings.model_validate_json(parser.parse_args().settings.read_bytes())
-    server = serve(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
-    print(json.dumps({"ready": True, "port": server.server_port}), flush=True)
-    server.serve_forever()
+    serve("lab.clouds.google", Settings, Google)
 
 
 if __name__ == "__main__":
