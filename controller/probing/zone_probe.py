@@ -1,7 +1,8 @@
 """Asks every authority what it holds, and its name servers what they answer, and compares all of it with what is wanted.
 
 An authority's API can say that all its name servers are in step while they are not; only a client's question finds that out. So both
-are asked. Each authority is asked on its own and within its own deadline: one that hangs makes itself unknown, and hides no other.
+are asked. Each authority is asked on its own and within its own deadline: one that hangs, or over whose answer its adapter stumbles,
+makes itself unknown, and hides no other.
 """
 
 import asyncio
@@ -112,6 +113,8 @@ class ZoneProbe:
             return None, f"no answer within {self.deadline.total_seconds():g} s"
         except ProviderError as error:
             return None, str(error)
+        except Exception as error:  # noqa: BLE001  raised on, it would end the look, and with it the controller
+            return None, f"{type(error).__name__}: {error}"
 
     async def _named(self, authority: str, wanted: Mapping[Group, Ratios]) -> tuple[Mapping[Group, frozenset[Site]], str]:
         nameservers = self.nameservers.get(authority)
@@ -126,4 +129,6 @@ class ZoneProbe:
             return named, "its name servers did not answer in time"
         except ProviderError as error:
             return named, str(error)
+        except Exception as error:  # noqa: BLE001  as in `_ratios`
+            return named, f"{type(error).__name__}: {error}"
         return named, ""

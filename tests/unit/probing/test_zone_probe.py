@@ -72,6 +72,23 @@ async def test_what_cannot_be_asked_is_told_with_the_reason() -> None:
     assert found.consistent is None
 
 
+async def test_an_adapter_that_stumbles_over_an_answer_is_unknown_and_ends_no_look() -> None:
+    """A weight that is no number, in an answer with status 200: the look belongs to the controller, and its end would be the
+    controller's, and then the next one's that looks at the same authority."""
+    stumbling = Authority("clouddns", error=ValueError("could not convert string to float: 'heavy'"))
+    found = await probe(stumbling, Authority("azure", held=OLD)).look(WANTED)
+    assert found.unknown == {"clouddns": "ValueError: could not convert string to float: 'heavy'"}
+    assert [drift.authority for drift in found.drifts] == ["azure"]
+
+
+async def test_a_name_that_cannot_be_asked_for_is_unknown_and_ends_no_look() -> None:
+    """A label of 64 characters in the settings: no question can be made of it."""
+    names = {PAY: (f"{'p' * 64}.trimaran.test",)}
+    servers = Nameservers(host="127.0.0.1", port=9, names=names, sites={}, patience=SOON)
+    looking = ZoneProbe(authorities=[Authority("route53")], clock=SteppedClock(), nameservers={"route53": servers})
+    assert "LabelTooLong" in (await looking.look(WANTED)).unknown["route53"]
+
+
 async def test_name_servers_that_say_something_else_than_their_api_are_found() -> None:
     """The API says what is wanted; a client is told the drained site."""
     found = await probe(Authority("route53", names=frozenset({AWS, AZURE})), by_dns=True).look(WANTED)
