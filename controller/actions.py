@@ -31,6 +31,8 @@ from controller.core.steps import (
     LeftBehind,
     MarkJoin,
     Open,
+    Promotion,
+    PromotionState,
     Reached,
     Reseed,
     Result,
@@ -43,7 +45,7 @@ from controller.core.steps import (
     Verified,
     Verify,
 )
-from controller.errors import Conflict, LostOwnership, Transient, TrimaranError
+from controller.errors import Conflict, Denied, LostOwnership, Transient, TrimaranError, Unsupported
 from controller.ports import Capacity, Clock, Database, ManagedDatabase, Probe, Raised
 from controller.promotion import follow_promotion
 from controller.steering import Rudder
@@ -140,9 +142,9 @@ class Actions:
             case Reseed():
                 return await self._reseed(step, token)
             case BeginPromotion(site=site):
-                return await self.managed[site].promote(self.patience.provider)
+                return await _promotion("", self.managed[site].promote(self.patience.provider))
             case AwaitPromotion(site=site, operation=operation):
-                return await follow_promotion(self.managed[site], operation, self.clock)
+                return await _promotion(operation, follow_promotion(self.managed[site], operation, self.clock))
             case _:
                 assert_never(step)
 
@@ -340,6 +342,16 @@ class Actions:
                 return Done()
             await self.clock.sleep(self.patience.look)
         return Unanswered(because=f"the copy to {step.site} is not done after {self.patience.seed}")
+
+
+async def _promotion(operation: str, asked: Awaitable[Promotion]) -> Promotion:
+    """How it stands, or failed where asking again mends nothing: the permission is missing, or there is no such server. Asked on for
+    ever, it would never come to an end, and nobody would be told why."""
+    try:
+        return await asked
+    except (Denied, Unsupported) as error:
+        detail = f"{error}; what the provider has begun goes on, ask again to find it" if operation else str(error)
+        return Promotion(operation=operation, state=PromotionState.FAILED, detail=detail)
 
 
 def _follows(facts: NodeFacts, stream: str) -> bool:

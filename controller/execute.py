@@ -17,7 +17,7 @@ from controller.actions import Actions
 from controller.core.model import Posture
 from controller.core.phases import advance, ready, sentence
 from controller.core.plans import Phase, Plan
-from controller.core.steps import LeftBehind, Promotion, Result, Step, Unanswered, describe
+from controller.core.steps import ASKS_PROVIDER, LeftBehind, Promotion, Result, Step, Unanswered, describe
 from controller.errors import LostOwnership, Transient
 from controller.ports import Clock, Control, Coordination, Draft
 
@@ -30,6 +30,8 @@ class Pace:
     """How long a first result waits for others of its phase, so that both travel in one write."""
     again: timedelta = timedelta(seconds=0.1)
     """Before an unanswered step is tried again."""
+    provider: timedelta = timedelta(seconds=1)
+    """The same for a step that asks a provider: its limit of requests counts for the whole account."""
 
 
 @dataclass(slots=True)
@@ -102,19 +104,20 @@ class Executor:
 
     async def _record(self, control: Control, plan: Plan, finished: Sequence[_Running]) -> Control:
         """Write what the results make of the plan. An unanswered step, or one that still waits for a provider, changes nothing."""
-        changed, posture, drafts = plan, control.posture, []
+        changed, posture, drafts, pause = plan, control.posture, [], timedelta(0)
         for one in finished:
             result = one.task.result()
             took = self.clock.monotonic() - one.started
             change = advance(changed, posture, one.step, result)
             if isinstance(result, Unanswered | Promotion) and change.plan == changed:
-                await self.clock.sleep(self.pace.again)
+                pause = max(pause, self.pace.provider if isinstance(one.step, ASKS_PROVIDER) else self.pace.again)
                 continue
             drafts.append(_draft(changed, one.step, result, took))
             if change.plan.winner != changed.winner:
                 drafts.append(_elected(change.plan))
             changed, posture = change.plan, change.posture
         if not drafts:
+            await self.clock.sleep(pause)
             return await self._confirm(control)
         if changed.phase is Phase.DONE:
             drafts.append(_done(changed))

@@ -6,7 +6,7 @@ in which needs are answered, and the memory that this takes. Same inputs, same a
 The order: an operator's pause · a writer that is lost · an operator's other wishes · a plan whose owner is gone · traffic · repairs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from controller.core.circumstances import Circumstances, circumstances
 from controller.core.guards import no_orphan_drain, review, surviving_capacity
 from controller.core.limits import AutomaticFailover, remembered
 from controller.core.model import Health, Part, Reason, Snapshot, Trigger, Verdict
-from controller.core.plans import PlanKind
+from controller.core.plans import GIVES_WAY, PlanKind
 from controller.core.policy import Moment, Policy
 from controller.core.proposals import Asked, DrainOnly, Failover, GiveUp, Proposal, Running, TakeOver, sentence
 from controller.core.reign_guards import unpinned
@@ -116,7 +116,7 @@ def _needs(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Proposal
     if failover := _failover(seen, held):
         needs.append(failover)
     if seen.running is not None:
-        return (*needs, *_beside(seen.running, seen, held))
+        needs.extend(_carried(seen.running, seen, held))
     restore = frozenset(site for site in returning(seen) if _ripe(f"restore {site}", seen, held))
     weights = wanted_weights(seen, restore)
     if weights != seen.posture.weights:
@@ -126,20 +126,15 @@ def _needs(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Proposal
     return tuple(needs)
 
 
-def _beside(running: Running, seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Proposal, ...]:
-    """What ought to be done while a plan is under way: carry it on when its owner cannot, end it when its subject is failing, and drain
-    what fails meanwhile. Traffic does not return to anybody before the plan is done."""
-    plan, needs = running.plan, list[Proposal]()
+def _carried(running: Running, seen: Circumstances, held: Mapping[str, timedelta]) -> Iterator[Proposal]:
+    """What ought to be done about a plan under way: carry it on when its owner cannot, end it when its subject is failing."""
+    plan = running.plan
     if not running.owner_alive:
-        needs.append(TakeOver(plan=plan, because=f"{running.owner or 'its owner'} is gone"))
+        yield TakeOver(plan=plan, because=f"{running.owner or 'its owner'} is gone")
     elif (stall := stalled(seen)) and _held_for(stall, seen, held) >= PATIENCE * seen.policy.dwell:
-        needs.append(TakeOver(plan=plan, because=f"{running.owner} gets nowhere: {stall}"))
+        yield TakeOver(plan=plan, because=f"{running.owner} gets nowhere: {stall}")
     if because := pointless(plan, seen):
-        needs.append(GiveUp(plan=plan, because=because))
-    weights = wanted_weights(seen, frozenset())
-    if weights != seen.posture.weights:
-        needs.append(DrainOnly(weights=weights, trigger=Trigger.AUTOMATIC, because="an edge is failing"))
-    return tuple(needs)
+        yield GiveUp(plan=plan, because=because)
 
 
 def _failover(seen: Circumstances, held: Mapping[str, timedelta]) -> Failover | None:
@@ -163,13 +158,14 @@ def _failover(seen: Circumstances, held: Mapping[str, timedelta]) -> Failover | 
 
 
 def _conditions(seen: Circumstances) -> frozenset[str]:
-    """Conditions whose dwell counts now. Repairs and returning traffic only while no plan runs: what was true before a plan, and was
-    seen a moment before its end, is no reason to begin again what it has just finished."""
+    """Conditions whose dwell counts now. Repairs and returning traffic only while no plan runs that they wait for, so that beside one
+    nothing ripens but a drain: what was true before a plan, and was seen a moment before its end, is no reason to begin again what it
+    has just finished."""
     writer = seen.posture.writer
     found = {f"unpinned {writer}"} if unpinned(writer, seen) else set()
     if stall := stalled(seen):
         found.add(stall)
-    if seen.running is None:
+    if seen.running is None or seen.running.plan.kind in GIVES_WAY:
         found |= {sentence(repair) for repair in repairs(seen)} | {f"restore {site}" for site in returning(seen)}
     return frozenset(found)
 

@@ -23,7 +23,7 @@ from controller.core.circumstances import Circumstances, allowed, names, refused
 from controller.core.health import fresh_vantages
 from controller.core.limits import allowed_again, within_window
 from controller.core.model import Health, Mode, Reason, Site, Trigger, Verdict
-from controller.core.plans import Plan, PlanKind
+from controller.core.plans import GIVES_WAY, Plan, PlanKind
 from controller.core.proposals import (
     DrainOnly,
     Failover,
@@ -120,6 +120,8 @@ def one_plan(proposal: Proposal, now: Circumstances) -> Reason:
         return refused("one-plan", value, f"no failover from {proposal.site} under way", way_out)
     if isinstance(proposal, Failover) or (isinstance(proposal, Switchover) and plan.kind not in CLAIMING):
         return allowed("one-plan", value, "a failover replaces any plan, a switchover only upkeep")
+    if plan.kind in GIVES_WAY and trigger_of(proposal) is Trigger.UPKEEP:
+        return allowed("one-plan", value, "a plan that gives way to upkeep: the provider goes on by itself")
     return refused("one-plan", value, "no other plan under way", "Wait until it is done; see status.")
 
 

@@ -23,6 +23,11 @@ class PlanKind(StrEnum):
     """A provider-managed read replica becomes a server of its own. The one kind that asks a provider: see `steps.ASKS_PROVIDER`."""
 
 
+GIVES_WAY = frozenset({PlanKind.PROMOTE})
+"""Kinds that only watch a provider, which goes on by itself: upkeep replaces them. An API that hangs for hours would otherwise keep a
+dead follower in the must-cut set for as long, and the next failover would wait for it."""
+
+
 class Phase(StrEnum):
     """Where a plan stands; `phases.TRANSITIONS` says which phases follow which, and what an operator reads about each."""
 
