@@ -12,7 +12,8 @@ from controller.core.plans import Phase
 from controller.core.steps import Ledgers
 from controller.errors import TrimaranError
 from controller.loop import Loop, View
-from controller.ports import Clock
+from controller.ports import Clock, ProviderFacts
+from controller.provider_watch import ProviderWatch
 from controller.zone_watch import ZoneWatch
 
 BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -28,6 +29,7 @@ class Metrics(Collector):
         self._clock = clock
         self._loops: list[Loop] = []
         self._zone: ZoneWatch | None = None
+        self._providers: list[ProviderWatch] = []
         self._registry = registry = CollectorRegistry()
         self._ticks = Counter("trimaran_ticks", "Ticks, by how they ended.", ["service", "result"], registry=registry)
         self._spent = Histogram("trimaran_tick_seconds", "Duration of ticks.", ["service"], buckets=BUCKETS, registry=registry)
@@ -43,6 +45,10 @@ class Metrics(Collector):
     def watch_zone(self, zone: ZoneWatch) -> None:
         """Show what this watch finds from now on."""
         self._zone = zone
+
+    def watch_providers(self, providers: ProviderWatch) -> None:
+        """Show what these providers say from now on."""
+        self._providers.append(providers)
 
     def note(self, service: str, verified: Mapping[str, object] | None) -> None:
         """Show from now on what the check at the end of the last move found."""
@@ -93,7 +99,18 @@ class Metrics(Collector):
             _observations(loop.service, view, passed, heard, misses)
             if (under_way := view.control.plan) is not None and under_way.phase is not Phase.DONE:
                 plan.add_metric([loop.service, under_way.kind, under_way.phase], 1)
-        yield from (tick, epoch, writer, facts, heard, misses, plan, self._checks(), *self._differences())
+        yield from (
+            tick,
+            epoch,
+            writer,
+            facts,
+            heard,
+            misses,
+            plan,
+            self._checks(),
+            *self._differences(),
+            *self._said_by_providers(),
+        )
 
     def _differences(self) -> Iterator[GaugeMetricFamily]:
         """Of the zone, as the last look at it found them; nothing before the first."""
@@ -111,12 +128,41 @@ class Metrics(Collector):
             unknown.add_metric([authority], 1)
         yield from (drifts, unknown)
 
+    def _said_by_providers(self) -> Iterator[GaugeMetricFamily]:
+        """What may still be believed; where nothing may, there is no number but the age, and none before the first answer."""
+        labels = ["service", "site", "subject"]
+        age = GaugeMetricFamily("trimaran_provider_age_seconds", "Since a provider answered.", labels=labels)
+        unknown = GaugeMetricFamily("trimaran_provider_unknown", "1 while what a provider says is not known.", labels=labels)
+        standby = GaugeMetricFamily("trimaran_provider_highly_available", "1 for a server with a standby.", labels=labels)
+        free = GaugeMetricFamily("trimaran_provider_storage_free_ratio", "Share of a server's storage.", labels=labels)
+        due = GaugeMetricFamily("trimaran_provider_maintenance_seconds", "Unix time of pending maintenance.", labels=labels)
+        floor = GaugeMetricFamily("trimaran_provider_instances_floor", "Instances kept at least.", labels=labels)
+        for watch in self._providers:
+            for (site, subject), said in watch.heard().items():
+                about = [watch.service, site, subject]
+                unknown.add_metric(about, float(not said.known))
+                if said.age is not None:
+                    age.add_metric(about, said.age.total_seconds())
+                match said.told if said.known else None:
+                    case ProviderFacts() as told:
+                        _add(standby, about, told.highly_available)
+                        _add(free, about, told.storage_free)
+                        _add(due, about, told.maintenance.timestamp() if told.maintenance else None)
+                    case int(instances):
+                        floor.add_metric(about, instances)
+        yield from (age, unknown, standby, free, due, floor)
+
     def _checks(self) -> GaugeMetricFamily:
         checks = GaugeMetricFamily("trimaran_last_move_verified", "1 when this was proven.", labels=["service", "check"])
         for service, found in self._verified.items():
             checks.add_metric([service, "canary"], float(not found["unpaid"]))
             checks.add_metric([service, "ledgers"], float(found["ledgers"] == Ledgers.EQUAL))
         return checks
+
+
+def _add(gauge: GaugeMetricFamily, labels: list[str], value: float | None) -> None:
+    if value is not None:
+        gauge.add_metric(labels, float(value))
 
 
 def _observations(service: str, view: View, passed: float, heard: GaugeMetricFamily, misses: GaugeMetricFamily) -> None:

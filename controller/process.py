@@ -83,6 +83,7 @@ async def serve(settings: Settings, listener: socket.socket, told: asyncio.Event
             metrics=assembly.metrics,
             clock=assembly.clock,
             zone=assembly.zone,
+            providers=assembly.providers,
             gate=api.Gate(token=settings.listen.token, local=settings.listen.local),
         )
         runner = web.AppRunner(operators, access_log=None, shutdown_timeout=0.1)

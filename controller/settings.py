@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from controller.core.model import Group, Mode, Site
 from controller.core.policy import Policy
 from controller.errors import SettingsError, SettingsProblem
-from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable
+from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
 from controller.settings_document import ServiceTable, SettingsTable
 from controller.settings_policy import problems, read_policy
 from controller.settings_rules import contradictory
@@ -83,6 +83,8 @@ class ServiceSettings:
     """Where instances run whose floor is raised when traffic moves there."""
     replicas: Mapping[Site, ReplicaTable]
     """Read replicas that providers manage."""
+    servers: Mapping[Site, ServerTable]
+    """The sites' own database servers, where a provider manages them."""
     policy: Policy
     control_password: str = field(repr=False)
     stream_password: str = field(repr=False)
@@ -207,6 +209,7 @@ def _service(name: str, given: ServiceTable, policy: Policy, environ: Mapping[st
         streams={Site(follower): _databases(publishers) for follower, publishers in given.streams.items()},
         capacity={Site(site): one for site, one in given.capacity.items()},
         replicas={Site(site): one for site, one in given.replicas.items()},
+        servers={Site(site): one for site, one in given.servers.items()},
         policy=policy,
         control_password=environ[password_variable(name, "control")],
         stream_password=environ[password_variable(name, "stream")],

@@ -152,3 +152,11 @@ class ReplicaTable(Table):
 
     server: Text
     """RDS instance, Flexible Server, Cloud SQL instance."""
+
+
+class ServerTable(Table):
+    """`[services.SERVICE.servers.SITE]`: the site's own database server as its provider names it, to be asked now and then how it is.
+    Nothing waits for the answer: what the provider says is told as readiness, and decides nothing."""
+
+    server: Text
+    """RDS instance, Flexible Server, Cloud SQL instance."""

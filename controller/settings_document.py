@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from controller.core.model import Mode
-from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable
+from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
 from controller.settings_tables import (
     CanaryTable,
     DatabaseTable,
@@ -31,6 +31,7 @@ class ServiceTable(Table):
     streams: dict[SiteName, dict[SiteName, DatabaseTable]]
     capacity: dict[SiteName, InstancesTable] = Field(default_factory=dict)
     replicas: dict[SiteName, ReplicaTable] = Field(default_factory=dict)
+    servers: dict[SiteName, ServerTable] = Field(default_factory=dict)
     policy: dict[str, object] = Field(default_factory=dict)
 
 

@@ -12,6 +12,9 @@ from controller.settings_token import is_loopback
 Problem = tuple[str, str]
 """Dotted key, and what was expected there."""
 
+ASKS_CLOUD = ("capacity", "replicas", "servers")
+"""Tables of a service, by site, whose rows are asked of that site's cloud."""
+
 
 def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
     """Every pair of tables that cannot both be meant."""
@@ -50,7 +53,7 @@ def _of_service(key: str, service: Mapping[str, object], sites: frozenset[str]) 
     canary = _table(service, "canary")
     if canary.get("debtor") is not None and canary.get("debtor") == canary.get("creditor"):
         yield f"{key}.canary.creditor", "another account than the debtor's"
-    for kind in ("capacity", "replicas"):
+    for kind in ASKS_CLOUD:
         yield from _among(f"{key}.{kind}", service.get(kind), sites)
 
 
@@ -119,7 +122,7 @@ def _of_clouds(document: Mapping[str, object]) -> Iterator[Problem]:
             yield f"clouds.{SERVED_BY[authority]}", f"how that cloud is reached; authorities.{authority} asks it"
     sites = _table(document, "sites")
     for service, given in _table(document, "services").items():
-        for kind in ("capacity", "replicas"):
+        for kind in ASKS_CLOUD:
             for site in sorted(_table(given, kind)) if isinstance(given, dict) else ():
                 cloud = _table(sites, site).get("cloud", site)
                 if site in sites and isinstance(cloud, str) and cloud not in clouds:

@@ -7,7 +7,7 @@ over, and a cut that waited behind it would be late by as much.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import uuid4
 
@@ -35,9 +35,10 @@ from controller.probing.http_probe import HttpProbe
 from controller.probing.shared_probe import SharedProbe
 from controller.probing.sql_probe import SqlProbe
 from controller.probing.zone_probe import Nameservers, ZoneProbe
+from controller.provider_watch import ProviderWatch
 from controller.settings import DatabaseSettings, ServiceSettings, Settings
 from controller.steering import Helm, Rudder
-from controller.wiring_clouds import authorities, capacities, replicas
+from controller.wiring_clouds import Providers, authorities, providers
 from controller.zone_watch import ZoneWatch
 
 log = structlog.get_logger()
@@ -59,6 +60,8 @@ class Assembly:
     caretakers: tuple[Caretaker, ...]
     zone: ZoneWatch
     clock: Clock
+    providers: Mapping[str, ProviderWatch] = field(default_factory=dict)
+    """By service."""
 
     async def found(self, service: ServiceSettings) -> None:
         """Have a posture for the service; tries until etcd answers, and keeps an existing one."""
@@ -80,6 +83,8 @@ class Assembly:
                 tasks.create_task(loop.run(), name=f"loop {name}")
             for caretaker in self.caretakers:
                 tasks.create_task(caretaker.run(), name=f"caretaker {caretaker.loop.service}")
+            for service_name, watch in self.providers.items():
+                tasks.create_task(watch.run(), name=f"providers of {service_name}")
             tasks.create_task(self.zone.run(), name="zone")
 
 
@@ -109,24 +114,28 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
         caretakers = []
+        watches: dict[str, ProviderWatch] = {}
         edges = _edges(settings, http, clock)
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
             databases = _databases(service, settings, stack)
+            asked = providers(service, settings)
+            watch = watches[service.name] = _watch(service, asked, clock)
             loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
                 coordination=store,
                 observer=_observer(service, settings, databases, edges, clock),
                 executor=_executor(
-                    service, settings, store, databases, _rudders(helms, service, settings, urgent=True), http, clock
+                    service, settings, store, databases, _rudders(helms, service, settings, urgent=True), asked, http, clock
                 ),
                 policy=service.policy,
                 clock=clock,
                 metrics=metrics,
             )
             metrics.watch(loop)
+            metrics.watch_providers(watch)
             caretakers.append(
                 Caretaker(
                     site=settings.site,
@@ -145,7 +154,19 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             caretakers=tuple(caretakers),
             zone=_zone(helms, settings, loops, clock, metrics),
             clock=clock,
+            providers=watches,
         )
+
+
+def _watch(service: ServiceSettings, asked: Providers, clock: Clock) -> ProviderWatch:
+    return ProviderWatch(
+        service=service.name,
+        clock=clock,
+        servers=asked.servers,
+        replicas=asked.replicas,
+        capacities=asked.capacities,
+        floors={site: instances.floor for site, instances in service.capacity.items()},
+    )
 
 
 def _zone(helms: Sequence[Helm], settings: Settings, loops: Mapping[str, Loop], clock: Clock, metrics: Metrics) -> ZoneWatch:
@@ -201,6 +222,7 @@ def _executor(
     store: Store,
     databases: Databases,
     authorities: tuple[Rudder, ...],
+    asked: Providers,
     http: aiohttp.ClientSession,
     clock: Clock,
 ) -> Executor:
@@ -220,8 +242,8 @@ def _executor(
             )
             for site, seen in settings.sites.items()
         },
-        managed=replicas(service, settings),
-        capacities=capacities(service, settings),
+        managed=asked.replicas,
+        capacities=asked.capacities,
         floors={site: instances.floor for site, instances in service.capacity.items()},
         clock=clock,
     )

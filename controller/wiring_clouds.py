@@ -4,6 +4,7 @@ A cloud's SDK is imported only when the settings name that cloud.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,14 +48,25 @@ def authorities(clouds: CloudsTable, named: AuthoritiesTable, groups: Mapping[Gr
     return tuple(found)
 
 
-def capacities(service: ServiceSettings, settings: Settings) -> Mapping[Site, Capacity]:
-    """Where the service's instances run, per site that says so."""
-    return {site: _capacity(site, service.name, one, settings) for site, one in service.capacity.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Providers:
+    """Whatever the providers of a service's sites are asked for, by site. One adapter for all who ask: the first use of one is dear."""
+
+    capacities: Mapping[Site, Capacity]
+    """Where instances run."""
+    replicas: Mapping[Site, ManagedDatabase]
+    """Read replicas that providers manage."""
+    servers: Mapping[Site, ManagedDatabase]
+    """The sites' own database servers."""
 
 
-def replicas(service: ServiceSettings, settings: Settings) -> Mapping[Site, ManagedDatabase]:
-    """Read replicas that providers manage for the service."""
-    return {site: _replica(site, one.server, settings) for site, one in service.replicas.items()}
+def providers(service: ServiceSettings, settings: Settings) -> Providers:
+    """The adapters for every site that the settings name one of."""
+    return Providers(
+        capacities={site: _capacity(site, service.name, one, settings) for site, one in service.capacity.items()},
+        replicas={site: _server(site, one.server, settings) for site, one in service.replicas.items()},
+        servers={site: _server(site, one.server, settings) for site, one in service.servers.items()},
+    )
 
 
 def _records(table: GroupTable) -> GroupRecords:
@@ -118,13 +130,14 @@ def _capacity(site: Site, service: str, instances: InstancesTable, settings: Set
             raise Unsupported(f"{site}: no cloud {cloud or 'named'} whose API could be asked for instances")
 
 
-def _replica(site: Site, server: str, settings: Settings) -> ManagedDatabase:
+def _server(site: Site, server: str, settings: Settings) -> ManagedDatabase:
     clouds = settings.clouds
     match settings.sites[site].cloud:
         case "aws" if clouds.aws:
             from controller.providers.aws.database import Rds
 
-            return Rds(client=aws_client("rds", clouds.aws), site=site, instance=server)
+            rds, metrics = aws_client("rds", clouds.aws), aws_client("cloudwatch", clouds.aws)
+            return Rds(client=rds, site=site, instance=server, metrics=metrics)
         case "azure" if clouds.azure:
             from controller.providers.azure.database import FlexibleServer
             from controller.providers.azure.session import servers_client

@@ -20,6 +20,7 @@ from controller.errors import Transient
 from controller.loop import Loop
 from controller.metrics import Metrics
 from controller.ports import Clock, Coordination, Request
+from controller.provider_watch import ProviderWatch
 from controller.zone_watch import ZoneWatch
 
 GLANCE = timedelta(seconds=0.3)
@@ -64,6 +65,7 @@ class Desk:
     metrics: Metrics
     clock: Clock
     zone: ZoneWatch | None
+    providers: Mapping[str, ProviderWatch]
 
     def loop_of(self, request: web.Request) -> Loop:
         """The loop of the service in the path. Raises Problem 404."""
@@ -90,6 +92,7 @@ class Desk:
             verified=chronicle.verified,
             journal_end=chronicle.end,
             zone=self.zone.document() if self.zone else None,
+            providers=self.providers.get(loop.service),
         )
 
     async def healthz(self, _: web.Request) -> web.Response:
@@ -173,8 +176,9 @@ def build(
     metrics: Metrics,
     gate: Gate,
     zone: ZoneWatch | None = None,
+    providers: Mapping[str, ProviderWatch] | None = None,
 ) -> web.Application:
-    """The application of one controller; without a watch over the zone, status says nothing about it."""
+    """The application of one controller; without a watch over the zone or over a service's providers, status says nothing about them."""
     desk = Desk(
         controller=site,
         loops=loops,
@@ -183,6 +187,7 @@ def build(
         metrics=metrics,
         clock=clock,
         zone=zone,
+        providers=providers or {},
     )
     app = web.Application(middlewares=[described, guarded(gate)], client_max_size=64 * 1024)
     service = "/v1/services/{service}"

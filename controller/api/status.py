@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from controller.api.moves import moves
+from controller.api.readiness import documents, warnings
 from controller.core import naming
 from controller.core.circumstances import Circumstances, circumstances
 from controller.core.explain import explain_decision
@@ -18,6 +19,7 @@ from controller.core.plans import Plan
 from controller.core.policy import Moment, Policy
 from controller.loop import View
 from controller.observe import running
+from controller.provider_watch import ProviderWatch
 
 Document = Mapping[str, object]
 
@@ -39,6 +41,7 @@ class Told:
     journal_end: int
     zone: Document | None = None
     """What the last look at all authorities found; None before the first."""
+    providers: ProviderWatch | None = None
 
     @property
     def tick_age(self) -> timedelta:
@@ -73,7 +76,7 @@ def status(told: Told) -> Document:
         "posture": _posture(posture, told.since),
         "plan": _plan(told.view.control.plan, told),
         "verified": told.verified,
-        "sites": {site: _site(site, seen) for site in sorted(posture.weights)},
+        "sites": {site: {**_site(site, seen), "provider": _provider(site, told)} for site in sorted(posture.weights)},
         "vantages": {
             site: {"age_s": seconds(heard.age), "suspects_itself": heard.value.suspects_itself}
             for site, heard in sorted(seen.snapshot.observations.items())
@@ -82,6 +85,7 @@ def status(told: Told) -> Document:
         "requests": [asked.id for asked in told.view.control.requests],
         "zone": told.zone,
         "moves": moves(seen),
+        "warnings": warnings(told.providers) if told.providers else [],
         "decision": explain_decision(told.view.decision),
         "journal_end": told.journal_end,
     }
@@ -146,6 +150,11 @@ def _site(site: Site, seen: Circumstances) -> Document:
         "health": {part: _health(seen.agreements[site, part]) for part in Part},
         "node": _node(site, seen),
     }
+
+
+def _provider(site: Site, told: Told) -> Document:
+    """What the site's provider says about server and instances, by subject; empty where nobody asks it."""
+    return documents(told.providers, site) if told.providers else {}
 
 
 def _health(agreement: Agreement) -> Document:

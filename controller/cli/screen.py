@@ -42,7 +42,8 @@ def show(status: Document, console: Console) -> None:
 
 def _laid_out(status: Document, *, wide: bool, brief: bool) -> Group:
     head = [*_head(status), _plan(status)]
-    rest = [*_evidence(status, brief=brief), *(_blocked_moves if brief else _blocked_reasons)(status), _last(status)]
+    blocked = (_blocked_moves if brief else _blocked_reasons)(status)
+    rest = [*_evidence(status, brief=brief), *blocked, *_warnings(status, brief=brief), _last(status)]
     lines = [*head, *rest]
     for line in lines if brief else ():
         line.no_wrap, line.overflow = True, "ellipsis"
@@ -198,6 +199,18 @@ def _blocked_moves(status: Document) -> Iterator[Text]:
         if refusals:
             said = "; ".join(f"{one['guard']} ({one['value']})" for one in refusals)
             yield Text(f"blocked: {name}: {said}", "yellow")
+
+
+def _warnings(status: Document, *, brief: bool) -> Iterator[Text]:
+    """What providers say that a person should mend in peace; it blocks nothing. Brief: all in one line."""
+    found = status["warnings"]
+    if brief and found:
+        seen = "; ".join(f"{one['site']}'s {one['subject']}: {one['value']}" for one in found)
+        yield Text(f"warning: {seen}", "yellow")
+        return
+    for one in found:
+        age = "" if one["age_s"] is None else f" (said {_age(one['age_s'])} ago)"
+        yield Text(f"warning: {one['said']}{age}", "yellow")
 
 
 def _last(status: Document) -> Text:

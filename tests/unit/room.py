@@ -5,7 +5,7 @@ Time is the test's own: it moves in small steps as long as the room is driven.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -45,6 +45,7 @@ from controller.execute import Executor
 from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
 from controller.probing.sql_probe import SqlProbe
+from controller.provider_watch import ProviderWatch
 from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.coordination import MemoryEtcd, MemoryLink, coordination
 from controller.providers.memory.probe import Behaviour, MemoryNode, MemoryProbe
@@ -98,6 +99,7 @@ class Room:
     nodes: dict[Site, MemoryNode] = field(default_factory=dict)
     edges: dict[Site, MemoryProbe] = field(default_factory=dict)
     hands: Hands = field(default_factory=Hands)
+    providers: ProviderWatch | None = None
 
     def kill(self, site: Site) -> None:
         """The site's database and edge are silent from now on, for everybody."""
@@ -150,14 +152,21 @@ class Room:
 
 
 @asynccontextmanager
-async def room(*, founded: bool = True, policy: Policy | None = None) -> AsyncIterator[Room]:
-    """Three controllers that have known each other for a second; azure writes epoch 1. Their logs are kept off the terminal."""
+async def room(
+    *, founded: bool = True, policy: Policy | None = None, providers: Callable[[SteppedClock], ProviderWatch] | None = None
+) -> AsyncIterator[Room]:
+    """Three controllers that have known each other for a second; azure writes epoch 1. Their logs are kept off the terminal.
+
+    `providers`: makes the watch that all three ask, which runs as long as the room stands.
+    """
     clock = SteppedClock()
     with capture_logs():
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(aiohttp.ClientSession())
             given = Room(clock=clock, etcd=MemoryEtcd(clock=clock), http=http)
+            watch = given.providers = providers(clock) if providers else ProviderWatch(service="payments", clock=clock)
             _furnish(given, policy or Policy())
+            stack.push_async_callback(_ended, asyncio.create_task(watch.run()))
             for server in given.servers.values():
                 await server.start_server()
                 stack.push_async_callback(server.close)
@@ -218,8 +227,17 @@ def _add_controller(given: Room, site: Site, policy: Policy) -> None:
         metrics=metrics,
     )
     metrics.watch(loop)
+    watches = {watch.service: watch for watch in (given.providers,) if watch is not None}
+    for watch in watches.values():
+        metrics.watch_providers(watch)
     gate = api.Gate(token=TOKEN, local=True)
     application = api.build(
-        site=site, loops={"payments": loop}, coordination=store, metrics=metrics, clock=given.clock, gate=gate
+        site=site,
+        loops={"payments": loop},
+        coordination=store,
+        metrics=metrics,
+        clock=given.clock,
+        gate=gate,
+        providers=watches,
     )
     given.servers[site] = TestServer(application)

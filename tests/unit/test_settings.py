@@ -45,6 +45,7 @@ def document() -> dict[str, Any]:
                 },
                 "capacity": {"aws": {"floor": 4, "name": "payments", "cluster": "main"}},
                 "replicas": {"gcp": {"server": "payments-reports"}},
+                "servers": {site: {"server": f"payments-{site}"} for site in SITES},
                 "policy": {"probe_interval": "200ms", "velocity_window": "10m", "misses_to_accuse": 4, "required_capacity": 1},
             }
         },
@@ -148,6 +149,7 @@ def test_everything_wrong_is_told_at_once(read: Callable[..., Settings]) -> None
     del given["groups"]["payments"]["addresses"]["aws"]
     given["groups"]["payments"]["lead"] = "cards"
     service["replicas"]["pluto"] = {"server": "x"}
+    service["servers"]["pluto"] = {"server": "x"}
     del given["clouds"]["gcp"], given["clouds"]["azure"]["identity"]["tenant"]
     service["policy"] |= {"probe_interval": "fast", "vantages": 1, "mode": "manual", "retries": 3, "misses_to_drain": 1}
     found = problems(read, given, {})
@@ -166,6 +168,7 @@ def test_everything_wrong_is_told_at_once(read: Callable[..., Settings]) -> None
         f"{top}.streams.aws.azure",
         f"{top}.streams.gcp.gcp",
         f"{top}.replicas.pluto",
+        f"{top}.servers.pluto",
         "groups.payments.addresses.aws",
         "groups.payments.lead",
         "clouds.gcp",

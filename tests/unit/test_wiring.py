@@ -67,3 +67,12 @@ async def test_probing_and_acting_share_their_database_sessions(settings: Settin
         node = loop.executor.actions.databases[AWS]._node  # type: ignore[attr-defined]
         assert {site: address.user for site, address in node.publishers.items()} == dict.fromkeys((AZURE, GCP), "payments_stream")
         assert {caretaker.database.site for caretaker in assembly.caretakers} == {Site("aws")}
+
+
+async def test_what_a_failover_asks_of_a_provider_has_been_asked_before(settings: Settings) -> None:
+    """Floors are raised, and replicas promoted, by the very adapters that are asked in calm: their clients have been made by then."""
+    async with assembled(settings, SteppedClock()) as assembly:
+        actions, watch = assembly.loops["payments"].executor.actions, assembly.providers["payments"]
+        assert watch.capacities[AWS] is actions.capacities[AWS] and watch.floors == actions.floors == {AWS: 4}
+        assert watch.replicas[GCP] is actions.managed[GCP]
+        assert set(watch.servers) == set(SITES)

@@ -11,8 +11,10 @@ from rich.console import Console
 
 from controller.cli.screen import show
 from controller.core.model import Role
+from controller.providers.memory.managed import REPLICA
 from tests.unit.core.worlds import AWS, AZURE, GCP
 from tests.unit.room import Room, room
+from tests.unit.test_api_readiness import asking
 
 AGE = re.compile(r"\d+\.\d ?s|\d+ ?m(in)?")
 
@@ -88,6 +90,23 @@ async def test_who_confirms_is_the_writers_word() -> None:
         for _ in range(20):
             await given.clock.advance(given.loops[AWS].interval)
         assert (await rows_of(given))["aws"] == "unknown"
+
+
+@pytest.mark.asyncio
+async def test_what_providers_complain_of_is_shown_and_takes_one_line_when_there_is_little_room() -> None:
+    """Every warning with its way out and its age; at 80 by 24 what was seen, of all of them."""
+    poor = replace(REPLICA, replica_of=None, storage_free=0.07, highly_available=False)
+    async with room(providers=asking({AWS: poor})) as given:
+        told = await status(given)
+        tall = [line for line in shown(told, 160, height=100) if line.startswith("warning: ")]
+        assert len(tall) == 2 and "Enlarge its storage." in tall[0] and AGE.search(tall[0])
+        given.kill(AZURE)
+        given.kill(GCP)
+        await given.tick(40)
+        small = shown(await status(given), 80)
+        assert len(small) < 24
+        (line,) = (line for line in small if line.startswith("warning: "))
+        assert "aws's server: 7% of its storage is free" in line
 
 
 def writing_for(said: Any, *slots: str) -> Any:

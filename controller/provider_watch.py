@@ -1,0 +1,140 @@
+"""Asks providers now and then how a service's servers are and how many instances it keeps, for status, metrics and readiness.
+
+Nothing of a tick, a plan or a failover waits for these questions or sees their answers (`static-stability`): a provider whose API is
+down says nothing, and that is no reason to keep traffic on a dead site. Asking has another use: a vendor's client takes a good part
+of a second of processor time to make, and has been made when a failover wants to raise a floor with it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+import structlog
+
+from controller.core.model import Site
+from controller.errors import TrimaranError
+from controller.ports import Capacity, Clock, ManagedDatabase, ProviderFacts
+
+log = structlog.get_logger()
+
+ASK_EVERY = timedelta(seconds=30)
+"""Backups, failures of a standby and full disks come slowly, and three controllers ask."""
+
+PATIENCE = timedelta(seconds=6)
+"""For one answer, which may take an adapter three requests."""
+
+BELIEVED_FOR = timedelta(minutes=2)
+"""An older answer is no knowledge any more: what the provider would say now is unknown."""
+
+
+class Subject(StrEnum):
+    """What a provider is asked about."""
+
+    SERVER = "server"
+    """The site's own database server."""
+    REPLICA = "replica"
+    """A read replica that the provider manages."""
+    INSTANCES = "instances"
+    """How many instances are kept running at least."""
+
+
+Told = ProviderFacts | int | None
+"""Of servers facts, of instances their floor; None: there is no such server or service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What is known from one site's provider about one subject. `age` None: it never answered."""
+
+    told: Told
+    age: timedelta | None
+    because: str
+    """Why the last question had no answer; empty when it had one."""
+
+    @property
+    def known(self) -> bool:
+        """Is there an answer that may still be believed?"""
+        return self.age is not None and self.age <= BELIEVED_FOR
+
+
+@dataclass(slots=True)
+class _Question:
+    """One question that is asked again and again, with its last answer."""
+
+    ask: Callable[[], Awaitable[Told]]
+    told: Told = None
+    at: timedelta | None = None
+    because: str = "not asked yet"
+
+
+@dataclass(slots=True, kw_only=True)
+class ProviderWatch:
+    """One controller's, for one service."""
+
+    service: str
+    clock: Clock
+    servers: Mapping[Site, ManagedDatabase] = field(default_factory=dict)
+    replicas: Mapping[Site, ManagedDatabase] = field(default_factory=dict)
+    capacities: Mapping[Site, Capacity] = field(default_factory=dict)
+    floors: Mapping[Site, int] = field(default_factory=dict)
+    """To what a failover raises the floors of instances; for people."""
+    _questions: dict[tuple[Site, Subject], _Question] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for subject, asked in ((Subject.SERVER, self.servers), (Subject.REPLICA, self.replicas)):
+            for site, server in asked.items():
+                self._questions[site, subject] = _Question(self._facts(server))
+        for site, capacity in self.capacities.items():
+            self._questions[site, Subject.INSTANCES] = _Question(self._floor(capacity))
+
+    async def run(self) -> None:
+        """Ask until cancelled. Each question has a task of its own: one that hangs holds back no other."""
+        async with asyncio.TaskGroup() as tasks:
+            for (site, subject), question in self._questions.items():
+                tasks.create_task(self._repeat(question, f"{subject} of {site}"), name=f"ask for {subject} of {site}")
+
+    def heard(self) -> Mapping[tuple[Site, Subject], Heard]:
+        """Everything that providers said, with its age now."""
+        now = self.clock.monotonic()
+        return {
+            key: Heard(told=one.told, age=None if one.at is None else now - one.at, because=one.because)
+            for key, one in self._questions.items()
+        }
+
+    async def _repeat(self, question: _Question, about: str) -> None:
+        while True:
+            before = question.because
+            await self._ask(question)
+            if question.because and question.because != before:
+                log.warning("provider", service=self.service, about=about, error=question.because)
+            await self.clock.sleep(ASK_EVERY)
+
+    async def _ask(self, question: _Question) -> None:
+        """Once, and for no longer than patience lasts, whatever the adapter makes of its deadline."""
+        asked_at = self.clock.monotonic()
+        asking = asyncio.ensure_future(question.ask())
+        late = asyncio.ensure_future(self.clock.sleep(PATIENCE + timedelta(seconds=1)))
+        try:
+            await asyncio.wait({asking, late}, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                question.because = f"no answer within {PATIENCE.total_seconds():g} s"
+                return
+            # Of its asking, not of its coming: an answer that was held up on its way is as old as the question.
+            question.told, question.at, question.because = asking.result(), asked_at, ""
+        except TrimaranError as error:
+            question.because = str(error)
+        except Exception as error:
+            log.exception("provider", service=self.service)
+            question.because = f"{type(error).__name__}: {error}"
+        finally:
+            asking.cancel()
+            late.cancel()
+
+    @staticmethod
+    def _facts(server: ManagedDatabase) -> Callable[[], Awaitable[Told]]:
+        return lambda: server.facts(PATIENCE)
+
+    def _floor(self, capacity: Capacity) -> Callable[[], Awaitable[Told]]:
+        return lambda: capacity.floor(self.service)
