@@ -120,7 +120,7 @@ class Actions:
             case Settle():
                 return await self._settle(step)
             case Steer(weights=weights):
-                return await self._steer(weights)
+                return await self._steer(weights, token)
             case Verify():
                 return await self._verify(step)
             case MarkJoin(writer=writer, reign=reign, newcomer=newcomer):
@@ -235,18 +235,18 @@ class Actions:
             )
         )
 
-    async def _steer(self, weights: Mapping[Site, float]) -> Result:
+    async def _steer(self, weights: Mapping[Site, float], token: Token) -> Result:
         """Tell every authority at once. One that is out of reach, or that answers nonsense, is noted; the caretaker reconciles it when
         it answers again, beside the plan and after it. Meanwhile the sites that are to serve are asked to keep enough instances."""
 
         began = self.clock.monotonic()
         raised = asyncio.gather(*(self._raise_floor(site) for site in sorted(self.floors) if weights.get(site, 0.0) > 0))
-        told = await asyncio.gather(*(self._tell(authority, weights) for authority in self.authorities))
+        told = await asyncio.gather(*(self._tell(authority, weights, token) for authority in self.authorities))
         told_ms = self._ms_since(began)
         return Steered(told=tuple(told), told_ms=told_ms, floors=tuple(await raised))
 
-    async def _tell(self, authority: Rudder, weights: Mapping[Site, float]) -> str:
-        report = await self._asked(authority.steer(weights, self.patience.steer))
+    async def _tell(self, authority: Rudder, weights: Mapping[Site, float], token: Token) -> str:
+        report = await self._asked(authority.steer(weights, self.patience.steer, revision=token))
         if isinstance(report, Unanswered):
             return f"{authority.name}: left behind ({report.because})"
         if report.refused:

@@ -172,7 +172,8 @@ class Caretaker:
         weights = self._weights_to_steer(control)
         if weights is None:
             return
-        report = await authority.steer(weights, self.steer_deadline)
+        known = max(control.revisions.values(), default=None)
+        report = await authority.steer(weights, self.steer_deadline, revision=known)
         for group, shift in report.shifts.items():
             if report.changed:
                 log.info(

@@ -40,6 +40,8 @@ class Wish:
     urgent: bool
     ends: timedelta
     """On the clock's monotonic time."""
+    revision: int | None
+    """As of which revision of etcd; None: it rests on none."""
     answer: "asyncio.Future[SteeringReport]"
 
 
@@ -50,7 +52,7 @@ class Rudder:
     helm: "Helm"
     group: Group
     urgent: bool
-    """Failing over, not reconciling: does not wait to be gathered, and is sent first."""
+    """Failing over, not reconciling: does not wait to be gathered, and is sent before and apart from what is not urgent."""
 
     @property
     def name(self) -> str:
@@ -61,13 +63,14 @@ class Rudder:
         """The group's ratios as the authority holds them; empty without records. Raises ProviderError."""
         return (await self.helm.read()).get(self.group, {})
 
-    async def steer(self, weights: Ratios, deadline: timedelta) -> SteeringReport:
-        """As `ports.Dns.steer`, for this group alone: its shift, or why it was refused.
+    async def steer(self, weights: Ratios, deadline: timedelta, *, revision: int | None = None) -> SteeringReport:
+        """As `ports.Dns.steer`, for this group alone: its shift, or why it was refused. `revision`: of etcd, as of which it is wanted.
 
         Cancelled, it takes its wish back; what is on its way then is not stopped. Raises Transient when the deadline is over, however
-        the authority behaves, Conflict when something else was asked for this group meanwhile, and what the authority raises.
+        the authority behaves, Conflict when something else was asked for this group meanwhile or as of a newer revision, and what the
+        authority raises.
         """
-        return await self.helm.steer(self.group, weights, deadline, urgent=self.urgent)
+        return await self.helm.steer(self.group, weights, deadline, urgent=self.urgent, revision=revision)
 
 
 class Helm:
@@ -77,6 +80,7 @@ class Helm:
         """One per authority and controller."""
         self.authority, self._clock, self._pace = authority, clock, pace or Pace()
         self._wishes: list[Wish] = []
+        self._newest: dict[Group, int] = {}
         self._news = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
         self._reading: asyncio.Future[Mapping[Group, Ratios]] | None = None
@@ -92,13 +96,16 @@ class Helm:
             self._reading.add_done_callback(_quiet)
         return await asyncio.shield(self._reading)
 
-    async def steer(self, group: Group, ratios: Ratios, deadline: timedelta, *, urgent: bool) -> SteeringReport:
+    async def steer(
+        self, group: Group, ratios: Ratios, deadline: timedelta, *, urgent: bool, revision: int | None = None
+    ) -> SteeringReport:
         """See `Rudder.steer`."""
         wish = Wish(
             group=group,
             ratios=dict(ratios),
             urgent=urgent,
             ends=self._clock.monotonic() + deadline,
+            revision=revision,
             answer=asyncio.get_running_loop().create_future(),
         )
         self._take(wish)
@@ -114,7 +121,17 @@ class Helm:
             self._drop(wish)
 
     def _take(self, wish: Wish) -> None:
-        """The latest asked is meant: an earlier wish for other ratios is over."""
+        """The latest asked is meant, and an earlier wish for other ratios is over, unless the later one rests on older knowledge.
+
+        1. A caretaker asks etcd; the answer is under way. 2. A failover is claimed and steers. 3. The caretaker gets its answer, and
+        its wish sends payers back to the dead site. Between controllers nothing can tell so: no authority knows a revision.
+        """
+        newest = self._newest.get(wish.group, 0)
+        if wish.revision is not None and wish.revision < newest:
+            older = f"{wish.ratios} as of revision {wish.revision}, steered as of {newest}"
+            _settle(wish, Conflict(f"{self.authority.name}: {wish.group}: {older}"))
+            return
+        self._newest[wish.group] = wish.revision or newest
         for earlier in [one for one in self._wishes if one.group == wish.group and one.ratios != wish.ratios]:
             self._wishes.remove(earlier)
             _settle(earlier, Conflict(f"{self.authority.name}: {wish.group}: {wish.ratios} was asked for meanwhile"))
@@ -145,22 +162,26 @@ class Helm:
                 return
 
     def _open(self) -> dict[Group, Wish]:
-        """The wish of each group, urgent ones first; none whose time is over."""
+        """The wish of each group, of the urgent ones alone while there are any; none whose time is over.
+
+        In one call with a caretaker's ninety groups, a failover would wait for as many changes, and for the first that is over.
+        """
         soon = self._clock.monotonic() + self._pace.margin
-        return {wish.group: wish for wish in sorted(self._wishes, key=lambda one: not one.urgent) if wish.ends > soon}
+        alive = [wish for wish in self._wishes if wish.ends > soon]
+        urgent = [wish for wish in alive if wish.urgent]
+        return {wish.group: wish for wish in urgent or alive}
 
     async def _send(self, sent: Mapping[Group, Wish]) -> None:
         """One call, given up as soon as it no longer says what is wished for; its answer goes to everybody who wished for it.
 
-        It ends with the first of its wishes: the failover's own second must not be spent on waiting for name servers because a
-        caretaker beside it has five.
+        It ends with the first of its wishes: nobody's own second is spent on waiting for name servers because another has five.
         """
         began = self._clock.monotonic()
         wanted = {group: wish.ratios for group, wish in sent.items()}
         deadline = min(wish.ends for wish in sent.values()) - self._pace.margin - began
         call = asyncio.ensure_future(self.authority.steer(wanted, deadline))
         call.add_done_callback(_quiet)
-        while not call.done() and not self._outdated(wanted, began):
+        while not call.done() and not self._outdated(sent, began):
             self._news.clear()
             await self._await_news(call, began + self._pace.heard)
         if not call.done():
@@ -178,12 +199,20 @@ class Helm:
                 _settle(wish, error)
         await self._clock.sleep(self._pace.again if isinstance(error, Transient) else timedelta())
 
-    def _outdated(self, wanted: Mapping[Group, Ratios], began: timedelta) -> bool:
-        """Was something taken back that the call still carries, or has somebody come later while it only waits for name servers?"""
+    def _outdated(self, sent: Mapping[Group, Wish], began: timedelta) -> bool:
+        """Was something taken back that the call still carries, or has somebody come who need not wait for it?
+
+        Whoever is urgent waits for no call that is not; who is not urgent waits for one that is; else for as long as it may not be heard.
+        """
         wished = {wish.group: wish.ratios for wish in self._wishes}
-        if any(wished.get(group) != ratios for group, ratios in wanted.items()):
+        if any(wished.get(group) != wish.ratios for group, wish in sent.items()):
             return True
-        return wished.keys() != wanted.keys() and self._clock.monotonic() - began >= self._pace.heard
+        hurried = any(wish.urgent for wish in sent.values())
+        newcomers = [wish for wish in self._wishes if wish.group not in sent]
+        if any(wish.urgent for wish in newcomers) and not hurried:
+            return True
+        heard = self._clock.monotonic() - began >= self._pace.heard
+        return heard and any(wish.urgent or not hurried for wish in newcomers)
 
     async def _await_news(self, call: "asyncio.Future[SteeringReport]", heard: timedelta) -> None:
         """Until the call is done, a wish came or went, or the call is taken to be heard."""

@@ -1,5 +1,6 @@
 """Traffic is steered past whatever one authority does, and floors rise beside it without holding anybody up."""
 
+import asyncio
 from datetime import timedelta
 
 from controller.core.model import Site
@@ -43,6 +44,20 @@ async def test_an_authority_that_refuses_the_group_is_noted_with_its_reason() ->
         said = await perform(stage, STEPS[Steer][0], authorities=rudders(stage, taken))
         assert isinstance(said, Steered)
         assert "taken: left behind (refused by record-owner" in str(said)
+
+
+async def test_a_plan_that_was_taken_over_steers_behind_nobody() -> None:
+    """Its controller was stopped, and has read meanwhile what the posture wants now: the old plan's weights come after that."""
+    async with staged() as stage:
+        authority = MemoryDns(clock=stage.clock)
+        authority.set_by_hand(GROUP, dict.fromkeys(SITES, 1.0))
+        held = rudders(stage, authority)
+        steering = asyncio.create_task(held[0].steer({AWS: 1.0}, timedelta(seconds=1), revision=1_000_000))
+        await stage.clock.advance(timedelta(milliseconds=200))
+        assert steering.result().changed
+        said = await perform(stage, STEPS[Steer][0], authorities=held)
+        assert isinstance(said, Steered) and "left behind (memory: payments" in said.told[0]
+        assert (await authority.read())[GROUP] == {AWS: 1.0, AZURE: 0.0, GCP: 0.0}
 
 
 # ------------------------------------------------------------------------------------------------ floors

@@ -101,8 +101,8 @@ async def test_steering_under_way_ends_when_etcd_is_lost() -> None:
 class SlowAnswers:
     """A controller's way to etcd on which the answers to one task's reads are under way for a moment."""
 
-    def __init__(self, store: Store, clock: Clock, task: str) -> None:
-        self._store, self._clock, self._task, self.under_way = store, clock, task, False
+    def __init__(self, store: Store, clock: Clock, task: str, late: timedelta = timedelta(milliseconds=20)) -> None:
+        self._store, self._clock, self._task, self._late, self.under_way = store, clock, task, late, False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
@@ -112,7 +112,7 @@ class SlowAnswers:
         task = asyncio.current_task()
         if task is not None and task.get_name() == self._task:
             self.under_way = True
-            await self._clock.sleep(timedelta(milliseconds=20))
+            await self._clock.sleep(self._late)
         return control
 
 
@@ -131,6 +131,23 @@ async def test_an_answer_of_etcd_as_old_as_a_stop_steers_nothing() -> None:
         await given.live(30)
         assert given.stage.dns.zone.changes_sent == changes
         assert await share(given, AZURE) == 0.0
+
+
+async def test_an_answer_of_etcd_from_before_a_plan_undoes_nothing_that_the_plan_steered() -> None:
+    """The same controller does both: its caretaker's answer is under way for a third of a second, is still fresh when it comes, and
+    names the weights of before. Meanwhile a plan was claimed and has drained a site."""
+    async with crew() as given:
+        member, later = given.members[AZURE], max((await given.stage.control()).revisions.values()) + 1000
+        slow = SlowAnswers(given.stage.controllers[AZURE].store, member.clock, "steer memory", timedelta(milliseconds=300))
+        member.loop.coordination = cast("Coordination", slow)
+        await until(given, lambda: slow.under_way, 6)
+        (authority,) = member.loop.executor.actions.authorities
+        steering = asyncio.create_task(authority.steer({**ALL, GCP: 0.0}, timedelta(seconds=1), revision=later))
+        await given.live(0.2)
+        assert drained(given, GCP)() and steering.done()
+        await given.live(2)
+        assert drained(given, GCP)()
+        assert any("as of revision" in str(entry) for entry in told(given, "chore"))
 
 
 async def test_the_late_write_of_a_controller_that_was_stopped_is_put_right_within_a_period() -> None:

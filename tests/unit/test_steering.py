@@ -141,15 +141,65 @@ async def test_waiting_for_name_servers_holds_up_nobody(helm: Helm, authority: W
     assert all(answer.shifts for answer in answers), "both were heard, and are told so"
 
 
-async def test_urgent_wishes_are_sent_at_once_and_first(helm: Helm, authority: Watched, clock: SteppedClock) -> None:
-    """Where an authority takes groups one after the other, a failover does not stand behind what is only looked after."""
+async def test_urgent_wishes_are_sent_at_once_and_alone(helm: Helm, authority: Watched, clock: SteppedClock) -> None:
+    """A failover neither stands behind what is only looked after nor shares its second with it."""
     idle = asyncio.create_task(rudder(helm, 1, urgent=False).steer(DRAINED, SECOND))
     await clock.advance(timedelta(milliseconds=40))
     assert not authority.asked
     urgent = asyncio.create_task(rudder(helm, 2).steer(DRAINED, SECOND))
     await clock.advance(timedelta(milliseconds=40))
-    assert [list(wanted) for _, wanted in authority.asked] == [[group(2), group(1)]]
+    assert [list(wanted) for _, wanted in authority.asked] == [[group(2)]]
     good(await drive(clock, idle, urgent))
+    assert [list(wanted) for _, wanted in authority.asked] == [[group(2)], [group(1)]]
+
+
+async def test_a_failover_waits_for_no_reconciliation_that_is_turned_away(
+    helm: Helm, authority: Watched, clock: SteppedClock
+) -> None:
+    """An authority turns ninety caretakers away; ten services whose database is lost fail over: they are heard first, and the others
+    after them, although they had begun to ask."""
+    authority.zone.throttled = 10_000
+    calm = [asyncio.create_task(rudder(helm, n, urgent=False).steer(DRAINED, 5 * SECOND)) for n in range(10, 100)]
+    await clock.advance(timedelta(milliseconds=240))
+    assert [len(wanted) for _, wanted in authority.asked] == [90]
+    began = clock.monotonic()
+    failing = [asyncio.create_task(rudder(helm, n).steer(DRAINED, SECOND)) for n in range(10)]
+    await clock.advance(timedelta(milliseconds=50))
+    (at, wanted) = authority.asked[-1]
+    assert set(wanted) == {group(n) for n in range(10)}
+    assert at - began <= timedelta(milliseconds=50), "at once, not when the call before is taken to be heard"
+    authority.zone.throttled = 1
+    good(await drive(clock, *failing))
+    assert [authority.zone.groups[group(n)][AZURE] for n in (0, 99)] == [0.0, 1.0]
+    good(await drive(clock, *calm))
+    assert authority.zone.groups[group(99)][AZURE] == 0.0
+
+
+async def test_reconciliations_that_come_meanwhile_end_no_failovers_call(
+    helm: Helm, authority: Watched, clock: SteppedClock
+) -> None:
+    """The authority takes half a second; caretakers wake a tenth of a second after the failover asked. Given up for them, its call
+    would be asked again from the start, and its second would be over."""
+    authority.zone.delay = timedelta(milliseconds=500)
+    urgent = asyncio.create_task(rudder(helm).steer(DRAINED, SECOND))
+    await clock.advance(timedelta(milliseconds=100))
+    calm = [asyncio.create_task(rudder(helm, n, urgent=False).steer(DRAINED, 5 * SECOND)) for n in range(1, 9)]
+    (report,) = good(await drive(clock, urgent))
+    assert report.changed
+    assert [len(wanted) for _, wanted in authority.asked] == [1]
+    good(await drive(clock, *calm))
+
+
+async def test_what_is_wanted_by_an_older_revision_is_turned_away(helm: Helm, authority: Watched, clock: SteppedClock) -> None:
+    """A caretaker read etcd before a failover was claimed, and has its answer after the failover steered: its weights would send
+    payers back to the dead site. The same holds for a plan that another controller has taken over meanwhile."""
+    good(await drive(clock, rudder(helm).steer(DRAINED, SECOND, revision=7)))
+    (late,) = await drive(clock, rudder(helm, urgent=False).steer(ALL, SECOND, revision=6))
+    assert isinstance(late, Conflict) and "revision 6" in str(late) and "7" in str(late)
+    assert len(authority.asked) == 1
+    good(await drive(clock, rudder(helm, 1).steer(DRAINED, SECOND, revision=6)))
+    good(await drive(clock, rudder(helm, urgent=False).steer(ALL, SECOND, revision=7)))
+    assert authority.zone.groups[group(0)] == ALL, "of one revision the latest asked is meant"
 
 
 async def test_the_latest_wish_for_a_group_is_meant(helm: Helm, authority: Watched, clock: SteppedClock) -> None:
