@@ -4,7 +4,7 @@ Rules for changing this file: weights are the agent's, everything that must reac
 configuration starts with is what an edge without an agent does: its own site serves, and others help when its service is down.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edge.settings import Peer, Settings
@@ -47,7 +47,7 @@ def render(settings: Settings) -> str:
         _handed(settings),
         ("backend agent", "retries 0", "timeout server 300ms", f"server agent {settings.agent}"),
         ("backend own", "retries 0", f"server {LOCAL} {settings.local} track {PAYMENTS}/{LOCAL}"),
-        (f"backend {HANDED}", "retries 0", f"server {LOCAL} {settings.local} weight 256 track {PAYMENTS}/{LOCAL}"),
+        _taken(settings),
         _payments(settings),
         _readiness(settings),
     )
@@ -72,9 +72,6 @@ def _process(settings: Settings) -> Iterable[str]:
 
 def _defaults(settings: Settings) -> Iterable[str]:
     answer = round(settings.answer.total_seconds() * 1000)
-    errors = (
-        f"http-error status {code} content-type application/problem+json hdr Retry-After 1 string" for code in (502, 503, 504)
-    )
     return (
         "defaults",
         "mode http",
@@ -85,8 +82,14 @@ def _defaults(settings: Settings) -> Iterable[str]:
         "timeout http-request 5s",
         "timeout http-keep-alive 75s",
         "timeout check 400ms",
-        *(f"{error} {_quoted(PROBLEM % code)}" for error, code in zip(errors, (502, 503, 504), strict=True)),
+        *_problems({code: code for code in (502, 503, 504)}),
     )
+
+
+def _problems(told: Mapping[int, int]) -> Iterable[str]:
+    """What HAProxy says by itself, by the status it has for it, and the status that the client will see."""
+    kind = "content-type application/problem+json hdr Retry-After 1"
+    return (f"http-error status {code} {kind} string {_quoted(PROBLEM % seen)}" for code, seen in told.items())
 
 
 def _clients(settings: Settings) -> Iterable[str]:
@@ -98,9 +101,9 @@ def _clients(settings: Settings) -> Iterable[str]:
         "acl repeatable method GET HEAD",
         "acl repeatable req.hdr(idempotency-key) -m found",
         "http-request disable-l7-retry unless repeatable",
-        "acl offered path_reg ^/v[0-9]+/",
-        f"acl offered path {BEACON} {' '.join(OWN_PATHS)}",
-        f"http-request return status 404 content-type application/problem+json string {_quoted(NOT_OFFERED)} unless offered",
+        *_offered(BEACON, *OWN_PATHS),
+        # A client that keeps one connection for all its requests outlives every TTL, and would be handed over for ever.
+        f"http-after-response set-header Connection close if {{ srv_uweight({HANDED}/{LOCAL}) eq 0 }}",
         f"use_backend agent if {{ path {BEACON} }}",
         f"use_backend own if {{ path {' '.join(OWN_PATHS)} }}",
         f"default_backend {PAYMENTS}",
@@ -114,7 +117,29 @@ def _handed(settings: Settings) -> Iterable[str]:
         "no log",
         f"bind {settings.handed} ssl {_certificates(settings)}",
         "http-request disable-l7-retry",
+        *_offered(*OWN_PATHS),
         f"default_backend {HANDED}",
+    )
+
+
+def _offered(*paths: str) -> Iterable[str]:
+    return (
+        "acl offered path_reg ^/v[0-9]+/",
+        f"acl offered path {' '.join(paths)}",
+        f"http-request return status 404 content-type application/problem+json string {_quoted(NOT_OFFERED)} unless offered",
+    )
+
+
+def _taken(settings: Settings) -> Iterable[str]:
+    """What this edge says for a service that gave no answer becomes 502, which the edge that handed over takes to another site. A
+    service says 502 never, and 503 when every other site would say the same."""
+    return (
+        f"backend {HANDED}",
+        "retries 0",
+        "http-response set-var(txn.answered) bool(true)",
+        "http-after-response set-status 502 unless { var(txn.answered) -m bool }",
+        *_problems(dict.fromkeys((502, 503, 504), 502)),
+        f"server {LOCAL} {settings.local} weight 256 track {PAYMENTS}/{LOCAL}",
     )
 
 
@@ -127,7 +152,9 @@ def _payments(settings: Settings) -> Iterable[str]:
         "balance roundrobin",
         f"retries {RETRIES}",
         "option redispatch 1",
-        "retry-on conn-failure empty-response response-timeout",
+        "retry-on conn-failure empty-response response-timeout 502",
+        # It can send again only what it had as a whole before it sent anything; most clients send head and body one after the other.
+        "option http-buffer-request",
         *_asked("/healthz"),
         # The others keep their weights meanwhile. As backup servers they would not count as servers to go to at once: HAProxy waits
         # for the length of a connection attempt before it tries again with no other server than the one that failed.

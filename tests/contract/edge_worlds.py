@@ -47,12 +47,15 @@ class Service:
     manner: Manner = Manner.PAYS
     payments: int = 0
     """Requests for payments that arrived."""
+    begun: int = 0
+    """Those of which at least the head arrived."""
     _runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         """Listen."""
         app = web.Application()
         app.add_routes([web.get("/healthz", self._well), web.get("/readyz", self._well), web.route("*", PAYMENTS, self._pay)])
+        app.add_routes([web.get("/metrics", self._well), web.get("/beacon", self._well)])  # for whoever gets that far
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
         await self._runner.setup()
         await web.TCPSite(self._runner, LOCAL, self.port).start()
@@ -67,6 +70,7 @@ class Service:
         return web.json_response({"site": self.site})
 
     async def _pay(self, request: web.Request) -> web.Response:
+        self.begun += 1
         await request.read()
         self.payments += 1
         match self.manner:
@@ -88,6 +92,34 @@ class Reply:
     by: str | None
     seconds: float
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One connection, on which bytes are said as they come."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def say(self, text: str) -> None:
+        """Send these bytes at once."""
+        self.writer.write(text.encode())
+
+    def head(self, headers: Mapping[str, str], length: int = 2) -> None:
+        """Send the head of a payment, and nothing of its body."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.say(f"POST {PAYMENTS} HTTP/1.1\r\nHost: edge\r\nContent-Length: {length}\r\n{lines}\r\n")
+
+    async def answer(self) -> tuple[int | None, Mapping[str, str]]:
+        """Status and headers of the next answer, its body read; None when the connection ends without one."""
+        async with asyncio.timeout(8):
+            try:
+                lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return None, {}
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
+            await self.reader.readexactly(int(headers.get("content-length", "0")))
+            return int(lines[0].split()[1]), headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +146,18 @@ class Edges:
         async with self.http.request(method, url, headers={"Connection": "close", **(headers or {})}, data=body) as answer:
             text = await answer.text()
             return Reply(answer.status, answer.headers.get("Served-By"), loop.time() - began, text)
+
+    @asynccontextmanager
+    async def dialled(self, site: str) -> AsyncIterator["Caller"]:
+        """A client's connection to one site's edge, for the length of the block."""
+        address = self.settings[site].clients
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        try:
+            yield Caller(reader, writer)
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def until(self, site: str, wanted: Mapping[str, Health], seconds: float = 5) -> None:
         """Wait until HAProxy finds these servers so."""
@@ -180,12 +224,16 @@ def tamper(file: Path, without: Mapping[str, str]) -> None:
 
 @asynccontextmanager
 async def edges(
-    name: str, *sites: str, strangers: frozenset[str] = frozenset(), without: Mapping[str, str] | None = None
+    name: str,
+    *sites: str,
+    strangers: frozenset[str] = frozenset(),
+    without: Mapping[str, str] | None = None,
+    meet: bool = True,
 ) -> AsyncIterator[Edges]:
     """Running services and HAProxies, all found well.
 
     `strangers` hold certificates of an authority that nobody else trusts. `without`: what is put in the place of which words of the
-    configuration, to show what a safeguard is worth.
+    configuration, to show what a safeguard is worth. `meet`: are the sites to find each other well?
     """
     async with AsyncExitStack() as stack:
         workspace = stack.enter_context(Workspace(name))
@@ -208,6 +256,6 @@ async def edges(
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         given = Edges(services=services, settings=settings, edges=made, http=http)
         for site in sites:
-            peers = {f"payments/peer-{other}": Health.HEALTHY for other in sites if other != site and not strangers}
+            peers = {f"payments/peer-{other}": Health.HEALTHY for other in sites if other != site and meet and not strangers}
             await given.until(site, {"payments/local": Health.HEALTHY, **peers})
         yield given

@@ -57,11 +57,11 @@ async def test_a_drained_site_hands_over_and_its_clients_notice_nothing(pair: Ed
 
 
 async def test_what_is_handed_over_once_is_never_handed_over_again(pair: Edges) -> None:
-    """Two sites that each believe in the other: a quick 503 instead of a ball game, and neither service is asked."""
+    """Two sites that each believe in the other: a quick 502 instead of a ball game, and neither service is asked."""
     await pair.runtime("aws").set_weights({**DRAIN, "payments/peer-azure": 256})
     await pair.runtime("azure").set_weights({**DRAIN, "payments/peer-aws": 256})
     reply = await pair.ask("aws", headers=KEY)
-    assert reply.status == 503 and reply.seconds < 0.5
+    assert reply.status == 502 and reply.seconds < 0.5
     assert "Idempotency-Key" in reply.body and '"outcome":"unknown"' in reply.body
     assert pair.payments() == {"aws": 0, "azure": 0}
 
@@ -149,7 +149,7 @@ async def test_attempts_are_bounded(pair: Edges) -> None:
     for service in pair.services.values():
         service.manner = Manner.BREAKS_OFF
     reply = await pair.ask("aws", headers=KEY)
-    assert reply.status == 502 and sum(pair.payments().values()) <= 4
+    assert reply.status == 502 and sum(pair.payments().values()) == 4
 
 
 async def test_a_hanging_service_is_left_with_a_key_only(pair: Edges) -> None:

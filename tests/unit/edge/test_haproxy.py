@@ -37,12 +37,13 @@ def test_every_server_that_the_agent_steers_exists(tmp_path: Path) -> None:
 
 
 def test_only_what_may_be_repeated_is_sent_again(tmp_path: Path) -> None:
-    """A key or a method without effect; never on a status, and never more often than said."""
+    """A key or a method without effect; on no status but the one by which a peer says that nobody answered; never more often than said."""
     told = sections(render(settings(tmp_path)))
     clients, payments = told["frontend clients"], told["backend payments"]
     assert "acl repeatable req.hdr(idempotency-key) -m found" in clients and "acl repeatable method GET HEAD" in clients
     assert "http-request disable-l7-retry unless repeatable" in clients
-    assert "retry-on conn-failure empty-response response-timeout" in payments and "retries 3" in payments
+    assert "retry-on conn-failure empty-response response-timeout 502" in payments and "retries 3" in payments
+    assert "option http-buffer-request" in payments
     assert not [line for lines in told.values() for line in lines if line.startswith("retry-on") and lines is not payments]
 
 
@@ -53,6 +54,16 @@ def test_what_was_handed_over_goes_to_the_own_service_or_nowhere(tmp_path: Path)
     assert list(servers(told["backend handed"])) == ["local"]
     assert "127.0.0.1:8103" in servers(told["backend handed"])["local"]
     assert "http-request disable-l7-retry" in told["frontend peers"]
+
+
+def test_only_what_no_service_said_is_taken_elsewhere(tmp_path: Path) -> None:
+    """An edge turns its own errors into 502 for the edge that handed over; an answer of its service stays what it is."""
+    handed = sections(render(settings(tmp_path)))["backend handed"]
+    marked, turned = (
+        handed.index(next(line for line in handed if line.startswith(word))) for word in ("http-resp", "http-after")
+    )
+    assert handed[marked] == "http-response set-var(txn.answered) bool(true)"
+    assert handed[turned] == "http-after-response set-status 502 unless { var(txn.answered) -m bool }"
 
 
 def test_both_sides_of_a_door_between_sites_prove_who_they_are(tmp_path: Path) -> None:
