@@ -233,6 +233,7 @@ def _executor(
         canaries={
             site: CanaryProbe(
                 session=http,
+                site=site,
                 url=f"{seen.edge}/v1/payments",
                 debtor=service.canary.debtor,
                 creditor=service.canary.creditor,

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import aiohttp
 
+from controller.core.model import Site
 from controller.ports import Clock, ProbeResult
 from controller.probing.http_probe import exchange
 
@@ -15,6 +16,8 @@ class CanaryProbe:
     """One payment of one minor unit between two accounts that exist for this."""
 
     session: aiohttp.ClientSession
+    site: Site
+    """Who has to carry the payment out. An edge may hand it over, and another site's word proves nothing about this one."""
     url: str
     """`POST /v1/payments` of the site asked."""
     debtor: str
@@ -25,7 +28,7 @@ class CanaryProbe:
     clock: Clock
 
     async def measure(self, deadline: timedelta) -> ProbeResult:
-        """Pay once; only an acknowledged payment (201) is well. A payment whose outcome is unknown counts as not well."""
+        """Pay once; only a payment that this site acknowledged (201) is well. One whose outcome is unknown counts as not well."""
         return await exchange(
             self.session,
             self.clock,
@@ -33,6 +36,7 @@ class CanaryProbe:
             method="POST",
             url=self.url,
             expected=frozenset({201}),
+            by=self.site,
             headers={"Idempotency-Key": self.new_key()},
             body={"amount": 1, "debtor": self.debtor, "creditor": self.creditor, "currency": self.currency},
         )

@@ -36,16 +36,20 @@ async def exchange(
     method: str,
     url: str,
     expected: frozenset[int],
+    by: str | None = None,
     headers: dict[str, str] | None = None,
     body: dict[str, str | int] | None = None,
 ) -> ProbeResult:
-    """One HTTP exchange as a measurement; never raises for a failure of the other side."""
+    """One HTTP exchange as a measurement; never raises for a failure of the other side. `by`: the site that must have carried it out."""
     began = clock.monotonic()
     timeout = aiohttp.ClientTimeout(total=deadline.total_seconds())
     try:
         async with session.request(method, url, timeout=timeout, allow_redirects=False, headers=headers, json=body) as response:
             await _drained(response)
             ok, detail = response.status in expected, f"HTTP {response.status}"
+            served = response.headers.get("Served-By", "nobody named")
+            if ok and by is not None and served != by:
+                ok, detail = False, f"{detail} by {served}, not by {by}"
     except TimeoutError:
         ok, detail = False, f"no answer within {deadline.total_seconds():g} s"
     except (aiohttp.ClientError, OSError) as error:

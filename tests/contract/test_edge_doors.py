@@ -2,11 +2,14 @@
 
 import stat
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import aiohttp
 import pytest
 
+from controller.clock import SystemClock
 from controller.core.model import Health, Site
+from controller.probing.canary_probe import CanaryProbe
 from tests.contract.edge_worlds import DRAIN, KEY, PAYMENTS, Edges, Manner, Reply, edges
 
 pytestmark = pytest.mark.asyncio
@@ -107,3 +110,22 @@ async def test_the_runtime_socket_is_its_own_accounts() -> None:
         found = given.settings["aws"].haproxy.socket.stat()
         account = given.edges["aws"].binary.account
         assert stat.S_IMODE(found.st_mode) == 0o600 and (account is None or found.st_uid == account.uid)
+
+
+async def test_a_canary_that_was_handed_over_does_not_prove_the_site_it_was_sent_to() -> None:
+    """aws's service is dead, and its edge has azure pay: paid, and no word about aws."""
+    async with edges("edge-canary", "aws", "azure") as given:
+        probe = CanaryProbe(
+            session=given.http,
+            site=Site("aws"),
+            url=f"http://{given.settings['aws'].clients}{PAYMENTS}",
+            debtor="d",
+            creditor="c",
+            currency="EUR",
+            new_key=lambda: "canary-1",
+            clock=SystemClock(),
+        )
+        assert (await probe.measure(timedelta(seconds=1))).ok
+        await given.services["aws"].stop()
+        found = await probe.measure(timedelta(seconds=1))
+        assert (found.ok, found.detail) == (False, "HTTP 201 by azure, not by aws")

@@ -57,6 +57,8 @@ class Site200:
 
     ok: int
     behaviour: Behaviour = Behaviour.ANSWERS
+    by: str | None = "aws"
+    """Who says that it carried the request out."""
 
     def __post_init__(self) -> None:
         self.bodies: list[dict[str, object]] = []
@@ -71,7 +73,8 @@ class Site200:
         self.keys.append(request.headers.get("Idempotency-Key", ""))
         if self.behaviour is Behaviour.HANGS:
             await asyncio.sleep(5)
-        return web.Response(status=self.ok if self.behaviour is Behaviour.ANSWERS else 503, text="x" * 1000)
+        headers = {"Served-By": self.by} if self.by else {}
+        return web.Response(status=self.ok if self.behaviour is Behaviour.ANSWERS else 503, text="x" * 1000, headers=headers)
 
 
 @asynccontextmanager
@@ -111,7 +114,14 @@ def canary_probe(session: aiohttp.ClientSession, url: str) -> CanaryProbe:
     """A canary with numbered keys."""
     keys = iter(range(1000))
     return CanaryProbe(
-        session=session, url=url, debtor="d", creditor="c", currency="EUR", new_key=lambda: f"canary-{next(keys)}", clock=CLOCK
+        session=session,
+        site=Site("aws"),
+        url=url,
+        debtor="d",
+        creditor="c",
+        currency="EUR",
+        new_key=lambda: f"canary-{next(keys)}",
+        clock=CLOCK,
     )
 
 
@@ -258,3 +268,15 @@ def test_only_an_acknowledged_payment_is_well(status: int) -> None:
             return await canary_probe(session, url).measure(DEADLINE)
 
     assert not asyncio.run(run()).ok
+
+
+@pytest.mark.parametrize(("by", "said"), [("gcp", "HTTP 201 by gcp, not by aws"), (None, "HTTP 201 by nobody named, not by aws")])
+def test_a_canary_that_another_site_paid_proves_nothing_about_this_one(by: str | None, said: str) -> None:
+    """aws's service is dead, its edge hands over, and gcp acknowledges: taken for aws's word, a dead site would be called proven."""
+
+    async def run() -> ProbeResult:
+        async with served(Site200(ok=201, by=by)) as url, aiohttp.ClientSession() as session:
+            return await canary_probe(session, url).measure(DEADLINE)
+
+    result = asyncio.run(run())
+    assert (result.ok, result.detail) == (False, said)
