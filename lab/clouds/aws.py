@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RULES = TypeAdapter(list[Rule])
 LONGEST_HANG = 600.0
-WARMED = {"route53": "us-east-1", "rds": "us-east-1", "ecs": "us-east-1"}
+WARMED = {"route53": "us-east-1", "rds": "us-east-1", "ecs": "us-east-1", "monitoring": "us-east-1"}
 
 
 class Settings(Served):
@@ -72,12 +72,12 @@ class Aws:
         with self._lock:
             self._requests[operation] += 1
         met = self._faults.meet(operation)
-        self._faults.replaced().wait(met.delay)
+        met.healed.wait(met.delay)
         match met.kind:
             case FaultKind.REFUSE:
                 reset(environ)
             case FaultKind.HANG:
-                self._faults.replaced().wait(LONGEST_HANG)
+                met.healed.wait(LONGEST_HANG)
                 reset(environ)
             case FaultKind.GARBLE:
                 response = Response("<html>upstream error</html>", 500, content_type="text/html")

@@ -25,7 +25,7 @@ from lab.clouds.azure_publication import Publication
 from lab.clouds.azure_servers import FlexibleServers
 from lab.clouds.azure_traffic import TrafficManager
 from lab.clouds.azure_zone import DnsZones
-from lab.clouds.faults import FaultKind, Faults, Met, Rule
+from lab.clouds.faults import FaultKind, Faults, Rule
 from lab.program import Ready, read_settings, run_until_told
 
 RULES = TypeAdapter(list[Rule])
@@ -132,39 +132,18 @@ class Azure:
             return _error(error)
         operation = _operation(asked)
         self._requests[operation] += 1
-        met = self._faults.meet(operation)
-        await self._wait(met.delay)
-        if (failure := await self._failure(met, request)) is not None:
+        met, healed = self._faults.meet(operation), self._replaced
+        await _wait(healed, met.delay)
+        if met.kind is FaultKind.HANG:
+            await _wait(healed, LONGEST_HANG)
+        if (failure := _failure(met.kind, request)) is not None:
             return failure
         try:
             _check_envelope(request)
-            answer = self.carry_out(asked, effective=met.kind is not FaultKind.NO_EFFECT)
+            response = _response(self.carry_out(asked, effective=met.kind is not FaultKind.NO_EFFECT))
         except ArmError as error:
-            return _error(error)
-        if met.kind is FaultKind.LOSE_ANSWER:
-            return _reset(request)
-        return _response(answer)
-
-    async def _failure(self, met: Met, request: web.Request) -> web.Response | None:
-        match met.kind:
-            case FaultKind.REFUSE:
-                return _reset(request)
-            case FaultKind.HANG:
-                await self._wait(LONGEST_HANG)
-                return _reset(request)
-            case FaultKind.GARBLE:
-                return web.Response(status=500, text="<html>upstream error</html>", content_type="text/html")
-            case FaultKind.LIE:
-                return web.Response(text=PROXY_PAGE, content_type="text/html")
-            case kind if kind in ERRORS:
-                return _error(ERRORS[kind])
-        return None
-
-    async def _wait(self, seconds: float) -> None:
-        """So long, or until the fault rules are replaced."""
-        if seconds > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._replaced.wait(), seconds)
+            response = _error(error)
+        return _reset(request) if met.kind is FaultKind.LOSE_ANSWER else response
 
     async def replace_faults(self, request: web.Request) -> web.Response:
         """`PUT /_lab/faults`."""
@@ -207,6 +186,27 @@ class Azure:
         if with_api:
             application.add_routes([web.route("*", "/{path:.*}", self.serve)])
         return application
+
+
+def _failure(kind: FaultKind | None, request: web.Request) -> web.Response | None:
+    """What a request meets instead of being carried out; None: it is."""
+    match kind:
+        case FaultKind.REFUSE | FaultKind.HANG:
+            return _reset(request)
+        case FaultKind.GARBLE:
+            return web.Response(status=500, text="<html>upstream error</html>", content_type="text/html")
+        case FaultKind.LIE:
+            return web.Response(text=PROXY_PAGE, content_type="text/html")
+        case known if known in ERRORS:
+            return _error(ERRORS[known])
+    return None
+
+
+async def _wait(healed: asyncio.Event, seconds: float) -> None:
+    """So long, or until the fault is healed."""
+    if seconds > 0:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(healed.wait(), seconds)
 
 
 def _taken_apart(request: web.Request, raw: bytes) -> Question:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -72,6 +72,9 @@ class Met:
     """Never `delay` or `throttle_above`: these are told as `delay` seconds and as `throttle`."""
     delay: float = 0.0
     """Seconds until it is carried out, or fails as `kind` says."""
+    healed: threading.Event = field(default_factory=threading.Event, compare=False)
+    """Set once the rules it met are replaced; whatever it waits for ends with that. Of the rules at the time it was met: asked for after a
+    delay it would be that of the next ones, and a request that is delayed and then hangs would outlive its fault by minutes."""
 
 
 class Faults:
@@ -102,9 +105,10 @@ class Faults:
                     continue
                 self._rules[index] = (rule, None if left is None else left - 1)
                 if rule.seconds is None:
-                    return Met(kind=FaultKind.THROTTLE if rule.kind is FaultKind.THROTTLE_ABOVE else rule.kind, delay=delay)
+                    kind = FaultKind.THROTTLE if rule.kind is FaultKind.THROTTLE_ABOVE else rule.kind
+                    return Met(kind=kind, delay=delay, healed=self._replaced)
                 delay += rule.seconds
-        return Met(delay=delay)
+            return Met(delay=delay, healed=self._replaced)
 
     def _within(self, rate: float) -> bool:
         """Is one more request still within so many in the second that ends now? Those turned away do not count."""
@@ -115,8 +119,3 @@ class Faults:
             return False
         self._accepted.append(now)
         return True
-
-    def replaced(self) -> threading.Event:
-        """Set once the rules in force now are replaced: what a request that hangs waits for."""
-        with self._lock:
-            return self._replaced

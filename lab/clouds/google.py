@@ -107,9 +107,9 @@ class Google:
         with self._lock:
             self._requests[operation] += 1
         met = self._faults.meet(operation)
-        self._faults.replaced().wait(met.delay)
+        met.healed.wait(met.delay)
         if met.kind is FaultKind.HANG:
-            self._faults.replaced().wait(LONGEST_HANG)
+            met.healed.wait(LONGEST_HANG)
         if met.kind in (FaultKind.REFUSE, FaultKind.HANG):
             reset(environ)
         response = self._faulty(met.kind) or self._answer(request, operation, place, effect=met.kind is not FaultKind.NO_EFFECT)
