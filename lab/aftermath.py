@@ -29,6 +29,7 @@ class Aftermath:
 def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
     """Every promise that was not kept, in words; empty when all were kept."""
     paid = found.reconciliation
+    last_told = ", ".join(f"{count} x {why}" for why, count in list(paid.last_words.items())[:3]) or "unknown"
     rules = (
         (paid.lost == 0, f"{paid.lost} acknowledged payments are lost"),
         (paid.duplicated == 0, f"{paid.duplicated} payments exist more than once"),
@@ -37,7 +38,7 @@ def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
         (paid.balanced, "a ledger is not balanced"),
         (paid.ledgers_equal, f"the ledgers differ: {dict(paid.digests)}"),
         (paid.acknowledged > 0, "nothing was ever acknowledged, so nothing is proven"),
-        (paid.unresolved == 0, f"{paid.unresolved} payments were still unresolved when the load ended"),
+        (paid.unresolved == 0, f"{paid.unresolved} payments were still unresolved when the load ended; last told: {last_told}"),
         (not paid.defects, f"the load generator did not do what it promises: {'; '.join(paid.defects)}"),
         (not found.etcd_disagreeing, f"etcd members disagree: {', '.join(found.etcd_disagreeing)}"),
         (not found.fallen, f"processes ended by themselves: {'; '.join(found.fallen)}"),

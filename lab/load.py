@@ -86,8 +86,11 @@ class Load:
         try:
             await _race(self._offer(), self.stop_offering)
             self.phase = "settling"
-            self._payer.ends = time.monotonic() + self._settings.settle
+            self._payer.settle(self._settings.settle)
             await _race(self._settle(), self.stop_settling)
+            if self._payer.unasked and self._settings.settle > 0:
+                what = f"{self._payer.unasked} payments were not asked for again after the last offer"
+                self._write(Defect(what=what, t=time.monotonic()))
         finally:
             for task in self._paying:
                 task.cancel()

@@ -44,8 +44,8 @@ class Settings(BaseModel):
     seed: int = 1
     duration: float | None = Field(default=None, gt=0)
     """Seconds of offers; None: until SIGTERM."""
-    settle: float = Field(default=20, ge=0)
-    """Seconds after the last offer during which unsettled payments are still attempted."""
+    settle: float = Field(default=90, ge=0)
+    """Seconds after the last offer during which every unsettled payment is attempted again and again; it ends with the last of them."""
     request_deadline: float = Field(default=1.0, gt=0)
     first_pause: float = Field(default=0.1, gt=0)
     longest_pause: float = Field(default=0.5, gt=0)

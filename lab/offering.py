@@ -72,7 +72,7 @@ async def offer(
     rate: float = 100,
     names: Sequence[str] = tuple(NAMES),
     ignoring_ttl: float = 0,
-    settle: timedelta = timedelta(seconds=20),
+    settle: timedelta = timedelta(seconds=90),
     seed: int = 1,
 ) -> Offering:
     """Start offering; returns when the first offers are made. `run` is part of every key: unique per ledger. `ignoring_ttl`: share of

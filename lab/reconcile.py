@@ -7,10 +7,10 @@ which the promise `no-loss` breaks; `unresolved` is neither, because nobody was 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lab.record import Acknowledged, Declined, Defect, Line, Offered
+from lab.record import Acknowledged, Declined, Defect, Failed, Line, Offered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,9 @@ class Reconciliation:
     denied: int = 0
     """Declined for good, and on some ledger all the same."""
     unresolved: int
-    """Offered, and neither acknowledged nor declined."""
+    """Offered, and neither acknowledged nor declined: asked for until the load's deadline, and never told."""
+    last_words: Mapping[str, int] = field(default_factory=dict)
+    """What the last attempts of those came to, and how many of them: the most frequent first."""
     strangers: int
     """Payments on some ledger that this record never offered: canaries, or another run."""
     findings: tuple[Finding, ...]
@@ -130,6 +132,7 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
     offered: dict[str, Offered] = {}
     told: dict[str, set[str]] = defaultdict(set)
     declined: dict[str, Declined] = {}
+    failed: dict[str, str] = {}
     defects = []
     for line in lines:
         match line:
@@ -139,10 +142,13 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
                 told[line.key].add(line.payment)
             case Declined():
                 declined[line.key] = line
+            case Failed():
+                failed[line.key] = line.why
             case Defect():
                 defects.append(line.what)
             case _:
                 pass
+    unresolved = offered.keys() - told.keys() - declined.keys()
     findings = [
         Finding(fault=Fault.DUPLICATED, site=None, subject=key, detail=f"acknowledged as {', '.join(sorted(ids))}")
         for key, ids in told.items()
@@ -160,7 +166,8 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
         lost=len({finding.subject for finding in findings if finding.fault in (Fault.LOST, Fault.ALTERED)}),
         duplicated=len({finding.subject for finding in findings if finding.fault is Fault.DUPLICATED}),
         denied=len({finding.subject for finding in findings if finding.fault is Fault.DENIED}),
-        unresolved=len(offered.keys() - told.keys() - declined.keys()),
+        unresolved=len(unresolved),
+        last_words=dict(Counter(failed.get(key, "nothing was answered yet") for key in unresolved).most_common()),
         strangers=len({payment.key for ledger in ledgers.values() for payment in ledger.payments} - offered.keys()),
         findings=tuple(findings),
         digests={site: ledger.digest() for site, ledger in sorted(ledgers.items())},

@@ -30,11 +30,14 @@ from lab.supervision import inexcusable, told
 QUIET = timedelta(seconds=15)
 """For etcd to answer and for a plan that is under way, a traffic share being given back for one, to end."""
 
+SETTLED = timedelta(seconds=105)
+"""For the load to settle what is left, longer than it takes by its own settings: one that is killed says nothing of what is left."""
+
 LOOK = 0.2
 
 
 async def look_back(
-    lab: Laboratory, load: Offering, *, since: float, settle: timedelta = timedelta(seconds=30), agree: timedelta = QUIET
+    lab: Laboratory, load: Offering, *, since: float, settle: timedelta = SETTLED, agree: timedelta = QUIET
 ) -> tuple[Aftermath, tuple[JournalEntry, ...]]:
     """End the load, then read everything; answers also the journal. `since`: monotonic seconds from which an exit counts.
 

@@ -152,6 +152,56 @@ async def test_one_device_never_floods_the_service() -> None:
     assert world.most == ATTEMPTS_AT_ONCE
 
 
+class RefusingWorld(World):
+    """Everything is refused at once, and whoever pauses after that pauses until the test is over."""
+
+    async def post(self, route: Route, body: bytes, key: str) -> Reply:
+        self.posted.append((route.site, key))
+        return BUSY
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(("settling", "asked"), [(False, 20), (True, ATTEMPTS_AT_ONCE)])
+async def test_what_is_settled_is_not_asked_for_as_fast_as_it_is_refused(settling: bool, asked: int) -> None:
+    """Twenty payments are refused at once: while others are offered each is asked for by itself, afterwards those that pause keep their
+    turns. Or a thousand that are left ask hundreds of times a second, and a busy machine never gets to answer one of them."""
+    world = RefusingWorld()
+    if settling:
+        world.payer.settle(60)
+    tasks = [asyncio.create_task(world.payer.pay(replace(OFFER, key=f"run-{number}"), world.device)) for number in range(20)]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(world.posted) == asked
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_no_pause_outlasts_the_end() -> None:
+    """A Retry-After of a second when a tenth is left: what is unresolved is said at the end and not long after it."""
+    world = World(answers=[BUSY] * 50)
+    world.payer.settle(3.1)
+    await world.payer.pay(OFFER, world.device)
+    assert isinstance(world.lines[-1], Unresolved)
+    assert world.lines[-1].t == pytest.approx(103.1)
+
+
+async def test_a_payment_that_was_not_asked_for_again_is_a_defect_of_the_run(tmp_path: Path) -> None:
+    """Silence, and a window shorter than one request: what was not asked for in it is no evidence of the service."""
+
+    async def run(settle: float) -> list[Line]:
+        with Record(tmp_path / f"record-{settle}") as record:
+            wanted = settings(tmp_path, request_deadline=0.2, settle=settle, rate=1000, duration=0.005, devices=1)
+            await Load(wanted, record, black_hole, {"route53": World().ask}).run()
+        return list(read_record(tmp_path / f"record-{settle}"))
+
+    defects = [line.what for line in await run(0.1) if isinstance(line, Defect)]
+    assert defects == ["5 payments were not asked for again after the last offer"]
+    assert not [line for line in await run(1.5) if isinstance(line, Defect)]
+
+
 async def test_an_address_without_a_route_is_a_failure() -> None:
     """The internet does not know where it is: the attempt fails, nothing was sent."""
     world = World(addresses=["198.51.100.1"])

@@ -67,6 +67,18 @@ def test_a_good_run_has_no_finding() -> None:
     assert result.balanced
 
 
+def test_what_an_unresolved_payment_was_told_last_is_counted() -> None:
+    """Whether payments hang, are refused, or were never asked for is not the same trouble; what was settled in the end is no part of it."""
+    lines: list[Line] = []
+    for number, whys in enumerate((["deadline", "503 no-site"], ["503 no-site"], ["deadline"], [], ["reset"])):
+        lines.append(offered(f"u{number}"))
+        lines += [Failed(key=f"u{number}", attempt=1, site="aws", why=why, t=1.0) for why in whys]
+    lines.append(told("u4", "p-u4"))
+    words = reconcile(lines, {"aws": ledger(u4=100)}).last_words
+    assert words == {"503 no-site": 2, "deadline": 1, "nothing was answered yet": 1}
+    assert next(iter(words)) == "503 no-site"
+
+
 def test_an_unresolved_payment_may_be_on_the_ledger() -> None:
     """It was carried out and the answer got lost: no loss, no duplicate, no stranger."""
     result = reconcile(RECORD, {"aws": ledger(k1=100, k2=50, k3=100)})
