@@ -21,9 +21,9 @@ from lab.cabling import SITES
 from lab.laboratory import Say
 from lab.links import ONE_WAY
 from lab.site_settings import CURRENCY, WRITER
-from workload.payments.errors import Unanswered
+from workload.durable.errors import Unanswered
+from workload.durable.settings import Tuning
 from workload.payments.model import Order
-from workload.payments.settings import Tuning
 from workload.payments.wiring import Assembly
 
 PAYERS, FAR_PAYERS = 32, 4

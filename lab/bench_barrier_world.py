@@ -20,9 +20,10 @@ from lab.founding import Passwords, account_ids, found_databases
 from lab.postgres import PostgresServer, create_server
 from lab.site_settings import SERVICE, WRITER
 from lab.workspace import Workspace
-from workload.payments.lanes import Durability
-from workload.payments.model import Evidence
-from workload.payments.settings import Address, Settings, Tuning
+from workload.durable.evidence import Evidence
+from workload.durable.lanes import Durability
+from workload.durable.settings import Address, Tuning
+from workload.payments.settings import Settings
 from workload.payments.wiring import Assembly
 
 FOLLOWERS = tuple(site for site in SITES if site != WRITER)
@@ -118,7 +119,7 @@ async def running(assemblies: Iterable[Assembly]) -> AsyncIterator[None]:
     if not left:
         yield
         return
-    async with left[0].running():
+    async with left[0].database.running():
         until = time.monotonic() + READY.total_seconds()
         while not _warm(left[0]):
             if time.monotonic() > until:
@@ -129,5 +130,6 @@ async def running(assemblies: Iterable[Assembly]) -> AsyncIterator[None]:
 
 
 def _warm(assembly: Assembly) -> bool:
-    writer = assembly.finder.writer
-    return writer is not None and assembly.sessions[writer.site].idle > 0 and assembly.crews[writer.site].idle > 0
+    writer = assembly.database.finder.writer
+    database = assembly.database
+    return writer is not None and database.sessions[writer.site].idle > 0 and database.crews[writer.site].idle > 0

@@ -9,8 +9,10 @@ import pytest
 import pytest_asyncio
 
 from tests.protocol.payments_site import ACCOUNTS, AWS, AZURE, STREAM, Sites, two_sites
+from workload.durable import statement
+from workload.durable.evidence import parse_lsn
 from workload.payments import ledger
-from workload.payments.model import Order, parse_lsn
+from workload.payments.model import Order
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -48,14 +50,14 @@ async def commit_end(sites: Sites) -> int:
     return end
 
 
-WRONG = (ledger.PAY, ledger.FLUSHED)
+WRONG = (ledger.PAY, statement.FLUSHED)
 """Looks the same and saves two statements: a pipeline without BEGIN and COMMIT is one implicit transaction."""
 
 
 async def test_the_shipped_script_reads_the_position_after_its_commit() -> None:
     """BEGIN, pay, COMMIT, position: in this order and nothing in between."""
-    assert ledger.PAY_SCRIPT == (ledger.BEGIN, ledger.PAY, "COMMIT", ledger.FLUSHED)
-    assert ledger.FLUSHED == "SELECT pg_current_wal_flush_lsn()::text, ack_slots FROM trimaran.node"
+    assert statement.script(ledger.PAY) == (statement.BEGIN, ledger.PAY, "COMMIT", statement.FLUSHED)
+    assert statement.FLUSHED == "SELECT pg_current_wal_flush_lsn()::text, ack_slots FROM trimaran.node"
 
 
 @pytest.mark.parametrize("setting", ["on", "off"])
@@ -64,7 +66,7 @@ async def test_the_position_covers_the_commit(sites: Sites, setting: str) -> Non
     async with await sites.connect(AZURE, "payments_app") as session:
         await session.execute(f"SET synchronous_commit = {setting}")
         for _ in range(20):
-            position = await run(session, ledger.PAY_SCRIPT, str(uuid4()))
+            position = await run(session, statement.script(ledger.PAY), str(uuid4()))
             assert position >= await commit_end(sites)
 
 
@@ -85,7 +87,7 @@ async def test_the_wrong_order_acknowledges_a_payment_that_exists_nowhere_else(s
     try:
         async with await sites.connect(AZURE, "payments_app") as session:
             acknowledged = {}
-            for name, script in (("wrong", WRONG), ("right", ledger.PAY_SCRIPT)):
+            for name, script in (("wrong", WRONG), ("right", statement.script(ledger.PAY))):
                 position = f"0/{await run(session, script, keys[name]):X}"
                 acknowledged[name] = (await (await session.execute(barrier, (position, position))).fetchall())[0][0]
         held = await sites.ask(AWS, "SELECT count(*) FROM ledger.payment WHERE idempotency_key = ANY(%s)", list(keys.values()))

@@ -12,10 +12,11 @@ import psycopg
 import pytest
 
 from tests.protocol.payments_site import ACCOUNTS, AWS, AZURE, PASSWORD, STREAM, Answer, Service, Sites, eventually
+from workload.durable import statement
+from workload.durable.session import Connection, Lost, Unreachable, connect
+from workload.durable.settings import Address
 from workload.payments import ledger
 from workload.payments.model import Order, Outcome
-from workload.payments.session import Connection, Lost, Unreachable, connect
-from workload.payments.settings import Address
 
 pytest_plugins = ("tests.protocol.payments_fixtures",)
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -152,10 +153,10 @@ async def test_a_backend_that_lost_its_client_lets_go_of_the_accounts(sites: Sit
 
     async def lose_the_link(session: psycopg.AsyncConnection) -> None:
         assert sites.links is not None
-        await session.execute(ledger.BEGIN)
+        await session.execute(statement.BEGIN)
         await session.execute(ledger.PAY, (uuid4(), str(uuid4()), b"x", *ACCOUNTS[:2], 1, "EUR"))
         await sites.links.isolate(AWS)
-        await session.execute(ledger.COMMIT)
+        await session.execute(statement.COMMIT)
 
     start = time.monotonic()
     try:

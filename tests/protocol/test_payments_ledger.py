@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.protocol.payments_site import AZURE, LEDGER, Sites, one_site
+from workload.durable import statement
+from workload.durable.errors import NoWriter
+from workload.durable.session import Connection
 from workload.payments import ledger
-from workload.payments.errors import NoWriter
 from workload.payments.model import Order, Outcome
-from workload.payments.session import Connection
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -179,7 +180,7 @@ async def test_a_node_that_may_not_write_writes_nothing(sites: Sites, change: st
         assert not session.broken
         with pytest.raises(psycopg.Error) as caught:
             await sites.ask(AZURE, "UPDATE ledger.account SET balance = 1")
-        assert caught.value.sqlstate in ledger.NOT_ADMITTED
+        assert caught.value.sqlstate in statement.NOT_ADMITTED
     finally:
         await sites.ask(
             AZURE,

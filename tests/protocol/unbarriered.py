@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import structlog
 
+from workload.durable.evidence import Evidence
+from workload.durable.lanes import Durability
 from workload.payments.__main__ import main
-from workload.payments.lanes import Durability
-from workload.payments.model import Evidence
 
 
 class Unbarriered:

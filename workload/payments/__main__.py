@@ -1,18 +1,18 @@
 """`python -m workload.payments --settings FILE`: one process of the payments service. The password comes from the environment."""
 
 import argparse
-import logging
 import os
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import structlog
 import uvloop
 
-from workload.payments.settings import SettingsError, read_settings
-from workload.payments.wiring import Assembly, Durably, serve
+from workload import process
+from workload.durable.database import Durably
+from workload.durable.settings import SettingsError, read_settings
+from workload.payments.settings import PASSWORD_VARIABLE, Settings
+from workload.payments.wiring import Assembly, serve
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str], durably: Durably = lambda durability: durability) -> int:
@@ -20,29 +20,17 @@ def main(argv: Sequence[str], environ: Mapping[str, str], durably: Durably = lam
     parser = argparse.ArgumentParser(prog="python -m workload.payments", description="One process of the payments service.")
     parser.add_argument("--settings", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args(argv)
+    wanted = {PASSWORD_VARIABLE: "the password of the role payments_app"}
     try:
-        settings, password = read_settings(arguments.settings, environ)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
+        settings, secrets = read_settings(arguments.settings, Settings, environ, wanted)
+        listener = process.listen(settings.listen)
+    except (SettingsError, process.CannotListen) as error:
+        print(error if isinstance(error, SettingsError) else f"{arguments.settings}: {error}", file=sys.stderr)
         return 2
-    listen = settings.listen
-    try:
-        listener = socket.create_server((listen.host, listen.port), backlog=1024)
-    except OSError as error:
-        reason = f"expected an address that can be listened on, {listen.host}:{listen.port} cannot: {error.strerror}"
-        print(f"{arguments.settings}: listen: {reason}; free it or choose another", file=sys.stderr)
-        return 2
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )
+    process.log_json()
 
     async def run() -> None:
-        await serve(Assembly(settings, password, durably), listener)
+        await serve(Assembly(settings, secrets[PASSWORD_VARIABLE], durably), listener)
 
     uvloop.run(run())
     return 0

@@ -8,11 +8,13 @@ from uuid import UUID
 from fastapi import FastAPI, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from workload.payments import problems
-from workload.payments.errors import Unanswered
+from workload import problems
+from workload.durable.answers import Answers
+from workload.durable.errors import Unanswered
 from workload.payments.model import Account, Order, Outcome, Payment
-from workload.payments.problems import Problem
+from workload.payments.problems import describe_refusal
 from workload.payments.service import Payments
+from workload.problems import Problem
 
 IdempotencyKey = Annotated[str, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 
@@ -31,13 +33,18 @@ class PaymentBody(BaseModel):
 
 
 def build(
-    payments: Payments, *, site: str, metrics: Callable[[], bytes], situation: Callable[[], Mapping[str, object]]
+    payments: Payments,
+    answers: Answers,
+    *,
+    site: str,
+    metrics: Callable[[], bytes],
+    situation: Callable[[], Mapping[str, object]],
 ) -> FastAPI:
     """The application. `situation` is what this process sees, shown with readiness."""
     app = FastAPI(title="Payments", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
     _add_resources(app, payments, site)
-    _add_probes(app, payments, metrics, situation)
+    _add_probes(app, answers, metrics, situation)
     return app
 
 
@@ -47,7 +54,7 @@ def _add_resources(app: FastAPI, payments: Payments, site: str) -> None:
         order = Order(key=idempotency_key, debtor=body.debtor, creditor=body.creditor, amount=body.amount, currency=body.currency)
         decision = await payments.pay(order)
         if decision.payment is None:
-            return problems.render(problems.describe_refusal(decision.outcome), request.url.path)
+            return problems.render(describe_refusal(decision.outcome), request.url.path)
         headers = {"Location": f"/v1/payments/{decision.payment.id}", "Served-By": site}
         if decision.outcome is Outcome.REPLAYED:
             headers["Idempotent-Replayed"] = "true"
@@ -69,7 +76,7 @@ def _add_resources(app: FastAPI, payments: Payments, site: str) -> None:
 
 
 def _add_probes(
-    app: FastAPI, payments: Payments, metrics: Callable[[], bytes], situation: Callable[[], Mapping[str, object]]
+    app: FastAPI, answers: Answers, metrics: Callable[[], bytes], situation: Callable[[], Mapping[str, object]]
 ) -> None:
     @app.get("/healthz")
     async def process_lives() -> Response:
@@ -78,7 +85,7 @@ def _add_probes(
     @app.get("/readyz")
     async def write_path_works(request: Request) -> Response:
         try:
-            await payments.prove_write_path()
+            await answers.prove_write_path()
         except Unanswered as error:
             problem = problems.describe_unanswered(error)
             members = {"ready": False, **situation()}

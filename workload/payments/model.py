@@ -8,16 +8,6 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reign:
-    """One writer's time in office on one unbroken log: what a confirmation must still belong to when it arrives."""
-
-    site: str
-    epoch: int
-    system_identifier: int
-    timeline: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What a client asks for. `amount` is in minor units."""
 
@@ -50,18 +40,6 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What an answer rests on: nobody may see the answer before `reign`'s barrier has passed `lsn`."""
-
-    reign: Reign
-    lsn: int
-    payment: UUID | None = None
-    """The one payment it rests on; None when it rests on more, such as a balance."""
-    ack_slots: frozenset[str] = frozenset()
-    """Slots whose confirmation counted on the writer when that was read: after the commit, on the same session."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """A payment as the ledger holds it."""
 
@@ -91,14 +69,3 @@ class Decision:
 
     outcome: Outcome
     payment: Payment | None
-
-
-def parse_lsn(text: str) -> int:
-    """`16/B374D848` as a number of bytes. Raises ValueError for anything else."""
-    high, low = text.split("/")
-    return (int(high, 16) << 32) | int(low, 16)
-
-
-def format_lsn(lsn: int) -> str:
-    """The form PostgreSQL reads."""
-    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"

@@ -22,7 +22,7 @@ from lab.faults import Fault
 from lab.reconcile import Reconciliation
 from lab.report import Rehearsal
 from tests.unit.lab.runs import reconciliation, run
-from workload.payments.errors import OutcomeUnknown
+from workload.durable.errors import OutcomeUnknown
 from workload.payments.model import Order
 from workload.payments.wiring import Assembly
 

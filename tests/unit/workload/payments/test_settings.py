@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from workload.payments.settings import SettingsError, read_settings
+from workload.durable.settings import SettingsError, read_settings
+from workload.payments.settings import PASSWORD_VARIABLE, Settings
 
 GOOD = """
 site = "aws"
@@ -19,7 +20,8 @@ port = 5432
 [tuning]
 statement_deadline = 0.3
 """
-PASSWORD = {"PAYMENTS_APP_PASSWORD": "secret"}
+PASSWORD = {PASSWORD_VARIABLE: "secret"}
+WANTED = {PASSWORD_VARIABLE: "the password of the role payments_app"}
 
 
 def write(directory: Path, text: str) -> Path:
@@ -31,10 +33,10 @@ def write(directory: Path, text: str) -> Path:
 
 def test_durations_are_seconds_and_defaults_fill_the_rest(tmp_path: Path) -> None:
     """What the file does not say comes from the design."""
-    settings, password = read_settings(write(tmp_path, GOOD), PASSWORD)
+    settings, secrets = read_settings(write(tmp_path, GOOD), Settings, PASSWORD, WANTED)
     assert settings.tuning.statement_deadline == timedelta(seconds=0.3)
     assert settings.tuning.lanes == 4
-    assert password == "secret"
+    assert secrets == PASSWORD
 
 
 def test_every_problem_is_reported_at_once_with_file_key_and_expectation(tmp_path: Path) -> None:
@@ -42,7 +44,7 @@ def test_every_problem_is_reported_at_once_with_file_key_and_expectation(tmp_pat
     text = GOOD.replace("8080", '"high"').replace('"payments"', '"vault"').replace("0.3", "-1") + "lanes = 0\nspeed = 9\n"
     path = write(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
-        read_settings(path, {})
+        read_settings(path, Settings, {}, WANTED)
     starts = [
         f"{path}: {key}: " for key in ("service", "listen.port", "tuning.statement_deadline", "tuning.lanes", "tuning.speed")
     ]
@@ -63,16 +65,16 @@ def test_every_problem_is_reported_at_once_with_file_key_and_expectation(tmp_pat
 def test_contradictions_are_named(tmp_path: Path, text: str, expected: str) -> None:
     """Values that are fine alone and impossible together."""
     with pytest.raises(SettingsError, match=expected):
-        read_settings(write(tmp_path, text), PASSWORD)
+        read_settings(write(tmp_path, text), Settings, PASSWORD, WANTED)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """Unreadable is a problem like any other."""
     with pytest.raises(SettingsError, match="expected a readable file"):
-        read_settings(tmp_path / "none.toml", PASSWORD)
+        read_settings(tmp_path / "none.toml", Settings, PASSWORD, WANTED)
 
 
 def test_no_setting_turns_the_barrier_off(tmp_path: Path) -> None:
     """An acknowledgement without a copy in another cloud cannot be configured."""
     with pytest.raises(SettingsError, match="barrier"):
-        read_settings(write(tmp_path, GOOD + 'barrier = "off"\n'), PASSWORD)
+        read_settings(write(tmp_path, GOOD + 'barrier = "off"\n'), Settings, PASSWORD, WANTED)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workload.payments.problems import Problem, render
+from workload.problems import Problem, render
 
 GUARDED = "/v1/"
 LARGEST_BODY = 16 * 1024

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from workload.payments.errors import OutcomeUnknown
-from workload.payments.model import Evidence, Reign
-from workload.payments.neighbour import Neighbour
-from workload.payments.session import Lost
+from workload.durable.errors import OutcomeUnknown
+from workload.durable.evidence import Evidence, Reign
+from workload.durable.neighbour import Neighbour
+from workload.durable.session import Lost
 
 pytestmark = pytest.mark.asyncio
 
@@ -24,7 +24,7 @@ BLINK = timedelta(milliseconds=5)
 def evidence(payment: UUID | None = FIRST, slot: str = "payments_e3_azure_gcp", epoch: int = 3) -> Evidence:
     """A payment committed by azure in epoch 3, while gcp counted."""
     reign = Reign(site="azure", epoch=epoch, system_identifier=7, timeline=1)
-    return Evidence(reign=reign, lsn=10, payment=payment, ack_slots=frozenset({slot}))
+    return Evidence(reign=reign, lsn=10, row=payment, ack_slots=frozenset({slot}))
 
 
 class Line:
@@ -64,7 +64,9 @@ class Home:
         self.lines = tuple(self.free)
         self.passed: list[Evidence] = []
         self.closed = False
-        self.neighbour = Neighbour(self, self, service="payments", site="gcp", patience=patience, statement_deadline=SOON)
+        self.neighbour = Neighbour(
+            self, self, await_held="ask", service="payments", site="gcp", patience=patience, statement_deadline=SOON
+        )
 
     def take(self) -> Line | None:
         return self.free.popleft() if self.free else None

@@ -10,7 +10,7 @@ log that by then was another one.
 
 from dataclasses import dataclass
 
-from workload.payments.model import Evidence, Reign
+from workload.durable.evidence import Evidence, Reign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

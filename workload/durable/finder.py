@@ -11,7 +11,7 @@ from functools import partial
 
 import psycopg
 
-from workload.payments.session import Lost, Session, Unreachable
+from workload.durable.session import Lost, Session, Unreachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

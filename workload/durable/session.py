@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from workload.payments.settings import Address
+from workload.durable.settings import Address
 
 T = TypeVar("T")
 

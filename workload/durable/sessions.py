@@ -13,8 +13,8 @@ from typing import Generic, Protocol, TypeVar
 
 import psycopg
 
-from workload.payments.errors import NoSession
-from workload.payments.session import Lost, Session, Unreachable
+from workload.durable.errors import NoSession
+from workload.durable.session import Lost, Session, Unreachable
 
 S = TypeVar("S", bound=Session)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from workload.payments.barrier import Barrier, Flight, Look, Waiter
-from workload.payments.model import Evidence, Reign
+from workload.durable.barrier import Barrier, Flight, Look, Waiter
+from workload.durable.evidence import Evidence, Reign
 
 FIRST = Reign(site="azure", epoch=1, system_identifier=7, timeline=1)
 LATER = Reign(site="azure", epoch=3, system_identifier=7, timeline=1)

@@ -12,11 +12,11 @@ from typing import Protocol
 
 import psycopg
 
-from workload.payments.barrier import Barrier, Flight, Look, Waiter
-from workload.payments.errors import OutcomeUnknown
-from workload.payments.model import Evidence, Reign, format_lsn, parse_lsn
-from workload.payments.pace import Pace
-from workload.payments.session import Lost, Session
+from workload.durable.barrier import Barrier, Flight, Look, Waiter
+from workload.durable.errors import OutcomeUnknown
+from workload.durable.evidence import Evidence, Reign, format_lsn, parse_lsn
+from workload.durable.pace import Pace
+from workload.durable.session import Lost, Session
 
 AWAIT_BARRIER = (
     "SELECT b.epoch, b.is_open, b.confirmed::text, (b.pins).system_identifier, (b.pins).timeline FROM"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from workload.payments.pace import Pace
+from workload.durable.pace import Pace
 
 LONGEST = timedelta(seconds=0.1)
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from workload.payments.finder import Finder, Outlook, View, Writer, judge
-from workload.payments.session import Session
+from workload.durable.finder import Finder, Outlook, View, Writer, judge
+from workload.durable.session import Session
 
 A1 = Outlook(writer=Writer(site="a", epoch=1), floor=1)
 B2 = Outlook(writer=Writer(site="b", epoch=2), floor=2)

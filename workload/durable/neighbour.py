@@ -13,11 +13,9 @@ from uuid import UUID
 
 import psycopg
 
-from workload.payments.lanes import Crew, Durability
-from workload.payments.model import Evidence
-from workload.payments.session import Lost, Session
-
-AWAIT_HELD = "SELECT ledger.await_held(%s, %s, %s)"
+from workload.durable.evidence import Evidence
+from workload.durable.lanes import Crew, Durability
+from workload.durable.session import Lost, Session
 
 SULK = 1.0
 """Seconds for which a neighbour that did not have a payment in time is not asked: meanwhile payments do not wait for it in vain."""
@@ -27,10 +25,19 @@ class Neighbour:
     """Durability by the follower of one's own site, with the writer's barrier behind it."""
 
     def __init__(
-        self, barrier: Durability, crew: Crew, *, service: str, site: str, patience: timedelta, statement_deadline: timedelta
+        self,
+        barrier: Durability,
+        crew: Crew,
+        *,
+        await_held: str,
+        service: str,
+        site: str,
+        patience: timedelta,
+        statement_deadline: timedelta,
     ) -> None:
         self._barrier = barrier
         self._crew = crew
+        self._await_held = await_held
         self._service, self._site = service, site
         self._patience = patience
         self._deadline = patience + statement_deadline
@@ -65,12 +72,12 @@ class Neighbour:
     def _counts(self, evidence: Evidence) -> bool:
         """Was the neighbour in the writer's ack set when that was read, after the commit and on the same session?"""
         reign = evidence.reign
-        return evidence.payment is not None and f"{self._service}_e{reign.epoch}_{reign.site}_{self._site}" in evidence.ack_slots
+        return evidence.row is not None and f"{self._service}_e{reign.epoch}_{reign.site}_{self._site}" in evidence.ack_slots
 
     async def _is_held(self, evidence: Evidence, patience: timedelta) -> bool:
-        assert evidence.payment is not None, "only payments are asked for"
-        answer = self._answers.setdefault(evidence.payment, asyncio.get_running_loop().create_future())
-        self._epochs[evidence.payment] = evidence.reign.epoch
+        assert evidence.row is not None, "only payments are asked for"
+        answer = self._answers.setdefault(evidence.row, asyncio.get_running_loop().create_future())
+        self._epochs[evidence.row] = evidence.reign.epoch
         try:
             self.fly()
             done, _ = await asyncio.wait([answer], timeout=patience.total_seconds())
@@ -78,7 +85,7 @@ class Neighbour:
         finally:
             if not answer.done():
                 # A twin of the same key waits for the same answer, and goes to the barrier a moment later too.
-                self._forget(evidence.payment)
+                self._forget(evidence.row)
 
     def _forget(self, payment: UUID) -> "asyncio.Future[None] | None":
         self._epochs.pop(payment, None)
@@ -87,7 +94,9 @@ class Neighbour:
     async def _fly(self, session: Session, epoch: int, ids: list[UUID]) -> None:
         held: Collection[UUID] = ()
         try:
-            held = await session.run(partial(_ask, epoch=epoch, ids=ids, patience=self._patience), self._deadline)
+            held = await session.run(
+                partial(_ask, query=self._await_held, epoch=epoch, ids=ids, patience=self._patience), self._deadline
+            )
         except (Lost, psycopg.Error):
             pass
         finally:
@@ -97,7 +106,9 @@ class Neighbour:
             self._crew.give_back(session)
 
 
-async def _ask(connection: psycopg.AsyncConnection, *, epoch: int, ids: list[UUID], patience: timedelta) -> Collection[UUID]:
-    cursor = await connection.execute(AWAIT_HELD, (epoch, ids, patience), prepare=True)
+async def _ask(
+    connection: psycopg.AsyncConnection, *, query: str, epoch: int, ids: list[UUID], patience: timedelta
+) -> Collection[UUID]:
+    cursor = await connection.execute(query, (epoch, ids, patience), prepare=True)
     row = await cursor.fetchone()
     return row[0] if row else ()

@@ -5,16 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from workload.payments.errors import NoSession, Unanswered
-from workload.payments.finder import Writer
-from workload.payments.metrics import Metrics
-from workload.payments.model import Evidence
-from workload.payments.service import Payments
-from workload.payments.settings import Tuning
+from workload.durable.answers import Answers
+from workload.durable.errors import NoSession, Unanswered
+from workload.durable.evidence import Evidence
+from workload.durable.finder import Writer
+from workload.durable.settings import Tuning
+from workload.metrics import ServiceMetrics
 
 pytestmark = pytest.mark.asyncio
 
@@ -46,15 +45,14 @@ class Site:
     async def confirm(self, evidence: Evidence, deadline: timedelta) -> None:
         return
 
-    def payments(self) -> Payments:
-        """The service over it."""
-        return Payments(
+    def over(self) -> Answers:
+        """Answers from it."""
+        return Answers(
             compass=self,
             sessions={"azure": self},  # type: ignore[dict-item]
             durability=self,
             tuning=Tuning(),
-            metrics=Metrics(),
-            new_id=lambda: UUID(int=0),
+            meter=ServiceMetrics("payments"),
             monotonic=lambda: self.now,
         )
 
@@ -72,9 +70,9 @@ async def outcomes(site: Site, callers: "list[asyncio.Task[None]]") -> set[type[
 async def test_a_failed_attempt_is_everybodys() -> None:
     """Twenty probes ask while the writer is dead: one attempt, twenty answers at once. Whoever asks afterwards causes a new one."""
     site = Site()
-    payments = site.payments()
+    answers = site.over()
     for attempt in (1, 2):
-        callers = [asyncio.create_task(payments.prove_write_path()) for _ in range(CALLERS)]
+        callers = [asyncio.create_task(answers.prove_write_path()) for _ in range(CALLERS)]
         assert await outcomes(site, callers) == {NoSession}
         assert site.attempts == attempt
 
@@ -82,24 +80,24 @@ async def test_a_failed_attempt_is_everybodys() -> None:
 async def test_a_proof_holds_for_a_while_and_for_this_writer_only() -> None:
     """One attempt; no other one until it is old, or somebody else writes."""
     site = Site()
-    payments, site.works = site.payments(), True
-    callers = [asyncio.create_task(payments.prove_write_path()) for _ in range(CALLERS)]
+    answers, site.works = site.over(), True
+    callers = [asyncio.create_task(answers.prove_write_path()) for _ in range(CALLERS)]
     assert await outcomes(site, callers) == {type(None)}
-    await payments.prove_write_path()
+    await answers.prove_write_path()
     assert site.attempts == 1
     site.writer = Writer(site="azure", epoch=2)
-    assert await outcomes(site, [asyncio.create_task(payments.prove_write_path())]) == {type(None)}
+    assert await outcomes(site, [asyncio.create_task(answers.prove_write_path())]) == {type(None)}
     assert site.attempts == 2
     site.now += 2
-    assert await outcomes(site, [asyncio.create_task(payments.prove_write_path())]) == {type(None)}
+    assert await outcomes(site, [asyncio.create_task(answers.prove_write_path())]) == {type(None)}
     assert site.attempts == 3
 
 
 async def test_a_caller_that_hangs_up_ends_it_for_nobody_else() -> None:
     """The first one, whose request began the attempt, is gone; the second one is answered."""
     site = Site()
-    payments, site.works = site.payments(), True
-    first, second = (asyncio.create_task(payments.prove_write_path()) for _ in range(2))
+    answers, site.works = site.over(), True
+    first, second = (asyncio.create_task(answers.prove_write_path()) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
     assert await outcomes(site, [second]) == {type(None)}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from workload.payments.errors import OutcomeUnknown
-from workload.payments.lanes import Lanes
-from workload.payments.model import Evidence, Reign, format_lsn
-from workload.payments.session import Lost
+from workload.durable.errors import OutcomeUnknown
+from workload.durable.evidence import Evidence, Reign, format_lsn
+from workload.durable.lanes import Lanes
+from workload.durable.session import Lost
 
 pytestmark = pytest.mark.asyncio
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from workload.payments.errors import NoSession
-from workload.payments.session import Lost
-from workload.payments.sessions import Sessions
+from workload.durable.errors import NoSession
+from workload.durable.session import Lost
+from workload.durable.sessions import Sessions
 
 pytestmark = pytest.mark.asyncio
 

@@ -1,0 +1,150 @@
+"""One service's database as a process of it sees it: warm sessions to every site, the writer found, the barrier polled."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from workload.durable.answers import Answers
+from workload.durable.finder import Finder, Outlook
+from workload.durable.lanes import Durability, Lanes
+from workload.durable.neighbour import Neighbour
+from workload.durable.session import Session, connect
+from workload.durable.sessions import Sessions
+from workload.durable.settings import DurableSettings
+from workload.metrics import ServiceMetrics
+
+log = structlog.get_logger()
+
+Durably = Callable[[Durability], Durability]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """The service whose database it is."""
+
+    service: str
+    password: str
+    await_held: str
+    """Statement that asks a follower which of some rows it holds: `(reign, ids, patience) -> ids`."""
+    durably: Durably = lambda durability: durability
+    """What stands before the barrier: nothing, except in proofs that show what is lost without one."""
+
+
+class Database:
+    """Every part that a service's answers go through, put together and not yet running."""
+
+    def __init__(self, settings: DurableSettings, tenant: Tenant, metrics: ServiceMetrics) -> None:
+        tuning = settings.tuning
+        openers = {
+            site: partial(
+                connect,
+                address,
+                service=tenant.service,
+                password=tenant.password,
+                statement=tuning.statement_deadline,
+                deadline=tuning.connect_deadline,
+            )
+            for site, address in settings.databases.items()
+        }
+        self.site = settings.site
+        self.crews: dict[str, Sessions[Session]] = {
+            site: Sessions(opener, size=tuning.lanes, proof_deadline=tuning.statement_deadline, on_free=self._fly)
+            for site, opener in openers.items()
+        }
+        self.sessions: dict[str, Sessions[Session]] = {
+            site: Sessions(opener, size=tuning.sessions, proof_deadline=tuning.statement_deadline)
+            for site, opener in openers.items()
+        }
+        self.lanes = Lanes(self.crews, patience=tuning.barrier_patience, statement_deadline=tuning.statement_deadline)
+        self.neighbour = Neighbour(
+            self.lanes,
+            self.crews[settings.site],
+            await_held=tenant.await_held,
+            service=tenant.service,
+            site=settings.site,
+            patience=tuning.neighbour_patience,
+            statement_deadline=tuning.statement_deadline,
+        )
+        self.finder = Finder(openers, interval=tuning.finder_interval, deadline=tuning.statement_deadline, on_change=self._follow)
+        self.answers = Answers(
+            compass=self.finder,
+            sessions=self.sessions,
+            durability=tenant.durably(self.neighbour),
+            tuning=tuning,
+            meter=metrics,
+            monotonic=time.monotonic,
+        )
+        metrics.watch("waiting", "Answers held back by the barrier.", lambda: self.lanes.waiting)
+        metrics.watch("writer_epoch", "Epoch of the writer that is asked, 0 when none is known.", self._epoch)
+        for site, pool in self.sessions.items():
+            metrics.watch("sessions", "Living sessions.", partial(_count_alive, pool), site=site)
+
+    def situation(self) -> Mapping[str, object]:
+        """What this process sees, for people and probes."""
+        writer, age = self.finder.writer, self.answers.proof_age
+        return {
+            "site": self.site,
+            "writer": writer.site if writer else None,
+            "epoch": writer.epoch if writer else None,
+            "proof_age_seconds": None if age is None else round(age.total_seconds(), 3),
+            "waiting": self.lanes.waiting,
+            "sites": {
+                site: {
+                    "role": view.role if view else "unknown",
+                    "epoch": view.epoch if view else None,
+                    "sessions": self.sessions[site].alive,
+                }
+                for site, view in self.finder.views.items()
+            },
+        }
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep sessions warm and the writer known for the length of the block."""
+        keepers = [pool.keep() for pool in (*self.sessions.values(), *self.crews.values())]
+        tasks = [asyncio.create_task(work) for work in (*keepers, *map(self.finder.watch, self.sessions))]
+        for task in tasks:
+            task.add_done_callback(die_of_a_defect)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            for pool in (*self.sessions.values(), *self.crews.values()):
+                pool.close()
+        for defect in ended:
+            if isinstance(defect, Exception):
+                raise defect
+
+    def _fly(self) -> None:
+        self.lanes.fly()
+        self.neighbour.fly()
+
+    def _follow(self, before: Outlook, after: Outlook) -> None:
+        log.info("writer changed", site=after.writer.site if after.writer else None, epoch=after.floor, before=before.floor)
+        if after.writer is not None:
+            self.lanes.abandon(below=after.writer.epoch)
+
+    def _epoch(self) -> float:
+        return self.finder.writer.epoch if self.finder.writer else 0
+
+
+def _count_alive(pool: Sessions[Session]) -> float:
+    return pool.alive
+
+
+def die_of_a_defect(task: "asyncio.Task[None]") -> None:
+    """Stop the process when one of its background tasks ended by itself.
+
+    Without this: the task that finds the writer dies of a bug, and the process serves the old writer for ever, looking healthy.
+    """
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("a background task ended; stopping", error=repr(task.exception()))
+        signal.raise_signal(signal.SIGTERM)
