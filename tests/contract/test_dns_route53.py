@@ -328,17 +328,6 @@ async def test_a_busy_zone_is_asked_again(route53: Route53World) -> None:
     assert (await route53.dns.steer({route53.first: DRAINED}, LONG)).in_sync
 
 
-async def test_hanging_calls_do_not_pile_up(route53: Route53World) -> None:
-    """Abandoned calls are counted: the one too many is refused at once instead of starting another thread."""
-    await route53.weather.hang()
-    brief = timedelta(milliseconds=20)
-    for _ in range(Calls.LIMIT):
-        with pytest.raises(Transient):
-            await route53.dns.steer({route53.first: DRAINED}, brief)
-    with pytest.raises(Transient, match="still hang"):
-        await route53.dns.steer({route53.first: DRAINED}, brief)
-
-
 async def test_a_hanging_call_does_not_keep_the_process() -> None:
     """A controller that is told to stop ends, although a call of its own still hangs."""
     program = (
