@@ -9,7 +9,7 @@ from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Habit
 from lab.site_settings import NAMES
-from lab.timeline import DETECT, Bin, Moment, Span, phases_ms
+from lab.timeline import DETECT, Bin, FloorMoment, Moment, Span, phases_ms
 
 KEPT, BROKEN = "kept", "broken"
 
@@ -35,6 +35,8 @@ class Rehearsal(Aftermath):
     must_meet_old_writer: bool = False
     """Was it the purpose of this run that they do?"""
     spans: Sequence[Span]
+    floors: Sequence[FloorMoment] = ()
+    """Of running instances, which the failover wanted raised where traffic was to go."""
     moments: Sequence[Moment]
     bins: Sequence[Bin]
     healing_at: float | None = None
@@ -101,6 +103,7 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         },
         **_traffic(seen),
         "phases_ms": phases_ms(seen.spans),
+        "floors": [asdict(one) for one in seen.floors],
         "ledgers": dict(found.digests),
         "ledgers_equal": found.ledgers_equal,
         "ledgers_balanced": found.balanced,

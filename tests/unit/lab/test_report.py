@@ -15,7 +15,7 @@ from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Acknowledged, Failed, Offered
 from lab.report import Rehearsal, broken_promises, document
 from lab.report_page import page
-from lab.timeline import PHASES, bins, failover_plan, fenced_at, moments, phases_ms, spans
+from lab.timeline import PHASES, FloorMoment, bins, failover_plan, fenced_at, floors, moments, phases_ms, spans
 from tests.unit.lab.runs import reconciliation, run
 
 FAULT_AT = datetime(2026, 7, 18, 12, 0, tzinfo=UTC)
@@ -289,3 +289,36 @@ def test_the_page_shows_a_run_that_never_recovered() -> None:
     text = page(run)
     assert "no payment was acknowledged afterwards" in text
     assert "a promise was broken" in text
+
+
+STEERED = {
+    "result": "steered",
+    "told": ["route53: in sync"],
+    "told_ms": 200.0,
+    "floors": [
+        {"site": "aws", "before": None, "after": None, "took_ms": 1000.0, "because": "no answer within 1 s"},
+        {"site": "gcp", "before": 1, "after": 3, "took_ms": 40.0, "because": ""},
+    ],
+}
+HELD_UP = (
+    entry(1.5, "claim", plan=PLAN, plan_kind="failover", epoch=2, sentence="fail over from azure"),
+    entry(2.6, "step.steer", plan=PLAN, took_ms=1000.0, step={"step": "steer"}, result=STEERED),
+)
+
+
+def test_floors_are_told_with_what_became_of_them() -> None:
+    """Which site, from how many to how many, how long, or that it could not be done in time."""
+    late, raised = floors(HELD_UP, FAULT_AT)
+    assert late == FloorMoment(t=1.6, site="aws", before=None, after=None, took_ms=1000.0, because="no answer within 1 s")
+    assert (raised.site, raised.before, raised.after, raised.took_ms) == ("gcp", 1, 3, 40.0)
+    run = replace(seen(), floors=(late, raised))
+    assert [(one["site"], one["before"], one["after"]) for one in document(run)["floors"]] == [("aws", None, None), ("gcp", 1, 3)]
+    shown = page(run)
+    assert "not raised: no answer within 1 s" in shown and "40 ms" in shown
+    assert "<h2>Instances</h2>" not in page(seen())
+
+
+def test_an_api_of_instances_that_hangs_is_not_told_as_slow_steering() -> None:
+    """The authorities had answered after 0.2 s; that the same step waited a second for instances is another figure."""
+    (steer,) = (span for span in spans(HELD_UP, FAULT_AT) if span.name == "steer")
+    assert steer.begin == pytest.approx(1.6) and steer.end == pytest.approx(1.8)
