@@ -1,7 +1,7 @@
 """Answers as every site's edge, and counts: what the edges are asked is known from the side that is asked.
 
-`python -m lab.bench_probing_edge PORT...` listens on each port; `GET /count` answers how many other questions came, and on how many
-connections, since it began. It stands for HAProxy with the service behind it, whose own costs do not belong to watching.
+`python -m lab.bench_probing_edge PORT...` listens on each port; `GET /count` answers how many other questions came since it began, and
+how many other connections are open. It stands for HAProxy with the service behind it, whose own costs do not belong to watching.
 """
 
 import asyncio
@@ -22,11 +22,16 @@ class Edge(asyncio.Protocol):
     asked = 0
     """Of all connections together."""
     connections = 0
+    """Open now."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count it."""
         self._transport, self._read = cast("asyncio.Transport", transport), b""
         Edge.connections += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Count it no more."""
+        Edge.connections -= 1
 
     def data_received(self, data: bytes) -> None:
         """Answer every whole question."""
@@ -34,8 +39,7 @@ class Edge(asyncio.Protocol):
         while END in self._read:
             question, self._read = self._read.split(END, 1)
             if question.startswith(COUNT):
-                Edge.connections -= 1
-                self._transport.write(counted(Edge.asked, Edge.connections))
+                self._transport.write(counted(Edge.asked, Edge.connections - 1))
                 self._transport.close()
                 return
             Edge.asked += 1
