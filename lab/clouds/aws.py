@@ -25,7 +25,8 @@ from lab.clouds import aws_wire
 from lab.clouds.ecs import without_effect
 from lab.clouds.faults import FaultKind, Faults, Rule
 from lab.clouds.rds import Promotions
-from lab.clouds.route53 import InvalidBatchError, Zones
+from lab.clouds.route53 import Zones
+from lab.clouds.route53_rules import InvalidBatchError
 from lab.clouds.wsgi import Served, answer, reset, serve
 
 if TYPE_CHECKING:
