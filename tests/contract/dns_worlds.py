@@ -184,7 +184,7 @@ class MemoryWorld:
         return self.dns.another(self.clock)
 
     def elsewhere(self) -> Dns:
-        return MemoryDns(clock=self.clock, zone=MemoryZone(missing=True))
+        return MemoryDns(clock=self.clock, name="nowhere", zone=MemoryZone(missing=True))
 
     def now(self) -> timedelta:
         return self.clock.at

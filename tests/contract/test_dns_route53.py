@@ -220,6 +220,36 @@ async def test_a_record_that_route53_will_not_take_holds_back_its_own_group_only
     assert held[route53.second][AZURE] > 0
 
 
+class Secretive:
+    """The vendor's client; of one group's records Route 53 will take none, and does not say of whose."""
+
+    def __init__(self, api: "Route53Client", group: Group) -> None:
+        self._api, self._group, self.batches = api, group, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._api, name)
+
+    def change_resource_record_sets(self, **batch: Any) -> object:
+        self.batches += 1
+        if any(c["ResourceRecordSet"]["SetIdentifier"].startswith(f"{self._group}/") for c in batch["ChangeBatch"]["Changes"]):
+            told = {"Code": "InvalidChangeBatch", "Message": "[Invalid Resource Record: 'FATAL problem: InvalidCharacterString']"}
+            raise ClientError({"Error": told}, "ChangeResourceRecordSets")  # type: ignore[typeddict-item]
+        return self._api.change_resource_record_sets(**batch)
+
+
+async def test_a_refusal_that_names_nobody_holds_back_one_group_only(route53: Route53World) -> None:
+    """Some of Route 53's refusals name a value and no record: halves are sent until the one that is meant is alone."""
+    third = Group(f"{route53.test}-3")
+    route53.groups[third] = GroupRecords(names=route53.names(third), addresses=ADDRESSES)
+    await route53.found()
+    secretive = Secretive(route53.api, route53.second)
+    route53.api = secretive  # type: ignore[assignment]
+    report = await route53.another().steer(dict.fromkeys(route53.groups, DRAINED), LONG)
+    assert set(report.shifts) == {route53.first, third} and report.in_sync
+    assert "InvalidChangeBatch" in report.refused[route53.second]
+    assert secretive.batches == 5
+
+
 # ------------------------------------------------------------------------------------------------ who asks when
 
 
