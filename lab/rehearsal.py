@@ -185,7 +185,7 @@ async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offeri
         epoch_before=notes.epoch,
         epoch_after=found.epoch_after,
         reconciliation=found.reconciliation,
-        recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until),
+        recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until, site=notes.writer),
         met_old_writer=attempts_at(lines, notes.writer, begin=until, end=math.inf if fenced is None else fault.at + fenced),
         must_meet_old_writer=course.meets_old_writer,
         beside=[f"{fault} of {VENDORS[place].title}" for fault, place in course.beside],

@@ -134,12 +134,13 @@ async def _breaches(lab: Laboratory, control: Control, journal: Sequence[Journal
     posture, policy = control.posture, _policy(lab)
     writer = (await lab.witness.facts()).get(posture.writer)
     streams = {site: naming.stream(SERVICE, posture.reign, posture.writer, SiteName(site)) for site in lab.sites}
-    counting = writer.ack_slots if writer else ()
+    # Of a writer that cannot be read nobody knows who counts: an empty set in its place would break no promise.
+    counting = {SiteName(site) for site, stream in streams.items() if writer and stream in writer.ack_slots}
     records = Records(
         posture=posture,
         observations=control.observations,
         journal=journal,
-        ack_set=frozenset(SiteName(site) for site, stream in streams.items() if stream in counting),
+        ack_set=frozenset(counting) if writer else None,
         failovers_allowed=policy.automatic_failovers,
         window=policy.velocity_window,
     )

@@ -76,6 +76,22 @@ def test_clients_that_ignore_ttls_are_a_group_of_their_own() -> None:
     assert (seen.ignoring_ttl.affected, seen.ignoring_ttl.healed_first, seen.ignoring_ttl.max) == (1, 1, None)
 
 
+def test_who_ignores_ttls_and_holds_a_living_address_is_no_evidence_of_stale_ones() -> None:
+    """Both met the writer's pause; only the one that was sent to the dead site has a wait of that kind to tell."""
+    lines: list[Line] = [Enrolled(device=device, name="n", habit=Habit.IGNORES_TTL, t=0.0) for device in (0, 1)]
+    for device, site, back in ((0, "azure", 14.0), (1, "gcp", 12.0)):
+        key = f"k{device}"
+        lines += [
+            Offered(key=key, device=device, name="n", debtor="a", creditor="b", amount=1, currency="EUR", t=10.1),
+            Failed(key=key, attempt=1, site=site, why="deadline", t=11.1),
+            Acknowledged(key=key, attempt=2, payment="p", epoch=2, site="aws", status=201, latency=0.1, t=back),
+        ]
+    seen = recovery(lines, fault_at=10.0, epoch_before=1, until=17.0, site="azure")
+    assert seen.ignoring_ttl is not None
+    assert (seen.ignoring_ttl.affected, seen.ignoring_ttl.max) == (1, pytest.approx(4.0))
+    assert (seen.clients.affected, seen.clients.max) == (1, pytest.approx(2.0)), "judged all the same"
+
+
 def test_nobody_who_ignores_ttls_is_not_nobody_affected() -> None:
     """Without any such client in the run nothing is known about them."""
     assert recovery([Enrolled(device=0, name="n", habit=Habit.HONEST, t=0.0)], fault_at=1.0, epoch_before=1).ignoring_ttl is None
