@@ -249,6 +249,10 @@ class ContainerAppsWorld:
         body: Any = {"location": "westeurope", "properties": {"template": template}}
         await asyncio.to_thread(lambda: self.api.container_apps.begin_create_or_update(GROUP, self.service, body, polling=False))
 
+    async def patch(self, body: Any) -> None:
+        """Somebody else's change of the app."""
+        await asyncio.to_thread(lambda: self.api.container_apps.begin_update(GROUP, self.service, body, polling=False))
+
     async def template(self) -> dict[str, Any]:
         """As the vendor's own client reads it."""
         found = await asyncio.to_thread(lambda: self.api.container_apps.get(GROUP, self.service).as_dict())
