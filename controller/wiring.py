@@ -35,7 +35,7 @@ from controller.probing.http_probe import HttpProbe
 from controller.probing.shared_probe import SharedProbe
 from controller.probing.sql_probe import SqlProbe
 from controller.probing.zone_probe import Nameservers, ZoneProbe
-from controller.provider_watch import ProviderWatch
+from controller.provider_watch import APART, ProviderWatch, calm
 from controller.settings import DatabaseSettings, ServiceSettings, Settings
 from controller.steering import Helm, Rudder
 from controller.wiring_clouds import Providers, authorities, providers
@@ -115,13 +115,16 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         loops: dict[str, Loop] = {}
         caretakers = []
         watches: dict[str, ProviderWatch] = {}
+        questions = sum(len(one.capacity) + len(one.replicas) + len(one.servers) for one in settings.services.values())
+        begins = timedelta()
         edges = _edges(settings, http, clock)
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
             databases = _databases(service, settings, stack)
             asked = providers(service, settings)
-            watch = watches[service.name] = _watch(service, asked, clock)
+            watch = watches[service.name] = _watch(service, asked, clock, every=calm(questions), begins=begins)
+            begins += asked.questions * APART
             loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
@@ -158,7 +161,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         )
 
 
-def _watch(service: ServiceSettings, asked: Providers, clock: Clock) -> ProviderWatch:
+def _watch(service: ServiceSettings, asked: Providers, clock: Clock, *, every: timedelta, begins: timedelta) -> ProviderWatch:
     return ProviderWatch(
         service=service.name,
         clock=clock,
@@ -166,6 +169,8 @@ def _watch(service: ServiceSettings, asked: Providers, clock: Clock) -> Provider
         replicas=asked.replicas,
         capacities=asked.capacities,
         floors={site: instances.floor for site, instances in service.capacity.items()},
+        every=every,
+        begins=begins,
     )
 
 

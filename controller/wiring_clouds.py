@@ -59,6 +59,11 @@ class Providers:
     servers: Mapping[Site, ManagedDatabase]
     """The sites' own database servers."""
 
+    @property
+    def questions(self) -> int:
+        """How many can be asked of them."""
+        return len(self.capacities) + len(self.replicas) + len(self.servers)
+
 
 def providers(service: ServiceSettings, settings: Settings) -> Providers:
     """The adapters for every site that the settings name one of."""
