@@ -6,9 +6,7 @@ Source: AWS STS API reference, AssumeRoleWithWebIdentity; IAM User Guide, "OIDC 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -18,7 +16,7 @@ from botocore.credentials import CredentialProvider, CredentialResolver, Deferre
 
 from controller.errors import Denied, Refused
 from controller.providers.aws.errors import translated
-from controller.providers.aws.session import Session, bounded
+from controller.providers.aws.session import Session, bounded, is_loopback
 
 Token = Callable[[], str]
 """Another cloud's signed statement of who this process is, fresh at every call."""
@@ -28,7 +26,7 @@ LIFETIME = timedelta(hours=1)
 
 def static(*, key: str, secret: str, endpoint_url: str | None) -> Session:
     """Keys as they are, for a lab on this machine only. Raises Refused for any other endpoint: such keys do not expire."""
-    if endpoint_url is None or not _is_loopback(endpoint_url):
+    if endpoint_url is None or not is_loopback(endpoint_url):
         raise Refused(
             guard="no-long-lived-keys",
             value=f"static AWS keys for {endpoint_url or 'the public endpoint'}",
@@ -90,14 +88,6 @@ def federated(
         return boto3.session.Session(botocore_session=inner)
 
     return session
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Role(CredentialProvider):

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -11,6 +12,7 @@ import pytest
 
 from controller.errors import Denied, Refused, Transient
 from controller.providers.aws.identity import federated, static, token_file
+from controller.providers.aws.session import client, route53_client
 
 ROLE = "arn:aws:iam::123456789012:role/controller"
 
@@ -140,3 +142,23 @@ def test_static_keys_are_refused_for_any_other_place(url: str | None) -> None:
     with pytest.raises(Refused) as refusal:
         static(key="lab", secret="lab", endpoint_url=url)
     assert refusal.value.guard == "no-long-lived-keys" and "role" in refusal.value.way_out
+
+
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_keys_that_do_not_expire_are_not_shown_to_aws(place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """AWS's own chain finds them before it looks for a role. Somebody's keys, left on a controller, are good for whoever reads them."""
+    keys = {"aws_access_key_id": "left-behind", "aws_secret_access_key": "left-behind"}
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    for name, value in keys.items() if place == "environment" else ():
+        monkeypatch.setenv(name.upper(), value)
+    if place == "file":
+        (tmp_path / "credentials").write_text("[default]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
+    for make in (partial(client, "ecs", region="eu-central-1", endpoint_url=None), partial(route53_client, endpoint_url=None)):
+        with pytest.raises(Denied, match="do not expire"):
+            make()
+    assert client("ecs", region="eu-central-1", endpoint_url="http://127.0.0.1:1"), "an emulated AWS takes anything"
+    if place == "environment":
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "of-an-hour")
+        assert client("ecs", region="eu-central-1", endpoint_url=None)
