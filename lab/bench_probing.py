@@ -31,9 +31,12 @@ from lab.workspace import Workspace
 WINDOW = 2.5
 """Seconds in which everything is counted."""
 
-READY = timedelta(seconds=90)
-"""For everything that is asked to be healthy, and for the sessions that are then made behind the scenes: a hundred services log in nine
-hundred times, and beside other work many of these logins end at their deadline and are tried again."""
+READY = timedelta(seconds=60)
+"""For everything that is asked to be healthy, and for the sessions that are then made behind the scenes."""
+
+PAUSE = 0.1
+"""Seconds between two services whose databases are begun to be watched. A hundred begun at once log in three hundred times at once: beside
+other work most of these logins end at their deadline, are tried again at once, and so for a minute and more."""
 
 LOOK = 0.05
 STEADY = 0.6
@@ -62,6 +65,7 @@ class Scene:
     members: int = 0
     vantages: Sequence[str] = (WRITER,)
     """A process for each."""
+    pause: float = 0.0
 
     @property
     def together(self) -> int:
@@ -72,7 +76,8 @@ class Scene:
 SCENES = (
     *(Scene(label="edges_shared", way=Way.SHARED, services=number) for number in (10, 100, 1000)),
     *(Scene(label="edges_alone", way=Way.ALONE, services=number) for number in (10, 100, 300)),
-    *(Scene(label="databases", way=Way.DATABASES, services=number) for number in (1, 10, 100)),
+    *(Scene(label="databases", way=Way.DATABASES, services=number, pause=PAUSE) for number in (1, 10, 100)),
+    Scene(label="databases_at_once", way=Way.DATABASES, services=25),
     *(Scene(label="grouped", way=Way.WHOLE, services=GROUPS, members=number - GROUPS) for number in (10, 100, 1000)),
     *(Scene(label="controllers", way=Way.WHOLE, services=number, vantages=SITES) for number in (1, len(NAMES))),
 )
@@ -169,6 +174,7 @@ def _start(scene: Scene, vantage: str, built: World) -> tuple[Supervised, Path]:
         names=NAMES,
         writer=WRITER,
         etcd=[built.etcd_url],
+        pause=scene.pause,
         notes=str(place / f"{label}.notes"),
     )
     file = place / f"{label}.json"

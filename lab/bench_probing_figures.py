@@ -11,6 +11,9 @@ SITES = 3
 BUDGET = 0.5
 """Cores that one controller may use: beside it there is an edge, an etcd member, a service."""
 
+BUSY = 0.75
+"""Below this part of the pace a scene tells of a machine that was too busy, and of nothing else."""
+
 KEPT_FOR = Policy().probe_interval / 2
 """For which an edge's answer serves everybody: as `controller.wiring` has it."""
 
@@ -85,7 +88,7 @@ class Watched:
 
     def at_pace(self, cores: float) -> float:
         """What would be used if it were asked as often as it should be."""
-        return cores / max(min(self.pace, 1.0), 0.01)
+        return cores / min(self.pace, 1.0)
 
     @property
     def broken(self) -> bool:
@@ -131,11 +134,11 @@ def _plain(one: Watched) -> dict[str, Any]:
 def bounds(found: Found) -> dict[str, Any]:
     """What one more service costs, by kind of scene, and how many of them one controller carries on half a core.
 
-    At the pace that is wanted: a controller that starves asks less often, and would look cheap.
+    At the pace that is wanted: a controller that starves asks less often, and would look cheap. One that starves badly tells nothing.
     """
     known: dict[str, Any] = {}
     for label, by_number in found.items():
-        scenes = sorted(by_number.values(), key=lambda one: one.services)
+        scenes = sorted((one for one in by_number.values() if one.pace >= BUSY), key=lambda one: one.services)
         if len(scenes) < 2 or label == "grouped":
             continue
         first, last = scenes[0], scenes[-1]
@@ -163,7 +166,8 @@ def probing_rows(part: Mapping[str, Any]) -> list[str]:
     """For people."""
     scenes = [
         f"watching {number} services, {label}: {one['watching_cores']} cores x {one['vantages']}, answering {_total(one)},"
-        f" {_asked(one['a_second'])} a second (pace {one['pace']}), {one['sessions']} sessions, slowest answer {_slowest(one)}"
+        f" {_asked(one['a_second'])} a second (pace {one['pace']}), {one['sessions']} sessions, all known after {one['healthy_s']} s,"
+        f" slowest answer {_slowest(one)}"
         for label, by_number in part.items()
         if isinstance(by_number, Mapping) and label != "bounds"
         for number, one in by_number.items()

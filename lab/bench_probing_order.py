@@ -50,6 +50,8 @@ class Order:
     itself and over sessions of its own. Whole: never more than these."""
     writer: str
     etcd: Sequence[str]
+    pause: float = 0.0
+    """Seconds between the beginnings of two observers; none for a whole controller, which begins with all of them at once."""
     notes: str
     """File that the process leaves its notes in, one a line."""
 

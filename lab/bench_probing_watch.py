@@ -111,7 +111,10 @@ async def _observers(order: Order) -> AsyncIterator[Sequence[Observer]]:
             for number in range(order.services)
         ]
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(observer.run()) for observer in observers]
+            running = []
+            for observer in observers:
+                running.append(tasks.create_task(observer.run()))
+                await asyncio.sleep(order.pause)
             yield observers
             for task in running:
                 task.cancel()
