@@ -61,6 +61,8 @@ def federated(
             proof = token()
         except OSError as error:
             raise Denied(f"AssumeRoleWithWebIdentity: no token of this process's own identity: {error}") from error
+        if not proof:
+            raise Denied("AssumeRoleWithWebIdentity: no token of this process's own identity: it is empty")
         # Asked without a signature: who has no credentials yet cannot sign.
         sts = boto3.session.Session().client(
             "sts", region_name=region, endpoint_url=endpoint_url, config=bounded().merge(Config(signature_version=UNSIGNED))

@@ -99,8 +99,18 @@ def static(*, token: str, endpoint_url: str | None) -> StaticCredentials:
 
 
 def token_file(path: Path) -> Callable[[], str]:
-    """The token that the platform keeps in a file and replaces before it expires."""
-    return lambda: path.read_text().strip()
+    """The token that the platform keeps in a file and replaces before it expires. The callable raises Denied when there is none."""
+
+    def read() -> str:
+        try:
+            token = path.read_text().strip()
+        except OSError as error:
+            raise Denied(f"no identity token can be read: {error}") from error
+        if not token:
+            raise Denied(f"no identity token in {path}")
+        return token
+
+    return read
 
 
 def from_oidc(federation: Federation, token: Callable[[], str]) -> google.auth.credentials.Credentials:

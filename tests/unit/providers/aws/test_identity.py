@@ -111,6 +111,10 @@ def test_a_token_that_is_not_accepted_or_not_there_is_denied(sts: tuple[type[Sts
     with pytest.raises(Denied, match="no token"):
         ask(tmp_path / "nothing", url)
     assert not office.asked
+    (tmp_path / "token").write_text(" \n")
+    with pytest.raises(Denied, match="no token"):
+        ask(tmp_path / "token", url)
+    assert not office.asked
     (tmp_path / "token").write_text("proof\n")
     with pytest.raises(Denied, match="InvalidIdentityToken"):
         ask(tmp_path / "token", url)

@@ -10,6 +10,7 @@ import pytest
 from google.auth.exceptions import RefreshError
 
 from controller.errors import Denied, Refused
+from controller.providers.gcp.errors import translated
 from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, from_aws, from_oidc, static, token_file
 
 FEDERATION = Federation(
@@ -119,6 +120,17 @@ def test_a_token_is_read_from_its_file_each_time(tmp_path: Path) -> None:
     assert token() == "first"
     file.write_text("second\n")
     assert token() == "second"
+
+
+@pytest.mark.parametrize("content", [None, "", " \n"])
+def test_a_missing_token_is_denied(tmp_path: Path, content: str | None) -> None:
+    """Somebody has to mend the deployment: a lost connection would be tried again for ever. Google is not asked."""
+    file, transport = tmp_path / "token", Transport()
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(Denied, match="identity token"), translated("changes.create"):
+        from_oidc(FEDERATION, token_file(file)).refresh(transport)  # type: ignore[no-untyped-call]
+    assert not transport.asked
 
 
 def test_a_labs_token_that_is_refused_is_not_replaced() -> None:
