@@ -17,6 +17,7 @@ from botocore.credentials import CredentialProvider, CredentialResolver, Deferre
 from controller.errors import Denied, Refused
 from controller.providers.aws.errors import translated
 from controller.providers.aws.session import Session, bounded, is_loopback
+from controller.providers.keeping import Keeping
 
 Token = Callable[[], str]
 """Another cloud's signed statement of who this process is, fresh at every call."""
@@ -51,7 +52,8 @@ def federated(
     lifetime: timedelta = LIFETIME,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Session:
-    """A session whose credentials are those of the role, fetched when first needed and again before they expire.
+    """A session whose credentials are those of the role, fetched when first needed and again before they expire, and used to their end
+    when STS does not give new ones.
 
     `token` is called and STS is asked inside a call's own deadline. `lifetime`: 15 minutes to 12 hours, as the role allows.
     """
@@ -82,7 +84,14 @@ def federated(
                 "expiry_time": found["Expiration"].isoformat(),
             }
 
-    credentials = DeferredRefreshableCredentials(refresh_using=refresh, method="assume-role-with-web-identity", time_fetcher=now)
+    held: dict[str, str] = {}
+    keeping = Keeping(now)
+
+    def renewed() -> dict[str, str]:
+        keeping.renew(lambda: held.update(refresh()), datetime.fromisoformat(held["expiry_time"]) if held else None)
+        return dict(held)
+
+    credentials = DeferredRefreshableCredentials(refresh_using=renewed, method="assume-role-with-web-identity", time_fetcher=now)
 
     def session() -> boto3.session.Session:
         inner = botocore.session.get_session()

@@ -8,6 +8,7 @@ types); RFC 8693 for the exchange.
 import ipaddress
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import google.auth.identity_pool
 from google.auth.exceptions import RefreshError
 
 from controller.errors import Denied, Refused
+from controller.providers.keeping import Keeping
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """What the token may do is decided by the service account's roles."""
@@ -146,8 +148,22 @@ def from_aws(federation: Federation, keys: Callable[[], AwsKeys] | None = None) 
     return _scoped(google.auth.aws.Credentials, federation, AWS_SUBJECT, aws_security_credentials_supplier=Supplier())
 
 
-def _scoped(kind: Any, federation: Federation, token_type: str, **source: object) -> google.auth.credentials.Credentials:
-    made: google.auth.credentials.Credentials = kind(
+class Lasting:
+    """Goes before one of google-auth's kinds: its token is used to its end when Google does not give a new one."""
+
+    def __init__(self, **arguments: object) -> None:
+        super().__init__(**arguments)
+        self._keeping = Keeping()
+
+    def refresh(self, request: object) -> None:
+        """What google-auth calls when a token is due. Raises what it raises when the old one is no longer good."""
+        kind: Any = super()
+        ends: datetime | None = getattr(self, "expiry", None)
+        self._keeping.renew(lambda: kind.refresh(request), None if ends is None else ends.replace(tzinfo=UTC))
+
+
+def _scoped(kind: type, federation: Federation, token_type: str, **source: object) -> google.auth.credentials.Credentials:
+    made: google.auth.credentials.Credentials = type(kind.__name__, (Lasting, kind), {})(
         audience=federation.audience,
         subject_token_type=token_type,
         service_account_impersonation_url=federation.impersonation_url,

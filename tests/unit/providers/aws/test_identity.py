@@ -81,6 +81,31 @@ def test_a_role_is_assumed_when_it_is_needed_and_again_before_it_ends(sts: tuple
     assert {(one["RoleArn"], one["signed"], one["DurationSeconds"]) for one in office.asked} == {(ROLE, "False", "3600")}
 
 
+def test_credentials_are_used_as_long_as_they_are_good(sts: tuple[type[Sts], str]) -> None:
+    """STS fails, and the credentials are good for five more minutes: without them nobody could steer for those. STS is left in peace
+    between two tries, for each of them costs a call its deadline."""
+    office, url = sts
+    session = federated(
+        role_arn=ROLE,
+        token=lambda: "proof",
+        session_name="aws",
+        region="eu-central-1",
+        endpoint_url=url,
+        now=lambda: office.now,
+    )
+    credentials = session().get_credentials()
+    assert credentials is not None and credentials.get_frozen_credentials().access_key == "key-1"
+    office.now, office.status = office.now + timedelta(minutes=55), 400
+    assert [credentials.get_frozen_credentials().access_key for _ in range(3)] == ["key-1"] * 3
+    assert len(office.asked) == 2
+    office.now += timedelta(seconds=40)
+    office.status = 200
+    assert credentials.get_frozen_credentials().access_key == "key-3"
+    office.now, office.status = office.now + timedelta(minutes=61), 400
+    with pytest.raises(Denied):
+        credentials.get_frozen_credentials()
+
+
 def test_keys_in_the_environment_are_not_looked_at(sts: tuple[type[Sts], str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A long-lived key that somebody left there is not what this process shows."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "left-behind")
