@@ -5,7 +5,6 @@ every change has the same id and is INSYNC; DELETE by SetIdentifier removes that
 another order than the vendor's wherever a character sorts before the dot.
 """
 
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from moto.route53 import models
 from moto.route53.models import FakeZone, HealthCheck, RecordSet, Route53Backend
 
+from lab.clouds.publication import Publication, Published
 from lab.clouds.route53_rules import InvalidBatchError, alias_of, check_batch, check_zone, identity, values_of
 from lab.clouds.zone import Record
 
@@ -25,27 +25,15 @@ class Batch:
     accepted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """The zone as its name servers answer it from `due` on."""
-
-    revision: int
-    due: float
-    """Monotonic seconds."""
-    records: tuple[Record, ...]
-
-
 class Zones:
     """Changes of all zones and what the name servers know of them. The caller holds moto's lock while it changes anything."""
 
     def __init__(self, backend: Route53Backend, propagation: float, monotonic: Callable[[], float]) -> None:
         """`propagation`: seconds from an accepted change until it is INSYNC and answered."""
         setattr(models, "reverse_domain_name", listed_as)  # noqa: B010  a function of moto's: no other way in
-        self._backend, self._propagation, self._monotonic = backend, propagation, monotonic
-        self._published: dict[str, list[Published]] = {}
+        self._backend, self._monotonic = backend, monotonic
+        self._publication = Publication(propagation, monotonic)
         self._changes: dict[str, float] = {}
-        self._news = threading.Condition()
-        self._revision = 0
 
     @contextmanager
     def whole_batch(self, zone_id: str, body: bytes) -> Iterator[Batch]:
@@ -79,15 +67,8 @@ class Zones:
 
     def publish(self, zone_id: str) -> str:
         """Have the zone as it is now answered after the propagation time; answers the id of the change."""
-        due = self._monotonic() + self._propagation
         change = f"C{uuid.uuid4().hex[:20].upper()}"
-        with self._news:
-            self._revision += 1
-            zone = self._backend.zones[zone_id]
-            entry = Published(revision=self._revision, due=due, records=self._records(zone))
-            self._published.setdefault(zone_id, []).append(entry)
-            self._changes[change] = due
-            self._news.notify_all()
+        self._changes[change] = self._publication.publish(zone_id, self._records(self._backend.zones[zone_id]))
         return change
 
     def in_sync(self, change: str) -> bool | None:
@@ -101,18 +82,7 @@ class Zones:
 
     def await_news(self, zone_id: str, after: int, patience: float) -> Published | None:
         """What the name servers answer, once its revision is above `after`; None when `patience` seconds brought nothing."""
-        ends = self._monotonic() + patience
-        with self._news:
-            while True:
-                now = self._monotonic()
-                entries = self._published.get(zone_id, [])
-                answered = [entry for entry in entries if entry.due <= now]
-                if answered and answered[-1].revision > after:
-                    del entries[: len(answered) - 1]
-                    return answered[-1]
-                if now >= ends:
-                    return None
-                self._news.wait(min([ends, *(entry.due for entry in entries if entry.due > now)]) - now)
+        return self._publication.await_news(zone_id, after, patience)
 
     def _records(self, zone: FakeZone) -> tuple[Record, ...]:
         return tuple(_record(record, self._backend.health_checks.get(record.health_check_id or "")) for record in zone.rrsets)

@@ -28,7 +28,7 @@ ARM = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/trimaran/providers/Microsof
 SCOPE = "AWS4-HMAC-SHA256 Credential=lab/20260101/us-east-1/route53/aws4_request, SignedHeaders=host, Signature=0"
 SHORT = 0.3
 """Seconds."""
-SOON = 2.0
+SOON = 5.0
 """The same: much longer than any of these APIs takes, much shorter than any request would hang by itself."""
 NUMBERS = count(1)
 CLOUDS = ("aws", "azure", "gcp")
