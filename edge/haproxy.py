@@ -50,7 +50,7 @@ def render(settings: Settings) -> str:
         *((_names(),) if any(_is_name(one.host) for one in settings.peers.values()) else ()),
         _clients(settings),
         _handed(settings),
-        ("backend agent", "retries 0", "timeout server 300ms", f"server agent {settings.agent}"),
+        _agent(settings),
         ("backend own", "retries 0", f"server {LOCAL} {settings.local} track {PAYMENTS}/{LOCAL}"),
         _taken(settings),
         _payments(settings),
@@ -143,6 +143,12 @@ def _offered(*paths: str) -> Iterable[str]:
         f"acl offered path {' '.join(paths)}",
         f"http-request return status 404 content-type application/problem+json string {_quoted(NOT_OFFERED)} unless offered",
     )
+
+
+def _agent(settings: Settings) -> Iterable[str]:
+    """The beacon is public. Asked by everybody at once, the agent would answer some of them too late, and health checks would find a
+    site dark that serves; it would look at HAProxy too late as well. What waits, waits in HAProxy."""
+    return ("backend agent", "retries 0", "timeout server 300ms", f"server agent {settings.agent} maxconn 16")
 
 
 def _taken(settings: Settings) -> Iterable[str]:

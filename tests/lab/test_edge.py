@@ -228,6 +228,24 @@ async def test_the_loss_of_the_database_beside_a_living_edge_costs_its_clients_t
         await lab.wait_until_whole(timedelta(seconds=45))
 
 
+async def test_an_edge_that_hangs_loses_its_sites_traffic_and_nobody_elses() -> None:
+    """HAProxy takes connections and answers nothing. Controllers see it and drain the site; clients of the others notice nothing; the
+    agent beside it hears of the drain and says that HAProxy does not obey. It goes on, and does then what it is told."""
+    async with laboratory("test-edge-hung") as lab, paying(lab, "hung", at="gcp") as other:
+        proxy = lab.sites[STALE].edge.proxy
+        assert proxy is not None
+        proxy.freeze()
+        deadline = time.monotonic() + 15
+        while (told := await status(lab, STALE))["posture"]["weights"][STALE] > 0:
+            assert time.monotonic() < deadline, told
+            await asyncio.sleep(0.1)
+        assert not told["haproxy"]["obeys"] and "silent" in told["haproxy"]["trouble"]
+        proxy.thaw()
+        await until_doing(lab, STALE, "drained")
+        assert await beacon(lab, STALE) == 503
+    assert other.failed == []
+
+
 async def test_a_service_that_is_killed_costs_no_keyed_payment_and_weights_outlive_etcd() -> None:
     """SIGKILL of the service behind a live edge: others serve until it is back. Then etcd dies everywhere: nothing changes, and the
     agent says how old its posture is, also one that was started since."""

@@ -101,3 +101,9 @@ def test_a_peers_name_is_looked_up_while_haproxy_runs(tmp_path: Path) -> None:
             assert f"{host}:8202" in line and ("init-addr none resolvers names" in line) is looked_up
     assert "parse-resolv-conf" in told["resolvers names"] and "hold timeout 24d" in told["resolvers names"]
     assert "resolvers names" not in render(settings(tmp_path))
+
+
+def test_the_public_cannot_keep_the_agent_from_its_work(tmp_path: Path) -> None:
+    """However many ask for the beacon, a handful of them reach the agent at once."""
+    told = sections(render(settings(tmp_path)))
+    assert "maxconn 16" in servers(told["backend agent"])["agent"]
