@@ -207,13 +207,13 @@ def _tell(watching: Watching) -> None:
 
 
 def read_notes(place: Path) -> list[Note]:
-    """What a process noted: once healthy, at both ends of the window, at its own end. Raises LabError when one is missing."""
+    """What a process noted: once healthy, and at both ends of the window. Raises LabError when one is missing."""
     notes = [Note(**json.loads(line)) for line in place.read_text().splitlines()]
-    if len(notes) != 4:
-        raise LabError(f"{place.name}: {len(notes)} notes, not 4: it ended early, or could not keep up")
+    if len(notes) != 3:
+        raise LabError(f"{place.name}: {len(notes)} notes, not 3: it ended early, or could not keep up")
     return notes
 
 
 def _window(notes: Sequence[Note]) -> Window:
-    _, begin, end, _ = notes
+    _, begin, end = notes
     return Window(begin=begin, end=end)

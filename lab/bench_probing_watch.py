@@ -1,7 +1,7 @@
 """One controller that watches so many services, in a process of its own, so that what it costs can be told from what answers.
 
 `python -m lab.bench_probing_watch ORDER` watches as the order (JSON of `bench_probing_order.Order`) says, with the product's own parts. It
-leaves a note when all that it asks is healthy for the first time, at every SIGUSR1, and when SIGTERM ends it.
+leaves a note when all that it asks is healthy for the first time, and at every SIGUSR1; SIGTERM ends it.
 """
 
 import asyncio
@@ -71,7 +71,6 @@ async def watch(order: Order) -> None:
             await asyncio.sleep(LOOK)
         leave()
         await told.wait()
-        leave()
 
 
 def _all_healthy(observers: Sequence[Observer]) -> bool:
