@@ -16,7 +16,7 @@ from controller.core.model import Group, Site
 from controller.errors import Conflict, ProviderError, Transient
 from controller.ports import Ratios, Shift, SteeringReport
 from controller.providers.azure.alias import Aliases
-from controller.providers.azure.errors import Busy, translated
+from controller.providers.azure.errors import Busy, Throttled, translated
 from controller.providers.azure.profiles import Found, Profiles
 from controller.providers.azure.records import TOTAL, Profile, owned_weights, problem, profile_name, steered
 from controller.providers.azure.session import FIRST_PAUSE, LONGEST_PAUSE, Client, ends_after, left, repeated, settled
@@ -52,6 +52,8 @@ class Round:
     refused: dict[Group, str] = field(default_factory=dict)
     failed: dict[Group, ProviderError] = field(default_factory=dict)
     wrote: bool = False
+    throttled: Throttled | None = None
+    """Said to one put; those that wait behind it are not sent in this round."""
 
     @property
     def hopeful(self) -> ProviderError | None:
@@ -130,12 +132,14 @@ class AzureDns:
         """The last round before `ends`, or the first that nothing would mend. Raises ProviderError when no group stands after it."""
         before: dict[Group, Ratios] = {}
         rounds: list[Round] = []
-        pause, error = FIRST_PAUSE, None
+        pause, error, standing = FIRST_PAUSE, None, 0
         while True:
             try:
                 async with self._turns.take(aims, ends) as turn:
                     rounds.append(await self._round(aims, before, turn, ends))
                 error = rounds[-1].hopeful
+                if len(rounds[-1].shifts) > standing:  # turned away in the middle of many: the next tokens are there soon
+                    standing, pause = len(rounds[-1].shifts), FIRST_PAUSE
             except (Transient, Busy) as stumbled:
                 error = stumbled
             if error is None or left(ends) <= pause:
@@ -201,7 +205,13 @@ class AzureDns:
         async with self._at_once:
             if gave_up := superseded({group: aim}, self._asked):
                 raise Superseded(gave_up[group])
-            await outcome.turn.see_through(self._profiles.put(body, outcome.ends))
+            if outcome.throttled is not None:
+                raise outcome.throttled
+            try:
+                await outcome.turn.see_through(self._profiles.put(body, outcome.ends))
+            except Throttled as error:
+                outcome.throttled = error
+                raise
 
     async def _in_sync(self, standing: Mapping[Group, Weights], wrote: bool, ends: float) -> bool:
         """Does a reading after the last put show these weights, in profiles that the zone answers? False when nobody can say in time.
