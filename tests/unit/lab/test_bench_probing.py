@@ -10,7 +10,7 @@ import pytest
 
 from controller.core.model import Group
 from lab.bench_figures import table
-from lab.bench_probing import SCENES, expected, read_notes
+from lab.bench_probing import SCENES, Probing, Scene, expected, read_notes
 from lab.bench_probing_edge import Edge
 from lab.bench_probing_figures import MOST_ASKED, Note, Watched, Window, bounds, probing_figures
 from lab.bench_probing_order import GROUPS, Order, Way, dealt, read_order, settings_of, spelled
@@ -135,6 +135,22 @@ def test_a_process_that_ended_early_is_no_measurement(tmp_path: Path) -> None:
     place.write_text(2 * line)
     with pytest.raises(LabError, match="2 notes"):
         read_notes(place)
+
+
+async def test_a_scene_that_cannot_be_measured_costs_no_other_its_figures() -> None:
+    """A hundred services did not become healthy: the scenes behind it are measured, and the part is not kept all the same."""
+    scenes = [scene for scene in SCENES if scene.label in {"databases", "grouped"}]
+    probing = Probing(say=lambda _: None, scenes=scenes)
+
+    async def play(scene: Scene) -> Watched:
+        if scene.label == "databases" and scene.services == 100:
+            raise LabError("databases-100: not healthy")
+        return watched(scene.together)
+
+    with pytest.raises(LabError, match="databases-100"):
+        await probing.measure(play)
+    assert probing.found["databases"].keys() == {"1", "10"}
+    assert probing.found["grouped"].keys() == {"10", "100", "1000"}
 
 
 class Wire:
