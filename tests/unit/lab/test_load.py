@@ -188,18 +188,35 @@ async def test_no_pause_outlasts_the_end() -> None:
     assert world.lines[-1].t == pytest.approx(103.1)
 
 
-async def test_a_payment_that_was_not_asked_for_again_is_a_defect_of_the_run(tmp_path: Path) -> None:
-    """Silence, and a window shorter than one request: what was not asked for in it is no evidence of the service."""
+@dataclass
+class EndingWorld(World):
+    """The offers end while the first request is under way; everything is refused."""
 
-    async def run(settle: float) -> list[Line]:
-        with Record(tmp_path / f"record-{settle}") as record:
-            wanted = settings(tmp_path, request_deadline=0.2, settle=settle, rate=1000, duration=0.005, devices=1)
-            await Load(wanted, record, black_hole, {"route53": World().ask}).run()
-        return list(read_record(tmp_path / f"record-{settle}"))
+    window: float = 0.0
 
-    defects = [line.what for line in await run(0.1) if isinstance(line, Defect)]
+    async def post(self, route: Route, body: bytes, key: str) -> Reply:
+        self.now += 0.01
+        if not self.posted:
+            self.payer.settle(self.window)
+        self.posted.append((route.site, key))
+        return BUSY
+
+
+@pytest.mark.parametrize(("window", "unasked"), [(0, 1), (3, 0)])
+async def test_who_was_not_asked_for_again_after_the_last_offer_is_counted(window: float, unasked: int) -> None:
+    """Refused to the end of the window it is unresolved; refused before the window alone, it is no evidence of the service."""
+    world = EndingWorld(window=window)
+    assert isinstance(await world.payer.pay(OFFER, world.device), Unresolved)
+    assert world.payer.unasked == unasked
+
+
+async def test_payments_that_were_not_asked_for_again_are_a_defect_of_the_run(tmp_path: Path) -> None:
+    """Silence, and a window shorter than one request."""
+    with Record(tmp_path / "record") as record:
+        wanted = settings(tmp_path, request_deadline=0.2, settle=0.001, rate=1000, duration=0.005, devices=1)
+        await Load(wanted, record, black_hole, {"route53": World().ask}).run()
+    defects = [line.what for line in read_record(tmp_path / "record") if isinstance(line, Defect)]
     assert defects == ["5 payments were not asked for again after the last offer"]
-    assert not [line for line in await run(1.5) if isinstance(line, Defect)]
 
 
 async def test_an_address_without_a_route_is_a_failure() -> None:
