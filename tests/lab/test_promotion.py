@@ -24,7 +24,7 @@ from lab.faults import Fault
 from lab.laboratory import Laboratory, laboratory
 from lab.site_settings import SERVICE, TOKEN_FILE
 from lab.workspace import python_environment
-from tests.lab.test_capacity import PASSWORDS
+from tests.lab.test_providers import PASSWORDS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 

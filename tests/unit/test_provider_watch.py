@@ -101,6 +101,17 @@ async def test_a_provider_that_hangs_holds_back_no_other() -> None:
         assert watch.heard()[AWS, Subject.SERVER].known
 
 
+async def test_what_had_no_answer_is_asked_again_sooner() -> None:
+    """A provider that was out of reach for a moment is not told as unknown for the rest of the round."""
+    clock = SteppedClock()
+    lost = server(clock, AWS)
+    lost.server.throttled = 1
+    async with watching(clock, servers={AWS: lost}) as watch:
+        assert not watch.heard()[AWS, Subject.SERVER].known
+        await clock.advance(ASK_EVERY / 5)
+        assert watch.heard()[AWS, Subject.SERVER].known and lost.server.throttled == 0
+
+
 class Deaf(MemoryManagedDatabase):
     """An adapter that knows no deadline."""
 
