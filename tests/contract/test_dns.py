@@ -131,21 +131,26 @@ async def test_an_authority_that_lies_is_one_that_does_not_answer(world: World) 
     assert (await world.dns.steer({world.first: DRAINED}, LONG)).in_sync
 
 
+async def finish(world: World, told: object, error: type[Exception]) -> None:
+    """Of both groups that were to be drained, what was said to stand does; healed, the next steering does the rest."""
+    await world.weather.heal()
+    held, both = await world.dns.read(), {world.first: DRAINED, world.second: DRAINED}
+    if isinstance(told, SteeringReport):
+        assert all(held[group] == pytest.approx(shift.after) for group, shift in told.shifts.items())
+        assert told.shifts.keys() | told.refused.keys() == both.keys()
+    else:
+        assert isinstance(told, error)
+    assert (await world.dns.steer(both, LONG)).in_sync
+    held = await world.dns.read()
+    assert held[world.first] == held[world.second] == HALVES
+
+
 async def test_what_fails_midway_is_finished_by_asking_again(world: World) -> None:
     """Whatever the first call says then stands; what it could not do, the next one does."""
     both = {world.first: DRAINED, world.second: DRAINED}
     await world.fail_midway()
     told = (await asyncio.gather(world.dns.steer(both, SHORT), return_exceptions=True))[0]
-    await world.weather.heal()
-    held = await world.dns.read()
-    if isinstance(told, SteeringReport):
-        assert all(held[group] == pytest.approx(shift.after) for group, shift in told.shifts.items())
-        assert told.shifts.keys() | told.refused.keys() == both.keys()
-    else:
-        assert isinstance(told, Transient)
-    assert (await world.dns.steer(both, LONG)).in_sync
-    held = await world.dns.read()
-    assert held[world.first] == held[world.second] == HALVES
+    await finish(world, told, Transient)
 
 
 # ------------------------------------------------------------------------------------------------ who asks when
@@ -308,16 +313,7 @@ async def test_credentials_that_expire_midway_are_told_and_what_stands_is_finish
     await world.change_under_way(sent)
     await world.weather.deny()
     (told,) = await asyncio.gather(steering, return_exceptions=True)
-    await world.weather.heal()
-    held = await world.dns.read()
-    if isinstance(told, SteeringReport):
-        assert all(held[group] == pytest.approx(shift.after) for group, shift in told.shifts.items())
-        assert told.shifts.keys() | told.refused.keys() == both.keys()
-    else:
-        assert isinstance(told, Denied)
-    assert (await world.dns.steer(both, LONG)).in_sync
-    held = await world.dns.read()
-    assert held[world.first] == held[world.second] == HALVES
+    await finish(world, told, Denied)
 
 
 async def test_a_zone_that_does_not_exist_is_unsupported(world: World) -> None:

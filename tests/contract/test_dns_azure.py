@@ -11,7 +11,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from controller.core.model import Group
-from controller.errors import Conflict, Denied, Transient, Unsupported
+from controller.errors import Transient, Unsupported
 from controller.ports import SteeringReport
 from controller.providers.azure.dns import AzureDns
 from controller.providers.azure.session import Arm, traffic_manager_client
@@ -19,6 +19,7 @@ from controller.providers.records import GroupRecords, WeightedName
 from lab.clouds.faults import FaultKind, Rule
 from tests.contract.azure_worlds import GROUP, ZONE, AzureWorld, Emulated, azure_world, emulated_azure, profile
 from tests.contract.dns_worlds import ADDRESSES, ALL, AWS, DRAINED, GCP, LONG, SHORT
+from tests.contract.weather import BECOMES
 
 PUT, LIST, ALIASES = "Profiles_CreateOrUpdate", "Profiles_List", "RecordSets_List"
 
@@ -299,18 +300,7 @@ async def test_a_wish_that_stands_and_is_no_longer_meant_is_not_told_as_standing
     assert set(first.shifts) == {world.second} and set(second.shifts) == {world.first}
 
 
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        (FaultKind.DENY, Denied),
-        (FaultKind.GARBLE, Transient),
-        (FaultKind.LIE, Transient),
-        (FaultKind.REFUSE, Transient),
-        (FaultKind.UNAVAILABLE, Transient),
-        (FaultKind.THROTTLE, Transient),
-        (FaultKind.BUSY, Conflict),
-    ],
-)
+@pytest.mark.parametrize(("kind", "error"), BECOMES)
 @pytest.mark.parametrize("operation", [LIST, PUT])
 async def test_vendor_errors_become_ours(world: AzureWorld, kind: FaultKind, error: type[Exception], operation: str) -> None:
     """Whatever the API answers, and to which question, the caller sees who must act; nothing of azure-core gets through."""

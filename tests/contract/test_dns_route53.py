@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from controller.core.model import Group
-from controller.errors import Conflict, Denied, Transient
+from controller.errors import Transient
 from controller.providers.aws.dns import Route53
 from controller.providers.aws.errors import translated
 from controller.providers.calls import Calls
@@ -23,6 +23,7 @@ from lab.clouds.control import RECORDS
 from lab.clouds.faults import FaultKind, Rule
 from tests.contract.dns_worlds import ADDRESSES, ALL, AWS, AZURE, DRAINED, GCP, LONG, ROUTE53, SHORT, Route53World
 from tests.contract.implementation import Started, started
+from tests.contract.weather import BECOMES
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -312,18 +313,7 @@ async def test_a_batch_that_is_under_way_is_waited_for(route53: Route53World, gi
 # ------------------------------------------------------------------------------------------------ whatever the API answers
 
 
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        (FaultKind.DENY, Denied),
-        (FaultKind.GARBLE, Transient),
-        (FaultKind.LIE, Transient),
-        (FaultKind.REFUSE, Transient),
-        (FaultKind.UNAVAILABLE, Transient),
-        (FaultKind.THROTTLE, Transient),
-        (FaultKind.BUSY, Conflict),
-    ],
-)
+@pytest.mark.parametrize(("kind", "error"), BECOMES)
 async def test_vendor_errors_become_ours(route53: Route53World, kind: FaultKind, error: type[Exception]) -> None:
     """Whatever the API answers, the caller sees who must act; nothing of botocore gets through."""
     await route53.control.inject([Rule(kind=kind)])
