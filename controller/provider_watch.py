@@ -27,7 +27,7 @@ APART = timedelta(seconds=0.2)
 once in ten minutes. Asked all at once they would use up the account's requests that a failover needs."""
 
 SOONER = 6
-"""By so much sooner is asked again what had no answer: it may have been one lost packet, and nobody likes to read `unknown` for long."""
+"""By so much sooner is asked again what never had an answer. Once there was one it is believed for some rounds, and nothing is urgent."""
 
 PATIENCE = timedelta(seconds=6)
 """For one answer, which may take an adapter three requests."""
@@ -123,7 +123,7 @@ class ProviderWatch:
             await self._ask(question)
             if question.because and question.because != before:
                 log.warning("provider", service=self.service, about=about, error=question.because)
-            await self.clock.sleep(self.every / SOONER if question.because else self.every)
+            await self.clock.sleep(self.every if question.at is not None else self.every / SOONER)
 
     async def _ask(self, question: _Question) -> None:
         """Once, and for no longer than patience lasts, whatever the adapter makes of its deadline."""

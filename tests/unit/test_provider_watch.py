@@ -101,8 +101,8 @@ async def test_a_provider_that_hangs_holds_back_no_other() -> None:
         assert watch.heard()[AWS, Subject.SERVER].known
 
 
-async def test_what_had_no_answer_is_asked_again_sooner() -> None:
-    """A provider that was out of reach for a moment is not told as unknown for the rest of the round."""
+async def test_what_never_had_an_answer_is_asked_again_sooner() -> None:
+    """A controller that starts beside a lost packet does not tell `unknown` for a whole round; afterwards there is time."""
     clock = SteppedClock()
     lost = server(clock, AWS)
     lost.server.throttled = 1
@@ -110,6 +110,9 @@ async def test_what_had_no_answer_is_asked_again_sooner() -> None:
         assert not watch.heard()[AWS, Subject.SERVER].known
         await clock.advance(ASK_EVERY / 5)
         assert watch.heard()[AWS, Subject.SERVER].known and lost.server.throttled == 0
+        lost.server.throttled = 10
+        await clock.advance(2 * ASK_EVERY)
+        assert lost.server.throttled == 8
 
 
 class Deaf(MemoryManagedDatabase):
