@@ -21,6 +21,19 @@ Translated = Callable[[str], AbstractContextManager[None]]
 LOOK_AGAIN = timedelta(milliseconds=250)
 """Between two looks at what an abandoned call waits on: it may have been between two connections."""
 
+_CALL = threading.local()
+
+
+def refuse_late(*_: object, **__: object) -> None:
+    """For every SDK to ask right before it sends. Raises Transient when the call that this thread carries out was given up.
+
+    The token that a change waited for is there at last, and the change is not wanted any more: sent all the same, it would arrive after
+    what was asked for next, and stand.
+    """
+    over: threading.Event | None = getattr(_CALL, "over", None)
+    if over is not None and over.is_set():
+        raise Transient("not sent, the deadline was over")
+
 
 class Calls:
     """Runs blocking SDK calls in daemon threads, and counts them.
@@ -51,7 +64,8 @@ class Calls:
             raise Transient(f"{operation}: not asked, {self.LIMIT} earlier calls still hang")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        worker = threading.Thread(target=self._work, args=(call, answer, loop), name=operation, daemon=True)
+        over = threading.Event()
+        worker = threading.Thread(target=self._work, args=(call, answer, loop, over), name=operation, daemon=True)
         try:
             worker.start()
         except RuntimeError as error:
@@ -66,6 +80,7 @@ class Calls:
             raise Transient(f"{operation}: no answer within {within.total_seconds():.2f} s") from error
         finally:
             if not answer.done() or answer.cancelled():
+                over.set()
                 self._give_up(worker, loop)
 
     def _give_up(self, worker: threading.Thread, loop: asyncio.AbstractEventLoop) -> None:
@@ -74,7 +89,10 @@ class Calls:
             _shut_down(worker)
             loop.call_later(LOOK_AGAIN.total_seconds(), self._give_up, worker, loop)
 
-    def _work(self, call: Callable[[], T], answer: "asyncio.Future[T]", loop: asyncio.AbstractEventLoop) -> None:
+    def _work(
+        self, call: Callable[[], T], answer: "asyncio.Future[T]", loop: asyncio.AbstractEventLoop, over: threading.Event
+    ) -> None:
+        _CALL.over = over
         try:
             result = call()
         except BaseException as error:  # noqa: BLE001  carried to the waiter, who raises it there

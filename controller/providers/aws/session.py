@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from controller.errors import Denied
-from controller.providers.calls import Calls
+from controller.providers.calls import Calls, refuse_late
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -63,8 +63,10 @@ def is_loopback(url: str) -> bool:
 
 
 def _opened(session: Session, endpoint_url: str | None) -> boto3.session.Session:
-    """The session, unless it would show AWS a user's own keys: boto3's chain takes those of the environment and of files first."""
+    """A session that sends nothing late, unless it would show AWS a user's own keys: boto3's chain takes those of the environment and of
+    files first."""
     opened = session()
+    opened.events.register("before-send", refuse_late, unique_id="refuse-late")
     if endpoint_url is not None and is_loopback(endpoint_url):
         return opened
     found = opened.get_credentials()

@@ -11,7 +11,7 @@ import httplib2  # type: ignore[import-untyped]
 from googleapiclient.discovery import build  # type: ignore[import-untyped]
 
 from controller.errors import Conflict, Transient
-from controller.providers.calls import Calls
+from controller.providers.calls import Calls, refuse_late
 from controller.providers.gcp.errors import translated
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class Once(httplib2.Http):  # type: ignore[misc]
     closed here when its time is over, and what was sent then would arrive after whatever is asked for next."""
 
     def request(self, uri: str, *given: Any, **named: Any) -> Any:
-        """One request, sent once."""
+        """One request, sent once, and not late."""
+        refuse_late()
         return super().request(uri, *given, **{**named, "connection_type": _TlsOnce if uri.startswith("https:") else _PlainOnce})
 
 
