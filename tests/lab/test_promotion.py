@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from lab.faults import Fault
 from lab.laboratory import Laboratory, laboratory
 from lab.site_settings import SERVICE, TOKEN_FILE
 from lab.workspace import python_environment
-from tests.lab.test_providers import PASSWORDS
+from tests.lab.test_providers import PASSWORDS, answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -113,7 +114,7 @@ async def replica_of(lab: Laboratory, provider: Provider) -> str | None:
     """As the vendor's own SDK reads it."""
     settings = read_settings(lab.sites["gcp"].settings / "controller.toml", PASSWORDS)
     servers = {str(site): server for site, server in providers(settings.services[SERVICE], settings).replicas.items()}
-    facts = await servers[provider.site].facts(timedelta(seconds=10))
+    facts = await answered(partial(servers[provider.site].facts, timedelta(seconds=10)))
     assert facts is not None
     return facts.replica_of
 
