@@ -64,6 +64,9 @@ class Service:
         """Stop listening; every connection ends."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
+            for door in tuple(runner.sites):
+                await door.stop()
+            await asyncio.sleep(0.02)  # for what was being accepted meanwhile
             await runner.cleanup()
 
     async def _well(self, _: web.Request) -> web.Response:
@@ -260,4 +263,9 @@ async def edges(
         for site in sites:
             met = {f"payments/peer-{other}": Health.HEALTHY for other in sites if other != site and meet and not strangers}
             await given.until(site, {"payments/local": Health.HEALTHY, **met})
-        yield given
+        try:
+            yield given
+        finally:  # before the services: a check that one accepts while it stops listening would be closed by nobody
+            for edge in made.values():
+                for process in edge.processes():
+                    process.kill()
