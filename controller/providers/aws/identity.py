@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import botocore.session
@@ -18,6 +19,9 @@ from controller.errors import Denied, Refused
 from controller.providers.aws.errors import translated
 from controller.providers.aws.session import Session, bounded, is_loopback
 from controller.providers.keeping import Keeping
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
 
 Token = Callable[[], str]
 """Another cloud's signed statement of who this process is, fresh at every call."""
@@ -58,37 +62,17 @@ def federated(
     `token` is called and STS is asked inside a call's own deadline. `lifetime`: 15 minutes to 12 hours, as the role allows.
     """
 
-    def refresh() -> dict[str, str]:
-        try:
-            proof = token()
-        except OSError as error:
-            raise Denied(f"AssumeRoleWithWebIdentity: no token of this process's own identity: {error}") from error
-        if not proof:
-            raise Denied("AssumeRoleWithWebIdentity: no token of this process's own identity: it is empty")
+    def ask() -> dict[str, str]:
         # Asked without a signature: who has no credentials yet cannot sign.
-        sts = boto3.session.Session().client(
-            "sts", region_name=region, endpoint_url=endpoint_url, config=bounded().merge(Config(signature_version=UNSIGNED))
-        )
-        with translated("AssumeRoleWithWebIdentity"):
-            answer = sts.assume_role_with_web_identity(
-                RoleArn=role_arn,
-                RoleSessionName=session_name,
-                WebIdentityToken=proof,
-                DurationSeconds=int(lifetime.total_seconds()),
-            )
-            found = answer["Credentials"]
-            return {
-                "access_key": found["AccessKeyId"],
-                "secret_key": found["SecretAccessKey"],
-                "token": found["SessionToken"],
-                "expiry_time": found["Expiration"].isoformat(),
-            }
+        unsigned = bounded().merge(Config(signature_version=UNSIGNED))
+        sts = boto3.session.Session().client("sts", region_name=region, endpoint_url=endpoint_url, config=unsigned)
+        return _assumed(sts, role_arn=role_arn, session_name=session_name, proof=_shown(token), lifetime=lifetime)
 
     held: dict[str, str] = {}
     keeping = Keeping(now)
 
     def renewed() -> dict[str, str]:
-        keeping.renew(lambda: held.update(refresh()), datetime.fromisoformat(held["expiry_time"]) if held else None)
+        keeping.renew(lambda: held.update(ask()), datetime.fromisoformat(held["expiry_time"]) if held else None)
         return dict(held)
 
     credentials = DeferredRefreshableCredentials(refresh_using=renewed, method="assume-role-with-web-identity", time_fetcher=now)
@@ -99,6 +83,35 @@ def federated(
         return boto3.session.Session(botocore_session=inner)
 
     return session
+
+
+def _shown(token: Token) -> str:
+    """What this process shows of itself. Raises Denied when there is nothing to show."""
+    try:
+        proof = token()
+    except OSError as error:
+        raise Denied(f"AssumeRoleWithWebIdentity: no token of this process's own identity: {error}") from error
+    if not proof:
+        raise Denied("AssumeRoleWithWebIdentity: no token of this process's own identity: it is empty")
+    return proof
+
+
+def _assumed(sts: "STSClient", *, role_arn: str, session_name: str, proof: str, lifetime: timedelta) -> dict[str, str]:
+    """The role's credentials as botocore keeps them. Raises ProviderError."""
+    with translated("AssumeRoleWithWebIdentity"):
+        answer = sts.assume_role_with_web_identity(
+            RoleArn=role_arn,
+            RoleSessionName=session_name,
+            WebIdentityToken=proof,
+            DurationSeconds=int(lifetime.total_seconds()),
+        )
+        found = answer["Credentials"]
+        return {
+            "access_key": found["AccessKeyId"],
+            "secret_key": found["SecretAccessKey"],
+            "token": found["SessionToken"],
+            "expiry_time": found["Expiration"].isoformat(),
+        }
 
 
 class _Role(CredentialProvider):
