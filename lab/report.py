@@ -59,7 +59,7 @@ class Rehearsal(Aftermath):
 
 def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
     """Every promise that this run did not keep, in words; empty when all were kept."""
-    detected = next((span.end for span in seen.spans if span.name == DETECT), 0.0)
+    claimed = next((span.end for span in seen.spans if span.name == DETECT), None)
     held = seen.recovery.ignoring_ttl.unrecovered if seen.recovery.ignoring_ttl else 0
     stayed, moved = seen.writer_after == seen.site, f"from {seen.epoch_before} to {seen.epoch_after}"
     rules = (
@@ -68,7 +68,12 @@ def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
         (held == 0, f"{held} clients that ignore TTLs never recovered"),
         (not stayed, f"{seen.site} is the writer again, though nobody asked for it"),
         (seen.epoch_after in (seen.epoch_before + 1, None), f"one fault, one failover: the epoch went {moved}"),
-        (detected >= 0, f"the failover was claimed {-detected:.2f} s before the fault: its figures are not the fault's"),
+        (claimed is not None, "the journal tells of no failover: nothing is proven about one"),
+        (
+            claimed is None or claimed >= 0,
+            f"the failover was claimed {-(claimed or 0):.2f} s before the fault: its figures are not the fault's",
+        ),
+        (seen.recovery.clients.affected > 0, "no client was kept from paying, so nothing is proven about how they recover"),
         (
             seen.met_old_writer > 0 or not seen.must_meet_old_writer,
             f"no payer met {seen.site} between its healing and its fencing, so nothing is proven about the old writer",
