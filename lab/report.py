@@ -162,6 +162,7 @@ def _answers(one: Answers) -> dict[str, Any]:
         "stale": one.stale,
         "stale_share": _rounded(one.share),
         "last_stale_s": _rounded(one.last_stale),
+        "unended": one.unended,
         "unanswered": one.unanswered,
     }
 

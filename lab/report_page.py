@@ -141,7 +141,7 @@ def _answers(said: Mapping[str, Any]) -> str:
             (one["answered"], "number"),
             (one["stale"], "number"),
             ("–" if one["stale_share"] is None else f"{one['stale_share']:.0%}", "number"),
-            (_seconds(one["last_stale_s"]), "number"),
+            (_seconds(one["last_stale_s"]) + (" and on" if one["unended"] else ""), "number"),
             (one["unanswered"], "number"),
         )
         for authority, one in said["answers"].items()

@@ -131,7 +131,8 @@ def _held(group: Mapping[str, Any], site: str) -> str:
 def _stale(one: Mapping[str, Any]) -> str:
     if one["stale_share"] is None:
         return "silent"
-    return f"{one['stale_share']:.0%}" + (f" until {one['last_stale_s']:.1f} s" if one["stale"] else "")
+    until = f" until {one['last_stale_s']:.1f} s" if one["stale"] else ""
+    return f"{one['stale_share']:.0%}{until}" + (" and on, ended by the healing" if one["unended"] else "")
 
 
 def _floor(one: Mapping[str, Any]) -> str:

@@ -167,13 +167,13 @@ def test_clients_that_were_healed_first_are_told_apart() -> None:
 def test_what_the_authorities_said_and_who_ignored_them_is_told() -> None:
     """Per authority the share of stale answers and when the last one was; per habit who had to wait."""
     told = {
-        "Route 53": Answers(answered=40, stale=10, last_stale=0.8, unanswered=0),
-        "Cloud DNS": Answers(answered=0, stale=0, last_stale=None, unanswered=7),
+        "Route 53": Answers(answered=40, stale=10, last_stale=0.8, unended=False, unanswered=0),
+        "Cloud DNS": Answers(answered=0, stale=0, last_stale=None, unended=False, unanswered=7),
     }
     held = Clients(affected=2, unrecovered=0, healed_first=1, p50=1.0, p95=None, max=None)
     run = replace(seen(), answers=told, beside=("api-hang of Cloud DNS",), recovery=replace(seen().recovery, ignoring_ttl=held))
     said = json.loads(json.dumps(document(run)))
-    wanted = {"answered": 40, "stale": 10, "stale_share": 0.25, "last_stale_s": 0.8, "unanswered": 0}
+    wanted = {"answered": 40, "stale": 10, "stale_share": 0.25, "last_stale_s": 0.8, "unended": False, "unanswered": 0}
     assert said["answers"]["Route 53"] == wanted
     assert said["answers"]["Cloud DNS"]["stale_share"] is None
     assert said["beside"] == ["api-hang of Cloud DNS"]
