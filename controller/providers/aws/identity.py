@@ -6,7 +6,6 @@ Source: AWS STS API reference, AssumeRoleWithWebIdentity; IAM User Guide, "OIDC 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -15,7 +14,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 
-from controller.errors import Denied, Refused
+from controller.errors import Refused
 from controller.providers.aws.errors import translated
 from controller.providers.aws.session import Session, bounded, is_loopback
 from controller.providers.keeping import Keeping
@@ -41,11 +40,6 @@ def static(*, key: str, secret: str, endpoint_url: str | None) -> Session:
     return partial(boto3.session.Session, aws_access_key_id=key, aws_secret_access_key=secret)
 
 
-def token_file(path: Path) -> Token:
-    """The token that the platform keeps in a file and replaces before it expires."""
-    return lambda: path.read_text().strip()
-
-
 def federated(
     *,
     role_arn: str,
@@ -66,7 +60,7 @@ def federated(
         # Asked without a signature: who has no credentials yet cannot sign.
         unsigned = bounded().merge(Config(signature_version=UNSIGNED))
         sts = boto3.session.Session().client("sts", region_name=region, endpoint_url=endpoint_url, config=unsigned)
-        return _assumed(sts, role_arn=role_arn, session_name=session_name, proof=_shown(token), lifetime=lifetime)
+        return _assumed(sts, role_arn=role_arn, session_name=session_name, proof=token(), lifetime=lifetime)
 
     held: dict[str, str] = {}
     keeping = Keeping(now)
@@ -83,17 +77,6 @@ def federated(
         return boto3.session.Session(botocore_session=inner)
 
     return session
-
-
-def _shown(token: Token) -> str:
-    """What this process shows of itself. Raises Denied when there is nothing to show."""
-    try:
-        proof = token()
-    except OSError as error:
-        raise Denied(f"AssumeRoleWithWebIdentity: no token of this process's own identity: {error}") from error
-    if not proof:
-        raise Denied("AssumeRoleWithWebIdentity: no token of this process's own identity: it is empty")
-    return proof
 
 
 def _assumed(sts: "STSClient", *, role_arn: str, session_name: str, proof: str, lifetime: timedelta) -> dict[str, str]:

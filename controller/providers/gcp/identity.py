@@ -9,7 +9,6 @@ import ipaddress
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -98,21 +97,6 @@ def static(*, token: str, endpoint_url: str | None) -> StaticCredentials:
             way_out="Configure a workload identity pool that believes this controller's own cloud.",
         )
     return StaticCredentials(token)
-
-
-def token_file(path: Path) -> Callable[[], str]:
-    """The token that the platform keeps in a file and replaces before it expires. The callable raises Denied when there is none."""
-
-    def read() -> str:
-        try:
-            token = path.read_text().strip()
-        except OSError as error:
-            raise Denied(f"no identity token can be read: {error}") from error
-        if not token:
-            raise Denied(f"no identity token in {path}")
-        return token
-
-    return read
 
 
 def from_oidc(federation: Federation, token: Callable[[], str]) -> google.auth.credentials.Credentials:

@@ -11,8 +11,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from controller.errors import Denied, Refused, Transient
-from controller.providers.aws.identity import federated, static, token_file
+from controller.providers.aws.identity import federated, static
 from controller.providers.aws.session import client, route53_client
+from controller.providers.proof import token_file
 
 ROLE = "arn:aws:iam::123456789012:role/controller"
 
@@ -133,11 +134,11 @@ def test_a_token_that_is_not_accepted_or_not_there_is_denied(sts: tuple[type[Sts
         assert credentials is not None
         credentials.get_frozen_credentials()
 
-    with pytest.raises(Denied, match="no token"):
+    with pytest.raises(Denied, match="no identity token"):
         ask(tmp_path / "nothing", url)
     assert not office.asked
     (tmp_path / "token").write_text(" \n")
-    with pytest.raises(Denied, match="no token"):
+    with pytest.raises(Denied, match="no identity token"):
         ask(tmp_path / "token", url)
     assert not office.asked
     (tmp_path / "token").write_text("proof\n")

@@ -12,7 +12,8 @@ from google.auth.exceptions import RefreshError, TransportError
 
 from controller.errors import Denied, Refused
 from controller.providers.gcp.errors import translated
-from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, from_aws, from_oidc, static, token_file
+from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, from_aws, from_oidc, static
+from controller.providers.proof import token_file
 
 FEDERATION = Federation(
     project_number="123456", pool="clouds", provider="azure", service_account="trimaran@example.iam.gserviceaccount.com"
