@@ -238,7 +238,6 @@ class Actions:
     async def _steer(self, weights: Mapping[Site, float], token: Token) -> Result:
         """Tell every authority at once. One that is out of reach, or that answers nonsense, is noted; the caretaker reconciles it when
         it answers again, beside the plan and after it. Meanwhile the sites that are to serve are asked to keep enough instances."""
-
         began = self.clock.monotonic()
         raised = asyncio.gather(*(self._raise_floor(site) for site in sorted(self.floors) if weights.get(site, 0.0) > 0))
         told = await asyncio.gather(*(self._tell(authority, weights, token) for authority in self.authorities))

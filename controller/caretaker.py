@@ -3,7 +3,7 @@
 A spare slot only ever moves forward to where its sibling already stands. Weights are another matter: no authority can tell an old
 posture from a new one. So nothing is done by a view that is no longer fresh, and nothing is steered but by a posture that etcd
 answered a moment ago. Each controller tends the node of its own site; the one beside the writer, or the next that lives, reconciles
-the authorities.
+the authorities, and the others look after it now and then: it may live and not reach one of them.
 """
 
 import asyncio
@@ -41,6 +41,8 @@ class Caretaker:
     """Between two looks at whether other weights are wanted."""
     reconcile_every: timedelta = timedelta(seconds=5)
     """Between two steerings by the same weights: what somebody changed past this controller stands no longer than this."""
+    stand_in_every: timedelta = timedelta(seconds=30)
+    """The same for the second controller in the queue; the third waits twice as long. An authority that stands costs them one read."""
     steer_deadline: timedelta = timedelta(seconds=5)
     retained_limit: int = 1 << 30
     """Bytes of log that a slot may hold back before it is told, and dropped when it is that of a node outside the must-cut set."""
@@ -113,7 +115,8 @@ class Caretaker:
                 log.warning("slot retention", slot=slot.name, bytes=slot.retained_bytes, lost=slot.lost)
 
     async def _keep(self, authority: Rudder) -> None:
-        """Keep one authority at the posture's weights: other weights at the next look, the same ones every `reconcile_every`.
+        """Keep one authority at the posture's weights: other weights at the next look, the same ones every `reconcile_every`; both every
+        `stand_in_every` where it is another controller's turn.
 
         Every authority has a task of its own: with one loop over all, one that hangs would keep the others from a drain. Steering
         that a look no longer finds wanted is given up: a controller that lost etcd would go on writing the weights of before. The
@@ -122,7 +125,7 @@ class Caretaker:
         # A vendor's client takes a good part of a second of processor time to make, and the first failover must not pay for it.
         await self._attempt(authority.name, authority.read())
         asked: Mapping[Site, float] | None = None
-        due = self.clock.monotonic()
+        last = self.clock.monotonic()
         steering: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -131,30 +134,36 @@ class Caretaker:
                 if steering is not None and wanted != asked:
                     steering.cancel()
                 idle = steering is None or steering.done()
-                if wanted is not None and (wanted != asked or (idle and self.clock.monotonic() >= due)):
-                    asked, due = wanted, self._beat(self.reconcile_every)
+                rank = None if view is None else self._rank(view.control)
+                due = idle and self.clock.monotonic() >= self._due(last, rank or 0)
+                if wanted is not None and (due or (rank == 0 and wanted != asked)):
+                    asked, last = wanted, self.clock.monotonic()
                     steering = tasks.create_task(
                         self._attempt(authority.name, self._steer(authority)), name=f"steer {authority.name}"
                     )
-                await self.clock.sleep(self._beat(self.look_every) - self.clock.monotonic())
+                now = self.clock.monotonic()
+                await self.clock.sleep(_beat(now, self.look_every) - now)
 
-    def _beat(self, every: timedelta) -> timedelta:
-        """The next moment that is a multiple of `every`, the same for everybody on this clock."""
-        now = self.clock.monotonic()
-        return now - now % every + every
+    def _due(self, last: timedelta, rank: int) -> timedelta:
+        """When to steer again by the same weights. The second in the queue looks a moment after the first, who may just be at it."""
+        return _beat(last, self.stand_in_every * rank) + self.look_every * rank if rank else _beat(last, self.reconcile_every)
+
+    def _rank(self, control: Control) -> int | None:
+        """This controller's place in the queue of those that keep the authorities; None: etcd does not know that it lives."""
+        posture = control.posture
+        queue = [posture.writer, *sorted(set(posture.weights) - {posture.writer})]
+        living = [site for site in queue if site in control.sessions]
+        return living.index(self.site) if self.site in living else None
 
     def _weights_to_steer(self, control: Control) -> Mapping[Site, float] | None:
-        """The posture's weights, when it is this controller that has to bring them to the authorities; else None.
+        """The posture's weights, when a caretaker has to bring them to the authorities; else None.
 
         A plan that still has to steer does so itself, first and on the journal. Beside any other plan the authorities are kept: one
         may wait for hours for a node that does not return, and payers must not be sent to a dead site for as long.
         """
         posture, plan = control.posture, control.plan
-        queue = [posture.writer, *sorted(set(posture.weights) - {posture.writer})]
-        first = next((site for site in queue if site in control.sessions), None)
-        if self.site != first or (plan is not None and plan.weights is not None and not plan.steered):
-            return None
-        return posture.weights
+        steers_itself = plan is not None and plan.weights is not None and not plan.steered
+        return None if steers_itself or self._rank(control) is None else posture.weights
 
     async def _steer(self, authority: Rudder) -> None:
         """Steer by what etcd says now. Steering is idempotent, and an authority that is up to date costs one read.
@@ -185,3 +194,8 @@ class Caretaker:
                 )
         for group, refusal in report.refused.items():
             log.warning("chore", chore=authority.name, service=self.loop.service, group=group, error=refusal)
+
+
+def _beat(last: timedelta, every: timedelta) -> timedelta:
+    """The first moment after `last` that is a multiple of `every`: the same for everybody on this clock."""
+    return last - last % every + every

@@ -17,7 +17,7 @@ from controller.actions import Actions
 from controller.core.model import Posture
 from controller.core.phases import advance, ready, sentence
 from controller.core.plans import Phase, Plan
-from controller.core.steps import ASKS_PROVIDER, LeftBehind, Promotion, Result, Step, Unanswered, describe
+from controller.core.steps import ASKS_PROVIDER, LeftBehind, Promotion, Result, Steer, Step, Unanswered, describe
 from controller.errors import LostOwnership, Transient
 from controller.ports import Clock, Control, Coordination, Draft
 
@@ -153,7 +153,10 @@ class Executor:
             self._abandon(one)
 
     def _abandon(self, one: _Running) -> None:
-        """Let it end by its own deadline: cancelling a database call in the middle would wait longer than that."""
+        """Let it end by its own deadline: cancelling a database call in the middle would wait longer than that. Not so with weights: no
+        authority refuses an old owner's, and they would stand over those of whoever owns the plan now."""
+        if isinstance(one.step, Steer):
+            one.task.cancel()
         self._abandoned.add(one.task)
         one.task.add_done_callback(self._abandoned.discard)
         one.task.add_done_callback(_retrieve)

@@ -20,13 +20,20 @@ from controller.ports import Capacity, Clock, ManagedDatabase, ProviderFacts
 log = structlog.get_logger()
 
 ASK_EVERY = timedelta(seconds=30)
-"""Backups, failures of a standby and full disks come slowly, and three controllers ask."""
+"""Failures of a standby and full disks come slowly, and three controllers ask."""
+
+APART = timedelta(seconds=0.2)
+"""Between two questions of one controller, whatever they are about: a thousand services with a server at every site are asked about
+once in ten minutes. Asked all at once they would use up the account's requests that a failover needs."""
+
+SOONER = 6
+"""By so much sooner is asked again what never had an answer. Once there was one it is believed for some rounds, and nothing is urgent."""
 
 PATIENCE = timedelta(seconds=6)
 """For one answer, which may take an adapter three requests."""
 
-BELIEVED_FOR = timedelta(minutes=2)
-"""An older answer is no knowledge any more: what the provider would say now is unknown."""
+BELIEVED_FOR = 4
+"""Rounds. An older answer is no knowledge any more: what the provider would say now is unknown."""
 
 
 class Subject(StrEnum):
@@ -50,13 +57,10 @@ class Heard:
 
     told: Told
     age: timedelta | None
+    known: bool
+    """Is there an answer that may still be believed?"""
     because: str
     """Why the last question had no answer; empty when it had one."""
-
-    @property
-    def known(self) -> bool:
-        """Is there an answer that may still be believed?"""
-        return self.age is not None and self.age <= BELIEVED_FOR
 
 
 @dataclass(slots=True)
@@ -80,6 +84,9 @@ class ProviderWatch:
     capacities: Mapping[Site, Capacity] = field(default_factory=dict)
     floors: Mapping[Site, int] = field(default_factory=dict)
     """To what a failover raises the floors of instances; for people."""
+    every: timedelta = ASK_EVERY
+    begins: timedelta = timedelta()
+    """Before its first question, so that watches over many services do not all ask in one moment."""
     _questions: dict[tuple[Site, Subject], _Question] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,24 +99,31 @@ class ProviderWatch:
     async def run(self) -> None:
         """Ask until cancelled. Each question has a task of its own: one that hangs holds back no other."""
         async with asyncio.TaskGroup() as tasks:
-            for (site, subject), question in self._questions.items():
-                tasks.create_task(self._repeat(question, f"{subject} of {site}"), name=f"ask for {subject} of {site}")
+            for place, ((site, subject), question) in enumerate(self._questions.items()):
+                work = self._repeat(question, f"{subject} of {site}", self.begins + place * APART)
+                tasks.create_task(work, name=f"ask for {subject} of {site}")
+
+    @property
+    def believed_for(self) -> timedelta:
+        """How old an answer may be."""
+        return BELIEVED_FOR * self.every
 
     def heard(self) -> Mapping[tuple[Site, Subject], Heard]:
         """Everything that providers said, with its age now."""
-        now = self.clock.monotonic()
-        return {
-            key: Heard(told=one.told, age=None if one.at is None else now - one.at, because=one.because)
-            for key, one in self._questions.items()
-        }
+        return {key: self._heard(one) for key, one in self._questions.items()}
 
-    async def _repeat(self, question: _Question, about: str) -> None:
+    def _heard(self, one: _Question) -> Heard:
+        age = None if one.at is None else self.clock.monotonic() - one.at
+        return Heard(told=one.told, age=age, known=age is not None and age <= self.believed_for, because=one.because)
+
+    async def _repeat(self, question: _Question, about: str, begins: timedelta) -> None:
+        await self.clock.sleep(begins)
         while True:
             before = question.because
             await self._ask(question)
             if question.because and question.because != before:
                 log.warning("provider", service=self.service, about=about, error=question.because)
-            await self.clock.sleep(ASK_EVERY)
+            await self.clock.sleep(self.every if question.at is not None else self.every / SOONER)
 
     async def _ask(self, question: _Question) -> None:
         """Once, and for no longer than patience lasts, whatever the adapter makes of its deadline."""
@@ -138,3 +152,8 @@ class ProviderWatch:
 
     def _floor(self, capacity: Capacity) -> Callable[[], Awaitable[Told]]:
         return lambda: capacity.floor(self.service)
+
+
+def calm(questions: int) -> timedelta:
+    """How often each of so many questions may be asked by one controller."""
+    return max(ASK_EVERY, questions * APART)

@@ -35,7 +35,7 @@ from controller.probing.http_probe import HttpProbe
 from controller.probing.shared_probe import SharedProbe
 from controller.probing.sql_probe import SqlProbe
 from controller.probing.zone_probe import Nameservers, ZoneProbe
-from controller.provider_watch import ProviderWatch
+from controller.provider_watch import APART, ProviderWatch, calm
 from controller.settings import DatabaseSettings, ServiceSettings, Settings
 from controller.steering import Helm, Rudder
 from controller.wiring_clouds import Providers, authorities, providers
@@ -114,28 +114,23 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
         caretakers = []
-        watches: dict[str, ProviderWatch] = {}
+        asked = {service.name: providers(service, settings) for service in settings.services.values()}
         edges = _edges(settings, http, clock)
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
             databases = _databases(service, settings, stack)
-            asked = providers(service, settings)
-            watch = watches[service.name] = _watch(service, asked, clock)
             loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
                 coordination=store,
                 observer=_observer(service, settings, databases, edges, clock),
-                executor=_executor(
-                    service, settings, store, databases, _rudders(helms, service, settings, urgent=True), asked, http, clock
-                ),
+                executor=_executor(service, settings, store, databases, helms, asked[service.name], http, clock),
                 policy=service.policy,
                 clock=clock,
                 metrics=metrics,
             )
             metrics.watch(loop)
-            metrics.watch_providers(watch)
             caretakers.append(
                 Caretaker(
                     site=settings.site,
@@ -154,19 +149,28 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             caretakers=tuple(caretakers),
             zone=_zone(helms, settings, loops, clock, metrics),
             clock=clock,
-            providers=watches,
+            providers=_watches(settings, asked, clock, metrics),
         )
 
 
-def _watch(service: ServiceSettings, asked: Providers, clock: Clock) -> ProviderWatch:
-    return ProviderWatch(
-        service=service.name,
-        clock=clock,
-        servers=asked.servers,
-        replicas=asked.replicas,
-        capacities=asked.capacities,
-        floors={site: instances.floor for site, instances in service.capacity.items()},
-    )
+def _watches(settings: Settings, asked: Mapping[str, Providers], clock: Clock, metrics: Metrics) -> Mapping[str, ProviderWatch]:
+    """One for each service; they begin one after the other."""
+    every, begins = calm(sum(one.questions for one in asked.values())), timedelta()
+    found: dict[str, ProviderWatch] = {}
+    for name, one in asked.items():
+        watch = found[name] = ProviderWatch(
+            service=name,
+            clock=clock,
+            servers=one.servers,
+            replicas=one.replicas,
+            capacities=one.capacities,
+            floors={site: instances.floor for site, instances in settings.services[name].capacity.items()},
+            every=every,
+            begins=begins,
+        )
+        metrics.watch_providers(watch)
+        begins += one.questions * APART
+    return found
 
 
 def _zone(helms: Sequence[Helm], settings: Settings, loops: Mapping[str, Loop], clock: Clock, metrics: Metrics) -> ZoneWatch:
@@ -221,7 +225,7 @@ def _executor(
     settings: Settings,
     store: Store,
     databases: Databases,
-    authorities: tuple[Rudder, ...],
+    helms: Sequence[Helm],
     asked: Providers,
     http: aiohttp.ClientSession,
     clock: Clock,
@@ -229,7 +233,7 @@ def _executor(
     actions = Actions(
         service=service.name,
         databases=databases,
-        authorities=authorities,
+        authorities=_rudders(helms, service, settings, urgent=True),
         canaries={
             site: CanaryProbe(
                 session=http,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from controller.core.model import Group, Site
 from controller.errors import Unsupported
 from controller.ports import Capacity, Dns, ManagedDatabase
+from controller.providers.proof import token_file
 from controller.providers.records import GroupRecords, WeightedName
 from controller.settings import ServiceSettings, Settings
 from controller.settings_clouds import (
@@ -58,6 +59,11 @@ class Providers:
     """Read replicas that providers manage."""
     servers: Mapping[Site, ManagedDatabase]
     """The sites' own database servers."""
+
+    @property
+    def questions(self) -> int:
+        """How many can be asked of them."""
+        return len(self.capacities) + len(self.replicas) + len(self.servers)
 
 
 def providers(service: ServiceSettings, settings: Settings) -> Providers:
@@ -159,7 +165,7 @@ def aws_session(cloud: AwsCloud) -> "AwsSession":
     """Whose credentials are shown to AWS: AWS's own chain (its environment, task or instance role), or a role taken by federation."""
     import boto3
 
-    from controller.providers.aws.identity import federated, static, token_file
+    from controller.providers.aws.identity import federated, static
 
     identity = cloud.identity
     if identity.kind == "static":
@@ -180,7 +186,7 @@ def aws_client(service: str, cloud: AwsCloud) -> Callable[[], Any]:
 
 def azure_access(cloud: AzureCloud) -> "tuple[Arm, TokenCredential]":
     """How Azure Resource Manager is reached, and who this process is to it. Raises Refused for a lab's token beyond this machine."""
-    from controller.providers.azure.identity import StaticCredential, federated, token_file
+    from controller.providers.azure.identity import StaticCredential, federated
     from controller.providers.azure.session import Arm
 
     arm = Arm(subscription_id=cloud.subscription, endpoint_url=cloud.endpoint, authority_file=cloud.authority_file)
@@ -204,7 +210,7 @@ def google_client(api: str, version: str, cloud: GcpCloud) -> "Callable[[], Goog
 
 
 def _google_credentials(cloud: GcpCloud) -> "Credentials":
-    from controller.providers.gcp.identity import Federation, from_aws, from_oidc, static, token_file
+    from controller.providers.gcp.identity import Federation, from_aws, from_oidc, static
 
     identity = cloud.identity
     if identity.kind == "static":

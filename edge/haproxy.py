@@ -5,6 +5,7 @@ configuration starts with is what an edge without an agent does: its own site se
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 
 from edge.settings import Peer, Settings
@@ -15,6 +16,9 @@ BEACON = "/beacon"
 OWN_PATHS = ("/healthz", "/readyz")
 """About this site alone, never handed over: a peer's answer would tell the controllers that a dead service is well, and give a
 drained site its traffic back."""
+
+NAMES, EVER = "names", "24d"
+"""The resolvers section; and the longest time that HAProxy counts, 2^31 ms."""
 
 CONNECT = "500ms"
 """Of one attempt, TLS included. A black hole costs a client this much, once, until a check has noticed it."""
@@ -43,9 +47,10 @@ def render(settings: Settings) -> str:
     sections = (
         _process(settings),
         _defaults(settings),
+        *((_names(),) if any(_is_name(one.host) for one in settings.peers.values()) else ()),
         _clients(settings),
         _handed(settings),
-        ("backend agent", "retries 0", "timeout server 300ms", f"server agent {settings.agent}"),
+        _agent(settings),
         ("backend own", "retries 0", f"server {LOCAL} {settings.local} track {PAYMENTS}/{LOCAL}"),
         _taken(settings),
         _payments(settings),
@@ -92,6 +97,16 @@ def _problems(told: Mapping[int, int]) -> Iterable[str]:
     return (f"http-error status {code} {kind} string {_quoted(PROBLEM % seen)}" for code, seen in told.items())
 
 
+def _names() -> Iterable[str]:
+    """Where peers' names are looked up while HAProxy runs. The last address stands however long nobody answers for its name; HAProxy's
+    own 30 s would end all hand-overs in an outage of DNS."""
+    return (
+        f"resolvers {NAMES}",
+        "parse-resolv-conf",
+        *(f"hold {outcome} {EVER}" for outcome in ("nx", "refused", "timeout", "other")),
+    )
+
+
 def _clients(settings: Settings) -> Iterable[str]:
     return (
         "frontend clients",
@@ -128,6 +143,12 @@ def _offered(*paths: str) -> Iterable[str]:
         f"acl offered path {' '.join(paths)}",
         f"http-request return status 404 content-type application/problem+json string {_quoted(NOT_OFFERED)} unless offered",
     )
+
+
+def _agent(settings: Settings) -> Iterable[str]:
+    """The beacon is public. Asked by everybody at once, the agent would answer some of them too late, and health checks would find a
+    site dark that serves; it would look at HAProxy too late as well. What waits, waits in HAProxy."""
+    return ("backend agent", "retries 0", "timeout server 300ms", f"server agent {settings.agent} maxconn 16")
 
 
 def _taken(settings: Settings) -> Iterable[str]:
@@ -193,7 +214,17 @@ def _asked(path: str) -> Iterable[str]:
 def _door(settings: Settings, one: Peer) -> str:
     """Another site's door, with both sides' names verified."""
     name = f"verifyhost {one.name} sni str({one.name}) check-sni {one.name}"
-    return f"{one} ssl {_certificates(settings)} {name}"
+    # Looked up at the start, one name that says nothing keeps HAProxy from starting, and the site from its own service.
+    found = f" init-addr none resolvers {NAMES}" if _is_name(one.host) else ""
+    return f"{one}{found} ssl {_certificates(settings)} {name}"
+
+
+def _is_name(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return False
 
 
 def _certificates(settings: Settings) -> str:

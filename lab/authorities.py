@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from lab import estate
 from lab.addresses import LOCAL
 from lab.clouds.certificates import Papers, mint
 from lab.clouds.control import CloudControl
@@ -111,6 +112,8 @@ async def _start(
     control_port, dns_port, nameserver_port = workspace.port() if vendor.secure else api_port, workspace.port(), workspace.port()
     papers = mint(place) if vendor.secure else None
     wanted: dict[str, object] = {"port": api_port, "zones": [zone]}
+    if vendor.place in (ROUTE53, AZUREDNS):
+        wanted["promotion"] = estate.PROMOTION
     if papers is not None:
         wanted |= {"control_port": control_port, "certificate": str(papers.certificate), "key": str(papers.key)}
     (place / "api.json").write_text(json.dumps(wanted))
@@ -155,12 +158,30 @@ async def make_records(authority: Authority, zone: str, steered: Steered) -> Non
     if authority.vendor.place == ROUTE53:
         await asyncio.to_thread(_make_route53_records, authority, steered)
     elif authority.vendor.place == AZUREDNS:
-        await _carry_out(authority, for_azure(zone, steered))
+        await carry_out(authority, for_azure(zone, steered))
     else:
-        await _carry_out(authority, for_clouddns(authority.zone_id, steered))
+        await carry_out(authority, for_clouddns(authority.zone_id, steered))
 
 
-async def _carry_out(authority: Authority, orders: Iterable[Order]) -> None:
+async def provide(authority: Authority) -> None:
+    """Have the payments service's instances and managed servers in this cloud. Raises LabError when the API turns a call away."""
+    match authority.vendor.place:
+        case place if place == ROUTE53:
+            await asyncio.to_thread(_provide_aws, authority)
+        case place if place == AZUREDNS:
+            await carry_out(authority, estate.for_azure())
+        case _:
+            await carry_out(authority, estate.for_google())
+
+
+def _provide_aws(authority: Authority) -> None:
+    clients = {api: aws_client(api, authority) for api in ("ecs", "rds")}
+    for api, operation, parameters in estate.for_aws():
+        getattr(clients[api], operation)(**parameters)
+
+
+async def carry_out(authority: Authority, orders: Iterable[Order]) -> None:
+    """One request after the other, to an API that is spoken to in JSON. Raises LabError when it turns one away."""
     papers = authority.papers
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=papers.authority) if papers else True)
     base = f"{'https' if papers else 'http'}://{LOCAL}:{authority.api_port}"
@@ -171,7 +192,8 @@ async def _carry_out(authority: Authority, orders: Iterable[Order]) -> None:
                     raise LabError(f"{order.method} {order.path}: {answer.status} {(await answer.text())[:300]}")
 
 
-def _make_route53_records(authority: Authority, steered: Steered) -> None:
+def aws_client(api: str, authority: Authority) -> Any:
+    """The vendor's own, past every link."""
     import boto3  # not at the top: it takes a sixth of a second that a `lab status` does not owe
 
     session = boto3.session.Session(
@@ -179,7 +201,11 @@ def _make_route53_records(authority: Authority, steered: Steered) -> None:
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         region_name="us-east-1",
     )
-    client: Any = session.client("route53", endpoint_url=url(authority.api_port))
+    return session.client(api, endpoint_url=url(authority.api_port))  # type: ignore[call-overload]
+
+
+def _make_route53_records(authority: Authority, steered: Steered) -> None:
+    client = aws_client("route53", authority)
     checks = {
         site: client.create_health_check(CallerReference=f"{steered.group}/{site}", HealthCheckConfig=health_check(address))
         for site, address in steered.addresses.items()

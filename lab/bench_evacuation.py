@@ -14,7 +14,7 @@ from typing import Any
 
 from controller.clock import SystemClock
 from controller.core.model import Group, Site
-from controller.errors import TrimaranError
+from controller.errors import Transient, TrimaranError
 from controller.settings_clouds import GroupTable
 from controller.settings_tables import NameTable
 from controller.steering import Helm
@@ -150,13 +150,23 @@ async def _drain(started: Mapping[str, Authority], groups: Sequence[Steered], ra
     reached = clouds_table(clouds({place: one.api_port for place, one in started.items()}, str(papers.authority)))
     named = authorities_table(zones(ZONE, {place: one.zone_id for place, one in started.items()}))
     helms = [Helm(dns, SystemClock()) for dns in authorities(reached, named, tables)]
-    # Once by the present weights, as every caretaker begins: an SDK's first call imports it, and an adapter looks at the zone once.
-    present = {Site(site): 1.0 for site in ADDRESSES}
-    await asyncio.gather(*(helm.rudder(group, urgent=False).steer(present, DEADLINE) for helm in helms for group in tables))
+    # Read once, as every caretaker begins, and nothing more: a survivor that has never steered is who evacuates.
+    await asyncio.gather(*(_begin(helm) for helm in helms))
     for place, rate in rates.items():
         await started[place].fail_api(Rule(kind=FaultKind.THROTTLE_ABOVE, rate=rate))
     places = dict(zip(started, helms, strict=True))
     return {place: await _drained(started[place], helm, groups) for place, helm in places.items()}
+
+
+async def _begin(helm: Helm) -> None:
+    """Read until it answers: a vendor's client takes long to make on a machine that has other things to do."""
+    async with asyncio.timeout(DEADLINE.total_seconds()):
+        while True:
+            try:
+                await helm.read()
+                return
+            except Transient:
+                await asyncio.sleep(0.2)  # an API that refuses at once is not asked without a pause
 
 
 async def _drained(authority: Authority, helm: Helm, groups: Sequence[Steered]) -> Evacuated:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lab.bench_probing_figures import probing_rows
 from lab.bench_reckoning import Tally
 from lab.reconcile_recovery import Clients, percentile
 from lab.report import Rehearsal
@@ -155,6 +156,8 @@ def table(document: Mapping[str, Any]) -> str:
         lines += _barrier_rows(part)
     if (part := document.get("evacuation")) is not None:
         lines += _evacuation_rows(part)
+    if (part := document.get("probing")) is not None:
+        lines += probing_rows(part)
     return "\n".join(lines)
 
 

@@ -21,8 +21,8 @@ class Records:
     observations: Mapping[Site, Observation]
     journal: Sequence[JournalEntry]
     """From the first entry on."""
-    ack_set: frozenset[Site]
-    """Followers whose confirmation counts in the writer's own row."""
+    ack_set: frozenset[Site] | None
+    """Followers whose confirmation counts in the writer's own row; None: nobody could read it, and nothing about them is proven."""
     failovers_allowed: int
     """Automatic ones within the window: the policy that the controllers ran with."""
     window: timedelta
@@ -34,14 +34,17 @@ def breaches(records: Records) -> tuple[str, ...]:
     moves = [plan for plan in plans if plan.id not in replaced]
     found: tuple[Breach, ...] = (
         *invariants.epochs_only_grow(_postures(records)),
-        *invariants.must_cut_is_superset(records.posture, records.ack_set),
+        *invariants.must_cut_is_superset(records.posture, records.ack_set or frozenset()),
         *invariants.no_orphan_drain(records.posture.weights, _edges(records)),
         *invariants.no_surprise_return(moves, records.failovers_allowed, records.window),
         *invariants.always_finishes((plan.id for plan in plans), ended, replaced),
     )
     link = chain.verify(records.journal)
     torn = () if link is None else (f"the journal's chain breaks at entry {link.sequence}: {link.detail}",)
-    return (*torn, *(f"{one.promise}: {one.evidence}" for one in found))
+    unread = (
+        () if records.ack_set is not None else (f"who counts for {records.posture.writer} is unknown: its row cannot be read",)
+    )
+    return (*torn, *unread, *(f"{one.promise}: {one.evidence}" for one in found))
 
 
 def _postures(records: Records) -> list[Posture]:

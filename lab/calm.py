@@ -75,20 +75,32 @@ async def _measure(lab: Laboratory, minutes: float, seed: int) -> dict[str, Any]
         telling.cancel()
     say("quiet again; the load ends")
     aftermath, journal = await look_back(lab, load, since=began, settle=SETTLE, agree=AGREE)
-    found, claimed = aftermath.reconciliation, claims(journal[len(known) :])
-    counts = ("attempted", "acknowledged", "lost", "duplicated", "denied", "unresolved", "declined", "ledgers_equal", "balanced")
+    found, claimed, near = aftermath.reconciliation, claims(journal[len(known) :]), nearness(looks)
+    broken = broken_calm(epoch_before=epoch, claimed=claimed, aftermath=aftermath, pauses=pauses, near=near)
+    counts = (
+        "attempted",
+        "acknowledged",
+        "lost",
+        "duplicated",
+        "denied",
+        "unresolved",
+        "last_words",
+        "declined",
+        "ledgers_equal",
+        "balanced",
+    )
     return {
         "epoch_before": epoch,
         "epoch_after": aftermath.epoch_after,
         "failovers": claimed.get("failover", 0),
         "claims": claimed,
-        "near_misses": asdict(nearness(looks)),
+        "near_misses": asdict(near),
         "pauses": dict(pauses),
         "payments": {**{name: getattr(found, name) for name in counts}, "defects": list(found.defects)},
         "clients": _clients(load),
         "etcd_disagreeing": list(aftermath.etcd_disagreeing),
         "exits": list(aftermath.exits),
-        "broken": list(broken_calm(epoch_before=epoch, claimed=claimed, aftermath=aftermath)),
+        "broken": list(broken),
     }
 
 

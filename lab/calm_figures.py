@@ -70,11 +70,19 @@ def claims(entries: Iterable[JournalEntry]) -> dict[str, int]:
     return dict(Counter(str(entry.body.get("plan_kind", "")) for entry in entries if entry.kind == "claim"))
 
 
-def broken_calm(*, epoch_before: int, claimed: Mapping[str, int], aftermath: Aftermath) -> tuple[str, ...]:
-    """Every promise that noise alone made the lab break, in words: no writer moved, and whatever every run is judged by."""
+def broken_calm(
+    *, epoch_before: int, claimed: Mapping[str, int], aftermath: Aftermath, pauses: Mapping[str, int], near: Nearness
+) -> tuple[str, ...]:
+    """Every promise that noise alone made the lab break, in words: no writer moved, and whatever every run is judged by. Noise that
+    nobody made, or that nobody watched, proves nothing.
+
+    `pauses`: how often each process was stopped.
+    """
     rules = (
         (aftermath.epoch_after == epoch_before, f"the epoch went from {epoch_before} to {aftermath.epoch_after}"),
         *((not claimed.get(kind), f"{claimed.get(kind)} {kind}s were claimed") for kind in MOVES),
+        (sum(pauses.values()) > 0, "no process was ever paused, so there was no noise"),
+        (near.unanswered < near.looks, f"etcd answered none of {near.looks} looks, so nothing is known of near misses"),
     )
     return (*(said for kept, said in rules if not kept), *broken_aftermath(aftermath))
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from lab.clouds.health import Pace, Standing, judged
+from lab.clouds.health import Pace, Standing, judged, well
 from lab.load_settings import RouteSettings
 
 
@@ -62,6 +62,6 @@ class Checks:
         door = f"http://{route.host}:{route.port}{asked.path or '/'}"
         try:
             async with self._http.get(door, headers={"Host": asked.netloc}, allow_redirects=False) as answer:
-                return answer.status == 200
+                return well(answer.status, self._pace)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False

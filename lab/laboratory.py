@@ -13,7 +13,7 @@ import psycopg
 
 from controller.errors import TrimaranError
 from lab.addresses import LOCAL
-from lab.authorities import Authority, start_authorities
+from lab.authorities import Authority, provide, start_authorities
 from lab.binaries import EtcdBinary, HaproxyBinary, PostgresBinaries, find_etcd, find_haproxy, find_postgres
 from lab.cabling import SITES, Cabling, Door, lay_cables, lay_etcd
 from lab.errors import LabError
@@ -24,7 +24,17 @@ from lab.haproxy import prepare_edges
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
 from lab.site import Site
-from lab.site_settings import ADDRESSES, NAMES, SERVICE, TOKEN_FILE, ZONE, Zones, controller_settings, service_settings
+from lab.site_settings import (
+    ADDRESSES,
+    ALIASES,
+    GROUP,
+    TOKEN_FILE,
+    WEIGHTED,
+    ZONE,
+    Zones,
+    controller_settings,
+    service_settings,
+)
 from lab.supervision import Supervisor
 from lab.vendors import AUTHORITIES, ROUTE53, VENDORS
 from lab.whereabouts import write_token
@@ -91,6 +101,8 @@ class Laboratory:
             **{sdk: _version(sdk) for sdk in SDKS},
         }
         clouds = {vendor.title: checkout for vendor in VENDORS.values()} | {VENDORS[ROUTE53].title: f"moto {_version('moto')}"}
+        clouds |= {"ECS and RDS": f"moto {_version('moto')}"}
+        clouds |= dict.fromkeys(("Container Apps and Flexible Server", "Cloud Run and Cloud SQL"), checkout)
         emulated = {**clouds, "name servers": checkout, "network": checkout}
         return (
             *({"name": name, "kind": "real", "version": version} for name, version in real.items()),
@@ -246,8 +258,10 @@ def _known(authorities: Mapping[str, Authority]) -> Zones:
 
 async def _start_authorities(workspace: Workspace, cabling: Cabling) -> Mapping[str, Authority]:
     ports = {place: cabling.direct(place, Door.API) for place in AUTHORITIES}
-    steered = Steered(group=SERVICE, names=NAMES, addresses=ADDRESSES)
-    return await start_authorities(workspace, ports, _routes(cabling), ZONE, steered)
+    steered = Steered(group=GROUP, names=WEIGHTED, addresses=ADDRESSES, aliases=ALIASES)
+    authorities = await start_authorities(workspace, ports, _routes(cabling), ZONE, steered)
+    await asyncio.gather(*map(provide, authorities.values()))
+    return authorities
 
 
 async def _start_etcd(workspace: Workspace, cabling: Cabling, binary: EtcdBinary) -> EtcdCluster:

@@ -62,7 +62,7 @@ class Offering:
         except LabError as error:
             return f"the load generator cannot be ended: {error}"
         status = self.process.exit_status
-        return f"the load generator ended with {status}: {self.process.tail(3)}" if status else ""
+        return "" if status == 0 else f"the load generator ended with {status}: {self.process.tail(3)}"
 
 
 async def offer(

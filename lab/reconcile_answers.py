@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from lab.record import Answered, Line, Unanswered
 
+UNENDED = 2.0
+"""Seconds. Stale answers so shortly before the end were ended by it, as far as anybody knows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
@@ -15,8 +18,10 @@ class Answers:
     """Of them, how many named an address that the decision had taken out."""
     last_stale: float | None
     """Seconds from the decision to the last of those; None: there was none. Whoever got it may keep it for a TTL more."""
+    unended: bool
+    """Did one of them come so late that nobody can say whether it was the last?"""
     unanswered: int
-    """Queries without an answer in time: what a dead authority costs its askers."""
+    """Queries that brought no address, in time or at all: what a dead authority costs its askers."""
 
     @property
     def share(self) -> float | None:
@@ -36,9 +41,9 @@ def answers(
     silent = dict.fromkeys(given, 0)
     for line in lines:
         match line:
-            case Answered() if begin <= line.t < end:
+            case Answered(address=str()) if begin <= line.t < end:
                 given.setdefault(line.authority, []).append(line)
-            case Unanswered() if begin <= line.t < end:
+            case Answered() | Unanswered() if begin <= line.t < end:
                 silent[line.authority] = silent.get(line.authority, 0) + 1
             case _:
                 pass
@@ -47,6 +52,10 @@ def answers(
         lines_of = given.get(authority, [])
         moments = [line.t - begin for line in lines_of if line.address in stale]
         found[authority] = Answers(
-            answered=len(lines_of), stale=len(moments), last_stale=max(moments, default=None), unanswered=silent.get(authority, 0)
+            answered=len(lines_of),
+            stale=len(moments),
+            last_stale=max(moments, default=None),
+            unended=any(moment > end - begin - UNENDED for moment in moments),
+            unanswered=silent.get(authority, 0),
         )
     return found

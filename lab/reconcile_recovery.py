@@ -39,10 +39,12 @@ class Recovery:
     by_name: Mapping[str, Clients]
     """The same per DNS name, which is: per TTL."""
     ignoring_ttl: Clients | None = None
-    """Those that keep their first address for ever; None: none took part."""
+    """Those that keep their first address for ever, when it was one of the site that failed; None: none took part."""
 
 
-def recovery(lines: Iterable[Line], *, fault_at: float, epoch_before: int, until: float = math.inf) -> Recovery:
+def recovery(
+    lines: Iterable[Line], *, fault_at: float, epoch_before: int, until: float = math.inf, site: str | None = None
+) -> Recovery:
     """Recovery after a fault at `fault_at` (monotonic seconds, as in the record) while epoch `epoch_before` reigned.
 
     A client is a device. It is affected when an attempt of one of its payments ended without settling it between `fault_at` and
@@ -51,9 +53,11 @@ def recovery(lines: Iterable[Line], *, fault_at: float, epoch_before: int, until
     fault to there. An acknowledgement between the fault and its first failure does not count: that was the old writer's last
     word. A device that offered nothing while the service was away is not affected. One that still held the old address when its
     site was healed pays again at once, and the heal's moment is no figure of the name's TTL: it is counted apart. Devices that
-    ignore TTLs are a group of their own: what they wait for is no figure of any TTL.
+    ignore TTLs are a group of their own: what they wait for is no figure of any TTL. Of them only those count there that were
+    sent to `site`, the one that failed: who keeps a living site's address for ever waits for the writer and for nothing else, and two
+    such seconds would pass for the recovery of clients whose address is dead. None: all of them.
     """
-    names, devices, ignoring = {}, {}, set()
+    names, devices, ignoring, sent = {}, {}, set(), set()
     first: float | None = None
     failed_at: dict[int, float] = {}
     recovered_at: dict[int, float] = {}
@@ -65,6 +69,7 @@ def recovery(lines: Iterable[Line], *, fault_at: float, epoch_before: int, until
                 devices[line.key], names[line.device] = line.device, line.name
             case Failed() if fault_at <= line.t < until:
                 failed_at.setdefault(devices[line.key], line.t)
+                sent |= {devices[line.key]} if line.site == site else set()
             case Acknowledged() if line.t >= fault_at:
                 if line.epoch > epoch_before and first is None:
                     first = line.t - fault_at
@@ -75,7 +80,7 @@ def recovery(lines: Iterable[Line], *, fault_at: float, epoch_before: int, until
     waits: dict[str, list[float]] = defaultdict(list)
     held: list[float] = []
     for device in failed_at:
-        group = held if device in ignoring else waits[names[device]]
+        group = held if device in ignoring and (site is None or device in sent) else waits[names[device]]
         group.append(recovered_at.get(device, math.inf) - fault_at)
     healing = until - fault_at
     honest = {name for device, name in names.items() if device not in ignoring}

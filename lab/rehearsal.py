@@ -21,7 +21,7 @@ from lab.record import Line
 from lab.report import Rehearsal
 from lab.retrospect import look_back
 from lab.site_settings import ADDRESSES, NAMES
-from lab.timeline import DETECT, Span, bins, failover_plan, fenced_at, moments, spans
+from lab.timeline import DETECT, Span, bins, failover_plan, fenced_at, floors, moments, spans
 from lab.vendors import AUTHORITIES, VENDORS
 
 RETURNING = frozenset({Fault.FREEZE, Fault.PARTITION})
@@ -175,7 +175,8 @@ async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offeri
     lines = load.lines()
     until = fault.at + (notes.healing_at or 0)
     fenced = fenced_at(entries, notes.writer, fault.wall)
-    phases = spans(failover_plan(entries, notes.epoch), fault.wall)
+    plan = failover_plan(entries, notes.epoch)
+    phases = spans(plan, fault.wall)
     return Rehearsal(
         fault=course.fault,
         site=notes.writer,
@@ -184,12 +185,13 @@ async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offeri
         epoch_before=notes.epoch,
         epoch_after=found.epoch_after,
         reconciliation=found.reconciliation,
-        recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until),
+        recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until, site=notes.writer),
         met_old_writer=attempts_at(lines, notes.writer, begin=until, end=math.inf if fenced is None else fault.at + fenced),
         must_meet_old_writer=course.meets_old_writer,
         beside=[f"{fault} of {VENDORS[place].title}" for fault, place in course.beside],
         answers=_answers(lines, notes, phases, until),
         spans=phases,
+        floors=floors(plan, fault.wall),
         moments=moments(entries, fault.wall),
         bins=bins(lines, fault.at),
         healing_at=notes.healing_at,

@@ -9,7 +9,7 @@ from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Habit
 from lab.site_settings import NAMES
-from lab.timeline import DETECT, Bin, Moment, Span, phases_ms
+from lab.timeline import DETECT, Bin, FloorMoment, Moment, Span, phases_ms
 
 KEPT, BROKEN = "kept", "broken"
 
@@ -35,6 +35,8 @@ class Rehearsal(Aftermath):
     must_meet_old_writer: bool = False
     """Was it the purpose of this run that they do?"""
     spans: Sequence[Span]
+    floors: Sequence[FloorMoment] = ()
+    """Of running instances, which the failover wanted raised where traffic was to go."""
     moments: Sequence[Moment]
     bins: Sequence[Bin]
     healing_at: float | None = None
@@ -57,7 +59,7 @@ class Rehearsal(Aftermath):
 
 def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
     """Every promise that this run did not keep, in words; empty when all were kept."""
-    detected = next((span.end for span in seen.spans if span.name == DETECT), 0.0)
+    claimed = next((span.end for span in seen.spans if span.name == DETECT), None)
     held = seen.recovery.ignoring_ttl.unrecovered if seen.recovery.ignoring_ttl else 0
     stayed, moved = seen.writer_after == seen.site, f"from {seen.epoch_before} to {seen.epoch_after}"
     rules = (
@@ -66,7 +68,12 @@ def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
         (held == 0, f"{held} clients that ignore TTLs never recovered"),
         (not stayed, f"{seen.site} is the writer again, though nobody asked for it"),
         (seen.epoch_after in (seen.epoch_before + 1, None), f"one fault, one failover: the epoch went {moved}"),
-        (detected >= 0, f"the failover was claimed {-detected:.2f} s before the fault: its figures are not the fault's"),
+        (claimed is not None, "the journal tells of no failover: nothing is proven about one"),
+        (
+            claimed is None or claimed >= 0,
+            f"the failover was claimed {-(claimed or 0):.2f} s before the fault: its figures are not the fault's",
+        ),
+        (seen.recovery.clients.affected > 0, "no client was kept from paying, so nothing is proven about how they recover"),
         (
             seen.met_old_writer > 0 or not seen.must_meet_old_writer,
             f"no payer met {seen.site} between its healing and its fencing, so nothing is proven about the old writer",
@@ -101,6 +108,7 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         },
         **_traffic(seen),
         "phases_ms": phases_ms(seen.spans),
+        "floors": [asdict(one) for one in seen.floors],
         "ledgers": dict(found.digests),
         "ledgers_equal": found.ledgers_equal,
         "ledgers_balanced": found.balanced,
@@ -154,6 +162,7 @@ def _answers(one: Answers) -> dict[str, Any]:
         "stale": one.stale,
         "stale_share": _rounded(one.share),
         "last_stale_s": _rounded(one.last_stale),
+        "unended": one.unended,
         "unanswered": one.unanswered,
     }
 

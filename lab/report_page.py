@@ -28,6 +28,7 @@ def page(seen: Rehearsal) -> str:
             _section("What happened", _timeline(said)),
             _section("Who had to wait", _clients(said)),
             _section("What the name servers said", _answers(said)),
+            _section("Instances", _floors(said)),
             '<div class="pair">',
             _section("Ledgers", _ledgers(said)),
             _section("What is real here", _parts(said)),
@@ -140,7 +141,7 @@ def _answers(said: Mapping[str, Any]) -> str:
             (one["answered"], "number"),
             (one["stale"], "number"),
             ("–" if one["stale_share"] is None else f"{one['stale_share']:.0%}", "number"),
-            (_seconds(one["last_stale_s"]), "number"),
+            (_seconds(one["last_stale_s"]) + (" and on" if one["unended"] else ""), "number"),
             (one["unanswered"], "number"),
         )
         for authority, one in said["answers"].items()
@@ -150,6 +151,22 @@ def _answers(said: Mapping[str, Any]) -> str:
         " Silent: queries that got no answer in time and were put to another authority."
     )
     return _table(heads, rows) + f'<p class="soft">{escape(note)}</p>' if rows else ""
+
+
+def _floors(said: Mapping[str, Any]) -> str:
+    heads = (("floor of instances at", ""), *((name, "number") for name in ("asked at", "from", "to", "took")), ("", ""))
+    rows = [
+        (
+            (one["site"], ""),
+            (_seconds(one["t"]), "number"),
+            *(("–" if one[name] is None else one[name], "number") for name in ("before", "after")),
+            (f"{one['took_ms']:.0f} ms", "number"),
+            (f"not raised: {one['because']}" if one["because"] else "", ""),
+        )
+        for one in said["floors"]
+    ]
+    note = "Asked of the clouds' APIs beside steering, as far as a deadline allows. No payment waits for it."
+    return _table(heads, rows) + f'<p class="soft">{note}</p>' if rows else ""
 
 
 def _parts(said: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import aiohttp
 import psycopg
 
 from controller.core import naming
@@ -17,7 +18,10 @@ from controller.errors import TrimaranError
 from controller.ports import Control
 from controller.settings import password_variable, read_settings
 from lab.aftermath import Aftermath
+from lab.agreement import Shares, disagreements, shares
+from lab.authorities import url
 from lab.breaches import Records, breaches
+from lab.clouds.control import CloudControl
 from lab.errors import LabError
 from lab.laboratory import Laboratory
 from lab.offering import Offering
@@ -50,7 +54,14 @@ async def look_back(
     disagreeing, uncompared = await _compared(lab)
     exits = [one for one in lab.supervisor.exits if one.at >= since]
     dead = [label for label, process in lab.processes().items() if not process.alive]
-    troubles += [*unread, *said, uncompared, lab.supervisor.failure, f"{', '.join(dead)} no longer run" if dead else ""]
+    troubles += [
+        *unread,
+        *said,
+        *await _apart(lab),
+        uncompared,
+        lab.supervisor.failure,
+        f"{', '.join(dead)} no longer run" if dead else "",
+    ]
     aftermath = Aftermath(
         reconciliation=reconciliation,
         writer_after=str(control.posture.writer) if control else None,
@@ -134,12 +145,13 @@ async def _breaches(lab: Laboratory, control: Control, journal: Sequence[Journal
     posture, policy = control.posture, _policy(lab)
     writer = (await lab.witness.facts()).get(posture.writer)
     streams = {site: naming.stream(SERVICE, posture.reign, posture.writer, SiteName(site)) for site in lab.sites}
-    counting = writer.ack_slots if writer else ()
+    # Of a writer that cannot be read nobody knows who counts: an empty set in its place would break no promise.
+    counting = {SiteName(site) for site, stream in streams.items() if writer and stream in writer.ack_slots}
     records = Records(
         posture=posture,
         observations=control.observations,
         journal=journal,
-        ack_set=frozenset(SiteName(site) for site, stream in streams.items() if stream in counting),
+        ack_set=frozenset(counting) if writer else None,
         failovers_allowed=policy.automatic_failovers,
         window=policy.velocity_window,
     )
@@ -158,3 +170,28 @@ async def _compared(lab: Laboratory) -> tuple[list[str], str]:
         return sorted((await lab.etcd.compare()).disagreeing), ""
     except LabError as error:
         return [], str(error)
+
+
+async def _apart(lab: Laboratory) -> tuple[str, ...]:
+    """What the authorities answer differently although none of them suffers from a fault, once steering has had its time; and which of
+    them cannot be asked. An authority that is left behind has to be reconciled by itself: drift that stays is a promise broken."""
+    until = time.monotonic() + QUIET.total_seconds()
+    while True:
+        said = await _answered_differently(lab)
+        if not said or time.monotonic() > until:
+            return said
+        await asyncio.sleep(LOOK)
+
+
+async def _answered_differently(lab: Laboratory) -> tuple[str, ...]:
+    found: dict[str, Shares] = {}
+    async with aiohttp.ClientSession() as http:
+        for place, authority in lab.authorities.items():
+            if lab.faults.occupies(place):
+                continue
+            try:
+                news = await CloudControl(http, url(authority.control_port)).zone(authority.zone_id)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                return (f"the zone of {place} cannot be read: {error!r}",)
+            found[place] = shares(news.records if news else ())
+    return disagreements(found)

@@ -95,6 +95,8 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
     if said["met_old_writer"]:
         facts.add_row("met the old writer", f"{said['met_old_writer']} requests, after healing and before it was fenced")
     facts.add_row("phases, ms", ", ".join(f"{name} {_ms(ms)}" for name, ms in said["phases_ms"].items()))
+    if said["floors"]:
+        facts.add_row("instances", ", ".join(map(_floor, said["floors"])))
     facts.add_row("ledgers", "all three equal" if said["ledgers_equal"] else "they differ")
     facts.add_row("etcd", "members agree" if said["etcd"]["equal"] else f"{', '.join(said['etcd']['disagreeing'])} disagree")
     facts.add_row(
@@ -129,7 +131,14 @@ def _held(group: Mapping[str, Any], site: str) -> str:
 def _stale(one: Mapping[str, Any]) -> str:
     if one["stale_share"] is None:
         return "silent"
-    return f"{one['stale_share']:.0%}" + (f" until {one['last_stale_s']:.1f} s" if one["stale"] else "")
+    until = f" until {one['last_stale_s']:.1f} s" if one["stale"] else ""
+    return f"{one['stale_share']:.0%}{until}" + (" and on, ended by the healing" if one["unended"] else "")
+
+
+def _floor(one: Mapping[str, Any]) -> str:
+    if one["because"]:
+        return f"{one['site']} not raised ({one['because']})"
+    return f"{one['site']} {one['before']} -> {one['after']} in {one['took_ms']:.0f} ms"
 
 
 def _s(value: float | None) -> str:

@@ -86,7 +86,10 @@ class Authorities:
                 answer = await self._servers[server](name, min(until - began, known.timeout))
             except UnresolvedError as error:
                 failure = str(error)
-                self._known[server] = missed(known)
+                # An asker who gives up before the server's own time-out knows nothing of it: one late answer in a busy quarter of a
+                # second would leave the server out for a quarter of an hour, and nothing that it answers would be on any record.
+                if self._monotonic() < until or until - began >= known.timeout:
+                    self._known[server] = missed(known)
                 self._say(name, server, None)
                 continue
             self._known[server] = heard(known, self._monotonic() - began)

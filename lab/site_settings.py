@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import site_clouds
+from lab import estate, site_clouds
 from lab.cabling import SITES, Cabling, Door
 from lab.edge_identity import AUTHORITY, CERTIFICATE, SOCKET, edge_name
 from lab.vendors import AUTHORITIES, VENDORS
@@ -18,7 +18,14 @@ WRITER = "azure"
 LOCAL = "127.0.0.1"
 ZONE = "trimaran.test"
 NAMES: Mapping[str, int] = {f"payments.{ZONE}": 2, f"payments-slow.{ZONE}": 30}
-"""DNS names of the service and their TTL in seconds."""
+"""DNS names that clients of the service know, and their TTL in seconds."""
+
+GROUP = "everywhere"
+"""Steering group of whatever runs at all three sites: here the payments service leads, and alone goes with, it."""
+WEIGHTED: Mapping[str, int] = {f"everywhere.{ZONE}": 2, f"everywhere-slow.{ZONE}": 30}
+"""The group's weighted names, which alone are steered."""
+ALIASES: Mapping[str, str] = dict(zip(NAMES, WEIGHTED, strict=True))
+"""Each name of the service stands for a weighted one: more services would add names here, and none to steer."""
 
 ADDRESSES: Mapping[str, str] = {"aws": "192.0.2.1", "azure": "192.0.2.2", "gcp": "192.0.2.3"}
 """What the names are answered with (RFC 5737: documentation only); the load generator routes each to a site's edge."""
@@ -105,11 +112,15 @@ def _service(cabling: Cabling, site: str) -> list[str]:
             if publisher != follower:
                 dialled = cabling.port(follower, publisher, Door.DATABASE)
                 lines += _address(f"services.{SERVICE}.streams.{follower}.{publisher}", dialled)
+    for other in SITES:
+        asked = {"capacity": estate.capacity(other), "servers": estate.server(), "replicas": estate.replica()}
+        for kind, table in asked.items():
+            lines += site_clouds.lines(f"services.{SERVICE}.{kind}", {other: table})
     return lines
 
 
 def _dns(cabling: Cabling, site: str, zones: Zones) -> list[str]:
-    names = ", ".join(f'{{ name = "{name}", ttl = {ttl} }}' for name, ttl in NAMES.items())
+    names = ", ".join(f'{{ name = "{name}", ttl = {ttl} }}' for name, ttl in WEIGHTED.items())
     addresses = ", ".join(f'{other} = "{address}"' for other, address in ADDRESSES.items())
     ports = {place: cabling.port(site, place, Door.API) for place in AUTHORITIES}
     served = dict(site_clouds.authorities(ZONE, zones.ids))
@@ -118,7 +129,7 @@ def _dns(cabling: Cabling, site: str, zones: Zones) -> list[str]:
     return [
         *site_clouds.lines("clouds", site_clouds.clouds(ports, str(zones.authority_file))),
         *site_clouds.lines("authorities", served),
-        f"[groups.{SERVICE}]",
+        f"[groups.{GROUP}]",
         f'lead = "{SERVICE}"',
         f"names = [{names}]",
         f"addresses = {{ {addresses} }}",

@@ -22,6 +22,21 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FloorMoment:
+    """One site's floor of running instances that a failover wanted raised."""
+
+    t: float
+    """Seconds after the fault when it was asked for."""
+    site: str
+    before: int | None
+    after: int | None
+    """None: not raised, or nobody knows."""
+    took_ms: float
+    because: str
+    """Why not; empty when it stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
     """What clients got to see in one slice of time."""
 
@@ -61,7 +76,8 @@ def spans(plan: Sequence[JournalEntry], fault: datetime) -> tuple[Span, ...]:
     detect: fault to the claim's decision; its end is negative when the claim was made before the fault, which then is not what the
     failover answered. decide: the claim's write. cut: until every member's position was read. elect: that
     result's write. attach: the sibling on the winner, and its write. open: the winner's transaction. steer and verify run
-    beside or after these. A step's entry is stamped when its result is written, so its start is that stamp less what it took.
+    beside or after these; steer ends with the last authority's answer, however long floors of instances take. A step's entry is
+    stamped when its result is written, so its start is that stamp less what it took.
     """
     moments = {entry.kind: entry for entry in reversed(plan)}
     found: list[Span] = []
@@ -87,8 +103,22 @@ def spans(plan: Sequence[JournalEntry], fault: datetime) -> tuple[Span, ...]:
     add("elect", elected, attaching)
     add("attach", attaching, opening)
     add("open", opening, ended("step.open"))
-    add("steer", began("step.steer"), ended("step.steer"))
+    add("steer", began("step.steer"), _steered(moments.get("step.steer"), fault))
     add("verify", began("step.verify"), ended("step.verify"))
+    return tuple(found)
+
+
+def floors(plan: Sequence[JournalEntry], fault: datetime) -> tuple[FloorMoment, ...]:
+    """What became of every floor of instances that one failover wanted raised."""
+    found: list[FloorMoment] = []
+    for entry in plan:
+        result = entry.body.get("result")
+        if entry.kind != "step.steer" or not isinstance(result, Mapping):
+            continue
+        began = (entry.at - fault).total_seconds() - _float(entry.body.get("took_ms")) / 1000
+        for one in result.get("floors", ()):
+            names = ("site", "before", "after", "took_ms", "because")
+            found.append(FloorMoment(t=round(began, 3), **{name: one[name] for name in names}))
     return tuple(found)
 
 
@@ -96,6 +126,16 @@ def phases_ms(found: Iterable[Span]) -> dict[str, float | None]:
     """Length of every phase in milliseconds; None for one that was never reached."""
     known = {span.name: span.ms for span in found}
     return {name: known.get(name) for name in PHASES}
+
+
+def _steered(entry: JournalEntry | None, fault: datetime) -> float | None:
+    """When the last authority had answered, or was left behind."""
+    if entry is None:
+        return None
+    ended, result = (entry.at - fault).total_seconds(), entry.body.get("result")
+    if not isinstance(result, Mapping) or "told_ms" not in result:
+        return ended
+    return ended - (_float(entry.body.get("took_ms")) - _float(result["told_ms"])) / 1000
 
 
 def fenced_at(entries: Iterable[JournalEntry], site: str, fault: datetime) -> float | None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from controller.core.model import Site
 from controller.ports import ProviderFacts
-from controller.provider_watch import BELIEVED_FOR, Heard, ProviderWatch, Subject
+from controller.provider_watch import Heard, ProviderWatch, Subject
 
 Document = Mapping[str, object]
 
@@ -27,7 +27,7 @@ def warnings(watch: ProviderWatch) -> list[Document]:
     """What is not as it should be, of every site: value, limit and way out, as refusals have them."""
     found: list[Document] = []
     for (site, subject), heard in sorted(watch.heard().items()):
-        for value, limit, way_out in _complaints(subject, heard):
+        for value, limit, way_out in _complaints(subject, heard, watch.believed_for):
             said = f"{site}'s {subject}: {value}; needs {limit}. {way_out}"
             found.append(
                 {
@@ -67,11 +67,11 @@ Complaint = tuple[str, str, str]
 """Value, limit, way out."""
 
 
-def _complaints(subject: Subject, heard: Heard) -> Iterator[Complaint]:
+def _complaints(subject: Subject, heard: Heard, believed_for: timedelta) -> Iterator[Complaint]:
     told = heard.told
     if not heard.known:
         age = "never answered" if heard.age is None else f"last answered {heard.age.total_seconds():.0f} s ago"
-        limit = f"an answer of the last {BELIEVED_FOR.total_seconds():.0f} s"
+        limit = f"an answer of the last {believed_for.total_seconds():.0f} s"
         yield f"unknown, {age} ({heard.because})", limit, "Look at the provider's API and at this controller's permissions."
     elif told is None:
         yield "there is none of that name", f"the name of the {subject} as its provider knows it", "Mend the settings."

@@ -115,6 +115,8 @@ def _promote(asked: Asked, now: Circumstances) -> Wish | Reason:
     if site not in kept:
         way_out = "Name one of them." if kept else "There is nothing to promote; the writer is moved by switchover and failover."
         return refused("request", f"site {site or 'missing'}", f"one with a provider-managed replica: {names(kept)}", way_out)
+    if not asked.reason.strip():
+        return refused("request", "a promotion without a reason", "a reason: it cannot be taken back", "Add --reason.")
     return Wish(proposal=Promote(site=Site(site), because=asked.reason, by=asked.by))
 
 

@@ -17,22 +17,21 @@ from typing import TYPE_CHECKING
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.route53.models import Route53Backend, route53_backends
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from lab.clouds import aws_wire
 from lab.clouds.ecs import without_effect
-from lab.clouds.faults import FaultKind, Faults, Rule
+from lab.clouds.faults import BROKEN_PAGE, LONGEST_HANG, PROXY_PAGE, RULES, FaultKind, Faults
 from lab.clouds.rds import Promotions
-from lab.clouds.route53 import InvalidBatchError, Zones
+from lab.clouds.route53 import Zones
+from lab.clouds.route53_rules import InvalidBatchError
 from lab.clouds.wsgi import Served, answer, reset, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-RULES = TypeAdapter(list[Rule])
-LONGEST_HANG = 600.0
 WARMED = {"route53": "us-east-1", "rds": "us-east-1", "ecs": "us-east-1", "monitoring": "us-east-1"}
 
 
@@ -80,9 +79,9 @@ class Aws:
                 met.healed.wait(LONGEST_HANG)
                 reset(environ)
             case FaultKind.GARBLE:
-                response = Response("<html>upstream error</html>", 500, content_type="text/html")
+                response = Response(BROKEN_PAGE, 500, content_type="text/html")
             case FaultKind.LIE:
-                response = Response(aws_wire.PROXY_PAGE, 200, content_type="text/html")
+                response = Response(PROXY_PAGE, 200, content_type="text/html")
             case FaultKind.LOSE_ANSWER:
                 self._answer(request, operation, body)
                 reset(environ)

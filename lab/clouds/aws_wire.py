@@ -12,7 +12,6 @@ from lab.clouds.faults import FaultKind
 XMLNS = "https://route53.amazonaws.com/doc/2013-04-01/"
 RRSET = re.compile(r"/2013-04-01/hostedzone/([^/]+)/rrset/?$")
 CHANGE = re.compile(r"/2013-04-01/change/([^/]+)$")
-PROXY_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>Back soon</p></body></html>'
 
 REFUSALS = {
     FaultKind.THROTTLE: (400, "Throttling", "ThrottlingException", "Rate exceeded"),

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lab.addresses import LOCAL
 from lab.clouds.azure_apps import ContainerApps
@@ -25,14 +25,11 @@ from lab.clouds.azure_publication import Publication
 from lab.clouds.azure_servers import FlexibleServers
 from lab.clouds.azure_traffic import TrafficManager
 from lab.clouds.azure_zone import DnsZones
-from lab.clouds.faults import FaultKind, Faults, Rule
+from lab.clouds.faults import BROKEN_PAGE, LONGEST_HANG, PROXY_PAGE, RULES, FaultKind, Faults
 from lab.program import Ready, read_settings, run_until_told
 
-RULES = TypeAdapter(list[Rule])
-LONGEST_HANG = 600.0
 RETRY_AFTER = "10"
 """Seconds, with every 429. A client that heeded it would spend a failover waiting."""
-PROXY_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>Back soon</p></body></html>'
 ERRORS = {
     FaultKind.THROTTLE: ArmError(429, "TooManyRequests", "The request was throttled."),
     FaultKind.UNAVAILABLE: ArmError(503, "ServiceUnavailable", "The service is temporarily unavailable."),
@@ -194,7 +191,7 @@ def _failure(kind: FaultKind | None, request: web.Request) -> web.Response | Non
         case FaultKind.REFUSE | FaultKind.HANG:
             return _reset(request)
         case FaultKind.GARBLE:
-            return web.Response(status=500, text="<html>upstream error</html>", content_type="text/html")
+            return web.Response(status=500, text=BROKEN_PAGE, content_type="text/html")
         case FaultKind.LIE:
             return web.Response(text=PROXY_PAGE, content_type="text/html")
         case known if known in ERRORS:

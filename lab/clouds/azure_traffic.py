@@ -14,6 +14,8 @@ ENDPOINT = f"{PROFILE}/externalEndpoints"
 METHODS = ("Performance", "Priority", "Weighted", "Geographic", "MultiValue", "Subnet")
 PROTOCOLS = ("HTTP", "HTTPS", "TCP")
 STATUS = ("Enabled", "Disabled")
+MOST_PROFILES, MOST_ENDPOINTS = 200, 200
+"""Of a subscription, and of a profile. Source: Azure subscription and service limits, Traffic Manager; codes and wording are ours."""
 TIMEOUTS = {10: range(5, 10), 30: range(5, 11)}
 """Seconds of a probe's timeout, by seconds between probes."""
 
@@ -77,6 +79,7 @@ class TrafficManager:
     def _write(self, asked: Question, body: Document) -> Document:
         document = deepcopy(body)
         check_profile(document)
+        self._check_others(asked, document)
         properties = document["properties"]
         properties.setdefault("profileStatus", "Enabled")
         properties["dnsConfig"]["fqdn"] = f"{properties['dnsConfig']['relativeName']}.trafficmanager.net"
@@ -86,6 +89,17 @@ class TrafficManager:
             endpoint["properties"].setdefault("weight", 1)
         document["type"] = PROFILE
         return self._resources.put(asked, document)
+
+    def _check_others(self, asked: Question, profile: Document) -> None:
+        """Raise ArmError when there is no room for one more profile, or its name in DNS is another's: it is one for all customers."""
+        others = [one for one in self._resources.of_type(PROFILE) if str(one["id"]).lower() != asked.path.lower()]
+        if len(others) >= MOST_PROFILES:
+            raise ArmError(409, "QuotaExceeded", f"A subscription has at most {MOST_PROFILES} profiles.")
+        name = str(profile["properties"]["dnsConfig"]["relativeName"]).lower()
+        if any(str(one["properties"]["dnsConfig"]["relativeName"]).lower() == name for one in others):
+            raise ArmError(
+                409, "Conflict", f"The domain name {name}.trafficmanager.net is taken. Please choose a different DNS prefix."
+            )
 
 
 def check_profile(profile: Document) -> None:
@@ -103,6 +117,8 @@ def check_profile(profile: Document) -> None:
     _whole("dnsConfig.ttl", dns.get("ttl"), range(2**31))
     _check_monitor(properties.get("monitorConfig") or {})
     endpoints = properties.get("endpoints") or []
+    if len(endpoints) > MOST_ENDPOINTS:
+        raise refuse(f"A profile has at most {MOST_ENDPOINTS} endpoints.")
     for endpoint in endpoints:
         _check_endpoint(endpoint)
     for key in ("name", "target"):

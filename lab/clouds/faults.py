@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 
 class FaultKind(StrEnum):
@@ -62,6 +62,15 @@ class Rule(BaseModel):
         if given != ({needed} if needed else set()):
             raise ValueError(f"{self.kind}: needs {needed or 'neither seconds nor rate'}")
         return self
+
+
+RULES = TypeAdapter(list[Rule])
+LONGEST_HANG = 600.0
+"""Seconds, for a fault that nobody heals."""
+BROKEN_PAGE = "<html>upstream error</html>"
+"""What garbles an answer."""
+PROXY_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>Back soon</p></body></html>'
+"""The lie."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

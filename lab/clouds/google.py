@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 from werkzeug.routing import Rule as Route
 from werkzeug.wrappers import Request, Response
 
-from lab.clouds.faults import FaultKind, Faults, Rule
+from lab.clouds.faults import BROKEN_PAGE, LONGEST_HANG, PROXY_PAGE, RULES, FaultKind, Faults
 from lab.clouds.google_dns import CloudDns
 from lab.clouds.google_errors import ApiError
 from lab.clouds.google_run import CloudRun
@@ -29,9 +29,6 @@ from lab.clouds.wsgi import Served, answer, reset, serve
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-RULES = TypeAdapter(list[Rule])
-LONGEST_HANG = 600.0
-PROXY_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>Back soon</p></body></html>'
 ANSWERS = {
     FaultKind.THROTTLE: ApiError(
         429, "rateLimitExceeded", "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute'."
@@ -119,7 +116,7 @@ class Google:
 
     def _faulty(self, kind: FaultKind | None) -> Response | None:
         if kind is FaultKind.GARBLE:
-            return Response("<html>upstream error</html>", 500, content_type="text/html")
+            return Response(BROKEN_PAGE, 500, content_type="text/html")
         if kind is FaultKind.LIE:
             return Response(PROXY_PAGE, 200, content_type="text/html")
         return ANSWERS[kind].response if kind in ANSWERS else None

@@ -8,7 +8,6 @@ import base64
 import copy
 import json
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,22 +15,12 @@ from typing import Any
 
 from lab.clouds.google_errors import ApiError
 from lab.clouds.google_records import Key, RecordSet, check, check_alone, key, plain, published
-from lab.clouds.zone import Record
+from lab.clouds.publication import Publication, Published
 
 MOST_PARTS = 1000
 MOST_BYTES = 100_000
 LARGEST_PAGE = 1000
 FILTER = re.compile(r'name=(?:"([^"]+)"|has_suffix\("([^"]+)"\))(?:\s+AND\s+type="([A-Z]+)")?')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """The zone as its name servers answer it from `due` on."""
-
-    revision: int
-    due: float
-    """Monotonic seconds."""
-    records: tuple[Record, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,7 +33,6 @@ class Zone:
     records: dict[Key, RecordSet]
     changes: list[tuple[float, dict[str, Any]]]
     """When each is done, and the change."""
-    published: list[Published]
 
 
 class CloudDns:
@@ -52,15 +40,14 @@ class CloudDns:
 
     def __init__(self, propagation: float, health_checks: Mapping[str, str], monotonic: Callable[[], float]) -> None:
         """`propagation`: seconds from an accepted change until it is done and answered. `health_checks`: path by name."""
-        self._propagation, self._health_checks, self._monotonic = propagation, dict(health_checks), monotonic
+        self._health_checks, self._monotonic = dict(health_checks), monotonic
         self._zones: dict[str, Zone] = {}
-        self._news = threading.Condition()
-        self._revision = 0
+        self._publication = Publication(propagation, monotonic)
 
     def found(self, origin: str) -> None:
         """Make a zone with the records that the vendor gives every zone."""
         origin = origin.rstrip(".").lower() + "."
-        zone = Zone(name=origin.rstrip(".").replace(".", "-"), origin=origin, records={}, changes=[], published=[])
+        zone = Zone(name=origin.rstrip(".").replace(".", "-"), origin=origin, records={}, changes=[])
         servers = [f"ns-cloud-{letter}1.{origin}" for letter in "ab"]
         soa = f"{servers[0]} hostmaster.{origin} 1 21600 3600 259200 300"
         for kind, values in (("NS", servers), ("SOA", [soa])):
@@ -145,17 +132,7 @@ class CloudDns:
 
     def await_news(self, zone: str, after: int, patience: float) -> Published | None:
         """What the name servers answer, once its revision is above `after`; None when `patience` seconds brought nothing."""
-        ends = self._monotonic() + patience
-        with self._news:
-            while True:
-                now, entries = self._monotonic(), self._zone(zone).published
-                answered = [entry for entry in entries if entry.due <= now]
-                if answered and answered[-1].revision > after:
-                    del entries[: len(answered) - 1]
-                    return answered[-1]
-                if now >= ends:
-                    return None
-                self._news.wait(min([ends, *(entry.due for entry in entries if entry.due > now)]) - now)
+        return self._publication.await_news(self._zone(zone).name, after, patience)
 
     def _carried_out(self, zone: Zone, deletions: Sequence[RecordSet], additions: Sequence[RecordSet]) -> dict[Key, RecordSet]:
         after = dict(zone.records)
@@ -178,13 +155,8 @@ class CloudDns:
 
     def _publish(self, zone: Zone) -> float:
         """Have the zone as it is now answered after the propagation time; answers when that is."""
-        due = self._monotonic() + self._propagation
         records = tuple(part for record in zone.records.values() for part in published(record, self._health_checks))
-        with self._news:
-            self._revision += 1
-            zone.published.append(Published(revision=self._revision, due=due, records=records))
-            self._news.notify_all()
-        return due
+        return self._publication.publish(zone.name, records)
 
     def _told(self, change: tuple[float, dict[str, Any]]) -> dict[str, Any]:
         return {**change[1], "status": "done" if self._monotonic() >= change[0] else "pending"}

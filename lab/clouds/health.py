@@ -28,16 +28,19 @@ class Pace:
     """In a row, until a healthy record is held to be unhealthy."""
     successes: int
     """In a row, until an unhealthy one is held to be healthy again."""
+    redirects: bool = False
+    """Is an answer of 300 to 399 as good as one of 200? Nobody follows it."""
 
 
 PACES: Mapping[str, Pace] = {
-    "route53": Pace(interval=10, patience=6, failures=3, successes=3),
+    "route53": Pace(interval=10, patience=6, failures=3, successes=3, redirects=True),
     "azuredns": Pace(interval=10, patience=5, failures=4, successes=1),
     "clouddns": Pace(interval=30, patience=5, failures=2, successes=2),
 }
 """By authority. Route 53: 10 s is its fast interval, 3 its default threshold in both directions, 4 s to connect and 2 s to the
-status line. Traffic Manager: fast probing is 10 s with a timeout of 5 to 9 s; of 3 tolerated failures the fourth in a row counts, and
-one success brings an endpoint back. Cloud DNS: external endpoints are asked every 30 s at most often, thresholds of 2 by default."""
+status line, which may say anything from 200 to 399; the other two take 200 only. Traffic Manager: fast probing is 10 s with a timeout
+of 5 to 9 s; of 3 tolerated failures the fourth in a row counts, and one success brings an endpoint back. Cloud DNS: external endpoints
+are asked every 30 s at most often, thresholds of 2 by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,11 @@ class Standing:
     healthy: bool = True
     against: int = 0
     """Answers in a row that speak against `healthy`."""
+
+
+def well(status: int, pace: Pace) -> bool:
+    """Does this status say that the record may be answered?"""
+    return 200 <= status < 400 if pace.redirects else status == 200
 
 
 def judged(standing: Standing, ok: bool, pace: Pace) -> Standing:

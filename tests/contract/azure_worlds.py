@@ -12,8 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-
 from controller.core.model import Group, Site
 from controller.ports import Capacity, Dns, ManagedDatabase
 from controller.providers.azure.capacity import ContainerApps
@@ -32,7 +30,7 @@ from tests.contract.dns_worlds import ADDRESSES
 from tests.contract.dns_worlds import World as DnsWorld
 from tests.contract.implementation import Implementation
 from tests.contract.managed_worlds import World as ManagedWorld
-from tests.contract.weather import Weather
+from tests.contract.weather import Weather, fair
 
 if TYPE_CHECKING:
     from azure.mgmt.appcontainers import ContainerAppsAPIClient
@@ -209,14 +207,11 @@ def profile(group: Group, name: WeightedName, addresses: dict[Site, str]) -> dic
 async def azure_world(emulated: Emulated, test: str) -> AsyncIterator[AzureWorld]:
     """The adapter on profiles that only this test uses; healthy before and after."""
     arm, credential = emulated.arm, emulated.credential
-    async with aiohttp.ClientSession() as http:
-        control = CloudControl(http, emulated.control_url)
-        await control.inject([])
+    async with fair(emulated.control_url) as control:
         with traffic_manager_client(arm, credential) as profiles, dns_client(arm, credential) as records:
             world = AzureWorld(profiles, records, control, test)
             await world.found()
             yield world
-            await control.inject([])
 
 
 @dataclass
@@ -249,6 +244,10 @@ class ContainerAppsWorld:
         body: Any = {"location": "westeurope", "properties": {"template": template}}
         await asyncio.to_thread(lambda: self.api.container_apps.begin_create_or_update(GROUP, self.service, body, polling=False))
 
+    async def patch(self, body: Any) -> None:
+        """Somebody else's change of the app."""
+        await asyncio.to_thread(lambda: self.api.container_apps.begin_update(GROUP, self.service, body, polling=False))
+
     async def template(self) -> dict[str, Any]:
         """As the vendor's own client reads it."""
         found = await asyncio.to_thread(lambda: self.api.container_apps.get(GROUP, self.service).as_dict())
@@ -258,14 +257,11 @@ class ContainerAppsWorld:
 @asynccontextmanager
 async def container_apps_world(emulated: Emulated, test: str) -> AsyncIterator[ContainerAppsWorld]:
     """The adapter on an app that only this test uses; healthy before and after."""
-    async with aiohttp.ClientSession() as http:
-        control = CloudControl(http, emulated.control_url)
-        await control.inject([])
+    async with fair(emulated.control_url) as control:
         with apps_client(emulated.arm, emulated.credential) as api:
             world = ContainerAppsWorld(api, control, test)
             await world.found()
             yield world
-            await control.inject([])
 
 
 @dataclass
@@ -315,14 +311,11 @@ class FlexibleServerWorld:
 @asynccontextmanager
 async def flexible_server_world(emulated: Emulated, test: str) -> AsyncIterator[FlexibleServerWorld]:
     """The adapter on servers that only this test uses; healthy before and after."""
-    async with aiohttp.ClientSession() as http:
-        control = CloudControl(http, emulated.control_url)
-        await control.inject([])
+    async with fair(emulated.control_url) as control:
         with servers_client(emulated.arm, emulated.credential) as api:
             world = FlexibleServerWorld(api, control, test)
             await world.found()
             yield world
-            await control.inject([])
 
 
 AZURE_DNS: Implementation[DnsWorld] = Implementation(name="azure", open=azure_world, start=emulated_azure)

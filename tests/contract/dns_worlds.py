@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-import aiohttp
 import boto3
 from botocore.config import Config
 
@@ -21,7 +20,7 @@ from lab.clouds.control import CloudControl
 from lab.clouds.faults import FaultKind, Rule
 from tests.contract.emulated_aws import PROPAGATION, emulated_aws
 from tests.contract.implementation import Implementation
-from tests.contract.weather import Weather
+from tests.contract.weather import Weather, fair
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -184,7 +183,7 @@ class MemoryWorld:
         return self.dns.another(self.clock)
 
     def elsewhere(self) -> Dns:
-        return MemoryDns(clock=self.clock, zone=MemoryZone(missing=True))
+        return MemoryDns(clock=self.clock, name="nowhere", zone=MemoryZone(missing=True))
 
     def now(self) -> timedelta:
         return self.clock.at
@@ -318,13 +317,10 @@ async def memory_world(shared: object, test: str) -> AsyncIterator[World]:
 @asynccontextmanager
 async def route53_world(url: str, test: str) -> AsyncIterator[Route53World]:
     """Route 53's adapter on records that only this test uses; healthy before and after."""
-    async with aiohttp.ClientSession() as http:
-        control = CloudControl(http, url)
-        await control.inject([])
+    async with fair(url) as control:
         world = Route53World(vendors_client("route53", url), control, await control.zone_id("trimaran.test"), test)
         await world.found()
         yield world
-        await control.inject([])
 
 
 MEMORY_DNS: Implementation[World] = Implementation(name="memory", open=memory_world)

@@ -64,6 +64,9 @@ class Service:
         """Stop listening; every connection ends."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
+            for door in tuple(runner.sites):
+                await door.stop()
+            await asyncio.sleep(0.02)  # for what was being accepted meanwhile
             await runner.cleanup()
 
     async def _well(self, _: web.Request) -> web.Response:
@@ -180,8 +183,8 @@ class Edges:
         return ssl.create_default_context(cafile=str(self.settings[site].identity.authority))
 
 
-def table(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, int]]) -> str:
-    """One edge's settings."""
+def table(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, int]], peers: str = LOCAL) -> str:
+    """One edge's settings; `peers` is the host of all other sites."""
     own, place = ports[site], edge_place(workspace, site)
     lines = [
         f'site = "{site}"',
@@ -202,14 +205,14 @@ def table(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, int]
         f'endpoints = ["http://{LOCAL}:9"]',
     ]
     for other in ports.keys() - {site}:
-        lines += [f"[peers.{other}]", f'host = "{LOCAL}"', f"port = {ports[other]['handed']}", f'name = "{edge_name(other)}"']
+        lines += [f"[peers.{other}]", f'host = "{peers}"', f"port = {ports[other]['handed']}", f'name = "{edge_name(other)}"']
     return "\n".join(lines) + "\n"
 
 
-def written(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, int]]) -> Path:
+def written(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, int]], peers: str = LOCAL) -> Path:
     """The same as a file."""
     file = workspace.directory("settings", site) / "edge.toml"
-    file.write_text(table(workspace, site, ports))
+    file.write_text(table(workspace, site, ports, peers))
     return file
 
 
@@ -229,11 +232,13 @@ async def edges(
     strangers: frozenset[str] = frozenset(),
     without: Mapping[str, str] | None = None,
     meet: bool = True,
+    peers: str = LOCAL,
 ) -> AsyncIterator[Edges]:
     """Running services and HAProxies, all found well.
 
     `strangers` hold certificates of an authority that nobody else trusts. `without`: what is put in the place of which words of the
     configuration, to show what a safeguard is worth. `meet`: are the sites to find each other well?
+    `peers`: the host by which they know each other.
     """
     async with AsyncExitStack() as stack:
         workspace = stack.enter_context(Workspace(name))
@@ -243,7 +248,7 @@ async def edges(
         settings: dict[str, Settings] = {}
         services: dict[str, Service] = {}
         for site in sites:
-            file = written(workspace, site, ports)
+            file = written(workspace, site, ports, peers)
             settings[site] = read_settings(file)
             made[site] = Edge(site=site, workspace=workspace, binary=find_haproxy(), settings=file)
             made[site].prepare((others if site in strangers else identities)[site])
@@ -256,6 +261,11 @@ async def edges(
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         given = Edges(services=services, settings=settings, edges=made, http=http)
         for site in sites:
-            peers = {f"payments/peer-{other}": Health.HEALTHY for other in sites if other != site and meet and not strangers}
-            await given.until(site, {"payments/local": Health.HEALTHY, **peers})
-        yield given
+            met = {f"payments/peer-{other}": Health.HEALTHY for other in sites if other != site and meet and not strangers}
+            await given.until(site, {"payments/local": Health.HEALTHY, **met})
+        try:
+            yield given
+        finally:  # before the services: a check that one accepts while it stops listening would be closed by nobody
+            for edge in made.values():
+                for process in edge.processes():
+                    process.kill()

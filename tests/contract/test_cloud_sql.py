@@ -80,6 +80,25 @@ async def test_an_instance_that_is_no_replica_stands_alone_already(world: CloudS
     assert await world.promotions() == asked
 
 
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("RUNNABLE", PromotionState.DONE),
+        ("MAINTENANCE", PromotionState.RUNNING),
+        ("PENDING_CREATE", PromotionState.RUNNING),
+        ("FAILED", PromotionState.FAILED),
+        ("SUSPENDED", PromotionState.FAILED),
+    ],
+)
+async def test_an_instance_that_stands_alone_has_to_run(world: CloudSqlWorld, state: str, expected: PromotionState) -> None:
+    """It follows nobody any more, and is down: whoever was told that it is promoted would send payers to a standstill."""
+    await world.api.place(f"instances/{world.main}", {"instance": {"state": state}})
+    alone = world.another(world.main)
+    told = await alone.promote(LONG)
+    assert (told.state, state in told.detail) == (expected, True)
+    assert (await alone.promotion(told.operation, LONG)).state is expected
+
+
 async def test_a_storm_is_ridden_out(world: CloudSqlWorld) -> None:
     """Throttled, unavailable and busy for a moment: it begins all the same, once."""
     asked = await world.promotions()

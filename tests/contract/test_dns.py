@@ -131,21 +131,26 @@ async def test_an_authority_that_lies_is_one_that_does_not_answer(world: World) 
     assert (await world.dns.steer({world.first: DRAINED}, LONG)).in_sync
 
 
+async def finish(world: World, told: object, error: type[Exception]) -> None:
+    """Of both groups that were to be drained, what was said to stand does; healed, the next steering does the rest."""
+    await world.weather.heal()
+    held, both = await world.dns.read(), {world.first: DRAINED, world.second: DRAINED}
+    if isinstance(told, SteeringReport):
+        assert all(held[group] == pytest.approx(shift.after) for group, shift in told.shifts.items())
+        assert told.shifts.keys() | told.refused.keys() == both.keys()
+    else:
+        assert isinstance(told, error)
+    assert (await world.dns.steer(both, LONG)).in_sync
+    held = await world.dns.read()
+    assert held[world.first] == held[world.second] == HALVES
+
+
 async def test_what_fails_midway_is_finished_by_asking_again(world: World) -> None:
     """Whatever the first call says then stands; what it could not do, the next one does."""
     both = {world.first: DRAINED, world.second: DRAINED}
     await world.fail_midway()
     told = (await asyncio.gather(world.dns.steer(both, SHORT), return_exceptions=True))[0]
-    await world.weather.heal()
-    held = await world.dns.read()
-    if isinstance(told, SteeringReport):
-        assert all(held[group] == pytest.approx(shift.after) for group, shift in told.shifts.items())
-        assert told.shifts.keys() | told.refused.keys() == both.keys()
-    else:
-        assert isinstance(told, Transient)
-    assert (await world.dns.steer(both, LONG)).in_sync
-    held = await world.dns.read()
-    assert held[world.first] == held[world.second] == HALVES
+    await finish(world, told, Transient)
 
 
 # ------------------------------------------------------------------------------------------------ who asks when
@@ -180,6 +185,18 @@ async def test_a_change_under_way_is_not_overtaken_when_its_caller_gives_up(worl
     await world.weather.heal()
     await asyncio.sleep(0.5)
     assert (await world.dns.read())[world.first] == THIRDS
+
+
+async def test_a_change_under_way_holds_up_no_other_group(world: World) -> None:
+    """A caretaker's change is on its way for longer than a failover of another group has time: that one does not wait for it."""
+    await world.weather.delay_change(1.5)
+    sent = await world.changes()
+    older = asyncio.create_task(world.dns.steer({world.second: DRAINED}, LONG))
+    await world.change_under_way(sent)
+    assert set((await world.dns.steer({world.first: DRAINED}, SHORT)).shifts) == {world.first}
+    assert set((await older).shifts) == {world.second}
+    held = await world.dns.read()
+    assert held[world.first] == held[world.second] == HALVES
 
 
 async def test_in_sync_is_waited_for_and_not_assumed(world: World) -> None:
@@ -260,7 +277,9 @@ async def test_a_group_whose_record_is_somebody_elses_is_refused_by_name(world: 
     assert world.second in report.refused[world.second]
     assert set(report.shifts) == {world.first}
     assert (await world.dns.read())[world.first] == HALVES
-    assert world.second in (await world.dns.steer({world.second: DRAINED}, LONG)).refused, "it is still there"
+    alone = await world.dns.steer({world.second: DRAINED}, LONG)
+    assert world.second in alone.refused, "it is still there"
+    assert not alone.in_sync, "nothing stands that could be"
 
 
 async def test_a_site_without_record_or_address_is_refused(world: World) -> None:
@@ -285,7 +304,19 @@ async def test_missing_permission_is_denied_and_changes_nothing(world: World) ->
     assert held[world.first] == held[world.second] == THIRDS
 
 
+async def test_credentials_that_expire_midway_are_told_and_what_stands_is_finished_with_new_ones(world: World) -> None:
+    """The first change is on its way when everything begins to be denied: nothing is said to stand that does not."""
+    both = {world.first: DRAINED, world.second: DRAINED}
+    await world.weather.delay_change(0.2)
+    sent = await world.changes()
+    steering = asyncio.create_task(world.dns.steer(both, LONG))
+    await world.change_under_way(sent)
+    await world.weather.deny()
+    (told,) = await asyncio.gather(steering, return_exceptions=True)
+    await finish(world, told, Denied)
+
+
 async def test_a_zone_that_does_not_exist_is_unsupported(world: World) -> None:
-    """Somebody has to mend the settings: no retry makes it exist."""
-    with pytest.raises(Unsupported):
+    """Somebody has to mend the settings, and is told what nobody knows there: no retry makes it exist."""
+    with pytest.raises(Unsupported, match=r"(?i)nowhere"):
         await world.elsewhere().steer({world.first: DRAINED}, LONG)

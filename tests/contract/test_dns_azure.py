@@ -11,7 +11,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from controller.core.model import Group
-from controller.errors import Conflict, Denied, Transient
+from controller.errors import Transient, Unsupported
 from controller.ports import SteeringReport
 from controller.providers.azure.dns import AzureDns
 from controller.providers.azure.session import Arm, traffic_manager_client
@@ -19,6 +19,7 @@ from controller.providers.records import GroupRecords, WeightedName
 from lab.clouds.faults import FaultKind, Rule
 from tests.contract.azure_worlds import GROUP, ZONE, AzureWorld, Emulated, azure_world, emulated_azure, profile
 from tests.contract.dns_worlds import ADDRESSES, ALL, AWS, DRAINED, GCP, LONG, SHORT
+from tests.contract.weather import BECOMES
 
 PUT, LIST, ALIASES = "Profiles_CreateOrUpdate", "Profiles_List", "RecordSets_List"
 
@@ -161,6 +162,58 @@ async def test_the_zones_answer_is_proven_once(world: AzureWorld) -> None:
     assert (await world.control.requests())[ALIASES] == proven
 
 
+async def test_whoever_steers_for_the_first_time_has_looked_at_the_zone_before(world: AzureWorld) -> None:
+    """A survivor's first steering is a failover. It reads now and then before that, and by then knows what the zone answers: its
+    failover is a list, the puts and a list, in a zone of whatever size."""
+    dns = world.another()
+    await dns.read()
+    asked, looked = dns.calls, (await world.control.requests())[ALIASES]
+    assert (await dns.steer({world.first: DRAINED}, LONG)).in_sync
+    assert dns.calls - asked == 1 + len(world.names(world.first)) + 1
+    await dns.read()
+    assert (await world.control.requests())[ALIASES] == looked
+
+
+async def test_names_of_services_are_not_looked_at(world: AzureWorld) -> None:
+    """A thousand names alias those of the groups, which lie one label deeper: they are no pages to be fetched."""
+    below = WeightedName(name=f"w.{world.test}.g.{ZONE}", ttl=2)
+    world.groups = {world.first: GroupRecords(names=(below,), addresses=ADDRESSES)}
+    await world.put(below, profile(world.first, below, ADDRESSES))
+    body: Any = {"properties": {"TTL": 60, "ARecords": [{"ipv4Address": "192.0.2.1"}]}}
+
+    def fill() -> None:
+        for number in range(101):
+            world.records.record_sets.create_or_update(GROUP, ZONE, f"b{number}", "A", body)
+
+    await asyncio.to_thread(fill)
+    looked = (await world.control.requests()).get(ALIASES, 0)
+    assert (await world.another().steer({world.first: DRAINED}, LONG)).in_sync
+    assert (await world.control.requests())[ALIASES] == looked + 1
+
+
+async def test_a_name_without_a_profile_shows_in_a_read(world: AzureWorld) -> None:
+    """Somebody took the tag off one of two: a read of the other alone would say that all is as it should be."""
+    await world.dns.steer({world.first: DRAINED}, LONG)
+    await world.patch(world.names(world.first)[1], {"tags": {"trimaran": "somebody-else"}})
+    held = (await world.dns.read())[world.first]
+    assert sum(held.values()) == pytest.approx(0.5)
+
+
+async def test_a_zone_that_azure_dns_does_not_know_is_named(world: AzureWorld) -> None:
+    """The profiles are there, and nothing answers from them."""
+    dns = AzureDns(
+        profiles=lambda: world.profiles,
+        records=lambda: world.records,
+        resource_group=GROUP,
+        zone="lost.test",
+        groups=world.groups,
+    )
+    sent = await world.changes()
+    with pytest.raises(Unsupported, match=r"lost\.test"):
+        await dns.steer({world.first: DRAINED}, LONG)
+    assert await world.changes() == sent
+
+
 async def test_weights_that_did_not_come_to_stand_are_not_in_sync(world: AzureWorld) -> None:
     """Azure answered with our own weights and kept others: only a reading tells."""
     await world.weather.ignore_change()
@@ -247,18 +300,7 @@ async def test_a_wish_that_stands_and_is_no_longer_meant_is_not_told_as_standing
     assert set(first.shifts) == {world.second} and set(second.shifts) == {world.first}
 
 
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        (FaultKind.DENY, Denied),
-        (FaultKind.GARBLE, Transient),
-        (FaultKind.LIE, Transient),
-        (FaultKind.REFUSE, Transient),
-        (FaultKind.UNAVAILABLE, Transient),
-        (FaultKind.THROTTLE, Transient),
-        (FaultKind.BUSY, Conflict),
-    ],
-)
+@pytest.mark.parametrize(("kind", "error"), BECOMES)
 @pytest.mark.parametrize("operation", [LIST, PUT])
 async def test_vendor_errors_become_ours(world: AzureWorld, kind: FaultKind, error: type[Exception], operation: str) -> None:
     """Whatever the API answers, and to which question, the caller sees who must act; nothing of azure-core gets through."""

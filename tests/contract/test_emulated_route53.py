@@ -40,6 +40,74 @@ async def test_the_emulated_api_refuses_what_route53_refuses(route53: Route53Wor
     assert await route53.records(name) == {}
 
 
+def simple(name: str, *values: str, **more: object) -> dict[str, object]:
+    """A record set that is no choice among several."""
+    return {"Name": name, "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": value} for value in values], **more}
+
+
+ADDRESS = "192.0.2.9"
+REFUSED = {
+    "another zone whose name ends alike": lambda at: simple(f"{at}xtrimaran.test", ADDRESS),
+    "beside another type": lambda at: simple(f"held.{at}.trimaran.test", "x.trimaran.test", Type="CNAME"),
+    "at the apex": lambda at: simple("trimaran.test", "x.trimaran.test", Type="CNAME"),
+    "of two values": lambda at: simple(f"x.{at}.trimaran.test", "a.trimaran.test", "b.trimaran.test", Type="CNAME"),
+    "twice the same value": lambda at: simple(f"x.{at}.trimaran.test", ADDRESS, ADDRESS),
+    "two values of one weight": lambda at: simple(f"x.{at}.trimaran.test", ADDRESS, "192.0.2.8", SetIdentifier="x", Weight=1),
+    "beside weights": lambda at: simple(f"{at}-1.trimaran.test", ADDRESS),
+    "there already": lambda at: simple(f"held.{at}.trimaran.test", ADDRESS, TTL=6),
+}
+
+
+@pytest.mark.parametrize("wrong", REFUSED)
+async def test_the_emulated_api_refuses_records_that_cannot_be(route53: Route53World, wrong: str) -> None:
+    """What an adapter or an infrastructure program must not be able to do here, because it cannot do it there."""
+    held = simple(f"held.{route53.test}.trimaran.test", "192.0.2.1")
+    await route53.change("CREATE", held)
+    with pytest.raises(ClientError, match="InvalidChangeBatch"):
+        await route53.change("CREATE", REFUSED[wrong](route53.test))
+    await route53.change("DELETE", held)
+
+
+async def test_the_emulated_api_deletes_only_what_is_given_as_it_is(route53: Route53World) -> None:
+    """A stale value, TTL or weight deletes nothing: it is how a client finds out that somebody else was there."""
+    name = f"gone.{route53.test}.trimaran.test"
+    held = simple(name, "192.0.2.1", "192.0.2.2")
+    await route53.change("CREATE", simple(name, "192.0.2.7"))
+    await route53.change("UPSERT", held)
+    for stale in (simple(name, "192.0.2.7"), {**held, "TTL": 6}, simple(name, "192.0.2.1")):
+        with pytest.raises(ClientError, match="do not match the current values"):
+            await route53.change("DELETE", stale)
+    given = (await route53.records(route53.groups[route53.first].names[0]))[f"{route53.first}/aws"]
+    with pytest.raises(ClientError, match="do not match the current values"):
+        await route53.change("DELETE", {**given, "Weight": given["Weight"] + 1})
+    await route53.change("DELETE", held)
+
+
+async def test_the_emulated_api_puts_one_record_in_the_place_of_another(route53: Route53World) -> None:
+    """A deletion and a creation of the same name in one batch, as the vendor's own example has it; twice the same change is none."""
+    name = f"swap.{route53.test}.trimaran.test"
+    one, other = simple(name, "192.0.2.1"), simple(name, "192.0.2.2")
+    await route53.change("CREATE", one)
+    swap = [{"Action": "DELETE", "ResourceRecordSet": one}, {"Action": "CREATE", "ResourceRecordSet": other}]
+    await asyncio.to_thread(
+        lambda: route53.api.change_resource_record_sets(HostedZoneId=route53.zone_id, ChangeBatch={"Changes": swap})  # type: ignore[typeddict-item]
+    )
+    with pytest.raises(ClientError, match="twice"):
+        await route53.change("DELETE", other, other)
+    await route53.change("DELETE", other)
+
+
+async def test_the_emulated_api_has_the_vendors_limits(route53: Route53World) -> None:
+    """A thousand records in a batch, of which one that is upserted counts twice, and 32,000 characters of values."""
+    many = [simple(f"n{number}.{route53.test}.trimaran.test", ADDRESS) for number in range(501)]
+    with pytest.raises(ClientError, match="limit of 1000"):
+        await route53.change("UPSERT", *many)
+    long = [{**record, "Type": "TXT", "ResourceRecords": [{"Value": f'"{"x" * 248}"'}]} for record in many]
+    with pytest.raises(ClientError, match="at most 32000"):
+        await route53.change("CREATE", *long[:129])
+    await route53.change("CREATE", *long[:128])
+
+
 async def test_the_emulated_api_knows_its_own_changes_only(route53: Route53World) -> None:
     """A change that never was is an error, not INSYNC."""
     with pytest.raises(ClientError, match="NoSuchChange"):

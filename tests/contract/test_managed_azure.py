@@ -118,6 +118,27 @@ async def test_a_promotion_that_azure_calls_done_is_looked_at(server: FlexibleSe
     assert (found.state, "as before" in found.detail) == (PromotionState.FAILED, True)
 
 
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("Ready", PromotionState.DONE),
+        ("Updating", PromotionState.RUNNING),
+        ("Restarting", PromotionState.RUNNING),
+        ("Stopped", PromotionState.FAILED),
+        ("Inaccessible", PromotionState.FAILED),
+    ],
+)
+async def test_a_server_that_follows_nobody_has_to_be_ready(
+    server: FlexibleServerWorld, state: str, expected: PromotionState
+) -> None:
+    """It is no replica any more, and takes no writes yet: whoever was told that it is promoted would send payers to a standstill."""
+    await server.put("alone", {"state": state})
+    alone = server.another("alone")
+    told = await alone.promote(LONG)
+    assert (told.state, state in told.detail) == (expected, True)
+    assert (await alone.promotion(told.operation, LONG)).state is expected
+
+
 async def test_what_is_journaled_is_short_and_no_secret(server: FlexibleServerWorld) -> None:
     """No token, and no host: another controller reaches Azure by an endpoint of its own."""
     begun = await server.database.promote(LONG)
@@ -190,6 +211,49 @@ async def test_a_floor_above_the_most_replicas_raises_both(app: ContainerAppsWor
     """Azure refuses an app whose least is more than its most."""
     await app.capacity.raise_floor(app.service, FLOOR + 7, LONG)
     assert (await app.template())["scale"] == {"minReplicas": FLOOR + 7, "maxReplicas": FLOOR + 7}
+
+
+async def test_more_replicas_that_were_allowed_meanwhile_stay_allowed(app: ContainerAppsWorld) -> None:
+    """Somebody raises the most between our reading and our patch: written back as it was read, it would keep the site from growing in the
+    middle of a failover."""
+    await app.weather.delay_change(0.5)
+    sent = await app.changes()
+    raising = asyncio.create_task(app.capacity.raise_floor(app.service, FLOOR + 1, LONG))
+    async with asyncio.timeout(5):
+        while await app.changes() == sent:
+            await asyncio.sleep(0.01)
+    await app.patch({"properties": {"template": {"scale": {"maxReplicas": FLOOR + 30}}}})
+    assert await raising == Raised(before=FLOOR, after=FLOOR + 1)
+    assert (await app.template())["scale"] == {"minReplicas": FLOOR + 1, "maxReplicas": FLOOR + 30}
+
+
+async def test_a_new_revision_is_not_called_like_the_present_one(app: ContainerAppsWorld) -> None:
+    """A release named its revision. Another one of that name is refused by Azure, so Azure is left to name ours."""
+    await app.patch({"properties": {"template": {"revisionSuffix": "release-7"}}})
+    await app.capacity.raise_floor(app.service, FLOOR + 1, LONG)
+    assert "revisionSuffix" not in await app.template()
+
+
+@pytest.mark.parametrize(
+    ("traffic", "raised"),
+    [
+        (None, False),
+        ([{"revisionName": "web--1", "weight": 100}], False),
+        ([{"revisionName": "web--1", "weight": 100}, {"latestRevision": True, "weight": 0}], False),
+        ([{"latestRevision": True, "weight": 100}], True),
+    ],
+)
+async def test_a_floor_that_would_not_serve_is_not_told_as_raised(
+    app: ContainerAppsWorld, traffic: list[dict[str, object]] | None, raised: bool
+) -> None:
+    """With several revisions at once a new one gets no traffic by itself: its replicas would stand beside those that drown."""
+    await app.patch({"properties": {"configuration": {"activeRevisionsMode": "Multiple", "ingress": {"traffic": traffic}}}})
+    if raised:
+        assert await app.capacity.raise_floor(app.service, FLOOR + 1, LONG) == Raised(before=FLOOR, after=FLOOR + 1)
+        return
+    with pytest.raises(Unsupported, match="several revisions"):
+        await app.capacity.raise_floor(app.service, FLOOR + 1, LONG)
+    assert await app.capacity.raise_floor(app.service, FLOOR, LONG) == Raised(before=FLOOR, after=FLOOR)
 
 
 async def test_of_two_raisings_at_once_the_higher_one_stands(app: ContainerAppsWorld) -> None:

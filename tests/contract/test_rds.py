@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from controller.errors import Denied
-from controller.providers.aws.database import Rds
+from controller.errors import Conflict, Denied
+from controller.ports import PromotionState
+from controller.providers.aws.database import ACCEPTED, Rds
 from lab.clouds.faults import FaultKind, Rule
 from tests.contract.emulated_aws import PROMOTION
 from tests.contract.implementation import Started, started
@@ -79,6 +81,61 @@ async def test_without_metrics_storage_is_unknown(rds: RdsWorld) -> None:
     bare = Rds(client=lambda: rds.api, site=rds.database.site, instance=rds.replica)
     facts = await bare.facts(LONG)
     assert facts is not None and facts.storage_free is None
+
+
+async def test_a_promotion_that_rds_took_and_forgot_is_failed_in_the_end(rds: RdsWorld) -> None:
+    """RDS said yes and the replica stays one. For a while that is how a promotion begins; told as running for ever, it would keep its
+    plan waiting for ever, and nobody would ask again."""
+    now = datetime.now(UTC)
+    database = Rds(client=lambda: rds.api, site=rds.database.site, instance=rds.replica, now=lambda: now)
+    await rds.weather.ignore_change()
+    begun = await database.promote(LONG)
+    assert (await database.promotion(begun.operation, LONG)).state is PromotionState.RUNNING
+    now += ACCEPTED + timedelta(seconds=1)
+    told = await database.promotion(begun.operation, LONG)
+    assert told.state is PromotionState.FAILED and rds.primary in told.detail
+    again = await database.promote(LONG)
+    assert (again.state, again.operation != begun.operation) == (PromotionState.RUNNING, True)
+    assert (await database.promotion(again.operation, LONG)).detail.startswith("modifying")
+
+
+@pytest.mark.parametrize("state", ["backing-up", "storage-optimization", "configuring-enhanced-monitoring", "upgrading"])
+async def test_a_replica_that_is_busy_is_not_told_as_being_promoted(rds: RdsWorld, state: str) -> None:
+    """RDS promotes available replicas only: one that is being backed up was not asked, and would be waited for, and never promoted."""
+    busy = Busy(rds.api, state)
+    database = Rds(client=lambda: busy, site=rds.database.site, instance=rds.replica)
+    asked = await rds.promotions()
+    with pytest.raises(Conflict, match=state):
+        await database.promote(LONG)
+    assert await rds.promotions() == asked
+    busy.state = None
+    assert (await database.promote(LONG)).state is PromotionState.RUNNING
+    assert await rds.promotions() == asked + 1
+
+
+async def test_a_replica_that_gets_busy_between_two_questions_is_asked_again(rds: RdsWorld) -> None:
+    """It was available when it was looked at, and RDS would not have it: that is no promotion by somebody else."""
+    await rds.control.inject([Rule(kind=FaultKind.BUSY, operation="PromoteReadReplica", count=1)])
+    with pytest.raises(Conflict):
+        await rds.database.promote(LONG)
+    assert (await rds.database.promote(LONG)).state is PromotionState.RUNNING
+
+
+class Busy:
+    """The vendor's client; the instance is told to be in this state."""
+
+    def __init__(self, api: Any, state: str | None) -> None:
+        self._api, self.state = api, state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+    def describe_db_instances(self, **asked: Any) -> Any:
+        """As RDS says it, but for the state."""
+        answer = self._api.describe_db_instances(**asked)
+        if self.state is not None:
+            answer["DBInstances"][0]["DBInstanceStatus"] = self.state
+        return answer
 
 
 async def test_the_emulated_promotion_takes_its_time_and_cuts_the_replica_off(rds: RdsWorld) -> None:

@@ -1,7 +1,34 @@
 """The faults of an emulated cloud, in the words of the contract suites."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from controller.errors import Conflict, Denied, Transient
 from lab.clouds.control import CloudControl
 from lab.clouds.faults import FaultKind, Rule
+
+BECOMES: list[tuple[FaultKind, type[Exception]]] = [
+    (FaultKind.DENY, Denied),
+    (FaultKind.GARBLE, Transient),
+    (FaultKind.LIE, Transient),
+    (FaultKind.REFUSE, Transient),
+    (FaultKind.UNAVAILABLE, Transient),
+    (FaultKind.THROTTLE, Transient),
+    (FaultKind.BUSY, Conflict),
+]
+"""What callers see of an API that fails so for as long as anybody asks."""
+
+
+@asynccontextmanager
+async def fair(url: str) -> AsyncIterator[CloudControl]:
+    """The control of an emulated cloud, which is well before and after."""
+    async with aiohttp.ClientSession() as http:
+        control = CloudControl(http, url)
+        await control.inject([])
+        yield control
+        await control.inject([])
 
 
 class Weather:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -12,15 +13,12 @@ from lab.authorities import Authority, start_authorities, url
 from lab.clouds.faults import FaultKind, Rule
 from lab.errors import LabError
 from lab.resolver import Answer, UnresolvedError, udp
+from lab.site_settings import ADDRESSES, ALIASES, GROUP, NAMES, WEIGHTED, ZONE
 from lab.vendors import AUTHORITIES, VENDORS
 from lab.workspace import Workspace
 from lab.zones import Steered
 
-ZONE = "trimaran.test"
-NAMES = {f"payments.{ZONE}": 2, f"payments-slow.{ZONE}": 30}
-ADDRESSES = {"aws": "192.0.2.1", "azure": "192.0.2.2", "gcp": "192.0.2.3"}
-ALIASES = {f"vault.{ZONE}": f"payments.{ZONE}", f"fees.{ZONE}": f"payments-slow.{ZONE}"}
-STEERED = Steered(group="payments", names=NAMES, addresses=ADDRESSES, aliases=ALIASES)
+STEERED = Steered(group=GROUP, names=WEIGHTED, addresses=ADDRESSES, aliases=ALIASES)
 pytestmark = pytest.mark.timeout(60)
 
 Authorities = dict[str, Authority]
@@ -42,22 +40,41 @@ async def asked(authority: Authority, name: str, patience: float = 2.0) -> Answe
 @pytest.mark.parametrize("place", AUTHORITIES)
 async def test_every_authority_spreads_clients_over_all_sites(authorities: Authorities, place: str) -> None:
     """Equal shares, each name with its own TTL, one address an answer; the aliases of services lead to the same."""
-    for name, ttl in (*NAMES.items(), (f"vault.{ZONE}", 2), (f"fees.{ZONE}", 30)):
+    for name, ttl in (*WEIGHTED.items(), *NAMES.items()):
         found = [await asked(authorities[place], name) for _ in range(60)]
         assert {answer.ttl for answer in found} == {ttl}, name
         counts = Counter(answer.addresses for answer in found)
         assert set(counts) == {(address,) for address in ADDRESSES.values()}, name
 
 
+async def published(authority: Authority) -> list[dict[str, Any]]:
+    """The zone as the name servers may answer it."""
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{url(authority.control_port)}/_lab/zones/{authority.zone_id}") as answer:
+            records: list[dict[str, Any]] = (await answer.json())["records"]
+            return records
+
+
+@pytest.mark.parametrize("place", AUTHORITIES)
+async def test_names_of_a_service_alias_those_of_its_group(authorities: Authorities, place: str) -> None:
+    """What clients know carries no weight anywhere: a thousand more services would add as many names and none to steer."""
+    records = [one for one in await published(authorities[place]) if one["type"] in ("A", "CNAME")]
+    weighed = {one["name"].removesuffix(".") for one in records if one["weight"] is not None}
+    assert weighed == set(WEIGHTED)
+    targets = {
+        one["name"].removesuffix("."): (one["alias"] or one["values"][0]).removesuffix(".")
+        for one in records
+        if one["weight"] is None
+    }
+    assert targets == dict(ALIASES) and set(targets) == set(NAMES)
+
+
 @pytest.mark.parametrize("place", AUTHORITIES)
 async def test_every_record_is_checked_at_every_site(authorities: Authorities, place: str) -> None:
     """No authority answers a weighted record that it never asks about."""
-    authority = authorities[place]
-    async with aiohttp.ClientSession() as http:
-        async with http.get(f"{url(authority.control_port)}/_lab/zones/{authority.zone_id}") as answer:
-            records = (await answer.json())["records"]
-    weighted = [record for record in records if record["weight"] is not None and record["name"].removesuffix(".") in NAMES]
-    assert len(weighted) == len(NAMES) * len(ADDRESSES)
+    records = await published(authorities[place])
+    weighted = [record for record in records if record["weight"] is not None]
+    assert len(weighted) == len(WEIGHTED) * len(ADDRESSES)
     asked_about = {record["health"].removeprefix(f"http://{record['values'][0]}").removeprefix(":80") for record in weighted}
     assert asked_about == {"/beacon"}
 

@@ -56,6 +56,7 @@ except NothingInstalledError as error:
 STALE = "aws"
 """The site whose address the clients keep; azure writes."""
 
+WRITER = "azure"
 
 RATE = 20
 """Payments a second, all at one site: these tests ask what becomes of payments, on a machine that also runs the tests. Every failure
@@ -68,7 +69,8 @@ class Seen:
 
     served: list[tuple[float, str]] = field(default_factory=list)
     """Monotonic moment and site of every payment that was acknowledged."""
-    failed: list[str] = field(default_factory=list)
+    failed: list[tuple[float, str]] = field(default_factory=list)
+    """Monotonic moment and what was said instead."""
     slowest: float = 0
 
     def by(self, since: float = 0) -> Counter[str]:
@@ -77,10 +79,10 @@ class Seen:
 
 
 @asynccontextmanager
-async def paying(lab: Laboratory, run: str, rate: float = RATE) -> AsyncIterator[Seen]:
+async def paying(lab: Laboratory, run: str, rate: float = RATE, at: str = STALE) -> AsyncIterator[Seen]:
     """Payments with keys to one site's address for the length of the block: open loop, each sent once, one second each."""
     seen, sent = Seen(), set[asyncio.Task[None]]()
-    url = f"http://{LOCAL}:{lab.cabling.port(CLIENTS, STALE, Door.EDGE)}/v1/payments"
+    url = f"http://{LOCAL}:{lab.cabling.port(CLIENTS, at, Door.EDGE)}/v1/payments"
 
     async def pay(http: aiohttp.ClientSession, number: int) -> None:
         debtor, creditor = lab.accounts[number % 50], lab.accounts[50 + number % 50]
@@ -92,9 +94,9 @@ async def paying(lab: Laboratory, run: str, rate: float = RATE) -> AsyncIterator
                 if answer.status == 201:
                     seen.served.append((began, answer.headers["Served-By"]))
                 else:
-                    seen.failed.append(f"{answer.status} {text}")
+                    seen.failed.append((began, f"{answer.status} {text}"))
         except (aiohttp.ClientError, TimeoutError) as error:
-            seen.failed.append(repr(error))
+            seen.failed.append((began, repr(error)))
         seen.slowest = max(seen.slowest, time.monotonic() - began)
 
     async def offer(http: aiohttp.ClientSession) -> None:
@@ -204,6 +206,44 @@ async def test_clients_with_a_stale_address_see_no_failed_payment() -> None:
         assert await beacon(lab, STALE) == 200
     assert seen.failed == []
     assert lab.supervisor.exits == []
+
+
+async def test_the_loss_of_the_database_beside_a_living_edge_costs_its_clients_the_pause_and_no_more() -> None:
+    """The writer's database falls silent; edge and service of its site live. Whoever keeps that site's address is refused as long as
+    nobody can pay anywhere, and not one payment longer than clients of another site."""
+    async with laboratory("test-edge-pause") as lab:
+        process = lab.sites[WRITER].server.process
+        assert process is not None
+        async with paying(lab, "home", at=WRITER) as stale, paying(lab, "elsewhere", at="gcp") as other:
+            await asyncio.sleep(2)
+            process.freeze()
+            frozen = time.monotonic()
+            await asyncio.sleep(8)
+        pause = max(at for at, _ in other.failed)
+        assert frozen - 1 < min(at for at, _ in stale.failed), "failed before there was a reason"
+        assert pause - frozen < 6, "nobody writes"
+        assert max(at for at, _ in stale.failed) - pause < 2 / RATE, stale.failed[-5:]
+        assert sum(at > pause for at, _ in stale.served) > RATE
+        process.thaw()
+        await lab.wait_until_whole(timedelta(seconds=45))
+
+
+async def test_an_edge_that_hangs_loses_its_sites_traffic_and_nobody_elses() -> None:
+    """HAProxy takes connections and answers nothing. Controllers see it and drain the site; clients of the others notice nothing; the
+    agent beside it hears of the drain and says that HAProxy does not obey. It goes on, and does then what it is told."""
+    async with laboratory("test-edge-hung") as lab, paying(lab, "hung", at="gcp") as other:
+        proxy = lab.sites[STALE].edge.proxy
+        assert proxy is not None
+        proxy.freeze()
+        deadline = time.monotonic() + 15
+        while (told := await status(lab, STALE))["posture"]["weights"][STALE] > 0:
+            assert time.monotonic() < deadline, told
+            await asyncio.sleep(0.1)
+        assert not told["haproxy"]["obeys"] and "silent" in told["haproxy"]["trouble"]
+        proxy.thaw()
+        await until_doing(lab, STALE, "drained")
+        assert await beacon(lab, STALE) == 503
+    assert other.failed == []
 
 
 async def test_a_service_that_is_killed_costs_no_keyed_payment_and_weights_outlive_etcd() -> None:

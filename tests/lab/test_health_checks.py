@@ -145,11 +145,12 @@ async def test_a_black_hole_is_a_failure() -> None:
         await world.become("aws", "azure")
 
 
-async def test_a_redirect_is_no_beacon() -> None:
-    """Only 200 is: a maintenance page somewhere else does not serve payments."""
-    async with served() as world:
-        world.dark = {"gcp": 302}
-        await world.become("aws", "azure")
+@pytest.mark.parametrize(("authority", "left"), [("route53", ("aws", "gcp")), ("azuredns", ("aws",)), ("clouddns", ("aws",))])
+async def test_a_redirect_is_no_beacon_but_for_route53(authority: str, left: tuple[str, ...]) -> None:
+    """Route 53 takes a maintenance page somewhere else for a site that serves: an edge must never answer `/beacon` with one."""
+    async with served(authority) as world:
+        world.dark = {"gcp": 302, "azure": 503}
+        await world.become(*left)
 
 
 async def test_when_all_are_dark_all_are_answered() -> None:

@@ -27,7 +27,7 @@ from controller.core.invariants import (
     one_acknowledger,
 )
 from controller.core.model import Epoch, Group, Posture, Role, Site, Trigger
-from controller.core.proposals import DrainOnly, Failover, Grow, Proposal, Return, SettleUp, Shrink, Switchover
+from controller.core.proposals import DrainOnly, Failover, Grow, Promote, Proposal, Return, SettleUp, Shrink, Switchover
 from controller.errors import Conflict, Stuck, Transient
 from controller.execute import Executor
 from controller.ports import Control, Draft
@@ -35,6 +35,7 @@ from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.coordination import MemoryEtcd, MemoryLink
 from controller.providers.memory.database import MemoryDatabase
 from controller.providers.memory.dns import MemoryDns
+from controller.providers.memory.managed import MemoryManagedDatabase, MemoryServerOffice
 from controller.providers.memory.probe import MemoryProbe
 from controller.providers.memory.world import MemoryWorld, found_world
 from controller.steering import Helm
@@ -105,6 +106,8 @@ class Stage:
         self.etcd = MemoryEtcd(clock=self.clock)
         self.dns = MemoryDns(clock=self.clock)
         self.dns.set_by_hand(GROUP, dict.fromkeys(SITES, 1.0))
+        self.replica = MemoryServerOffice()
+        """A read replica that gcp's provider keeps."""
         self.reader = Store(AllSeeing(self.etcd), controller="reader", clock=self.clock)
 
     # ------------------------------------------------------------------------------------------------ controllers
@@ -122,6 +125,7 @@ class Stage:
                 databases=databases,
                 authorities=(Helm(self.dns, self.clock).rudder(GROUP, urgent=True),),
                 canaries={site: MemoryProbe(clock=self.clock) for site in SITES},
+                managed={GCP: MemoryManagedDatabase(site=GCP, clock=self.clock, server=self.replica)},
                 clock=self.clock,
             )
             executor = Executor(coordination=store, actions=actions, clock=self.clock)
@@ -281,6 +285,11 @@ def settle() -> SettleUp:
 def steer() -> DrainOnly:
     """Drain gcp."""
     return DrainOnly(weights={AWS: 1.0, AZURE: 1.0, GCP: 0.0}, trigger=Trigger.OPERATOR, because="test", by="kim")
+
+
+def promote() -> Promote:
+    """Make gcp's replica a server of its own."""
+    return Promote(site=GCP, because="test", by="kim")
 
 
 @asynccontextmanager

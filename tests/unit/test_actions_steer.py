@@ -3,12 +3,15 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from controller.core.model import Site
 from controller.core.steps import Steer, Steered
+from controller.errors import LostOwnership
 from controller.ports import Raised
 from controller.providers.memory.capacity import MemoryCapacity
 from controller.providers.memory.dns import MemoryDns
-from tests.unit.stage import AWS, AZURE, GCP, GROUP, SERVICE, SITES, Stage, staged
+from tests.unit.stage import AWS, AZURE, GCP, GROUP, SERVICE, SITES, Stage, failover, staged
 from tests.unit.test_actions import STEPS, Stumbling, perform, rudders
 
 
@@ -58,6 +61,22 @@ async def test_a_plan_that_was_taken_over_steers_behind_nobody() -> None:
         said = await perform(stage, STEPS[Steer][0], authorities=held)
         assert isinstance(said, Steered) and "left behind (memory: payments" in said.told[0]
         assert (await authority.read())[GROUP] == {AWS: 1.0, AZURE: 0.0, GCP: 0.0}
+
+
+async def test_weights_of_a_lost_plan_are_sent_no_more() -> None:
+    """The authority turns everything away for a moment; meanwhile the plan is another controller's, whose weights may be newer ones."""
+    async with staged() as stage:
+        stage.world.crash(AZURE)
+        stage.dns.zone.throttled = 1_000_000
+        control = await stage.claim(failover(), "first")
+        stage.etcd.lapse("first")
+        assert await stage.take_over("second") is not None
+        with pytest.raises(LostOwnership):
+            await stage.drive(stage.controller("first").executor.carry(control))
+        stage.dns.zone.throttled = 0
+        for _ in range(40):
+            await stage.clock.advance(timedelta(milliseconds=50))
+        assert stage.dns.zone.changes_sent == 0
 
 
 # ------------------------------------------------------------------------------------------------ floors

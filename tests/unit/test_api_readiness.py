@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from controller.core.model import Site
 from controller.ports import ProviderFacts
-from controller.provider_watch import BELIEVED_FOR, ProviderWatch
+from controller.provider_watch import ProviderWatch
 from controller.providers.memory.capacity import MemoryCapacity
 from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.managed import REPLICA, MemoryManagedDatabase, MemoryServerOffice
@@ -109,11 +109,11 @@ async def test_a_provider_that_could_not_be_asked_is_unknown_and_told() -> None:
         server = given.providers.servers[AWS]
         assert isinstance(server, MemoryManagedDatabase)
         server.server.denied = True
-        await given.tick(int((BELIEVED_FOR + timedelta(seconds=40)) / timedelta(milliseconds=100)))
+        await given.tick(int((given.providers.believed_for + timedelta(seconds=40)) / timedelta(milliseconds=100)))
         told = await status(given)
         said = told["sites"]["aws"]["provider"]["server"]
         assert not said["known"] and "storage_free" not in said and said["exists"] is None
-        assert said["age_s"] > BELIEVED_FOR.total_seconds()
+        assert said["age_s"] > given.providers.believed_for.total_seconds()
         (warning,) = told["warnings"]
         assert "unknown, last answered" in warning["value"] and "credentials are missing" in warning["value"]
 
@@ -162,7 +162,7 @@ FACTS = st.builds(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @supposing(st.none() | FACTS)
 async def test_no_word_of_a_provider_makes_a_move_impossible(facts: ProviderFacts | None) -> None:
     """Whatever it is, moves and decision are those of a controller that asks no provider, and status can be told."""

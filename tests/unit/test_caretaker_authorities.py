@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 
 from controller.coordination.store import Store
 from controller.core.model import Group, Role, Site
+from controller.errors import Transient
 from controller.ports import Clock, Control, Coordination, SteeringReport
 from controller.providers.memory.dns import MemoryDns, MemoryZone
 from controller.providers.memory.probe import Behaviour
@@ -280,13 +281,42 @@ async def test_steering_under_way_by_weights_no_longer_wanted_is_given_up() -> N
         assert given.stage.dns.zone.changes_sent == changes + 1
 
 
-class Noting(MemoryDns):
-    """An authority that notes when it is steered."""
+class OneSided(MemoryDns):
+    """An authority that one controller cannot reach."""
 
-    noted: ClassVar[list[timedelta]] = []
+    hidden_from: ClassVar[list[Clock]] = []
 
     async def steer(self, wanted: Mapping[Group, Mapping[Site, float]], deadline: timedelta) -> SteeringReport:
-        self.noted.append(self._clock.monotonic())
+        if any(clock is self._clock for clock in self.hidden_from):
+            raise Transient("no route")
+        return await super().steer(wanted, deadline)
+
+
+async def test_what_the_first_controller_cannot_bring_to_an_authority_another_one_brings() -> None:
+    """The one beside the writer lives, ticks and has no route to one authority: a drain arrives there half a minute later, and at the
+    others at once. While the first one can, the others send nothing."""
+    OneSided.hidden_from.clear()
+    async with crew(None, lambda clock: OneSided(clock=clock, name="far")) as given:
+        await given.live(40)
+        changes = given.authorities[1].zone.changes_sent
+        OneSided.hidden_from.append(given.members[AZURE].clock)
+        await want(given, {**ALL, GCP: 0.0})
+        await until(given, drained(given, GCP), 1.2)
+        assert not drained(given, GCP, 1)()
+        await until(given, drained(given, GCP, 1), given.members[GCP].caretaker.stand_in_every.total_seconds() + 2.2)
+        assert given.authorities[1].zone.changes_sent == changes + 1
+        OneSided.hidden_from.clear()
+        await given.live(40)
+        assert given.authorities[1].zone.changes_sent == changes + 1
+
+
+class Noting(MemoryDns):
+    """An authority that notes when it is steered, and by whose clock."""
+
+    noted: ClassVar[list[tuple[Clock, timedelta]]] = []
+
+    async def steer(self, wanted: Mapping[Group, Mapping[Site, float]], deadline: timedelta) -> SteeringReport:
+        self.noted.append((self._clock, self._clock.monotonic()))
         return await super().steer(wanted, deadline)
 
 
@@ -299,6 +329,6 @@ async def test_caretakers_look_at_the_same_moments_whenever_they_began() -> None
         await given.live(8)
         Noting.noted.clear()
         await given.live(20)
-        moments = [moment - Pace().gather_idle for moment in Noting.noted]
+        moments = [moment - Pace().gather_idle for clock, moment in Noting.noted if clock is given.members[AZURE].clock]
         assert len(moments) >= 4
         assert all(moment % timedelta(seconds=5) <= timedelta(milliseconds=20) for moment in moments), moments

@@ -20,6 +20,7 @@ from tests.unit.stage import (
     bring_back,
     failover,
     grow,
+    promote,
     settle,
     shrink,
     staged,
@@ -123,6 +124,7 @@ PLAYS = (
     Play("return", bring_back(AZURE), _left, AWS, frozenset({GCP})),
     Play("settle", settle(), _unsettled, AWS, frozenset({GCP})),
     Play("steer", steer(), _nothing, AZURE, frozenset({AWS, GCP})),
+    Play("promote", promote(), _nothing, AZURE, frozenset({AWS, GCP})),
 )
 FIRST, SECOND = "ctl-1", "ctl-2"
 plays = pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.name)
@@ -133,6 +135,8 @@ async def _judge(stage: Stage, play: Play) -> None:
     assert control.plan is None
     writer, must_cut = control.posture.writer, control.posture.must_cut
     assert (writer, must_cut) in {(play.writer, play.must_cut), play.or_else}
+    if play.proposal == promote():
+        assert (stage.replica.promotions, stage.replica.told and stage.replica.told.replica_of) == (1, None)
     stage.world.flow()
     for site in must_cut - {writer}:
         assert stage.world.servers[site].ledger == stage.world.servers[writer].ledger, site

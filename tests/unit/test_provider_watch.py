@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from controller.core import decide as deciding
 from controller.core.model import Site
 from controller.ports import ProviderFacts
-from controller.provider_watch import ASK_EVERY, BELIEVED_FOR, PATIENCE, Heard, ProviderWatch, Subject
+from controller.provider_watch import APART, ASK_EVERY, PATIENCE, Heard, ProviderWatch, Subject, calm
 from controller.providers.memory.capacity import MemoryCapacity
 from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.managed import REPLICA, MemoryManagedDatabase, MemoryServerOffice
@@ -55,7 +55,9 @@ async def test_what_was_answered_is_told_with_its_age() -> None:
             (AZURE, Subject.REPLICA): REPLICA,
             (GCP, Subject.INSTANCES): 1,
         }
-        assert all(one.known and one.age == ASK_EVERY - 4 * SECOND and not one.because for one in heard.values())
+        ages = [one.age for one in heard.values()]
+        assert ages == [ASK_EVERY - 4 * SECOND - place * APART for place in range(3)]
+        assert all(one.known and not one.because for one in heard.values())
         assert capacity.calls == 1
         await clock.advance(10 * SECOND)
         assert capacity.calls == 2 and all((one.age or ASK_EVERY) < 10 * SECOND for one in watch.heard().values())
@@ -70,9 +72,9 @@ async def test_a_provider_that_cannot_be_asked_is_unknown_and_says_why() -> None
         await clock.advance(ASK_EVERY + SECOND)
         one = watch.heard()[AWS, Subject.SERVER]
         assert one.known and one.told == OWN and "credentials are missing" in one.because
-        await clock.advance(BELIEVED_FOR)
+        await clock.advance(watch.believed_for)
         one = watch.heard()[AWS, Subject.SERVER]
-        assert not one.known and one.age is not None and one.age > BELIEVED_FOR
+        assert not one.known and one.age is not None and one.age > watch.believed_for
 
 
 async def test_never_asked_is_unknown_and_has_no_age() -> None:
@@ -99,6 +101,20 @@ async def test_a_provider_that_hangs_holds_back_no_other() -> None:
         assert watch.heard()[AWS, Subject.SERVER].known
 
 
+async def test_what_never_had_an_answer_is_asked_again_sooner() -> None:
+    """A controller that starts beside a lost packet does not tell `unknown` for a whole round; afterwards there is time."""
+    clock = SteppedClock()
+    lost = server(clock, AWS)
+    lost.server.throttled = 1
+    async with watching(clock, servers={AWS: lost}) as watch:
+        assert not watch.heard()[AWS, Subject.SERVER].known
+        await clock.advance(ASK_EVERY / 5)
+        assert watch.heard()[AWS, Subject.SERVER].known and lost.server.throttled == 0
+        lost.server.throttled = 10
+        await clock.advance(2 * ASK_EVERY)
+        assert lost.server.throttled == 8
+
+
 class Deaf(MemoryManagedDatabase):
     """An adapter that knows no deadline."""
 
@@ -116,6 +132,21 @@ async def test_an_adapter_that_keeps_no_deadline_is_given_up() -> None:
         await clock.advance(5 * ASK_EVERY)
         assert watch.heard()[AWS, Subject.SERVER].because == "no answer within 6 s"
         assert len(asyncio.all_tasks()) <= before
+
+
+async def test_many_services_are_asked_about_at_a_pace_that_leaves_requests_to_a_failover() -> None:
+    """A thousand services with a server at every site: five questions a second, each in its turn; few are asked about twice a minute."""
+    assert calm(9) == ASK_EVERY and calm(3000) == timedelta(minutes=10)
+    clock = SteppedClock()
+    late = server(clock, AWS)
+    async with watching(clock, servers={AWS: late}, every=calm(3000), begins=100 * APART) as watch:
+        await clock.advance(100 * APART - 2 * SECOND)
+        assert watch.heard()[AWS, Subject.SERVER].age is None
+        await clock.advance(2 * SECOND)
+        assert watch.heard()[AWS, Subject.SERVER].known
+        await clock.advance(calm(3000) - 5 * SECOND)
+        one = watch.heard()[AWS, Subject.SERVER]
+        assert one.known and one.age is not None and one.age > 10 * ASK_EVERY
 
 
 class Stumbling(MemoryManagedDatabase):

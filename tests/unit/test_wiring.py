@@ -76,3 +76,4 @@ async def test_what_a_failover_asks_of_a_provider_has_been_asked_before(settings
         assert watch.capacities[AWS] is actions.capacities[AWS] and watch.floors == actions.floors == {AWS: 4}
         assert watch.replicas[GCP] is actions.managed[GCP]
         assert set(watch.servers) == set(SITES)
+        assert asyncio.all_tasks() == {asyncio.current_task()}, "nobody is asked before work begins"

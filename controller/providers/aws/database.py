@@ -1,9 +1,10 @@
 """One RDS instance: what RDS says about it, and its promotion from a read replica to a server of its own.
 
 A promotion of RDS has no operation that could be asked about: the instance itself says how far it is. So the operation that goes
-into the journal is the instance's name. Source: Amazon RDS API reference, DescribeDBInstances, PromoteReadReplica,
-DescribePendingMaintenanceActions; RDS User Guide, "Promoting a read replica to be a standalone DB instance" and "Viewing DB instance
-status"; storage from CloudWatch, metric FreeStorageSpace of AWS/RDS.
+into the journal is the instance's name, and when it was asked for. Source: Amazon RDS API reference, DescribeDBInstances,
+PromoteReadReplica ("cannot be promoted when it is in the backing-up status"), DescribePendingMaintenanceActions; RDS User Guide,
+"Promoting a read replica to be a standalone DB instance" and "Viewing DB instance status"; storage from CloudWatch, metric
+FreeStorageSpace of AWS/RDS.
 """
 
 import logging
@@ -24,8 +25,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GIB = 1 << 30
-SERVING = frozenset({"available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring"})
+SERVING = frozenset(
+    {
+        "available",
+        "backing-up",
+        "configuring-enhanced-monitoring",
+        "configuring-iam-database-auth",
+        "configuring-log-exports",
+        "storage-optimization",
+    }
+)
 """States in which an instance of its own takes writes."""
+PROMOTING = frozenset({"modifying", "rebooting"})
+"""States in which a promotion that is under way shows a replica."""
 BROKEN = frozenset(
     {
         "failed",
@@ -35,10 +47,13 @@ BROKEN = frozenset(
         "incompatible-parameters",
         "incompatible-restore",
         "restore-error",
+        "stopped",
         "storage-full",
     }
 )
 """States that an instance does not leave by itself."""
+ACCEPTED = timedelta(minutes=5)
+"""RDS shows a promotion some moments after it took the request. A replica that is available so long afterwards is not being promoted."""
 STORAGE_AGE = timedelta(minutes=5)
 """CloudWatch has one value a minute; an older one than this says nothing about now."""
 
@@ -90,23 +105,34 @@ class Rds:
         )
 
     async def promote(self, deadline: timedelta) -> Promotion:
-        """Ask for the promotion when the instance is an available replica; otherwise say how far it is. Raises as
-        `ports.ManagedDatabase` says."""
+        """Ask for the promotion of an available replica; of one that is being promoted or is none any more, say how far it is.
+
+        Raises Conflict while RDS is at other work with the replica: it would not promote it, and asking again is right. Otherwise
+        raises as `ports.ManagedDatabase` says.
+        """
         half = deadline / 2
         found = await self._known(half)
-        if found.get("ReadReplicaSourceDBInstanceIdentifier") and found["DBInstanceStatus"] == "available":
-            try:
-                await self._calls.run("PromoteReadReplica", self._promote, half)
-            except Conflict:  # another controller was faster: the instance says how far it is
-                log.info("RDS: %s is being promoted already", self._instance)
-            return Promotion(operation=self._instance, state=PromotionState.RUNNING, detail="asked for")
-        return told(self._instance, found)
+        operation = f"{self._instance} {self._now().isoformat(timespec='seconds')}"
+        state = str(found["DBInstanceStatus"])
+        if not found.get("ReadReplicaSourceDBInstanceIdentifier") or state in PROMOTING | BROKEN:
+            return told(operation, found)
+        if state != "available":
+            raise Conflict(f"RDS: {self._instance} is {state}, and a replica is promoted when it is available")
+        await self._calls.run("PromoteReadReplica", self._promote, half)
+        return Promotion(operation=operation, state=PromotionState.RUNNING, detail="asked for")
 
     async def promotion(self, operation: str, deadline: timedelta) -> Promotion:
-        """How far it is, read from the instance. Raises ProviderError."""
-        if operation != self._instance:
-            raise Unsupported(f"RDS: {operation} is not the instance {self._instance}")
-        return told(operation, await self._known(deadline))
+        """How far it is, read from the instance; failed when it does not begin. Raises ProviderError."""
+        instance, _, text = operation.partition(" ")
+        asked = _time(text)
+        if instance != self._instance or asked is None:
+            raise Unsupported(f"RDS: {operation} is no promotion of the instance {self._instance}")
+        found = await self._known(deadline)
+        source = found.get("ReadReplicaSourceDBInstanceIdentifier")
+        if source and found["DBInstanceStatus"] == "available" and self._now() - asked > ACCEPTED:
+            detail = f"RDS took the request at {text} and {instance} is still a replica of {source}"
+            return Promotion(operation=operation, state=PromotionState.FAILED, detail=detail)
+        return told(operation, found)
 
     def _promote(self) -> None:
         self._client().promote_read_replica(DBInstanceIdentifier=self._instance)
@@ -182,15 +208,23 @@ class Rds:
             return self._made_metrics
 
 
-def told(instance: str, found: Mapping[str, Any]) -> Promotion:
+def told(operation: str, found: Mapping[str, Any]) -> Promotion:
     """What an instance's own state says about its promotion.
 
-    An available replica is told as running, not as failed: RDS shows a promotion some moments after it took the request, and a plan
-    that was told it failed would end while the replica still becomes a server of its own.
+    An available replica is told as running, not as failed: a plan that was told it failed would end while the replica still becomes a
+    server of its own.
     """
     state, source = str(found["DBInstanceStatus"]), found.get("ReadReplicaSourceDBInstanceIdentifier")
     if state in BROKEN:
-        return Promotion(operation=instance, state=PromotionState.FAILED, detail=state)
+        return Promotion(operation=operation, state=PromotionState.FAILED, detail=state)
     if source:
-        return Promotion(operation=instance, state=PromotionState.RUNNING, detail=f"{state}, still a replica of {source}")
-    return Promotion(operation=instance, state=PromotionState.DONE if state in SERVING else PromotionState.RUNNING, detail=state)
+        return Promotion(operation=operation, state=PromotionState.RUNNING, detail=f"{state}, still a replica of {source}")
+    return Promotion(operation=operation, state=PromotionState.DONE if state in SERVING else PromotionState.RUNNING, detail=state)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

@@ -8,8 +8,7 @@ ChangeResourceRecordSets, GetChange, and "Values specific for weighted records".
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from controller.providers.aws.records import TOTAL, Course, batches, owned_weigh
 from controller.providers.calls import Calls
 from controller.providers.ratios import average_shares, superseded, to_weights, usable
 from controller.providers.records import GroupRecords
+from controller.providers.turns import Turn, Turns
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -62,8 +62,7 @@ class Route53:
         self._asked: dict[Group, Weights] = {}
         self._changes: dict[Group, tuple[Weights, str]] = {}
         self._proven: dict[Group, Weights] = {}
-        self._writing = asyncio.Lock()
-        self._sending: asyncio.Future[None] | None = None
+        self._turns = Turns(self.name)
 
     @property
     def name(self) -> str:
@@ -101,8 +100,8 @@ class Route53:
         pause = FIRST_PAUSE
         while True:
             try:
-                async with self._turn(ends):
-                    standing, wrong = await self._set_out(aims, before, ends)
+                async with self._turns.take(aims, ends) as turn:
+                    standing, wrong = await self._set_out(aims, before, turn, ends)
                 break
             except (Transient, ZoneBusy) as error:
                 if self._left(ends) <= pause:
@@ -114,24 +113,8 @@ class Route53:
         shifts = {course.group: Shift(before=before[course.group], after=course.after) for course in standing}
         return SteeringReport(shifts=shifts, refused=refused | wrong, in_sync=in_sync)
 
-    @asynccontextmanager
-    async def _turn(self, ends: float) -> AsyncIterator[None]:
-        """One reading and one batch at a time, or a zone would be read as it was before a batch that is still under way."""
-        try:
-            async with asyncio.timeout_at(ends):
-                await self._writing.acquire()
-        except TimeoutError as error:
-            raise Transient("route53: not asked, an earlier steering still waits for its answer") from error
-        try:
-            yield
-        finally:
-            if self._sending is None or self._sending.done():
-                self._writing.release()
-            else:  # cancelled with a batch on its way: the turn ends with its answer
-                self._sending.add_done_callback(lambda _: self._writing.release())
-
     async def _set_out(
-        self, aims: Mapping[Group, Weights], before: dict[Group, Mapping[Site, float]], ends: float
+        self, aims: Mapping[Group, Weights], before: dict[Group, Mapping[Site, float]], turn: Turn, ends: float
     ) -> tuple[list[Course], dict[Group, str]]:
         """One try: read, and send what is missing. Answers the groups that then stand, and what is wrong with the others."""
         zone = await self._list(aims, ends)
@@ -147,7 +130,7 @@ class Route53:
         for course in courses:
             before.setdefault(course.group, course.before)
         for batch in batches([one for one in courses if one.group not in wrong and not self._stands(one)]):
-            wrong |= await self._send(batch, ends)
+            wrong |= await self._send(batch, turn, ends)
         return [course for course in courses if course.group not in wrong], wrong
 
     def _stands(self, course: Course) -> bool:
@@ -157,21 +140,21 @@ class Route53:
             self._proven.get(course.group) == course.wanted or (known is not None and known[0] == course.wanted)
         )
 
-    async def _send(self, batch: Sequence[Course], ends: float) -> dict[Group, str]:
-        """All of it or nothing. When Route 53 names what it will not take, those groups are left out and told, and the others sent.
+    async def _send(self, batch: Sequence[Course], turn: Turn, ends: float) -> dict[Group, str]:
+        """All of it or nothing. Groups of which Route 53 will not take a record are left out and told, and the others sent.
 
-        One health check that was deleted by hand makes it refuse the batch, and with it the drain of a hundred groups.
+        One health check that was deleted by hand makes it refuse the batch, and with it the drain of a hundred groups. Where it does
+        not say whose record it is, each half is sent by itself until it does.
         """
         try:
-            # Cut off here, the batch may still arrive: whoever steers next waits for its answer (see `_turn`).
-            self._sending = asyncio.ensure_future(self._change(batch, ends))
-            await asyncio.shield(self._sending)
+            await turn.see_through(self._change(batch, ends))
         except BatchRefused as refusal:
             blamed = {one.group: str(refusal) for one in batch if len(batch) == 1 or one.concerned(str(refusal))}
-            if not blamed:
-                raise
             rest = [one for one in batch if one.group not in blamed]
-            return blamed | (await self._send(rest, ends) if rest else {})
+            parts = [rest] if blamed else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+            for part in filter(None, parts):
+                blamed |= await self._send(part, turn, ends)
+            return blamed
         return {}
 
     async def _change(self, batch: Sequence[Course], ends: float) -> None:
@@ -189,9 +172,11 @@ class Route53:
         self._changes |= {course.group: (course.wanted, change) for course in batch}
 
     async def _await_sync(self, aims: Mapping[Group, Weights], ends: float) -> bool:
-        """Has Route 53 said INSYNC for all of it? False when it did not, or could not be asked, in time, and when other weights
-        were asked for meanwhile."""
+        """Has Route 53 said INSYNC for all of it? False when it did not, or could not be asked, in time, when other weights were asked
+        for meanwhile, and when nothing stands."""
         pause = FIRST_LOOK
+        if not aims:
+            return False
         while self._unproven(aims) and not superseded(aims, self._asked):
             if self._left(ends) <= pause:
                 return False

@@ -114,7 +114,7 @@ def _from_answer(operation: str, error: ClientError) -> ProviderError:
     meta = error.response.get("ResponseMetadata", {})
     code, status = str(details.get("Code", "")), int(meta.get("HTTPStatusCode", 0))
     text = f"{operation}: {code or status}: {details.get('Message', '')} (request {meta.get('RequestId', 'unknown')})"
-    if code in THROTTLED or code in TEMPORARY or status == 429 or status >= 500:
+    if code in THROTTLED or code in TEMPORARY or status in (408, 429) or status >= 500:
         return Transient(text)
     if code in DENIED or status in (401, 403):
         return Denied(text)

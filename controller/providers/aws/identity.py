@@ -6,9 +6,7 @@ Source: AWS STS API reference, AssumeRoleWithWebIdentity; IAM User Guide, "OIDC 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import ip_address
-from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import boto3
 import botocore.session
@@ -16,9 +14,13 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 
-from controller.errors import Denied, Refused
+from controller.errors import Refused
 from controller.providers.aws.errors import translated
-from controller.providers.aws.session import Session, bounded
+from controller.providers.aws.session import Session, bounded, is_loopback
+from controller.providers.keeping import Keeping
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
 
 Token = Callable[[], str]
 """Another cloud's signed statement of who this process is, fresh at every call."""
@@ -28,7 +30,7 @@ LIFETIME = timedelta(hours=1)
 
 def static(*, key: str, secret: str, endpoint_url: str | None) -> Session:
     """Keys as they are, for a lab on this machine only. Raises Refused for any other endpoint: such keys do not expire."""
-    if endpoint_url is None or not _is_loopback(endpoint_url):
+    if endpoint_url is None or not is_loopback(endpoint_url):
         raise Refused(
             guard="no-long-lived-keys",
             value=f"static AWS keys for {endpoint_url or 'the public endpoint'}",
@@ -36,11 +38,6 @@ def static(*, key: str, secret: str, endpoint_url: str | None) -> Session:
             way_out="Configure a role that this controller's own cloud identity may assume.",
         )
     return partial(boto3.session.Session, aws_access_key_id=key, aws_secret_access_key=secret)
-
-
-def token_file(path: Path) -> Token:
-    """The token that the platform keeps in a file and replaces before it expires."""
-    return lambda: path.read_text().strip()
 
 
 def federated(
@@ -53,36 +50,26 @@ def federated(
     lifetime: timedelta = LIFETIME,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Session:
-    """A session whose credentials are those of the role, fetched when first needed and again before they expire.
+    """A session whose credentials are those of the role, fetched when first needed and again before they expire, and used to their end
+    when STS does not give new ones.
 
     `token` is called and STS is asked inside a call's own deadline. `lifetime`: 15 minutes to 12 hours, as the role allows.
     """
 
-    def refresh() -> dict[str, str]:
-        try:
-            proof = token()
-        except OSError as error:
-            raise Denied(f"AssumeRoleWithWebIdentity: no token of this process's own identity: {error}") from error
+    def ask() -> dict[str, str]:
         # Asked without a signature: who has no credentials yet cannot sign.
-        sts = boto3.session.Session().client(
-            "sts", region_name=region, endpoint_url=endpoint_url, config=bounded().merge(Config(signature_version=UNSIGNED))
-        )
-        with translated("AssumeRoleWithWebIdentity"):
-            answer = sts.assume_role_with_web_identity(
-                RoleArn=role_arn,
-                RoleSessionName=session_name,
-                WebIdentityToken=proof,
-                DurationSeconds=int(lifetime.total_seconds()),
-            )
-            found = answer["Credentials"]
-            return {
-                "access_key": found["AccessKeyId"],
-                "secret_key": found["SecretAccessKey"],
-                "token": found["SessionToken"],
-                "expiry_time": found["Expiration"].isoformat(),
-            }
+        unsigned = bounded().merge(Config(signature_version=UNSIGNED))
+        sts = boto3.session.Session().client("sts", region_name=region, endpoint_url=endpoint_url, config=unsigned)
+        return _assumed(sts, role_arn=role_arn, session_name=session_name, proof=token(), lifetime=lifetime)
 
-    credentials = DeferredRefreshableCredentials(refresh_using=refresh, method="assume-role-with-web-identity", time_fetcher=now)
+    held: dict[str, str] = {}
+    keeping = Keeping(now)
+
+    def renewed() -> dict[str, str]:
+        keeping.renew(lambda: held.update(ask()), datetime.fromisoformat(held["expiry_time"]) if held else None)
+        return dict(held)
+
+    credentials = DeferredRefreshableCredentials(refresh_using=renewed, method="assume-role-with-web-identity", time_fetcher=now)
 
     def session() -> boto3.session.Session:
         inner = botocore.session.get_session()
@@ -92,12 +79,22 @@ def federated(
     return session
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _assumed(sts: "STSClient", *, role_arn: str, session_name: str, proof: str, lifetime: timedelta) -> dict[str, str]:
+    """The role's credentials as botocore keeps them. Raises ProviderError."""
+    with translated("AssumeRoleWithWebIdentity"):
+        answer = sts.assume_role_with_web_identity(
+            RoleArn=role_arn,
+            RoleSessionName=session_name,
+            WebIdentityToken=proof,
+            DurationSeconds=int(lifetime.total_seconds()),
+        )
+        found = answer["Credentials"]
+        return {
+            "access_key": found["AccessKeyId"],
+            "secret_key": found["SecretAccessKey"],
+            "token": found["SessionToken"],
+            "expiry_time": found["Expiration"].isoformat(),
+        }
 
 
 class _Role(CredentialProvider):

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import Credentials
 
-from controller.providers.calls import Calls
+from controller.errors import Denied
+from controller.providers.calls import Calls, refuse_late
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -38,10 +42,34 @@ def route53_client(
     read: timedelta = READ,
 ) -> "Route53Client":
     """A client; None: AWS's public endpoint. May ask an instance's metadata service for credentials, so it is made inside the first
-    call's deadline, not when the process starts."""
-    return session().client("route53", region_name=REGION, endpoint_url=endpoint_url, config=bounded(connect, read))
+    call's deadline, not when the process starts. Raises Denied for keys that do not expire."""
+    opened = _opened(session, endpoint_url)
+    return opened.client("route53", region_name=REGION, endpoint_url=endpoint_url, config=bounded(connect, read))
 
 
 def client(service: str, *, region: str, endpoint_url: str | None, session: Session = boto3.session.Session) -> Any:
     """A client of a regional service: `ecs`, `rds`, `cloudwatch`. See `route53_client`."""
-    return session().client(service, region_name=region, endpoint_url=endpoint_url, config=bounded())  # type: ignore[call-overload]
+    opened = _opened(session, endpoint_url)
+    return opened.client(service, region_name=region, endpoint_url=endpoint_url, config=bounded())  # type: ignore[call-overload]
+
+
+def is_loopback(url: str) -> bool:
+    """Is it a place on this machine?"""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _opened(session: Session, endpoint_url: str | None) -> boto3.session.Session:
+    """A session that sends nothing late, unless it would show AWS a user's own keys: boto3's chain takes those of the environment and of
+    files first."""
+    opened = session()
+    opened.events.register("before-send", refuse_late, unique_id="refuse-late")
+    if endpoint_url is not None and is_loopback(endpoint_url):
+        return opened
+    found = opened.get_credentials()
+    if type(found) is Credentials and found.token is None:  # not of its kinds that are fetched anew
+        raise Denied(f"keys that do not expire, from {found.method}, are not used: have a role, or federate")
+    return opened

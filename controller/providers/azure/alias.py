@@ -4,7 +4,8 @@ Source: Azure DNS, "Alias records overview": an A record set whose `targetResour
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from controller.errors import Transient
@@ -14,6 +15,7 @@ from controller.providers.azure.session import Client
 from controller.providers.records import WeightedName
 
 if TYPE_CHECKING:
+    from azure.core.paging import ItemPaged
     from azure.mgmt.dns import DnsManagementClient
 
 log = logging.getLogger(__name__)
@@ -25,27 +27,32 @@ class Aliases:
     def __init__(self, client: "Client[DnsManagementClient]", resource_group: str, zone: str) -> None:
         self._client, self._resource_group, self._zone = client, resource_group, zone.lower().rstrip(".")
         self._proven: set[str] = set()
-        self._seen: dict[str, str] | None = None
+        self._seen: dict[str, str] = {}
+        """What names that are not proven were last seen to be aliases of, empty for none; one that could not be asked for is absent."""
 
     async def look(self, names: Iterable[WeightedName], ends: float) -> None:
-        """One list of the zone's A records, unless every name is proven. A zone that cannot be asked just now is no error: the
+        """A list of the A records beside the names that are not proven yet. A zone that cannot be asked just now is no error: the
         profiles may answer, and holding back their steering would leave payers on the dead site. Raises Denied, Unsupported."""
-        if all(self.proven(name) for name in names):
+        unproven = [name for name in names if not self.proven(name)]
+        if not unproven:
             return
-        question: Callable[[DnsManagementClient], Any] = lambda client: client.record_sets.list_by_type(  # noqa: E731
-            self._resource_group, self._zone, "A"
-        )
-        self._seen = None
+        seen: dict[str, str] = {}
         try:
-            self._seen = dict(await self._client.collect("RecordSets_ListByType", question, self._alias, ends))
+            for parent in sorted({self._parent(name) for name in unproven}):
+                seen |= await self._client.collect("RecordSets_ListByType", partial(self._list, parent), self._alias, ends)
         except (Transient, Busy) as error:
             log.info("azure: cannot see whether the zone answers from the profiles: %s", error)
+            for name in unproven:
+                self._seen.pop(name.absolute, None)
+        else:
+            self._seen |= {name.absolute: seen.get(name.absolute, "") for name in unproven}
 
     def problem(self, name: WeightedName, profile: Profile) -> str | None:
         """Why the zone does not answer this name from this profile, with the way out; None when it does, or could not be asked."""
-        if self.proven(name) or self._seen is None:
+        seen = self._seen.get(name.absolute)
+        if self.proven(name) or seen is None:
             return None
-        if self._seen.get(name.absolute) != str(profile["id"]).lower():
+        if seen != str(profile["id"]).lower():
             return f"{name.name}: its A record in {self._zone} is no alias of profile {profile_name(name)}. Make it one"
         self._proven.add(name.absolute)
         return None
@@ -53,6 +60,14 @@ class Aliases:
     def proven(self, name: WeightedName) -> bool:
         """Was it seen?"""
         return name.absolute in self._proven
+
+    def _parent(self, name: WeightedName) -> str:
+        """`g` for `payments.g.trimaran.test`: the names of a thousand services are not below it, and are no pages to be fetched."""
+        relative = name.absolute.rstrip(".").removesuffix(self._zone).rstrip(".")
+        return relative.partition(".")[2]
+
+    def _list(self, parent: str, client: "DnsManagementClient") -> "ItemPaged[Any]":
+        return client.record_sets.list_by_type(self._resource_group, self._zone, "A", recordsetnamesuffix=parent or None)
 
     def _alias(self, record: Any) -> tuple[str, str]:
         """Absolute name, and id of what it is an alias of; empty for a record that is none."""

@@ -1,8 +1,13 @@
-"""Container Apps as a site's capacity: the floor is the least number of replicas that an app keeps."""
+"""Container Apps as a site's capacity: the floor is the least number of replicas that an app keeps.
+
+It stands in the app's template, so raising it makes a new revision. Source: Azure Container Apps, "Revisions" (revision-scope
+changes, revision suffix, traffic of several revisions at once), "Set scaling rules"; REST API, "Container Apps - Update", a merge patch.
+"""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +24,16 @@ if TYPE_CHECKING:
 
 DEFAULT_MOST = 10
 """Most replicas of an app that names no limit. Source: Azure Container Apps, "Set scaling rules"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What an app says about its replicas."""
+
+    least: int
+    most: int
+    latest_serves: bool
+    """Does a new revision get traffic? With several revisions at once only where the app sends some to the latest."""
 
 
 class ContainerApps:
@@ -53,13 +68,14 @@ class ContainerApps:
     async def floor(self, service: str) -> int | None:
         """The app's `minReplicas`; None: there is no such app. Raises ProviderError."""
         found = await self._scale(service, ends_after(self._read_deadline))
-        return None if found is None else found[0]
+        return None if found is None else found.least
 
     async def raise_floor(self, service: str, instances: int, deadline: timedelta) -> Raised:
         """Patch `minReplicas`, and `maxReplicas` with it where that is lower; done when Azure has accepted it.
 
         Azure then makes a new revision in its own time, which nobody here waits for. Tries again on throttling and lost answers.
-        Raises Unsupported when there is no such app, Transient when the deadline is over, Denied, Conflict.
+        Raises Unsupported when there is no such app, or when it runs several revisions at once and a new one gets no traffic,
+        Transient when the deadline is over, Denied, Conflict.
         """
         ends = ends_after(deadline)
 
@@ -67,10 +83,11 @@ class ContainerApps:
             found = await self._scale(service, ends)
             if found is None:
                 raise Unsupported(f"there is no container app {self._app(service)} in {self._resource_group}")
-            present, most = found
-            if present < instances:
-                await self._patch(service, instances, max(most, instances), ends)
-            return Raised(before=present, after=max(present, instances))
+            if found.least < instances:
+                if not found.latest_serves:
+                    raise Unsupported(f"{self._app(service)} runs several revisions at once, and a new one would get no traffic")
+                await self._patch(service, instances, found, ends)
+            return Raised(before=found.least, after=max(found.least, instances))
 
         # Of two raisings at once the lower one, sent last, would take back what the higher one was told.
         await acquire(self._raising[service], ends)
@@ -79,21 +96,22 @@ class ContainerApps:
         finally:
             self._raising[service].release()
 
-    async def _scale(self, service: str, ends: float) -> tuple[int, int] | None:
-        """Least and most replicas now."""
-
-        def question(client: "ContainerAppsAPIClient") -> tuple[int, int]:
-            found: dict[str, Any] = client.container_apps.get(self._resource_group, self._app(service)).as_dict()
-            scale = (found["properties"].get("template") or {}).get("scale") or {}
-            return int(scale.get("minReplicas") or 0), int(scale.get("maxReplicas") or DEFAULT_MOST)
-
+    async def _scale(self, service: str, ends: float) -> Scale | None:
+        """As it is now; None: there is no such app."""
         try:
-            return await self._client.ask("ContainerApps_Get", question, ends)
+            return await self._client.ask(
+                "ContainerApps_Get",
+                lambda client: _scale(client.container_apps.get(self._resource_group, self._app(service)).as_dict()),
+                ends,
+            )
         except Absent:
             return None
 
-    async def _patch(self, service: str, least: int, most: int, ends: float) -> None:
-        body = {"properties": {"template": {"scale": {"minReplicas": least, "maxReplicas": most}}}}
+    async def _patch(self, service: str, least: int, found: Scale, ends: float) -> None:
+        """What need not change is not sent: as it was read, it would take back what somebody else has changed since. The revision is
+        left for Azure to name: a release may have named the present one, and Azure refuses a second revision of one name."""
+        scale = {"minReplicas": least} | ({"maxReplicas": least} if found.most < least else {})
+        body = {"properties": {"template": {"revisionSuffix": None, "scale": scale}}}
 
         def question(client: "ContainerAppsAPIClient") -> None:
             answers: list[PipelineResponse[Any, Any]] = []
@@ -106,3 +124,16 @@ class ContainerApps:
 
     def _app(self, service: str) -> str:
         return self._apps.get(service, service)
+
+
+def _scale(app: Mapping[str, Any]) -> Scale:
+    properties: Mapping[str, Any] = app["properties"]
+    scale = (properties.get("template") or {}).get("scale") or {}
+    configuration = properties.get("configuration") or {}
+    traffic = (configuration.get("ingress") or {}).get("traffic") or ()
+    return Scale(
+        least=int(scale.get("minReplicas") or 0),
+        most=int(scale.get("maxReplicas") or DEFAULT_MOST),
+        latest_serves=configuration.get("activeRevisionsMode") != "Multiple"
+        or any(one.get("latestRevision") and one.get("weight") for one in traffic),
+    )

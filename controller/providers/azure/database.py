@@ -28,6 +28,8 @@ REPLICA_ROLES = ("AsyncReplica", "GeoAsyncReplica")
 STANDBY_MODES = ("ZoneRedundant", "SameZone")
 PROMOTE = {"properties": {"replica": {"promoteMode": "Standalone", "promoteOption": "Forced"}}}
 """Forced: a planned promotion waits for the source, and it is asked for when that is gone."""
+COMING = frozenset({"Provisioning", "Restarting", "Starting", "Updating"})
+"""States that a server leaves by itself, and in which it may not take writes yet."""
 ENDED = {"succeeded": PromotionState.DONE, "failed": PromotionState.FAILED, "canceled": PromotionState.FAILED}
 
 
@@ -44,12 +46,15 @@ class Server:
 
     @property
     def standing(self) -> Promotion | None:
-        """The promotion that shows in the server itself: done, or under way; None when it is a replica and nothing goes on."""
-        if self.role not in REPLICA_ROLES:
-            return Promotion(operation=self.name, state=PromotionState.DONE, detail=f"{self.name}: is no replica")
-        if self.state == "Updating":
+        """The promotion that shows in the server itself: under way, done, or ended with a server that does not run; None when it is a
+        replica and nothing goes on."""
+        if self.role in REPLICA_ROLES:
+            if self.state != "Updating":
+                return None
             return Promotion(operation=self.name, state=PromotionState.RUNNING, detail=f"{self.name}: Azure is updating it")
-        return None
+        state = PromotionState.RUNNING if self.state in COMING else PromotionState.FAILED
+        state = PromotionState.DONE if self.state == "Ready" else state
+        return Promotion(operation=self.name, state=state, detail=f"{self.name}: is no replica, and {self.state}")
 
     def facts(self, maintenance: datetime | None) -> ProviderFacts:
         """For readiness. A standby that is still being filled is none yet."""

@@ -19,6 +19,10 @@ NO_SUCH_RESOURCE = frozenset({"ResourceNotFound", "NotFound", "OperationNotFound
 """Codes of a 404 that say of the resource itself that there is none; the others say that its place is unknown."""
 
 
+class Throttled(Transient):
+    """More requests than Azure takes just now; any other one would be turned away too."""
+
+
 class Busy(Conflict):
     """Azure still works on an earlier change of this resource; it asks for the same request again after a pause."""
 
@@ -55,7 +59,9 @@ def _from_answer(operation: str, error: HttpResponseError) -> ProviderError:
     code, message = (str(getattr(error.error, name, None) or "") for name in ("code", "message"))
     request = getattr(error.response, "headers", {}).get("x-ms-request-id", "unknown")
     text = f"{operation}: {code or status}: {message or error.message} (request {request})"
-    if status in (408, 429) or status >= 500:
+    if status == 429:
+        return Throttled(text)
+    if status == 408 or status >= 500:
         return Transient(text)
     if isinstance(error, ClientAuthenticationError) or status in (401, 403):  # the SDK's class also for an Entra that is down
         return Denied(text)

@@ -7,14 +7,13 @@ import ipaddress
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.identity import ClientAssertionCredential
 
-from controller.errors import Denied, Refused
+from controller.errors import Refused
 
 VALID = timedelta(hours=1)
 
@@ -62,21 +61,6 @@ def federated(
         read_timeout=read.total_seconds(),
         **options,
     )
-
-
-def token_file(path: Path) -> Callable[[], str]:
-    """The token that the platform keeps fresh in a file, read anew every time. The callable raises Denied when there is none."""
-
-    def read() -> str:
-        try:
-            token = path.read_text().strip()
-        except OSError as error:
-            raise Denied(f"no identity token can be read: {error}") from error
-        if not token:
-            raise Denied(f"no identity token in {path}")
-        return token
-
-    return read
 
 
 def _is_loopback(host: str) -> bool:

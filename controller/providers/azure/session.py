@@ -2,19 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from controller.errors import Refused, Transient
 from controller.providers.azure.errors import Busy
-from controller.providers.calls import Calls
+from controller.providers.calls import Calls, refuse_late
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.paging import ItemPaged
     from azure.core.pipeline import PipelineResponse
+    from azure.core.pipeline.transport import HttpTransport
     from azure.mgmt.appcontainers import ContainerAppsAPIClient
     from azure.mgmt.dns import DnsManagementClient
     from azure.mgmt.postgresqlflexibleservers import PostgreSQLManagementClient
@@ -63,7 +64,19 @@ class Arm:
             found["base_url"] = self.endpoint_url
         if self.authority_file is not None:
             found["connection_verify"] = self.authority_file
-        return found
+        return found | {"transport": _timely(found)}
+
+
+def _timely(options: Mapping[str, Any]) -> "HttpTransport[Any, Any]":
+    """What a client sends by: nothing late, that is after the token it waited for has come and its caller has gone."""
+    from azure.core.pipeline.transport import RequestsTransport
+
+    class Timely(RequestsTransport):  # type: ignore[misc]
+        def send(self, request: Any, **more: Any) -> Any:
+            refuse_late()
+            return super().send(request, **more)
+
+    return Timely(**options)
 
 
 # Each SDK is imported when its client is made, in a worker thread: a controller that starts does not wait for it.

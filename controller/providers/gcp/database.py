@@ -15,6 +15,8 @@ from controller.providers.gcp.session import Api, Client, end_of, persist
 
 HIGHLY_AVAILABLE = {"REGIONAL": True, "ZONAL": False}
 PROMOTE = "PROMOTE_REPLICA"
+DOWN = frozenset({"FAILED", "PENDING_DELETE", "SUSPENDED"})
+"""States that an instance does not leave by itself."""
 RECENT = 20
 """Operations of the instance that are looked through for a promotion."""
 GIB = 2**30
@@ -60,36 +62,35 @@ class CloudSql:
                 return last
             facts = await self._api.ask("instances.get", self._get, ends, _facts)
             if facts.replica_of is None:
-                return last or self._standing("is no read replica, and Cloud SQL remembers no promotion of it")
+                # An operation that failed, or none: the instance itself, which stands alone, is what can be asked about.
+                known = last is not None and last.state is PromotionState.DONE
+                return _alone(last.operation if last and known else self._instance, facts)
             return await self._api.ask("instances.promoteReplica", self._begin, ends, _promotion)
 
         return await persist(attempt, ends)
 
     async def promotion(self, operation: str, deadline: timedelta) -> Promotion:
-        """How far the promotion is. DONE only when the instance is no replica any more: an operation that says so is not enough."""
+        """How far the promotion is. DONE only when the instance is no replica any more and runs: an operation that says so is not enough.
+
+        Of an instance for which Cloud SQL remembers no promotion its name is the operation.
+        """
         ends = end_of(deadline)
 
         def question(sql: Any) -> Any:
             return sql.operations().get(project=self._project, operation=operation)
 
         async def attempt() -> Promotion:
-            if operation == self._instance:
-                told = self._standing("is no read replica")
-            else:
+            if operation != self._instance:
                 told = await self._api.ask("operations.get", question, ends, _promotion)
-            if told.state is not PromotionState.DONE:
-                return told
+                if told.state is not PromotionState.DONE:
+                    return told
             facts = await self._api.ask("instances.get", self._get, ends, _facts)
             if facts.replica_of is None:
-                return told
+                return _alone(operation, facts)
             detail = f"over, and {self._instance} is still a read replica of {facts.replica_of}"
             return Promotion(operation=operation, state=PromotionState.FAILED, detail=detail)
 
         return await persist(attempt, ends)
-
-    def _standing(self, detail: str) -> Promotion:
-        """For an instance that stands alone: its name is the operation, for there is none of Cloud SQL's to ask about."""
-        return Promotion(operation=self._instance, state=PromotionState.DONE, detail=f"{self._instance} {detail}")
 
     async def _last(self, ends: float) -> Promotion | None:
         """The newest promotion of the instance that Cloud SQL remembers."""
@@ -114,6 +115,13 @@ class CloudSql:
 
     def _begin(self, sql: Any) -> Any:
         return sql.instances().promoteReplica(project=self._project, instance=self._instance)
+
+
+def _alone(operation: str, facts: ProviderFacts) -> Promotion:
+    """An instance that follows nobody: promoted, once it runs."""
+    state = PromotionState.FAILED if facts.state in DOWN else PromotionState.RUNNING
+    state = PromotionState.DONE if facts.state == "RUNNABLE" else state
+    return Promotion(operation=operation, state=state, detail=f"no read replica, and {facts.state}")
 
 
 def _facts(answer: dict[str, Any]) -> ProviderFacts:

@@ -8,8 +8,7 @@ messages" (412 conditionNotMet, 404 and 409 for parts of a change that no longer
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -22,6 +21,7 @@ from controller.providers.gcp.session import FIRST_PAUSE, LONGEST_PAUSE, Client,
 from controller.providers.gcp.zone import ChangeState, ManagedZone
 from controller.providers.ratios import superseded, to_weights, usable
 from controller.providers.records import GroupRecords
+from controller.providers.turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +75,7 @@ class CloudDns:
         self._asked: dict[Group, Goal] = {}
         self._proofs: dict[Group, tuple[Goal, ChangeState]] = {}
         """Which change made a group weigh what, and how far it was when last asked."""
-        self._writing = asyncio.Lock()
-        self._sending: asyncio.Future[ChangeState] | None = None
+        self._turns = Turns(self.name)
 
     @property
     def name(self) -> str:
@@ -125,8 +124,8 @@ class CloudDns:
         pause = FIRST_PAUSE
         while errand.open:
             try:
-                async with self._turn(ends):
-                    await self._round(errand, ends)
+                async with self._turns.take(errand.open, ends) as turn:
+                    await self._round(errand, turn, ends)
             except RefusedChange:
                 continue  # the group it was about is refused by now; the others go without it
             except (Transient, Conflict) as error:
@@ -145,28 +144,7 @@ class CloudDns:
     async def _list(self, groups: Mapping[Group, object], ends: float) -> Mapping[str, RecordSet]:
         return await self._zone.list((name.absolute for group in groups for name in self._groups[group].names), ends)
 
-    @asynccontextmanager
-    async def _turn(self, ends: float) -> AsyncIterator[None]:
-        """One reading and its changes at a time, or two steerings of this process would make each other fail."""
-        try:
-            async with asyncio.timeout_at(ends):
-                await self._writing.acquire()
-        except TimeoutError as error:
-            raise Transient("clouddns: not asked, an earlier steering still waits for its answer") from error
-        try:
-            yield
-        finally:
-            if self._sending is None or self._sending.done():
-                self._writing.release()
-            else:  # cancelled with a change on its way: the turn ends with its answer
-                self._sending.add_done_callback(self._end_turn)
-
-    def _end_turn(self, sent: "asyncio.Future[ChangeState]") -> None:
-        if not sent.cancelled():
-            sent.exception()  # whoever wanted to know is gone
-        self._writing.release()
-
-    async def _round(self, errand: Errand, ends: float) -> None:
+    async def _round(self, errand: Errand, turn: Turn, ends: float) -> None:
         """Read the zone once and send what has to change. Every change that is accepted settles its groups."""
         found = await self._list(errand.open, ends)
         errand.refused |= superseded(errand.open, self._asked)
@@ -183,16 +161,14 @@ class CloudDns:
             else:
                 errand.after[group] = one.after
         for change in changes(edits):
-            await self._send(change, errand, ends)
+            await self._send(change, errand, turn, ends)
 
-    async def _send(self, change: Change, errand: Errand, ends: float) -> None:
+    async def _send(self, change: Change, errand: Errand, turn: Turn, ends: float) -> None:
         """All of it or nothing. Raises RefusedChange after its group is refused."""
         for one in change.edits:
             self._proofs.pop(one.group, None)
         try:
-            # Cut off here, the change may still arrive, and undo what is asked for next: whoever steers then waits for its answer.
-            self._sending = asyncio.ensure_future(self._zone.change(change.body, ends))
-            state = await asyncio.shield(self._sending)
+            state = await turn.see_through(self._zone.change(change.body, ends))
         except RefusedChange as error:
             blamed = change.blame(error.part, error.index)
             if blamed is None:

@@ -12,8 +12,9 @@ from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 
 from controller.errors import Conflict, Denied, ProviderError, Transient, TrimaranError, Unsupported
 
-RATE = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"})
-"""Google answers 429 or 403 above its rate, so the status alone does not tell."""
+RATE = frozenset({"quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"})
+"""Google answers 429 or 403 above its rate, so the status alone does not tell. A quota of things rather than of requests is no missing
+permission either: it is asked again, until somebody has made room."""
 PART_OF_CHANGE = re.compile(r"entity\.change\.(additions|deletions)\[(\d+)\]")
 """How Cloud DNS names the part of a change that it refuses (Cloud DNS documentation, "Error messages")."""
 

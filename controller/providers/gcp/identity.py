@@ -8,7 +8,7 @@ types); RFC 8693 for the exchange.
 import ipaddress
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ import google.auth.identity_pool
 from google.auth.exceptions import RefreshError
 
 from controller.errors import Denied, Refused
+from controller.providers.keeping import Keeping
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """What the token may do is decided by the service account's roles."""
@@ -98,11 +99,6 @@ def static(*, token: str, endpoint_url: str | None) -> StaticCredentials:
     return StaticCredentials(token)
 
 
-def token_file(path: Path) -> Callable[[], str]:
-    """The token that the platform keeps in a file and replaces before it expires."""
-    return lambda: path.read_text().strip()
-
-
 def from_oidc(federation: Federation, token: Callable[[], str]) -> google.auth.credentials.Credentials:
     """Credentials of a workload that shows a JWT of its own cloud: Azure's managed identity, or any OpenID provider.
 
@@ -136,8 +132,22 @@ def from_aws(federation: Federation, keys: Callable[[], AwsKeys] | None = None) 
     return _scoped(google.auth.aws.Credentials, federation, AWS_SUBJECT, aws_security_credentials_supplier=Supplier())
 
 
-def _scoped(kind: Any, federation: Federation, token_type: str, **source: object) -> google.auth.credentials.Credentials:
-    made: google.auth.credentials.Credentials = kind(
+class Lasting:
+    """Goes before one of google-auth's kinds: its token is used to its end when Google does not give a new one."""
+
+    def __init__(self, **arguments: object) -> None:
+        super().__init__(**arguments)
+        self._keeping = Keeping()
+
+    def refresh(self, request: object) -> None:
+        """What google-auth calls when a token is due. Raises what it raises when the old one is no longer good."""
+        kind: Any = super()
+        ends: datetime | None = getattr(self, "expiry", None)
+        self._keeping.renew(lambda: kind.refresh(request), None if ends is None else ends.replace(tzinfo=UTC))
+
+
+def _scoped(kind: type, federation: Federation, token_type: str, **source: object) -> google.auth.credentials.Credentials:
+    made: google.auth.credentials.Credentials = type(kind.__name__, (Lasting, kind), {})(
         audience=federation.audience,
         subject_token_type=token_type,
         service_account_impersonation_url=federation.impersonation_url,

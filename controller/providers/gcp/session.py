@@ -11,7 +11,7 @@ import httplib2  # type: ignore[import-untyped]
 from googleapiclient.discovery import build  # type: ignore[import-untyped]
 
 from controller.errors import Conflict, Transient
-from controller.providers.calls import Calls
+from controller.providers.calls import Calls, refuse_late
 from controller.providers.gcp.errors import translated
 
 if TYPE_CHECKING:
@@ -26,13 +26,49 @@ FIRST_PAUSE = timedelta(milliseconds=100)
 LONGEST_PAUSE = timedelta(seconds=2)
 
 
+class _Once:
+    """A connection that is not opened again for a request that it has sent and that was not answered."""
+
+    unanswered = False
+
+    def connect(self) -> None:
+        if self.unanswered:
+            raise ConnectionAbortedError("closed without an answer; not sent again")
+        super().connect()  # type: ignore[misc]
+
+    def request(self, *given: Any, **named: Any) -> None:
+        super().request(*given, **named)  # type: ignore[misc]
+        self.unanswered = True
+
+    def getresponse(self) -> Any:
+        answer = super().getresponse()  # type: ignore[misc]
+        self.unanswered = False
+        return answer
+
+
+class _PlainOnce(_Once, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
+    pass
+
+
+class _TlsOnce(_Once, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+    pass
+
+
+class Once(httplib2.Http):  # type: ignore[misc]
+    """httplib2 without its habit of sending again what a closed connection did not answer, be it a question or a change: a connection is
+    closed here when its time is over, and what was sent then would arrive after whatever is asked for next."""
+
+    def request(self, uri: str, *given: Any, **named: Any) -> Any:
+        """One request, sent once, and not late."""
+        refuse_late()
+        return super().request(uri, *given, **{**named, "connection_type": _TlsOnce if uri.startswith("https:") else _PlainOnce})
+
+
 class Client:
     """One Google API. Its description is bundled with the library, so building it asks nobody anything.
 
     A service object shared by threads breaks: one httplib2 connection serves one thread (measured: 30 errors in 400 calls with 16
     threads, none with a connection each). So every request gets a connection of its own, and with it a time limit of its own.
-    httplib2 sends a request once more when the server closes the connection without an answer, even one that changes something:
-    callers compare with what they read, so that the second one cannot do harm.
     """
 
     def __init__(
@@ -53,7 +89,7 @@ class Client:
 
     def ask(self, question: Question) -> dict[str, Any]:
         """Blocking: send one request once. Raises what the vendor's libraries raise."""
-        http = httplib2.Http(timeout=self._patience.total_seconds())
+        http = Once(timeout=self._patience.total_seconds())
         try:
             authorized = google_auth_httplib2.AuthorizedHttp(self._credentials, http=http, max_refresh_attempts=1)
             answer = question(self._resource).execute(http=authorized, num_retries=0)

@@ -74,7 +74,7 @@ class MemoryDns:
         self._clock, self._name, self._groups = clock, name, groups
         self.zone = zone or MemoryZone()
         self._asked: dict[Group, Ratios] = {}
-        self._under_way: asyncio.Future[None] | None = None
+        self._under_way: dict[Group, asyncio.Future[None]] = {}
 
     def another(self, clock: Clock) -> Self:
         """Another controller's adapter on the same zone."""
@@ -112,8 +112,8 @@ class MemoryDns:
         before: dict[Group, Ratios] = {}
         while True:
             try:
-                if self._under_way is not None:  # of a caller that gave up: it may still arrive
-                    await asyncio.wait({self._under_way})
+                if older := {self._under_way[group] for group in aims if group in self._under_way}:
+                    await asyncio.wait(older)  # of a caller that gave up: it may still arrive
                 await self._request(ends)
                 for group in aims:
                     before.setdefault(group, to_shares(self.zone.groups.get(group, {})))
@@ -126,7 +126,7 @@ class MemoryDns:
         synced_at = self.zone.synced_at
         shifts = {group: Shift(before=before[group], after=after) for group, after in standing.items()}
         await self._clock.sleep(max(timedelta(), min(synced_at, ends) - self._clock.monotonic()))
-        in_sync = synced_at <= ends and not superseded({group: aims[group] for group in standing}, self._asked)
+        in_sync = bool(standing) and synced_at <= ends and not superseded({group: aims[group] for group in standing}, self._asked)
         return SteeringReport(shifts=shifts, refused=refused | wrong, in_sync=in_sync)
 
     async def _set_out(self, aims: Mapping[Group, Ratios], ends: timedelta) -> tuple[dict[Group, Ratios], dict[Group, str]]:
@@ -147,8 +147,9 @@ class MemoryDns:
             late = superseded(aims, self._asked)
             missing = {group: one for group, one in missing.items() if group not in late}
             wrong |= late
-            self._under_way = asyncio.ensure_future(self._change(missing))
-            await asyncio.shield(self._under_way)
+            change = asyncio.ensure_future(self._change(missing))
+            self._under_way |= dict.fromkeys(missing, change)
+            await asyncio.shield(change)
         return {group: to_shares(one) for group, one in targets.items() if group not in wrong}, wrong
 
     def _target(self, group: Group, ratios: Ratios) -> dict[Site, float]:

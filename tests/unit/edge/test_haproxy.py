@@ -88,3 +88,22 @@ def test_paths_are_quoted(tmp_path: Path) -> None:
     """A space in a directory's name ends no word."""
     place = tmp_path / "a b # c"
     assert f"crt '{place}/site.pem'" in render(settings(place))
+
+
+def test_a_peers_name_is_looked_up_while_haproxy_runs(tmp_path: Path) -> None:
+    """Never at the start, where one that says nothing would end it; an address is taken as it is, also one of version 6."""
+    doors = {"azure": ("edge.azure.test", True), "gcp": ("2001:db8::1", False)}
+    peers = {site: {"host": host, "port": 8202, "name": f"{site}.edge.test"} for site, (host, _) in doors.items()}
+    told = sections(render(settings(tmp_path, peers=peers)))
+    for site, (host, looked_up) in doors.items():
+        for backend in ("payments", "readiness"):
+            line = servers(told[f"backend {backend}"])[f"peer-{site}"]
+            assert f"{host}:8202" in line and ("init-addr none resolvers names" in line) is looked_up
+    assert "parse-resolv-conf" in told["resolvers names"] and "hold timeout 24d" in told["resolvers names"]
+    assert "resolvers names" not in render(settings(tmp_path))
+
+
+def test_the_public_cannot_keep_the_agent_from_its_work(tmp_path: Path) -> None:
+    """However many ask for the beacon, a handful of them reach the agent at once."""
+    told = sections(render(settings(tmp_path)))
+    assert "maxconn 16" in servers(told["backend agent"])["agent"]

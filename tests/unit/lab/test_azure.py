@@ -92,6 +92,7 @@ MONITOR = TWO["properties"]["monitorConfig"]
         profile({**endpoint("aws", "192.0.2.1"), "type": "Microsoft.Network/trafficManagerProfiles/azureEndpoints"}),
         profile(trafficRoutingMethod="RoundRobin"),
         profile(dnsConfig={"ttl": 2}),
+        profile(*(endpoint(f"e{number}", f"198.51.100.{number}") for number in range(201))),
         profile(dnsConfig={"relativeName": "x", "ttl": -1}),
         profile(monitorConfig={**MONITOR, "protocol": "UDP"}),
         profile(monitorConfig={**MONITOR, "path": "beacon"}),
@@ -112,6 +113,19 @@ def test_a_profile_that_traffic_manager_refuses_is_refused_whole(cloud: Cloud, w
     with pytest.raises(ArmError):
         cloud.ask("PUT", PROFILE, wrong)
     assert cloud.ask("GET", PROFILE).body == kept
+
+
+def test_profiles_share_one_name_space_and_are_numbered(cloud: Cloud) -> None:
+    """A prefix that is another profile's is a conflict; the two hundredth profile is the last, and can still be changed."""
+    cloud.ask("PUT", PROFILE, TWO)
+    with pytest.raises(ArmError, match="taken") as refusal:
+        cloud.ask("PUT", PROFILE + "-2", TWO)
+    assert refusal.value.status == 409
+    for number in range(1, 200):
+        cloud.ask("PUT", f"{PROFILE}-{number}", profile(dnsConfig={"relativeName": f"p{number}", "ttl": 2}))
+    with pytest.raises(ArmError, match="at most 200"):
+        cloud.ask("PUT", f"{PROFILE}-200", profile(dnsConfig={"relativeName": "p200", "ttl": 2}))
+    assert cloud.ask("PUT", PROFILE, TWO).status == 200
 
 
 def test_ids_are_compared_without_regard_to_case(cloud: Cloud) -> None:

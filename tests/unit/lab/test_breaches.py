@@ -102,3 +102,10 @@ def test_every_breach_is_named(said: str) -> None:
     found = breaches(CASES[said]())
     assert found
     assert found[0].startswith(said), found
+
+
+def test_a_writers_row_that_nobody_could_read_proves_nothing() -> None:
+    """An empty ack set breaks no promise; an unknown one is no empty one."""
+    assert breaches(records(ack_set=frozenset())) == ()
+    (said,) = breaches(records(ack_set=None))
+    assert "unknown" in said

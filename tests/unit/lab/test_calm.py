@@ -51,6 +51,7 @@ def test_what_etcd_did_not_answer_is_unknown() -> None:
     assert (seen.unanswered, seen.agreements, seen.longest_agreement_s) == (1, 2, 1.0)
 
 
+NOISE: dict[str, Any] = {"pauses": {"controller-aws": 2, "payments-gcp": 0}, "near": nearness([look(0), look(1, answered=False)])}
 CALM = Aftermath(reconciliation=reconciliation(), writer_after="azure", epoch_after=1, etcd_disagreeing=())
 
 
@@ -78,14 +79,22 @@ def booked(**changes: Any) -> Callable[[Aftermath], Aftermath]:
 )
 def test_calm_is_broken_by_whatever_every_run_is_judged_by(worse: Callable[[Aftermath], Aftermath]) -> None:
     """Each alone; the control is a calm run."""
-    assert broken_calm(epoch_before=1, claimed={"grow": 1}, aftermath=CALM) == ()
-    assert len(broken_calm(epoch_before=1, claimed={"grow": 1}, aftermath=worse(CALM))) == 1
+    assert broken_calm(epoch_before=1, claimed={"grow": 1}, aftermath=CALM, **NOISE) == ()
+    assert len(broken_calm(epoch_before=1, claimed={"grow": 1}, aftermath=worse(CALM), **NOISE)) == 1
 
 
 @pytest.mark.parametrize("kind", ["failover", "switchover"])
 def test_a_claimed_move_breaks_calm_though_it_was_undone(kind: str) -> None:
     """The epoch alone would not show a plan that gave the reign back."""
-    assert len(broken_calm(epoch_before=1, claimed={kind: 1}, aftermath=CALM)) == 1
+    assert len(broken_calm(epoch_before=1, claimed={kind: 1}, aftermath=CALM, **NOISE)) == 1
+
+
+@pytest.mark.parametrize(
+    "none", [{"pauses": {"controller-aws": 0}}, {"near": nearness([look(0, answered=False)])}, {"near": nearness([])}]
+)
+def test_noise_that_nobody_made_or_watched_proves_nothing(none: dict[str, Any]) -> None:
+    """A calm that is kept because nothing was disturbed is no calm."""
+    assert len(broken_calm(epoch_before=1, claimed={}, aftermath=CALM, **{**NOISE, **none})) == 1
 
 
 def test_a_payment_is_timed_from_its_offer() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.clouds.health import PACES, Standing, answerable, judged, question, questions
+from lab.clouds.health import PACES, Standing, answerable, judged, question, questions, well
 from lab.clouds.zone import Record
 from lab.vendors import AUTHORITIES
 
@@ -82,3 +82,16 @@ def test_every_authority_has_a_pace_and_none_is_faster_than_its_vendor_allows() 
     """Seconds that can be bought: 10, 10 and 30."""
     assert {name: pace.interval for name, pace in PACES.items()} == {"route53": 10, "azuredns": 10, "clouddns": 30}
     assert set(PACES) == set(AUTHORITIES)
+
+
+@pytest.mark.parametrize(
+    ("status", "route53", "others"),
+    [(200, True, True), (204, True, False), (302, True, False), (404, False, False), (503, False, False)],
+)
+def test_what_counts_as_well_is_the_vendors_rule(status: int, route53: bool, others: bool) -> None:
+    """Route 53: 200 to 399. Traffic Manager, unless told otherwise, and Google's health checks: 200."""
+    assert {name: well(status, pace) for name, pace in PACES.items()} == {
+        "route53": route53,
+        "azuredns": others,
+        "clouddns": others,
+    }

@@ -4,17 +4,14 @@ import asyncio
 import json
 import random
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lab.load import Load
 from lab.load_payer import ATTEMPTS_AT_ONCE, Device, Manners, NoReplyError, Payer, Reply, Route, judge
-from lab.load_schedule import Offer, backoff, first_share, ignores_ttl, offers
+from lab.load_schedule import Offer
 from lab.load_settings import Settings
 from lab.load_stats import Stats
 from lab.record import (
@@ -188,18 +185,35 @@ async def test_no_pause_outlasts_the_end() -> None:
     assert world.lines[-1].t == pytest.approx(103.1)
 
 
-async def test_a_payment_that_was_not_asked_for_again_is_a_defect_of_the_run(tmp_path: Path) -> None:
-    """Silence, and a window shorter than one request: what was not asked for in it is no evidence of the service."""
+@dataclass
+class EndingWorld(World):
+    """The offers end while the first request is under way; everything is refused."""
 
-    async def run(settle: float) -> list[Line]:
-        with Record(tmp_path / f"record-{settle}") as record:
-            wanted = settings(tmp_path, request_deadline=0.2, settle=settle, rate=1000, duration=0.005, devices=1)
-            await Load(wanted, record, black_hole, {"route53": World().ask}).run()
-        return list(read_record(tmp_path / f"record-{settle}"))
+    window: float = 0.0
 
-    defects = [line.what for line in await run(0.1) if isinstance(line, Defect)]
+    async def post(self, route: Route, body: bytes, key: str) -> Reply:
+        self.now += 0.01
+        if not self.posted:
+            self.payer.settle(self.window)
+        self.posted.append((route.site, key))
+        return BUSY
+
+
+@pytest.mark.parametrize(("window", "unasked"), [(0, 1), (3, 0)])
+async def test_who_was_not_asked_for_again_after_the_last_offer_is_counted(window: float, unasked: int) -> None:
+    """Refused to the end of the window it is unresolved; refused before the window alone, it is no evidence of the service."""
+    world = EndingWorld(window=window)
+    assert isinstance(await world.payer.pay(OFFER, world.device), Unresolved)
+    assert world.payer.unasked == unasked
+
+
+async def test_payments_that_were_not_asked_for_again_are_a_defect_of_the_run(tmp_path: Path) -> None:
+    """Silence, and a window shorter than one request."""
+    with Record(tmp_path / "record") as record:
+        wanted = settings(tmp_path, request_deadline=0.2, settle=0.001, rate=1000, duration=0.005, devices=1)
+        await Load(wanted, record, black_hole, {"route53": World().ask}).run()
+    defects = [line.what for line in read_record(tmp_path / "record") if isinstance(line, Defect)]
     assert defects == ["5 payments were not asked for again after the last offer"]
-    assert not [line for line in await run(1.5) if isinstance(line, Defect)]
 
 
 async def test_an_address_without_a_route_is_a_failure() -> None:
@@ -256,39 +270,6 @@ def test_only_a_readable_success_is_an_acknowledgement(reply: Reply, kind: type[
     assert isinstance(judge(reply, "k", 1, "aws", 1.0, 1.5), kind)
 
 
-@given(st.integers(1, 200), st.none() | st.floats(0, 5), st.integers())
-def test_pauses_are_bounded_and_honour_retry_after(attempt: int, retry_after: float | None, seed: int) -> None:
-    """Between half and all of a capped doubling; never sooner than the service asked for."""
-    pause = backoff(attempt, retry_after, random.Random(seed), first=0.1, longest=0.5)
-    assert pause <= max(0.5, (retry_after or 0) + 0.1)
-    assert pause >= (min(0.5, 0.1 * 2 ** (attempt - 1)) / 2 if retry_after is None else retry_after)
-
-
-def schedule(count: int, seed: int = 1) -> list[Offer]:
-    found = offers(run="r", rate=100, devices=5, accounts=ACCOUNTS, largest=9, seed=seed)
-    return list(islice(found, count))
-
-
-def test_the_schedule_is_fixed_before_anything_is_answered() -> None:
-    """The same seed offers the same payments at the same moments, at the rate that was asked for, each under its own key."""
-    first = schedule(5000)
-    assert first == schedule(5000)
-    assert first != schedule(5000, seed=2)
-    assert first[-1].due == pytest.approx(49.99)
-    assert len({offer.key for offer in first}) == 5000
-    assert all(offer.debtor != offer.creditor for offer in first)
-    assert {offer.device for offer in first} == set(range(5))
-
-
-def test_caches_are_of_every_age_and_the_same_for_the_same_seed() -> None:
-    """A fault meets caches that have anything from all to nothing of their TTL left."""
-    shares = [first_share("r", 1, device) for device in range(400)]
-    assert shares == [first_share("r", 1, device) for device in range(400)]
-    assert [sum(low <= share < low + 0.25 for share in shares) for low in (0, 0.25, 0.5, 0.75)] == pytest.approx(
-        [100] * 4, rel=0.3
-    )
-
-
 def settings(tmp_path: Path, **more: object) -> Settings:
     basic = {"run": "r", "record": tmp_path / "record", "nameservers": {"route53": 9}, "accounts": ACCOUNTS}
     routes = {"192.0.2.1": {"site": "aws", "port": 9}}
@@ -340,13 +321,6 @@ async def test_a_query_without_an_answer_is_on_the_record(tmp_path: Path) -> Non
     lines = list(read_record(tmp_path / "record"))
     assert {line.authority for line in lines if isinstance(line, Unanswered)} == {"azuredns"}
     assert {line.device for line in lines if isinstance(line, Answered)} == set(range(5))
-
-
-@given(st.integers(min_value=1, max_value=500), st.integers(min_value=1, max_value=50))
-def test_the_share_of_devices_that_ignore_ttls_is_exact_and_even(devices: int, every: int) -> None:
-    """Of every so many devices in a row exactly one, however many there are."""
-    ignoring = [number for number in range(devices) if ignores_ttl(number, 1 / every)]
-    assert ignoring == list(range(every - 1, devices, every))
 
 
 async def test_reaching_the_bound_is_a_defect_of_the_run(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Acknowledged, Failed, Offered
 from lab.report import Rehearsal, broken_promises, document
 from lab.report_page import page
-from lab.timeline import PHASES, bins, failover_plan, fenced_at, moments, phases_ms, spans
+from lab.timeline import PHASES, FloorMoment, bins, failover_plan, fenced_at, floors, moments, phases_ms, spans
 from tests.unit.lab.runs import reconciliation, run
 
 FAULT_AT = datetime(2026, 7, 18, 12, 0, tzinfo=UTC)
@@ -108,6 +108,10 @@ BREAKS: dict[str, Callable[[Rehearsal], Rehearsal]] = {
     "is the writer again": lambda run: replace(run, writer_after="azure"),
     "from 1 to 4": lambda run: replace(run, epoch_after=4),
     "from 1 to 1": lambda run: replace(run, epoch_after=1),
+    "the journal tells of no failover": lambda run: replace(run, spans=()),
+    "nothing is proven about how they recover": lambda run: replace(
+        run, recovery=replace(run.recovery, clients=replace(CLIENTS, affected=0))
+    ),
     "claimed 1.50 s before the fault": lambda run: replace(run, spans=spans(EARLY, FAULT_AT)),
     "no payer met azure": lambda run: replace(run, must_meet_old_writer=True, met_old_writer=0),
     "ended by themselves": lambda run: replace(run, fallen=("controller-gcp at 3.0 s with 1: panic",)),
@@ -163,13 +167,13 @@ def test_clients_that_were_healed_first_are_told_apart() -> None:
 def test_what_the_authorities_said_and_who_ignored_them_is_told() -> None:
     """Per authority the share of stale answers and when the last one was; per habit who had to wait."""
     told = {
-        "Route 53": Answers(answered=40, stale=10, last_stale=0.8, unanswered=0),
-        "Cloud DNS": Answers(answered=0, stale=0, last_stale=None, unanswered=7),
+        "Route 53": Answers(answered=40, stale=10, last_stale=0.8, unended=False, unanswered=0),
+        "Cloud DNS": Answers(answered=0, stale=0, last_stale=None, unended=False, unanswered=7),
     }
     held = Clients(affected=2, unrecovered=0, healed_first=1, p50=1.0, p95=None, max=None)
     run = replace(seen(), answers=told, beside=("api-hang of Cloud DNS",), recovery=replace(seen().recovery, ignoring_ttl=held))
     said = json.loads(json.dumps(document(run)))
-    wanted = {"answered": 40, "stale": 10, "stale_share": 0.25, "last_stale_s": 0.8, "unanswered": 0}
+    wanted = {"answered": 40, "stale": 10, "stale_share": 0.25, "last_stale_s": 0.8, "unended": False, "unanswered": 0}
     assert said["answers"]["Route 53"] == wanted
     assert said["answers"]["Cloud DNS"]["stale_share"] is None
     assert said["beside"] == ["api-hang of Cloud DNS"]
@@ -289,3 +293,36 @@ def test_the_page_shows_a_run_that_never_recovered() -> None:
     text = page(run)
     assert "no payment was acknowledged afterwards" in text
     assert "a promise was broken" in text
+
+
+STEERED = {
+    "result": "steered",
+    "told": ["route53: in sync"],
+    "told_ms": 200.0,
+    "floors": [
+        {"site": "aws", "before": None, "after": None, "took_ms": 1000.0, "because": "no answer within 1 s"},
+        {"site": "gcp", "before": 1, "after": 3, "took_ms": 40.0, "because": ""},
+    ],
+}
+HELD_UP = (
+    entry(1.5, "claim", plan=PLAN, plan_kind="failover", epoch=2, sentence="fail over from azure"),
+    entry(2.6, "step.steer", plan=PLAN, took_ms=1000.0, step={"step": "steer"}, result=STEERED),
+)
+
+
+def test_floors_are_told_with_what_became_of_them() -> None:
+    """Which site, from how many to how many, how long, or that it could not be done in time."""
+    late, raised = floors(HELD_UP, FAULT_AT)
+    assert late == FloorMoment(t=1.6, site="aws", before=None, after=None, took_ms=1000.0, because="no answer within 1 s")
+    assert (raised.site, raised.before, raised.after, raised.took_ms) == ("gcp", 1, 3, 40.0)
+    run = replace(seen(), floors=(late, raised))
+    assert [(one["site"], one["before"], one["after"]) for one in document(run)["floors"]] == [("aws", None, None), ("gcp", 1, 3)]
+    shown = page(run)
+    assert "not raised: no answer within 1 s" in shown and "40 ms" in shown
+    assert "<h2>Instances</h2>" not in page(seen())
+
+
+def test_an_api_of_instances_that_hangs_is_not_told_as_slow_steering() -> None:
+    """The authorities had answered after 0.2 s; that the same step waited a second for instances is another figure."""
+    (steer,) = (span for span in spans(HELD_UP, FAULT_AT) if span.name == "steer")
+    assert steer.begin == pytest.approx(1.6) and steer.end == pytest.approx(1.8)

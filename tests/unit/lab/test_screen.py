@@ -36,9 +36,9 @@ def test_clients_that_ignore_ttls_have_a_line_of_their_own() -> None:
 def test_stale_answers_are_told_per_authority() -> None:
     """A silent authority is called silent, not up to date."""
     answers = {
-        "Route 53": Answers(answered=40, stale=10, last_stale=4.66, unanswered=0),
-        "Cloud DNS": Answers(answered=40, stale=0, last_stale=None, unanswered=0),
-        "Azure DNS and Traffic Manager": Answers(answered=0, stale=0, last_stale=None, unanswered=29),
+        "Route 53": Answers(answered=40, stale=10, last_stale=4.66, unended=False, unanswered=0),
+        "Cloud DNS": Answers(answered=40, stale=0, last_stale=None, unended=False, unanswered=0),
+        "Azure DNS and Traffic Manager": Answers(answered=0, stale=0, last_stale=None, unended=False, unanswered=29),
     }
     told = "Route 53 25% until 4.7 s, Cloud DNS 0%, Azure DNS and Traffic Manager silent"
     assert told in shown(replace(run(), answers=answers))

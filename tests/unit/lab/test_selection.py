@@ -123,6 +123,23 @@ async def test_nobody_answering_ends_within_the_patience() -> None:
     assert not any(answered for _, answered in world.told)
 
 
+async def test_an_asker_without_patience_learns_nothing_of_a_server() -> None:
+    """Silent for less than its time-out, it is asked again; silent for all of it, its time-out doubles until it is left alone."""
+    world = Internet()
+    authorities = world.authorities()
+    for _ in range(60):
+        await authorities.ask("pay", 1.0)
+    world.silent = set(PLACES)
+    for _ in range(10):
+        with pytest.raises(UnresolvedError):
+            await authorities.ask("pay", 0.04)
+    assert set(authorities.candidates()) == set(PLACES)
+    world.silent = {"route53"}
+    for _ in range(60):
+        await authorities.ask("pay", 5.0)
+    assert set(authorities.candidates()) == {"azuredns", "clouddns"}
+
+
 async def test_servers_that_fail_at_once_are_not_asked_without_end() -> None:
     """A refusal takes no time; without a bound the loop would spin until the patience is over."""
     asked = 0

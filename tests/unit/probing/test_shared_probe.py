@@ -55,3 +55,29 @@ async def test_what_cannot_be_asked_is_told_to_everybody_and_not_kept() -> None:
     with pytest.raises(Denied):
         await shared.measure(DEADLINE)
     assert real.asked == 2
+
+
+async def test_askers_at_every_moment_cost_one_question_for_each_keep() -> None:
+    """A hundred services that each ask every quarter of a second, all at other moments: their number buys no question. Without `keep`
+    nearly every one of theirs would be asked."""
+    interval, keep, length = timedelta(milliseconds=250), timedelta(milliseconds=125), timedelta(seconds=5)
+    asked = {}
+    for kept in (keep, timedelta(0)):
+        clock = SteppedClock()
+        real = MemoryProbe(clock=clock)
+        shared = SharedProbe(real, clock, kept)
+
+        async def watch(phase: timedelta, shared: SharedProbe = shared, clock: SteppedClock = clock) -> None:
+            await clock.sleep(phase)
+            while True:
+                await shared.measure(DEADLINE)
+                await clock.sleep(interval)
+
+        watching = [asyncio.create_task(watch(interval * number / 100)) for number in range(100)]
+        await clock.advance(length)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        asked[kept] = real.asked
+    assert asked[keep] <= length / keep
+    assert asked[timedelta(0)] > 2 * length / keep, "the test would see it"

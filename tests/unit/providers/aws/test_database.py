@@ -15,6 +15,8 @@ from controller.providers.aws.database import told
         ("modifying", "primary", PromotionState.RUNNING),
         ("modifying", None, PromotionState.RUNNING),
         ("rebooting", None, PromotionState.RUNNING),
+        ("stopped", None, PromotionState.FAILED),
+        ("configuring-log-exports", None, PromotionState.DONE),
         ("backing-up", None, PromotionState.DONE),
         ("available", None, PromotionState.DONE),
         ("available", "", PromotionState.DONE),

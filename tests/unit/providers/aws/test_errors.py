@@ -20,6 +20,8 @@ def answer(code: str, status: int = 400) -> ClientError:
         (answer("ServerException", 500), Transient),
         (answer("IDPCommunicationError"), Transient),
         (answer("Nonsense", 503), Transient),
+        (answer("408", 408), Transient),
+        (answer("429", 429), Transient),
         (answer("AccessDeniedException"), Denied),
         (answer("InvalidIdentityToken"), Denied),
         (answer("Nonsense", 403), Denied),

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -10,7 +11,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from controller.errors import Denied, Refused, Transient
-from controller.providers.aws.identity import federated, static, token_file
+from controller.providers.aws.identity import federated, static
+from controller.providers.aws.session import client, route53_client
+from controller.providers.proof import token_file
 
 ROLE = "arn:aws:iam::123456789012:role/controller"
 
@@ -79,6 +82,31 @@ def test_a_role_is_assumed_when_it_is_needed_and_again_before_it_ends(sts: tuple
     assert {(one["RoleArn"], one["signed"], one["DurationSeconds"]) for one in office.asked} == {(ROLE, "False", "3600")}
 
 
+def test_credentials_are_used_as_long_as_they_are_good(sts: tuple[type[Sts], str]) -> None:
+    """STS fails, and the credentials are good for five more minutes: without them nobody could steer for those. STS is left in peace
+    between two tries, for each of them costs a call its deadline."""
+    office, url = sts
+    session = federated(
+        role_arn=ROLE,
+        token=lambda: "proof",
+        session_name="aws",
+        region="eu-central-1",
+        endpoint_url=url,
+        now=lambda: office.now,
+    )
+    credentials = session().get_credentials()
+    assert credentials is not None and credentials.get_frozen_credentials().access_key == "key-1"
+    office.now, office.status = office.now + timedelta(minutes=55), 400
+    assert [credentials.get_frozen_credentials().access_key for _ in range(3)] == ["key-1"] * 3
+    assert len(office.asked) == 2
+    office.now += timedelta(seconds=40)
+    office.status = 200
+    assert credentials.get_frozen_credentials().access_key == "key-3"
+    office.now, office.status = office.now + timedelta(minutes=61), 400
+    with pytest.raises(Denied):
+        credentials.get_frozen_credentials()
+
+
 def test_keys_in_the_environment_are_not_looked_at(sts: tuple[type[Sts], str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A long-lived key that somebody left there is not what this process shows."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "left-behind")
@@ -106,8 +134,12 @@ def test_a_token_that_is_not_accepted_or_not_there_is_denied(sts: tuple[type[Sts
         assert credentials is not None
         credentials.get_frozen_credentials()
 
-    with pytest.raises(Denied, match="no token"):
+    with pytest.raises(Denied, match="no identity token"):
         ask(tmp_path / "nothing", url)
+    assert not office.asked
+    (tmp_path / "token").write_text(" \n")
+    with pytest.raises(Denied, match="no identity token"):
+        ask(tmp_path / "token", url)
     assert not office.asked
     (tmp_path / "token").write_text("proof\n")
     with pytest.raises(Denied, match="InvalidIdentityToken"):
@@ -140,3 +172,23 @@ def test_static_keys_are_refused_for_any_other_place(url: str | None) -> None:
     with pytest.raises(Refused) as refusal:
         static(key="lab", secret="lab", endpoint_url=url)
     assert refusal.value.guard == "no-long-lived-keys" and "role" in refusal.value.way_out
+
+
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_keys_that_do_not_expire_are_not_shown_to_aws(place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """AWS's own chain finds them before it looks for a role. Somebody's keys, left on a controller, are good for whoever reads them."""
+    keys = {"aws_access_key_id": "left-behind", "aws_secret_access_key": "left-behind"}
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    for name, value in keys.items() if place == "environment" else ():
+        monkeypatch.setenv(name.upper(), value)
+    if place == "file":
+        (tmp_path / "credentials").write_text("[default]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
+    for make in (partial(client, "ecs", region="eu-central-1", endpoint_url=None), partial(route53_client, endpoint_url=None)):
+        with pytest.raises(Denied, match="do not expire"):
+            make()
+    assert client("ecs", region="eu-central-1", endpoint_url="http://127.0.0.1:1"), "an emulated AWS takes anything"
+    if place == "environment":
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "of-an-hour")
+        assert client("ecs", region="eu-central-1", endpoint_url=None)

@@ -14,7 +14,7 @@ from azure.core.exceptions import (
 )
 
 from controller.errors import Conflict, Denied, ProviderError, Transient, Unsupported
-from controller.providers.azure.errors import Absent, Busy, translated
+from controller.providers.azure.errors import Absent, Busy, Throttled, translated
 
 
 class Answer:
@@ -46,7 +46,7 @@ def answered(status: int, code: str = "SomeCode", kind: type[HttpResponseError] 
         (ClientAuthenticationError("no token"), Denied),
         (answered(400, "invalid_client", ClientAuthenticationError), Denied),
         (answered(503, "unavailable", ClientAuthenticationError), Transient),
-        (answered(429, "TooManyRequests"), Transient),
+        (answered(429, "TooManyRequests"), Throttled),
         (answered(408), Transient),
         (answered(500), Transient),
         (answered(503, "ServiceUnavailable"), Transient),

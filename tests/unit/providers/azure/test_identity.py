@@ -11,8 +11,9 @@ from azure.core.pipeline.transport import HttpTransport
 
 from controller.errors import Denied, Refused, Transient
 from controller.providers.azure.errors import translated
-from controller.providers.azure.identity import StaticCredential, federated, token_file
+from controller.providers.azure.identity import StaticCredential, federated
 from controller.providers.azure.session import Arm
+from controller.providers.proof import token_file
 
 SCOPE = "https://management.azure.com/.default"
 

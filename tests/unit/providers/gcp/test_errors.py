@@ -32,6 +32,7 @@ def kind_of(error: Exception) -> type[BaseException]:
     [
         (answer(429, "rateLimitExceeded"), Transient),
         (answer(403, "rateLimitExceeded"), Transient),
+        (answer(403, "quotaExceeded"), Transient),
         (answer(403, "forbidden"), Denied),
         (answer(401, "required"), Denied),
         (answer(500), Transient),

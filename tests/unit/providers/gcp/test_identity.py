@@ -3,14 +3,17 @@
 import json
 import urllib.parse
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.auth.exceptions import RefreshError
+from google.auth.exceptions import RefreshError, TransportError
 
 from controller.errors import Denied, Refused
-from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, from_aws, from_oidc, static, token_file
+from controller.providers.gcp.errors import translated
+from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, from_aws, from_oidc, static
+from controller.providers.proof import token_file
 
 FEDERATION = Federation(
     project_number="123456", pool="clouds", provider="azure", service_account="trimaran@example.iam.gserviceaccount.com"
@@ -119,6 +122,41 @@ def test_a_token_is_read_from_its_file_each_time(tmp_path: Path) -> None:
     assert token() == "first"
     file.write_text("second\n")
     assert token() == "second"
+
+
+@pytest.mark.parametrize("content", [None, "", " \n"])
+def test_a_missing_token_is_denied(tmp_path: Path, content: str | None) -> None:
+    """Somebody has to mend the deployment: a lost connection would be tried again for ever. Google is not asked."""
+    file, transport = tmp_path / "token", Transport()
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(Denied, match="identity token"), translated("changes.create"):
+        from_oidc(FEDERATION, token_file(file)).refresh(transport)  # type: ignore[no-untyped-call]
+    assert not transport.asked
+
+
+def test_a_token_is_used_as_long_as_it_is_good() -> None:
+    """Google's token service hangs, and the token is good for three more minutes: without it nobody could steer for those. The service
+    is left in peace between two tries, for each of them costs a call its deadline."""
+    tries: list[str] = []
+
+    def hang(url: str, **_: Any) -> Answer:
+        if url.endswith(":generateAccessToken"):  # beside it google-auth asks where the account may be used, in its own time
+            tries.append(url)
+        raise TransportError("timed out")  # type: ignore[no-untyped-call]
+
+    def shown() -> str:
+        headers: dict[str, str] = {}
+        credentials.before_request(hang, "GET", "https://dns.googleapis.com/", headers)  # type: ignore[no-untyped-call]
+        return headers["authorization"]
+
+    credentials = from_oidc(FEDERATION, lambda: "proof")
+    credentials.refresh(Transport())  # type: ignore[no-untyped-call]
+    credentials.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=3)
+    assert {shown(), shown()} == {"Bearer of the account"} and len(tries) == 1
+    credentials.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=1)
+    with pytest.raises(TransportError):
+        shown()
 
 
 def test_a_labs_token_that_is_refused_is_not_replaced() -> None:

@@ -1,0 +1,67 @@
+"""One request is one request: what is not answered is not sent again behind its caller's back."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controller.errors import Transient
+from controller.providers.gcp.identity import static
+from controller.providers.gcp.session import Api, Client, end_of
+
+SETTLED = 0.7
+"""Seconds in which a second request would have come."""
+
+
+@dataclass
+class Silent:
+    """A server that takes requests, and closes the connection or keeps it open without a word."""
+
+    listener: socket.socket
+    closes: bool
+    asked: list[bytes] = field(default_factory=list)
+
+    def serve(self) -> None:
+        """Until the listener is closed."""
+        with suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                threading.Thread(target=self._take, args=(connection,), daemon=True).start()
+
+    def _take(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            while found := connection.recv(65536):
+                self.asked.append(found)
+                if self.closes:
+                    return
+
+
+@pytest.fixture(params=[True, False], ids=["closes", "hangs"])
+def silent(request: pytest.FixtureRequest) -> Iterator[Silent]:
+    """One that runs."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Silent(listener, request.param)
+        threading.Thread(target=server.serve, daemon=True).start()
+        yield server
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+async def test_a_change_without_an_answer_is_sent_once(silent: Silent) -> None:
+    """httplib2 sends again what a closed connection did not answer, a promotion as well as a question: after the deadline, when somebody
+    may have asked for something else, it would arrive last and stand."""
+    url = f"http://127.0.0.1:{silent.listener.getsockname()[1]}"
+    api = Api(lambda: Client("sqladmin", "v1", endpoint=url, credentials=static(token="lab", endpoint_url=url)))
+
+    def promote(sql: Any) -> Any:
+        return sql.instances().promoteReplica(project="p", instance="i")
+
+    with pytest.raises(Transient):
+        await api.ask("instances.promoteReplica", promote, end_of(timedelta(seconds=0.3)), lambda answer: answer)
+    await asyncio.sleep(SETTLED)
+    assert [one.split(b" ", 1)[0] for one in silent.asked] == [b"POST"]
