@@ -1,0 +1,43 @@
+"""What keeps a number from being sealed or opened, split by who must act.
+
+Wrap                       one cloud's key service did not do it
+├── WrapUnavailable        it could not be asked: another cloud may be
+├── WrapRefused            it answered and will not: denied, disabled, destroyed
+└── WrapBroken             ciphertext or context does not match: this wrap is not of this key
+NothingHappened
+└── KeysOutOfReach         too few clouds answered in time: try again
+KeyLost                    every cloud that holds a wrap answered, and none opens it: a person must act
+SealBroken                 a row was changed, or moved to another token: a person must act
+
+No message holds a number, a key or a ciphertext.
+"""
+
+from workload.durable.errors import NothingHappened
+
+
+class Wrap(Exception):
+    """Base: one cloud did not wrap or unwrap. The message says which and what was seen."""
+
+
+class WrapUnavailable(Wrap):
+    """The cloud could not be asked within the deadline, or answered that it cannot at present."""
+
+
+class WrapRefused(Wrap):
+    """The cloud refuses: no permission, or its key is disabled or destroyed. Asking again changes nothing."""
+
+
+class WrapBroken(Wrap):
+    """The cloud cannot open this ciphertext in this context, or what it opened is not the key."""
+
+
+class KeysOutOfReach(NothingHappened):
+    """Fewer clouds than needed answered within the deadline. No number was sealed, none was given out."""
+
+
+class KeyLost(Exception):
+    """No wrap of this data key can be opened, and every cloud was asked."""
+
+
+class SealBroken(Exception):
+    """The ciphertext does not belong to this token, kind, subject and data key, or was changed."""
