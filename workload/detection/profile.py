@@ -1,0 +1,50 @@
+"""What is remembered of an account's payments: seven numbers, enough to tell what is unusual for it. Pure.
+
+`ledger.learn` keeps them in the payment's own transaction, by the same arithmetic; whoever changes one changes both.
+"""
+
+import math
+from dataclasses import dataclass
+
+from workload.detection.streaming import Level, first, forgotten, moved, weighed
+
+MEMORY = 64.0
+"""Payments that an account's usual amount and pace stand for: enough for a steady median, few enough to follow a change of habits."""
+HABIT_HALF_LIFE = 30 * 86_400.0
+"""Seconds without a payment after which an account's habits count half."""
+RECENT_HALF_LIFE = 600.0
+"""Seconds after which a payment counts half in `recent`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """An account's habits as of its last payment."""
+
+    weight: float
+    """Payments that the levels stand for, old ones forgotten; at most `MEMORY`."""
+    amount: Level
+    """Of the logarithm of the amount in minor units."""
+    pace: Level
+    """Of the logarithm of `recent`, as it was at each payment."""
+    recent: float
+    """Payments of late, each counted half after `RECENT_HALF_LIFE`; the last one counts whole."""
+
+
+def learn(profile: Profile | None, amount: int, idle: float) -> Profile:
+    """The profile after one more payment, `idle` seconds after the one before; None is an account that never paid."""
+    value = math.log(amount)
+    if profile is None:
+        return Profile(weight=1.0, amount=first(value), pace=first(0.0), recent=1.0)
+    weight = weighed(profile.weight, idle, HABIT_HALF_LIFE, MEMORY)
+    recent = next_recent(profile, idle)
+    return Profile(
+        weight=weight,
+        amount=moved(profile.amount, value, weight),
+        pace=moved(profile.pace, math.log(recent), weight),
+        recent=recent,
+    )
+
+
+def next_recent(profile: Profile, idle: float) -> float:
+    """`recent` with one more payment."""
+    return forgotten(profile.recent, idle, RECENT_HALF_LIFE) + 1.0
