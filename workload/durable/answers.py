@@ -17,6 +17,7 @@ from workload.durable.lanes import Durability
 from workload.durable.session import Session
 from workload.durable.sessions import Sessions
 from workload.durable.settings import Tuning
+from workload.telemetry.steps import Kind, step
 
 A = TypeVar("A")
 Ask = Callable[[Session, str, timedelta], Awaitable[tuple[A, Evidence]]]
@@ -99,10 +100,13 @@ class Answers:
             writer = self._compass.writer
             if writer is None:
                 raise NoWriter("no site is known to be the writer")
-            async with self._sessions[writer.site].borrow(self._within(end, self._tuning.session_patience)) as session:
-                answer, evidence = await ask(session, writer.site, self._within(end, self._tuning.statement_deadline))
+            with step("database", Kind.CLIENT, site=writer.site):
+                async with self._sessions[writer.site].borrow(self._within(end, self._tuning.session_patience)) as session:
+                    with step("statement"):
+                        answer, evidence = await ask(session, writer.site, self._within(end, self._tuning.statement_deadline))
             committed_at = self._monotonic()
-            await self._durability.confirm(evidence, self._within(end, self._tuning.barrier_deadline))
+            with step("barrier", site=evidence.reign.site, epoch=evidence.reign.epoch):
+                await self._durability.confirm(evidence, self._within(end, self._tuning.barrier_deadline))
         except Unanswered as error:
             self._meter.unanswered(error)
             self._proven = None

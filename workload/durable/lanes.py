@@ -17,6 +17,7 @@ from workload.durable.errors import OutcomeUnknown
 from workload.durable.evidence import Evidence, Reign, format_lsn, parse_lsn
 from workload.durable.pace import Pace
 from workload.durable.session import Lost, Session
+from workload.telemetry.steps import note
 
 AWAIT_BARRIER = (
     "SELECT b.epoch, b.is_open, b.confirmed::text, (b.pins).system_identifier, (b.pins).timeline FROM"
@@ -69,6 +70,7 @@ class Lanes:
         try:
             self.fly()
             await answer
+            note(confirmed_by="writer")
             self._pace = self._pace.after(timedelta(seconds=loop.time() - began))
         finally:
             timer.cancel()

@@ -16,6 +16,7 @@ import psycopg
 from workload.durable.evidence import Evidence
 from workload.durable.lanes import Crew, Durability
 from workload.durable.session import Lost, Session
+from workload.telemetry.steps import note
 
 SULK = 1.0
 """Seconds for which a neighbour that did not have a payment in time is not asked: meanwhile payments do not wait for it in vain."""
@@ -53,6 +54,7 @@ class Neighbour:
         began = loop.time()
         if self._counts(evidence) and began >= self._sulks_until:
             if await self._is_held(evidence, min(self._patience, deadline)):
+                note(confirmed_by="neighbour")
                 return
             self._sulks_until = loop.time() + SULK
         await self._barrier.confirm(evidence, deadline - timedelta(seconds=loop.time() - began))
