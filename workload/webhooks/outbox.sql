@@ -1,0 +1,188 @@
+-- The outbox: what merchants are to be told, written in the payment's own transaction, and how far each of them has been told.
+-- Run by the control role after the ledger; running it again changes nothing. The tables are published with the ledger's.
+--
+-- Three numbers per account, each never above the one before it on any node, because each is committed after the other:
+--   counter.sequence >= the events' sequences >= delivery.sequence
+--
+-- Rules for changing this file: no sequence object and no foreign key (sequences are not replicated, a reseed empties the tables in
+-- any order); the dispatcher never writes a table, it calls advance and sweep; a counter is never deleted or lowered, or a merchant
+-- would get another event under a sequence that he has had, and whoever remembers the first would skip the second.
+
+CREATE SCHEMA IF NOT EXISTS outbox;
+
+-- Where an account's events go. Without a row nothing is recorded for the account; a row that is not enabled is recorded for, not sent to.
+CREATE TABLE IF NOT EXISTS outbox.endpoint (
+    account uuid    PRIMARY KEY,
+    url     text    NOT NULL CHECK (url ~ '^https?://[^[:space:]]+$' AND length(url) <= 2048),
+    secret  text    NOT NULL CHECK (secret ~ '^[A-Za-z0-9_-]{1,64}$'),  -- name of the secret; no secret is ever in a database
+    enabled boolean NOT NULL,
+    epoch   bigint  NOT NULL                        -- reign that wrote the row last
+);
+
+-- How many events an account has ever had. A row of its own: were it in `delivery`, a payment would wait for the dispatcher's commit.
+CREATE TABLE IF NOT EXISTS outbox.counter (
+    account  uuid   PRIMARY KEY,
+    sequence bigint NOT NULL CHECK (sequence > 0)
+);
+
+CREATE TABLE IF NOT EXISTS outbox.event (
+    id         uuid   PRIMARY KEY,                  -- webhook-id: the same however often it is sent
+    account    uuid   NOT NULL,
+    sequence   bigint NOT NULL CHECK (sequence > 0),
+    kind       text   NOT NULL,
+    payment    uuid   NOT NULL,
+    body       text   NOT NULL,                     -- exactly as it is signed and sent; jsonb would write it anew
+    epoch      bigint NOT NULL,
+    created_at timestamptz NOT NULL,
+    UNIQUE (account, sequence)
+);
+
+CREATE INDEX IF NOT EXISTS event_by_age ON outbox.event (created_at);
+
+-- The cursor: every event up to it was answered with a success. It may be behind the truth, never ahead of it.
+CREATE TABLE IF NOT EXISTS outbox.delivery (
+    account     uuid   PRIMARY KEY,
+    sequence    bigint NOT NULL CHECK (sequence > 0),
+    epoch       bigint NOT NULL,
+    advanced_at timestamptz NOT NULL
+);
+
+-- Ordinary triggers, as the ledger's: they stop clients, and not replication's apply worker.
+CREATE OR REPLACE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON outbox.endpoint
+    FOR EACH STATEMENT EXECUTE FUNCTION trimaran.guard();
+CREATE OR REPLACE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON outbox.counter
+    FOR EACH STATEMENT EXECUTE FUNCTION trimaran.guard();
+CREATE OR REPLACE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON outbox.event
+    FOR EACH STATEMENT EXECUTE FUNCTION trimaran.guard();
+CREATE OR REPLACE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON outbox.delivery
+    FOR EACH STATEMENT EXECUTE FUNCTION trimaran.guard();
+
+-- A UUIDv7 (RFC 9562 section 5.7): a random UUIDv4 with the Unix time in milliseconds over its first six bytes and the version set.
+-- PostgreSQL has a function for it from 18 on.
+CREATE OR REPLACE FUNCTION outbox.new_id(moment timestamptz) RETURNS uuid
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT encode(set_bit(set_bit(overlay(
+        uuid_send(gen_random_uuid()) PLACING substring(int8send(floor(extract(epoch FROM moment) * 1000)::bigint) FROM 3) FROM 1 FOR 6
+    ), 52, 1), 53, 1), 'hex')::uuid
+$$;
+
+-- The creditor's event, in the payment's transaction: neither can be without the other, here or on any follower.
+--
+-- The counter's row stays locked until the commit, so an account's sequences are in commit order and without gaps; a rollback takes
+-- its number back. A follower applies commits in order, so it never has an event without those before it. No deadlock: pay() holds
+-- the accounts already, one payment touches one counter, and nobody else writes counters.
+CREATE OR REPLACE FUNCTION outbox.record() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    place bigint;
+BEGIN
+    PERFORM FROM outbox.endpoint AS p WHERE p.account = NEW.creditor;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO outbox.counter AS c (account, sequence) VALUES (NEW.creditor, 1)
+        ON CONFLICT (account) DO UPDATE SET sequence = c.sequence + 1
+        RETURNING c.sequence INTO place;
+    INSERT INTO outbox.event (id, account, sequence, kind, payment, body, epoch, created_at)
+        VALUES (outbox.new_id(NEW.created_at), NEW.creditor, place, 'payment.received', NEW.id,
+                json_build_object(
+                    'type', 'payment.received',
+                    'timestamp', to_char(NEW.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                    'data', json_build_object(
+                        'account', NEW.creditor, 'sequence', place, 'payment', NEW.id,
+                        'debtor', NEW.debtor, 'amount', NEW.amount, 'currency', NEW.currency))::text,
+                NEW.epoch, NEW.created_at);
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER outbox AFTER INSERT ON ledger.payment
+    FOR EACH ROW EXECUTE FUNCTION outbox.record();
+
+-- What is to be sent next: up to `most` events in order for each account that has some and is not `busy`, for as many accounts as
+-- there are places, whoever was advanced longest ago first. Those in `slow` compete for places of their own.
+--
+-- STABLE is part of the promise: it looks with the snapshot of the statement that calls it. A volatile function would look later, see a
+-- payment committed after that statement read its flush position, and a merchant would be told of a payment that no barrier has passed.
+CREATE OR REPLACE FUNCTION outbox.due(busy uuid[], slow uuid[], places integer, slow_places integer, most integer)
+RETURNS TABLE (id uuid, account uuid, sequence bigint, body text, delivered bigint, url text, secret text)
+LANGUAGE sql STABLE AS $$
+    SELECT e.id, e.account, e.sequence, e.body, q.delivered, q.url, q.secret
+    FROM (
+        SELECT c.account, coalesce(d.sequence, 0) AS delivered, p.url, p.secret, c.account = ANY (slow) AS is_slow,
+               row_number() OVER (PARTITION BY c.account = ANY (slow)
+                                  ORDER BY coalesce(d.advanced_at, '-infinity'::timestamptz), c.account) AS turn
+        FROM outbox.counter AS c
+        JOIN outbox.endpoint AS p ON p.account = c.account AND p.enabled
+        LEFT JOIN outbox.delivery AS d ON d.account = c.account
+        WHERE c.sequence > coalesce(d.sequence, 0) AND c.account <> ALL (busy)
+    ) AS q
+    CROSS JOIN LATERAL (
+        SELECT x.id, x.account, x.sequence, x.body FROM outbox.event AS x
+        WHERE x.account = q.account AND x.sequence > q.delivered ORDER BY x.sequence LIMIT most
+    ) AS e
+    WHERE q.turn <= CASE WHEN q.is_slow THEN slow_places ELSE places END
+    ORDER BY e.account, e.sequence
+$$;
+
+-- Move cursors up; never down, and never past what this ledger has counted. A dispatcher that slept through a failover may tell what is
+-- long known, and one that was wrong about what is durable must not make a later event of the account look delivered.
+-- In order of accounts, so that two dispatchers cannot wait for each other.
+CREATE OR REPLACE FUNCTION outbox.advance(
+    accounts uuid[], sequences bigint[], OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    me trimaran.node;
+BEGIN
+    SELECT * INTO me FROM trimaran.admit();
+    advance.epoch := me.epoch;
+    advance.system_identifier := me.system_identifier;
+    advance.timeline := me.timeline;
+    -- As in ledger.pay: the position read after COMMIT must cover it.
+    PERFORM set_config('synchronous_commit', 'on', true);
+    INSERT INTO outbox.delivery AS d (account, sequence, epoch, advanced_at)
+        SELECT n.account, n.sequence, me.epoch, clock_timestamp()
+        FROM unnest(advance.accounts, advance.sequences) AS n (account, sequence)
+        JOIN outbox.counter AS c ON c.account = n.account AND c.sequence >= n.sequence
+        ORDER BY n.account
+        ON CONFLICT (account) DO UPDATE
+            SET sequence = EXCLUDED.sequence, epoch = EXCLUDED.epoch, advanced_at = EXCLUDED.advanced_at
+            WHERE d.sequence < EXCLUDED.sequence;
+END $$;
+
+-- Delete delivered events older than `age`, at most `most` of them. Its commit comes after the cursor's, so no follower ever lacks an
+-- event that its own cursor does not call delivered.
+CREATE OR REPLACE FUNCTION outbox.sweep(
+    age interval, most integer, OUT swept bigint, OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    me trimaran.node;
+BEGIN
+    SELECT * INTO me FROM trimaran.admit();
+    sweep.epoch := me.epoch;
+    sweep.system_identifier := me.system_identifier;
+    sweep.timeline := me.timeline;
+    PERFORM set_config('synchronous_commit', 'on', true);
+    DELETE FROM outbox.event AS gone WHERE gone.id IN (
+        SELECT e.id FROM outbox.event AS e JOIN outbox.delivery AS d ON d.account = e.account AND d.sequence >= e.sequence
+        WHERE e.created_at < clock_timestamp() - sweep.age ORDER BY e.created_at LIMIT sweep.most);
+    GET DIAGNOSTICS swept = ROW_COUNT;
+END $$;
+
+-- Say where an account's events go from now on; for operators. What is not yet delivered goes to the new place.
+CREATE OR REPLACE FUNCTION outbox.register(account uuid, url text, secret text, enabled boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO outbox.endpoint AS p (account, url, secret, enabled, epoch)
+        SELECT register.account, register.url, register.secret, register.enabled, me.epoch FROM trimaran.admit() AS me
+        ON CONFLICT (account) DO UPDATE
+            SET url = EXCLUDED.url, secret = EXCLUDED.secret, enabled = EXCLUDED.enabled, epoch = EXCLUDED.epoch;
+END $$;
+
+REVOKE ALL ON FUNCTION outbox.new_id, outbox.record, outbox.due, outbox.advance, outbox.sweep, outbox.register FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA outbox TO payments_app, payments_stream;
+GRANT SELECT ON outbox.endpoint, outbox.counter, outbox.event, outbox.delivery TO payments_app, payments_stream;
+GRANT EXECUTE ON FUNCTION outbox.due, outbox.advance, outbox.sweep TO payments_app;
