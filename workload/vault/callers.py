@@ -1,0 +1,40 @@
+"""Who calls, as this service sees it: a value that whoever checked the caller's token left with the request."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+from fastapi import Request
+
+
+class Scope(StrEnum):
+    """What a caller may be allowed, one by one. Opening a number has a scope of its own."""
+
+    TOKENIZE = "vault:tokenize"
+    REVEAL = "vault:reveal"
+    READ = "vault:read"
+    ERASE = "vault:erase"
+
+
+class Caller(Protocol):
+    """A caller whose token was checked."""
+
+    @property
+    def subject(self) -> str:
+        """Who it is: what the audit trail records."""
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What its token allows."""
+
+
+WhoCalls = Callable[[Request], Caller]
+"""The caller of a request. Whoever passes it has refused requests without a valid token before they come here."""
+
+
+class NotAllowed(Exception):
+    """The caller's token does not have the scope of the operation."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(f"this needs the scope {scope.value}")
+        self.scope = scope

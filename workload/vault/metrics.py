@@ -1,0 +1,35 @@
+"""What the vault counts beside what every service counts. Labels are words of ours, never anything a client sent."""
+
+from prometheus_client import Counter
+
+from workload.metrics import ServiceMetrics
+from workload.vault.model import Outcome
+
+
+class Metrics(ServiceMetrics):
+    """Counters and gauges of one process."""
+
+    def __init__(self) -> None:
+        super().__init__("vault")
+        self._decisions = Counter(
+            "vault_decisions", "Answered requests by operation and outcome.", ["operation", "outcome"], registry=self.registry
+        )
+        self._calls = Counter(
+            "vault_key_service_calls",
+            "Calls to the clouds' key services and what became of them.",
+            ["cloud", "action", "result"],
+            registry=self.registry,
+        )
+        self._repairs = Counter("vault_repairs", "Wraps added or replaced by repairs.", ["cloud", "result"], registry=self.registry)
+
+    def decided(self, operation: str, outcome: Outcome) -> None:
+        """A request was answered."""
+        self._decisions.labels(operation, outcome.value).inc()
+
+    def asked(self, cloud: str, action: str, result: str) -> None:
+        """A call to a key service ended."""
+        self._calls.labels(cloud, action, result).inc()
+
+    def repaired(self, cloud: str, result: str) -> None:
+        """A wrap was added or replaced, or could not be."""
+        self._repairs.labels(cloud, result).inc()

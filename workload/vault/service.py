@@ -1,0 +1,201 @@
+"""What the service does with a number: seal it, give it out to whom may have it, forget how to open it.
+
+The order of steps is the promise. A data key seals nothing before its wraps are durable: it would die with its writer, and the number
+with it. A number is opened only after its row in the audit trail is durable: there is no access that a failover could forget.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from workload.durable.answers import Answers
+from workload.durable.evidence import Evidence
+from workload.durable.session import Session
+from workload.vault import sealing, store
+from workload.vault.errors import KeyLost, KeysOutOfReach
+from workload.vault.keyring import Keyring
+from workload.vault.metrics import Metrics
+from workload.vault.model import (
+    DataKey, Described, Erased, Found, Grounds, LockedKey, Order, Outcome, Proof, Revealed, Row, Sealed, Token, Tokenized,
+)
+from workload.vault.numbers import Number
+from workload.vault.sealing import Binding, Purpose
+
+
+class Vault:
+    """The service itself, without HTTP."""
+
+    def __init__(
+        self,
+        *,
+        answers: Answers,
+        keyring: Keyring,
+        metrics: Metrics,
+        new_id: Callable[[], UUID],
+        new_token: Callable[[], UUID],
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._answers = answers
+        self._keyring = keyring
+        self._metrics = metrics
+        self._new_id = new_id
+        self._new_token = new_token
+        self._entropy = entropy
+
+    async def tokenize(self, order: Order) -> Tokenized:
+        """Keep the number and answer its token, once per idempotency key for ever.
+
+        Raises Unanswered, KeysOutOfReach among them, or KeyLost. A subject that is new here costs two more trips to the writer.
+        """
+        answer = await self._tokenize(order)
+        if answer.outcome is Outcome.UNKNOWN_KEY:
+            # The database lost what it had confirmed, as when an operator accepted a single copy: make a new key.
+            self._keyring.drop(order.subject)
+            answer = await self._tokenize(order)
+        self._metrics.decided("tokenize", answer.outcome)
+        return answer
+
+    async def reveal(self, token: UUID, grounds: Grounds) -> Revealed:
+        """The number, after who asked for it and why is on record in two clouds.
+
+        The record says that it was to be given out. When no cloud opens the key after that, the record stays, and nobody got the number.
+        Raises Unanswered, KeysOutOfReach among them, KeyLost or SealBroken.
+        """
+        access = self._new_id()
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Found, Evidence]:
+            return await store.reveal(session, site, token, grounds, access, deadline)
+
+        found = await self._answers.give(ask)
+        answer = Revealed(outcome=found.outcome)
+        if found.row is not None:
+            key = await self._known_key(found.row.binding)
+            answer = Revealed(outcome=Outcome.ERASED) if key is None else _revealed(key, found.row)
+        self._metrics.decided("reveal", answer.outcome)
+        return answer
+
+    async def describe(self, token: UUID) -> Described:
+        """Everything about the token but its number. Its last digits are left out when no cloud in reach opens them. Raises
+        Unanswered."""
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Found, Evidence]:
+            return await store.describe(session, site, token, deadline)
+
+        found = await self._answers.give(ask)
+        answer = Described(outcome=found.outcome)
+        if found.row is not None:
+            try:
+                key = await self._known_key(found.row.binding)
+                answer = Described(outcome=Outcome.ERASED) if key is None else _described(found.row, key)
+            except (KeysOutOfReach, KeyLost):
+                answer = _described(found.row, None)
+        self._metrics.decided("describe", answer.outcome)
+        return answer
+
+    async def erase(self, subject: UUID, grounds: Grounds) -> Erased:
+        """Destroy every wrap of the subject's data key; again answers the same proof. What it proves: `Proof`. Raises Unanswered."""
+        new_id = self._new_id()
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Erased, Evidence]:
+            return await store.erase(session, site, subject, grounds, new_id, deadline)
+
+        # Also when the outcome stays unknown. A key too many that is dropped costs one call, a key that stays breaks a promise.
+        self._keyring.drop(subject)
+        answer = await self._answers.give(ask)
+        if answer.proof is not None:
+            self._keyring.forget(subject)
+        self._metrics.decided("erase", answer.outcome)
+        return answer
+
+    async def erasure(self, id: UUID) -> Proof | None:
+        """The proof, durable, or None. Raises Unanswered."""
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Proof | None, Evidence]:
+            return await store.read_erasure(session, site, id, deadline)
+
+        return await self._answers.give(ask)
+
+    async def _tokenize(self, order: Order) -> Tokenized:
+        key = await self._key_for(order.subject)
+        if key is None:
+            return Tokenized(outcome=Outcome.ERASED)
+        sealed, access = self._seal(key, order.number), self._new_id()
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Tokenized, Evidence]:
+            return await store.tokenize(session, site, order, sealed, access, deadline)
+
+        return await self._answers.give(ask)
+
+    def _seal(self, key: DataKey, number: Number) -> Sealed:
+        binding = Binding(token=self._new_token(), kind=number.kind, subject=key.subject, data_key=key.id)
+
+        def seal(text: str, purpose: Purpose) -> bytes:
+            return sealing.seal(key.material, self._entropy(sealing.NONCE_BYTES), text, binding, purpose)
+
+        return Sealed(
+            binding=binding,
+            number=seal(number.text, Purpose.NUMBER),
+            hint=seal(number.last_four, Purpose.HINT),
+            digest=sealing.digest(key.material, key.subject, number),
+        )
+
+    async def _key_for(self, subject: UUID) -> DataKey | None:
+        """The subject's data key, made when there is none; None when it was erased."""
+        key = self._keyring.at_hand(subject)
+        if key is not None:
+            return key
+        locked = await self._read_key(subject)
+        if locked is None:
+            key = await self._found_key(subject)
+            if key is not None:
+                return key
+            # Somebody else founded it a moment before, in this cloud or another.
+            locked = await self._read_key(subject)
+        if locked is None:
+            raise KeysOutOfReach("the subject's data key was founded by somebody else and is not there")
+        return None if locked.is_erased else await self._keyring.open(locked)
+
+    async def _known_key(self, binding: Binding) -> DataKey | None:
+        """The data key that a row was sealed with; None when it was erased since the row was read."""
+        key = self._keyring.at_hand(binding.subject)
+        if key is not None and key.id == binding.data_key:
+            return key
+        locked = await self._read_key(binding.subject)
+        if locked is None or locked.id != binding.data_key:
+            raise KeyLost(f"data key {binding.data_key} of token {binding.token} is not there")
+        return None if locked.is_erased else await self._keyring.open(locked)
+
+    async def _read_key(self, subject: UUID) -> LockedKey | None:
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[LockedKey | None, Evidence]:
+            return await store.read_key(session, site, deadline, subject=subject)
+
+        return await self._answers.give(ask)
+
+    async def _found_key(self, subject: UUID) -> DataKey | None:
+        key, locked = await self._keyring.make(self._new_id(), subject)
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[bool, Evidence]:
+            return await store.found_key(session, site, locked, deadline)
+
+        if not await self._answers.give(ask):
+            return None
+        self._keyring.keep(key)
+        return key
+
+
+def _revealed(key: DataKey, row: Row) -> Revealed:
+    text = sealing.unseal(key.material, row.sealed, row.binding, Purpose.NUMBER)
+    return Revealed(outcome=Outcome.REVEALED, number=Number(kind=row.binding.kind, text=text))
+
+
+def _described(row: Row, key: DataKey | None) -> Described:
+    last_four = None if key is None else sealing.unseal(key.material, row.sealed, row.binding, Purpose.HINT)
+    token = Token(
+        id=row.binding.token,
+        kind=row.binding.kind,
+        subject=row.binding.subject,
+        epoch=row.epoch,
+        created_at=row.created_at,
+        last_four=last_four,
+    )
+    return Described(outcome=Outcome.FOUND, token=token)
