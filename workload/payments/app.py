@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from workload import problems
 from workload.durable.answers import Answers
 from workload.durable.errors import Unanswered
-from workload.payments.model import Account, Order, Outcome, Payment
+from workload.payments import reviews
+from workload.payments.model import Account, Order, Outcome, Payment, Status
 from workload.payments.problems import describe_refusal
 from workload.payments.service import Payments
 from workload.problems import Problem
+
+REPLAYS = frozenset({Outcome.REPLAYED, Outcome.STILL_HELD})
 
 IdempotencyKey = Annotated[str, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 
@@ -39,11 +42,15 @@ def build(
     site: str,
     metrics: Callable[[], bytes],
     situation: Callable[[], Mapping[str, object]],
+    identify: reviews.Identify | None = None,
 ) -> FastAPI:
-    """The application. `situation` is what this process sees, shown with readiness."""
+    """The application. `situation` is what this process sees, shown with readiness. Without `identify` nobody can say who reviews, and
+    there is no queue."""
     app = FastAPI(title="Payments", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
     _add_resources(app, payments, site)
+    if identify is not None:
+        reviews.install(app, payments, site=site, identify=identify)
     _add_probes(app, answers, metrics, situation)
     return app
 
@@ -53,12 +60,12 @@ def _add_resources(app: FastAPI, payments: Payments, site: str) -> None:
     async def make_payment(request: Request, body: PaymentBody, idempotency_key: IdempotencyKey) -> Response:
         order = Order(key=idempotency_key, debtor=body.debtor, creditor=body.creditor, amount=body.amount, currency=body.currency)
         decision = await payments.pay(order)
-        if decision.payment is None:
+        if decision.payment is None or decision.outcome is Outcome.REJECTED:
             return problems.render(describe_refusal(decision.outcome), request.url.path)
         headers = {"Location": f"/v1/payments/{decision.payment.id}", "Served-By": site}
-        if decision.outcome is Outcome.REPLAYED:
+        if decision.outcome in REPLAYS:
             headers["Idempotent-Replayed"] = "true"
-        return _document(_show_payment(decision.payment), 201, headers)
+        return _document(_show_payment(decision.payment), 201 if decision.payment.status is Status.COMPLETED else 202, headers)
 
     @app.get("/v1/payments/{id}")
     async def read_payment(request: Request, id: UUID) -> Response:
@@ -110,7 +117,7 @@ def _document(content: Mapping[str, object], status: int, headers: Mapping[str, 
 def _show_payment(payment: Payment) -> dict[str, object]:
     return {
         "id": str(payment.id),
-        "status": "completed",
+        "status": str(payment.status),
         "amount": payment.amount,
         "currency": payment.currency,
         "debtor": str(payment.debtor),

@@ -26,10 +26,16 @@ class Order:
 
 
 class Outcome(StrEnum):
-    """What `ledger.pay` decided."""
+    """What `ledger.pay` or `ledger.hold` decided."""
 
     CREATED = "created"
     REPLAYED = "replayed"
+    HELD = "held"
+    """A person has to look at it first."""
+    STILL_HELD = "still_held"
+    """The key belongs to a payment that waits for a person."""
+    REJECTED = "rejected"
+    """The key belongs to a payment that a person turned down, for ever."""
     KEY_REUSED = "key_reused"
     UNKNOWN_DEBTOR = "unknown_debtor"
     UNKNOWN_CREDITOR = "unknown_creditor"
@@ -39,9 +45,17 @@ class Outcome(StrEnum):
     BALANCE_LIMIT = "balance_limit"
 
 
+class Status(StrEnum):
+    """How far a payment has come."""
+
+    COMPLETED = "completed"
+    HELD = "held"
+    REJECTED = "rejected"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """A payment as the ledger holds it."""
+    """A payment as the ledger has it, made or not. Why it was held is no business of whoever asked for it."""
 
     id: UUID
     debtor: UUID
@@ -51,6 +65,7 @@ class Payment:
     epoch: int
     """Reign that admitted it, not necessarily the present one."""
     created_at: datetime
+    status: Status = Status.COMPLETED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +80,64 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The ledger's answer to an order. `payment` is there when the outcome is created or replayed."""
+    """The ledger's answer to an order. `payment` is None when the order was refused and nothing was kept of it."""
 
     outcome: Outcome
     payment: Payment | None
+
+
+class Verdict(StrEnum):
+    """What a reviewer says."""
+
+    APPROVE = "approved"
+    REJECT = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """Who decided about a held payment, why and when."""
+
+    verdict: Verdict
+    who: str
+    because: str
+    at: datetime
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A payment that is or was held, as reviewers see it. Its id is the payment's, before and after."""
+
+    id: UUID
+    key: str
+    debtor: UUID
+    creditor: UUID
+    amount: int
+    currency: str
+    score: float
+    reasons: tuple[str, ...]
+    epoch: int
+    """Reign that held it."""
+    created_at: datetime
+    ruling: Ruling | None
+    """None: it waits."""
+
+
+class Reviewed(StrEnum):
+    """What `ledger.review` decided. Every outcome that is none of these is a refusal of the payment itself, which stays held."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    REPEATED = "repeated"
+    """It had been decided so before."""
+    ALREADY_APPROVED = "already_approved"
+    ALREADY_REJECTED = "already_rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """The ledger's answer to a reviewer. `review` is there unless nothing was ever held under that id."""
+
+    outcome: Reviewed | Outcome
+    review: Review | None

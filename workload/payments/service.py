@@ -1,7 +1,8 @@
-"""What the service does with an order: decide it in the writer's ledger, and answer once that is durable."""
+"""What the service does with an order: have it screened, decide it in the writer's ledger, and answer once that is durable."""
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Protocol
 from uuid import UUID
 
 from workload.durable.answers import Answers
@@ -9,22 +10,41 @@ from workload.durable.evidence import Evidence
 from workload.durable.session import Session
 from workload.payments import ledger
 from workload.payments.metrics import Metrics
-from workload.payments.model import Account, Decision, Order, Payment
+from workload.payments.model import Account, Decision, Order, Payment, Review, Sitting, Verdict
+from workload.payments.screen import Advice
+
+
+class Screened(Protocol):
+    """Who says which payments a person has to look at first."""
+
+    async def advice(self, order: Order) -> Advice:
+        """Never raises, and returns within a deadline of its own."""
 
 
 class Payments:
     """The service itself, without HTTP."""
 
-    def __init__(self, *, answers: Answers, metrics: Metrics, new_id: Callable[[], UUID]) -> None:
+    def __init__(
+        self, *, answers: Answers, metrics: Metrics, new_id: Callable[[], UUID], screening: Screened | None = None
+    ) -> None:
+        """Without `screening` nothing is ever held."""
         self._answers = answers
         self._metrics = metrics
         self._new_id = new_id
+        self._screening = screening
 
     async def pay(self, order: Order) -> Decision:
-        """Carry the order out, once per key for ever. Raises Unanswered within the request deadline."""
+        """Carry the order out, once per key for ever, or hold it. Raises Unanswered within the request deadline and screening's.
+
+        Screened before a session to the writer is taken: those are few, and a screen that hangs would hold all of them. What screening
+        says of a key that the ledger knows does not matter: whatever became of it is the answer.
+        """
         new_id = self._new_id()
+        advice = None if self._screening is None else await self._screening.advice(order)
 
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Decision, Evidence]:
+            if advice is not None and advice.hold:
+                return await ledger.hold(session, site, order, advice, new_id, deadline)
             return await ledger.pay(session, site, order, new_id, deadline)
 
         decision = await self._answers.give(ask)
@@ -32,7 +52,7 @@ class Payments:
         return decision
 
     async def payment(self, id: UUID) -> Payment | None:
-        """The durable payment, or None. Raises Unanswered."""
+        """The durable payment, made or held, or None. Raises Unanswered."""
 
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Payment | None, Evidence]:
             return await ledger.read_payment(session, site, id, deadline)
@@ -44,5 +64,33 @@ class Payments:
 
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Account | None, Evidence]:
             return await ledger.read_account(session, site, id, deadline)
+
+        return await self._answers.give(ask)
+
+    async def waiting(self, after: UUID, most: int) -> tuple[Review, ...]:
+        """Payments that wait for a person, oldest first, from the one behind `after` on. Raises Unanswered."""
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[tuple[Review, ...], Evidence]:
+            return await ledger.read_waiting(session, site, after, most, deadline)
+
+        return await self._answers.give(ask)
+
+    async def held(self, id: UUID) -> Review | None:
+        """What is or was held under the id, or None. Raises Unanswered."""
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Review | None, Evidence]:
+            return await ledger.read_review(session, site, id, deadline)
+
+        return await self._answers.give(ask)
+
+    async def review(self, id: UUID, verdict: Verdict, who: str, because: str) -> Sitting:
+        """Decide about a held payment, once and for ever; the same word again changes nothing. Raises Unanswered.
+
+        After OutcomeUnknown the reviewer asks again: whichever writer has the first word then answers with it, and one that has not
+        takes the second for the first.
+        """
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Sitting, Evidence]:
+            return await ledger.review(session, site, id, verdict, who, because, deadline)
 
         return await self._answers.give(ask)

@@ -1,0 +1,73 @@
+"""What is asked and answered, as its OpenAPI document shows it."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from workload.detection.profile import MEMORY, Profile
+from workload.detection.streaming import NARROWEST, WIDEST, Level
+
+Amount = Annotated[int, Field(strict=True, gt=0, le=2**53)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Given(BaseModel):
+    """Nothing unknown in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OrderBody(Given):
+    """What is to be paid."""
+
+    debtor: UUID
+    creditor: UUID
+    amount: Amount
+    """Minor units."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    """ISO 4217."""
+
+
+class LevelBody(Given):
+    """Median and median absolute deviation, of logarithms."""
+
+    median: Annotated[Finite, Field(ge=-100, le=100)]
+    spread: Annotated[Finite, Field(ge=NARROWEST, le=WIDEST)]
+
+    def level(self) -> Level:
+        """As the detector takes it."""
+        return Level(median=self.median, spread=self.spread)
+
+
+class ProfileBody(Given):
+    """The debtor's habits as of its last payment."""
+
+    weight: Annotated[Finite, Field(ge=0, le=MEMORY)]
+    amount: LevelBody
+    pace: LevelBody
+    recent: Annotated[Finite, Field(ge=0, le=1e12)]
+    idle: Annotated[Finite, Field(ge=0, le=1e12)]
+    """Seconds since that payment."""
+
+    def profile(self) -> Profile:
+        """As the detector takes it."""
+        return Profile(weight=self.weight, amount=self.amount.level(), pace=self.pace.level(), recent=self.recent)
+
+
+class Question(Given):
+    """The body of `POST /v1/scores`."""
+
+    order: OrderBody
+    profile: ProfileBody | None = None
+    """None: the debtor has never paid."""
+
+
+class ScoreBody(BaseModel):
+    """How unusual the payment is for its debtor."""
+
+    score: float
+    """Robust standard deviations above what is usual; 0 when there is nothing notable."""
+    reasons: list[str]
+    """In words, the weightiest first; also why an account is not judged."""
+    advice: Literal["pass", "hold"]
