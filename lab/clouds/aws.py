@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request, Response
 from lab.clouds import aws_wire
 from lab.clouds.ecs import without_effect
 from lab.clouds.faults import BROKEN_PAGE, LONGEST_HANG, PROXY_PAGE, RULES, FaultKind, Faults
+from lab.clouds.kms import KeyMaterials
 from lab.clouds.rds import Promotions
 from lab.clouds.route53 import Zones
 from lab.clouds.route53_rules import InvalidBatchError
@@ -32,7 +33,7 @@ from lab.clouds.wsgi import Served, answer, reset, serve
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-WARMED = {"route53": "us-east-1", "rds": "us-east-1", "ecs": "us-east-1", "monitoring": "us-east-1"}
+WARMED = {"route53": "us-east-1", "rds": "us-east-1", "ecs": "us-east-1", "monitoring": "us-east-1", "kms": "us-east-1"}
 
 
 class Settings(Served):
@@ -58,6 +59,8 @@ class Aws:
         self._zones = Zones(self._backend, settings.propagation, time.monotonic)
         self._promotions = Promotions(settings.promotion, time.monotonic)
         self._promotions.install()
+        self._keys = KeyMaterials()
+        self._keys.install()
         for name in settings.zones:
             self._zones.publish(self._backend.create_hosted_zone(name + ".", private_zone=False).resource_id)
         self._warm()
@@ -104,6 +107,7 @@ class Aws:
             self._promotions.idle = idle
             if idle:
                 stack.enter_context(without_effect(DEFAULT_ACCOUNT_ID))
+                stack.enter_context(self._keys.unchanged(DEFAULT_ACCOUNT_ID))
             return Response.from_app(self._moto, {**request.environ, "wsgi.input": BytesIO(body)})
 
     def _change_records(self, request: Request, zone_id: str, body: bytes, *, idle: bool) -> Response:

@@ -1,4 +1,5 @@
-"""Azure's API, emulated over https: Azure Resource Manager with Traffic Manager, Azure DNS, PostgreSQL Flexible Server and Container Apps.
+"""Azure's API, emulated over https: Azure Resource Manager with Traffic Manager, Azure DNS, PostgreSQL Flexible Server, Container Apps; a
+key vault, whose address is the same.
 
 Run as `python -m lab.clouds.azure --settings FILE`. Prints one JSON line with its port when it can be asked, and with the port of the
 lab's own routes over plain http; they are under /_lab on both, and no fault touches them: Azure's name servers go on answering
@@ -11,7 +12,7 @@ import ssl
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lab.addresses import LOCAL
+from lab.clouds import azure_keys
 from lab.clouds.azure_apps import ContainerApps
-from lab.clouds.azure_arm import Answer, ArmError, Question, Resources, question
+from lab.clouds.azure_arm import Answer, ArmError, Document, Question, Resources, question
 from lab.clouds.azure_publication import Publication
 from lab.clouds.azure_servers import FlexibleServers
 from lab.clouds.azure_traffic import TrafficManager
@@ -79,6 +81,7 @@ class Azure:
         self._resources = Resources()
         self._servers = FlexibleServers(self._resources, monotonic, settings.promotion)
         self._zones = DnsZones(self._resources)
+        self._vault = azure_keys.KeyVault(time.time)
         self._providers = {
             ("microsoft.network", "trafficmanagerprofiles"): TrafficManager(self._resources).answer,
             ("microsoft.network", "dnszones"): self._zones.answer,
@@ -127,17 +130,49 @@ class Azure:
             asked = _taken_apart(request, raw)
         except ArmError as error:
             return _error(error)
-        operation = _operation(asked)
+
+        def carry_out(effective: bool) -> Answer:
+            _check_envelope(request)
+            return self.carry_out(asked, effective=effective)
+
+        return await self._meet(request, _operation(asked), carry_out, ERRORS)
+
+    async def serve_keys(self, request: web.Request) -> web.StreamResponse:
+        """One request to the key vault."""
+        raw = await request.read()
+        try:
+            asked = azure_keys.Request(
+                method=request.method,
+                path=request.path,
+                query=dict(request.query),
+                body=_body(raw),
+                authorization=request.headers.get("Authorization", ""),
+                origin=f"{request.scheme}://{request.host}",
+            )
+        except ArmError as error:
+            return _error(error)
+        operation = azure_keys.operation(request.method, request.path)
+        return await self._meet(
+            request, operation, lambda effective: self._vault.answer(asked, effective=effective), azure_keys.ERRORS
+        )
+
+    async def _meet(
+        self,
+        request: web.Request,
+        operation: str,
+        carry_out: Callable[[bool], Answer],
+        errors: Mapping[FaultKind, ArmError],
+    ) -> web.StreamResponse:
+        """Count the request and let it meet the faults in force; `carry_out` is told whether anything is to come of it."""
         self._requests[operation] += 1
         met, healed = self._faults.meet(operation), self._replaced
         await _wait(healed, met.delay)
         if met.kind is FaultKind.HANG:
             await _wait(healed, LONGEST_HANG)
-        if (failure := _failure(met.kind, request)) is not None:
+        if (failure := _failure(met.kind, request, errors)) is not None:
             return failure
         try:
-            _check_envelope(request)
-            response = _response(self.carry_out(asked, effective=met.kind is not FaultKind.NO_EFFECT))
+            response = _response(carry_out(met.kind is not FaultKind.NO_EFFECT))
         except ArmError as error:
             response = _error(error)
         return _reset(request) if met.kind is FaultKind.LOSE_ANSWER else response
@@ -181,11 +216,12 @@ class Azure:
             ]
         )
         if with_api:
+            application.add_routes([web.route("*", "/{kind:keys|deletedkeys}{path:/.*}", self.serve_keys)])
             application.add_routes([web.route("*", "/{path:.*}", self.serve)])
         return application
 
 
-def _failure(kind: FaultKind | None, request: web.Request) -> web.Response | None:
+def _failure(kind: FaultKind | None, request: web.Request, errors: Mapping[FaultKind, ArmError]) -> web.Response | None:
     """What a request meets instead of being carried out; None: it is."""
     match kind:
         case FaultKind.REFUSE | FaultKind.HANG:
@@ -194,8 +230,8 @@ def _failure(kind: FaultKind | None, request: web.Request) -> web.Response | Non
             return web.Response(status=500, text=BROKEN_PAGE, content_type="text/html")
         case FaultKind.LIE:
             return web.Response(text=PROXY_PAGE, content_type="text/html")
-        case known if known in ERRORS:
-            return _error(ERRORS[known])
+        case known if known in errors:
+            return _error(errors[known])
     return None
 
 
@@ -206,13 +242,18 @@ async def _wait(healed: asyncio.Event, seconds: float) -> None:
             await asyncio.wait_for(healed.wait(), seconds)
 
 
-def _taken_apart(request: web.Request, raw: bytes) -> Question:
+def _body(raw: bytes) -> Document:
     try:
         body = json.loads(raw) if raw else {}
     except ValueError as error:
         raise ArmError(400, "InvalidRequestContent", f"The request content was invalid: {error}") from error
     if not isinstance(body, dict):
         raise ArmError(400, "InvalidRequestContent", "The request content is no object.")
+    return body
+
+
+def _taken_apart(request: web.Request, raw: bytes) -> Question:
+    body = _body(raw)
     headers = {name.lower(): value for name, value in request.headers.items()}
     origin = f"{request.scheme}://{request.host}"
     return question(request.method, request.path, query=dict(request.query), headers=headers, body=body, origin=origin)
