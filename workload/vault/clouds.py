@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from workload.vault import sealing
-from workload.vault.errors import KeyLost, KeysOutOfReach, WrapBroken, WrapFailed, WrapRefused, WrapUnavailable
+from workload.vault.errors import KeyLost, KeysOutOfReach, Wrap, WrapBroken, WrapRefused, WrapUnavailable
 from workload.vault.model import LockedKey
 from workload.vault.wrapping import Wrapped, Wrapper
 
@@ -131,7 +131,7 @@ class Clouds:
         self._meter.asked(cloud, action, "ok" if failure is None else type(failure).__name__)
         if failure is not None and not isinstance(failure, WrapUnavailable):
             # Only our own errors' words are known to hold no key.
-            why = str(failure) if isinstance(failure, WrapFailed) else type(failure).__name__
+            why = str(failure) if isinstance(failure, Wrap) else type(failure).__name__
             log.warning("a cloud did not do it", cloud=cloud, action=action, why=why)
 
 
@@ -154,7 +154,7 @@ def _unwrapped_by(one: Wrapper, wrap: Wrapped, locked: LockedKey) -> Callable[[t
 
 
 def _tell(failure: BaseException) -> str:
-    return str(failure) if isinstance(failure, WrapFailed) else type(failure).__name__
+    return str(failure) if isinstance(failure, Wrap) else type(failure).__name__
 
 
 def _leave(tasks: "Sequence[asyncio.Task[T]] | set[asyncio.Task[T]]") -> None:

@@ -1,6 +1,6 @@
 """What keeps a number from being sealed or opened, split by who must act.
 
-WrapFailed                 one cloud's key service did not do it
+Wrap                       one cloud's key service did not do it
 ├── WrapUnavailable        it could not be asked: another cloud may be
 ├── WrapRefused            it answered and will not: denied, disabled, destroyed
 └── WrapBroken             ciphertext or context does not match: this wrap is not of this key
@@ -15,19 +15,19 @@ No message holds a number, a key or a ciphertext.
 from workload.durable.errors import NothingHappened
 
 
-class WrapFailed(Exception):
+class Wrap(Exception):
     """Base: one cloud did not wrap or unwrap. The message says which and what was seen."""
 
 
-class WrapUnavailable(WrapFailed):
+class WrapUnavailable(Wrap):
     """The cloud could not be asked within the deadline, or answered that it cannot at present."""
 
 
-class WrapRefused(WrapFailed):
+class WrapRefused(Wrap):
     """The cloud refuses: no permission, or its key is disabled or destroyed. Asking again changes nothing."""
 
 
-class WrapBroken(WrapFailed):
+class WrapBroken(Wrap):
     """The cloud cannot open this ciphertext in this context, or what it opened is not the key."""
 
 

@@ -63,6 +63,12 @@ CREATE TABLE IF NOT EXISTS vault.erasure (
     at           timestamptz NOT NULL
 );
 
+COMMENT ON TABLE vault.data_key IS 'retention=forever residency=any contains=personal: which data key is whose';
+COMMENT ON TABLE vault.wrap IS 'retention=forever residency=any contains=secret: data keys, wrapped; an erasure removes them';
+COMMENT ON TABLE vault.token IS 'retention=forever residency=any contains=cardholder: sealed numbers; unreadable once their wraps are gone';
+COMMENT ON TABLE vault.access IS 'retention=forever residency=any contains=personal: who had which number, and why';
+COMMENT ON TABLE vault.erasure IS 'retention=forever residency=any contains=personal: proofs that wraps were destroyed';
+
 -- Ordinary triggers: they stop clients, also one that writes a table directly, and not replication's apply worker.
 CREATE OR REPLACE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON vault.data_key
     FOR EACH STATEMENT EXECUTE FUNCTION trimaran.guard();
