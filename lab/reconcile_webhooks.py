@@ -1,0 +1,216 @@
+"""What merchants received against what the ledgers' outboxes hold. Pure: record lines and rows in, findings out.
+
+Nothing here believes the dispatcher, its counters or its cursors: a cursor is only ever held against it. Duplicates are allowed, because
+they carry the id of the first, and are counted; everything else that is counted here, but `sent` and `pending`, must be 0.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lab.receiver_record import Accepted, Line, Rejected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One row of outbox.event."""
+
+    id: str
+    account: str
+    sequence: int
+    payment: str
+    body: str
+    """SHA-256, in hexadecimal."""
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRows:
+    """What one site holds of the outbox, read in one snapshot and before any event was swept."""
+
+    events: tuple[EventRow, ...]
+    cursors: Mapping[str, int]
+    """By account: highest sequence that is called delivered."""
+    creditors: Mapping[str, str]
+    """By payment of the ledger: who was paid."""
+    endpoints: frozenset[str]
+    """Accounts that are to be told."""
+
+    def digest(self) -> str:
+        """SHA-256 over all events; cursors are left out, they may lag. Equal outboxes, equal digests."""
+        return hashlib.sha256("\n".join(sorted(map(repr, self.events))).encode()).hexdigest()
+
+
+class Wrong(StrEnum):
+    """What a finding is about."""
+
+    LOST = "lost"
+    """Called delivered, or overtaken by a later event of its account, or due when all should be through: and no merchant has it."""
+    UNRECORDED = "unrecorded"
+    """A payment to somebody who is to be told, without an event. Counts as lost."""
+    REORDERED = "reordered"
+    """First delivered after a later event of its account."""
+    UNHELD = "unheld"
+    """A merchant was told of a payment that a ledger does not hold."""
+    ALTERED = "altered"
+    """A merchant was told something else than the ledger holds under that id."""
+    UNSIGNED = "unsigned"
+    """What came to a merchant and was not rightly signed."""
+    GAP = "gap"
+    """An account's sequences on one ledger are not 1, 2, 3 and so on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookFinding:
+    """One thing that is wrong, with what was seen."""
+
+    wrong: Wrong
+    site: str | None
+    """None: the merchants' record alone shows it."""
+    subject: str
+    """Id of an event, of a payment, or an account."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookReconciliation:
+    """The outcome. Counts are of events, so one that three sites call delivered is lost once."""
+
+    sent: int
+    """Events that their merchant accepted at least once."""
+    pending: int
+    """Not accepted, and nobody says so: still to be sent."""
+    lost: int
+    duplicated: int
+    """Acceptances beyond the first of their event."""
+    reordered: int
+    unheld: int
+    altered: int
+    unsigned: int
+    gaps: int
+    findings: tuple[WebhookFinding, ...]
+    digests: Mapping[str, str]
+
+    @property
+    def outboxes_equal(self) -> bool:
+        """Do all sites hold the same events? False when no outbox was read."""
+        return len(set(self.digests.values())) == 1
+
+    @property
+    def is_sound(self) -> bool:
+        """Was everything kept that is promised of webhooks?"""
+        return not self.findings
+
+
+def reconcile_webhooks(
+    lines: Iterable[Line], outboxes: Mapping[str, OutboxRows], *, all_through: bool = False
+) -> WebhookReconciliation:
+    """Compare the merchants' record, in order of arrival, with every site's outbox. Raises ValueError without an outbox.
+
+    `all_through`: every merchant was well and every event had the time to be delivered, so one that is missing is lost and not pending.
+    """
+    if not outboxes:
+        raise ValueError("no outbox to compare with")
+    first: dict[str, Accepted] = {}
+    findings: list[WebhookFinding] = []
+    accepted = 0
+    for line in lines:
+        match line:
+            case Accepted():
+                accepted += 1
+                first.setdefault(line.id, line)
+            case Rejected():
+                findings.append(WebhookFinding(wrong=Wrong.UNSIGNED, site=None, subject=line.account, detail=line.why))
+            case _:
+                pass
+    findings += _reordered(first.values())
+    for site, outbox in sorted(outboxes.items()):
+        findings += _lost(site, outbox, first, all_through=all_through)
+        findings += _unrecorded(site, outbox)
+        findings += _untrue(site, outbox, first)
+        findings += _gaps(site, outbox)
+    missing = {event.id for outbox in outboxes.values() for event in outbox.events} - first.keys()
+    lost = _count(findings, Wrong.LOST)
+    return WebhookReconciliation(
+        sent=len(first),
+        pending=len(missing) - lost,
+        lost=lost + _count(findings, Wrong.UNRECORDED),
+        duplicated=accepted - len(first),
+        reordered=_count(findings, Wrong.REORDERED),
+        unheld=_count(findings, Wrong.UNHELD),
+        altered=_count(findings, Wrong.ALTERED),
+        unsigned=sum(finding.wrong is Wrong.UNSIGNED for finding in findings),
+        gaps=_count(findings, Wrong.GAP),
+        findings=tuple(findings),
+        digests={site: outbox.digest() for site, outbox in sorted(outboxes.items())},
+    )
+
+
+def _count(findings: Iterable[WebhookFinding], wrong: Wrong) -> int:
+    """How many things this went wrong with, each once, however many sites show it."""
+    return len({finding.subject for finding in findings if finding.wrong is wrong})
+
+
+def _reordered(first: Iterable[Accepted]) -> Iterator[WebhookFinding]:
+    """First deliveries that came after a later event of their account, or beside another one of the same sequence."""
+    highest: dict[str, int] = {}
+    for line in first:
+        before = highest.get(line.account, 0)
+        if line.sequence <= before:
+            detail = f"{line.account}: {line.sequence} came after {before}"
+            yield WebhookFinding(wrong=Wrong.REORDERED, site=None, subject=line.id, detail=detail)
+        highest[line.account] = max(before, line.sequence)
+
+
+def _lost(site: str, outbox: OutboxRows, first: Mapping[str, Accepted], *, all_through: bool) -> Iterator[WebhookFinding]:
+    """Events of this outbox that their merchant will never hear of, or should have heard of by now."""
+    overtaken: dict[str, int] = {}
+    for line in first.values():
+        overtaken[line.account] = max(line.sequence, overtaken.get(line.account, 0))
+    for event in outbox.events:
+        if event.id in first:
+            continue
+        if event.sequence <= outbox.cursors.get(event.account, 0):
+            detail = f"{event.account}: {event.sequence} is called delivered"
+        elif event.sequence < overtaken.get(event.account, 0):
+            detail = f"{event.account}: {overtaken[event.account]} arrived, {event.sequence} did not"
+        elif all_through:
+            detail = f"{event.account}: {event.sequence} did not arrive"
+        else:
+            continue
+        yield WebhookFinding(wrong=Wrong.LOST, site=site, subject=event.id, detail=detail)
+
+
+def _unrecorded(site: str, outbox: OutboxRows) -> Iterator[WebhookFinding]:
+    """Payments to somebody who is to be told, without an event."""
+    told = {event.payment for event in outbox.events}
+    for payment, creditor in outbox.creditors.items():
+        if creditor in outbox.endpoints and payment not in told:
+            detail = f"no event tells {creditor} of it"
+            yield WebhookFinding(wrong=Wrong.UNRECORDED, site=site, subject=payment, detail=detail)
+
+
+def _untrue(site: str, outbox: OutboxRows, first: Mapping[str, Accepted]) -> Iterator[WebhookFinding]:
+    """What merchants were told and this ledger does not say, or says otherwise."""
+    by_id = {event.id: event for event in outbox.events}
+    for line in first.values():
+        event = by_id.get(line.id)
+        if event is None or line.payment not in outbox.creditors:
+            detail = f"{line.account} was told of payment {line.payment}, sequence {line.sequence}"
+            yield WebhookFinding(wrong=Wrong.UNHELD, site=site, subject=line.id, detail=detail)
+        elif (told := (line.account, line.sequence, line.payment, line.body)) != (
+            held := (event.account, event.sequence, event.payment, event.body)
+        ):
+            yield WebhookFinding(wrong=Wrong.ALTERED, site=site, subject=line.id, detail=f"told {told}, holds {held}")
+
+
+def _gaps(site: str, outbox: OutboxRows) -> Iterator[WebhookFinding]:
+    """Accounts whose sequences have a hole or are taken twice."""
+    sequences: dict[str, list[int]] = {}
+    for event in outbox.events:
+        sequences.setdefault(event.account, []).append(event.sequence)
+    for account, found in sequences.items():
+        if sorted(found) != list(range(1, len(found) + 1)):
+            detail = f"{len(found)} events, sequences from {min(found)} to {max(found)}"
+            yield WebhookFinding(wrong=Wrong.GAP, site=site, subject=account, detail=detail)
