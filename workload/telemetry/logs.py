@@ -58,8 +58,8 @@ def add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
 
 
 class _Forward(logging.Handler):
-    """What libraries say becomes an event like any other. Without it the server's "Exception in ASGI application" goes to standard error as it
-    is, with a message that may quote the request's body."""
+    """What libraries say becomes an event like any other. Without it the server's "Exception in ASGI application" goes to standard error
+    as it is, with a message that may quote the request's body."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -1,6 +1,5 @@
 """One layer around a service through which every request is seen: counted, followed, and told in a line when it is worth one."""
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from workload.telemetry.propagation import read_headers
 from workload.telemetry.rates import METHODS, OTHER, Rates, route_of
 from workload.telemetry.sampling import Sampling, Verdict
-from workload.telemetry.steps import Step, Trail, follow
+from workload.telemetry.steps import Step, Trail, draw_id, follow
 
 log = structlog.get_logger()
 
@@ -74,7 +73,7 @@ class Observed:
 
     def _follow(self, scope: Scope) -> Step:
         caller, edge = read_headers(scope["headers"], self._clocks.wall())
-        trace = caller.trace if caller else secrets.randbits(128) or 1
+        trace = caller.trace if caller else draw_id(128)
         now = self._clocks.steady() / NANOSECONDS
         sampled = self._sampling.chooses(trace, asked=caller is not None and caller.sampled, now=now)
         trail = Trail(

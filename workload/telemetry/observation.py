@@ -25,7 +25,9 @@ Connect = Callable[[str, TelemetrySettings], Send]
 class Observation:
     """Everything of one process that is there to be seen by others."""
 
-    def __init__(self, settings: TelemetrySettings, *, site: str, metrics: ServiceMetrics, connect: Connect | None = None) -> None:
+    def __init__(
+        self, settings: TelemetrySettings, *, site: str, metrics: ServiceMetrics, connect: Connect | None = None
+    ) -> None:
         """`connect`: another way to a collector than OTLP over HTTP."""
         self._site = site
         self._rates = Rates(metrics)
@@ -35,7 +37,8 @@ class Observation:
             asked_per_second=settings.asked_per_second,
             failed_per_second=settings.failed_per_second,
         )
-        counter = Counter(f"{metrics.service}_traces", "Requests by what became of their trace.", ["fate"], registry=metrics.registry)
+        help = "Requests by what became of their trace."
+        counter = Counter(f"{metrics.service}_traces", help, ["fate"], registry=metrics.registry)
         self._fates = {fate: counter.labels(fate.value) for fate in (*Fate, Verdict.SUPPRESSED)}
         self._exporter: Exporter | None = None
         if settings.collector is not None:

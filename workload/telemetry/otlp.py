@@ -1,8 +1,8 @@
 """A request's steps as OpenTelemetry's spans, and to a collector by OTLP over HTTP. The only file that knows the SDK.
 
-No tracer provider is installed anywhere: a library that brings instrumentation of its own finds OpenTelemetry's no-op, and what is not a step
-of ours is never sent. Spans are put together here, in the sender's thread, from steps that have ended; going through the SDK's own tracer,
-every step of every request would pay for a span that nobody may ever want. `ReadableSpan` is what the SDK's exporters take.
+No tracer provider is installed anywhere: a library that brings instrumentation of its own finds OpenTelemetry's no-op, and what is not a
+step of ours is never sent. Spans are put together here, in the sender's thread, from steps that have ended; going through the SDK's own
+tracer, every step of every request would pay for a span that nobody may ever want. `ReadableSpan` is what the SDK's exporters take.
 """
 
 from collections.abc import Sequence

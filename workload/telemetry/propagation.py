@@ -31,7 +31,7 @@ _SITE = re.compile(r"[a-z][a-z-]{0,30}")
 _MICROSECONDS = re.compile(r"[0-9]{15,17}")
 
 FARTHEST = 60 * 10**9
-"""Nanoseconds that an edge's clock may be away from ours, with the time that the request took to come, before its word counts for nothing."""
+"""Nanoseconds that an edge's clock may be away from ours, the request's way included, before its word counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

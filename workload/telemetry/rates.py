@@ -1,4 +1,4 @@
-"""Rate, errors and duration of a service's requests. Labels are route templates, methods and status classes: bounded, whatever clients send."""
+"""Rate, errors and duration of a service's requests. Labels are route templates, methods and status classes: bounded, whatever is sent."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -25,7 +25,7 @@ def redact(text: str) -> str:
 
 
 def redact_value(value: object, depth: int = DEEPEST) -> Any:
-    """A value as JSON can hold it, without card numbers and IBANs: in texts, in numbers, in names, and in what objects say of themselves."""
+    """A value as JSON can hold it, without card numbers and IBANs: in texts, numbers, names, and what objects say of themselves."""
     match value:
         case None | bool():
             return value

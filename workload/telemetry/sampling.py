@@ -1,12 +1,15 @@
 """Which requests are shown. Pure: the time is passed in, chance is in the trace's id.
 
-Decided twice. At the beginning, by the id: every service comes to the same answer, so a sampled trace is whole. At the end, by what became of
-it: errors and slow requests are shown too, as far as this process saw them. Both are bounded, because both are worst when there is least to
-spare: in an outage every request is an error, and anybody can ask for every request of his to be sampled.
+Decided twice. At the beginning, by the id: every service comes to the same answer, so a sampled trace is whole. At the end, by what became
+of it: errors and slow requests are shown too, as far as this process saw them. Both are bounded, because both are worst when there is least
+to spare: in an outage every request is an error, and anybody can ask for every request of his to be sampled.
 """
 
+import math
 from datetime import timedelta
 from enum import StrEnum
+
+from workload.limits.rates import Rate, draw
 
 _CHOSEN_BY = (1 << 64) - 1
 """The low 64 bits of a trace's id decide, as in OpenTelemetry's TraceIdRatioBased."""
@@ -32,17 +35,14 @@ class Allowance:
     """So many a second, and no more than a second's worth at once."""
 
     def __init__(self, per_second: float) -> None:
-        self._per_second = per_second
-        self._left, self._at = per_second, 0.0
+        self._rate = Rate(per_second=per_second, burst=max(per_second, 1))
+        self._full_at = -math.inf
 
     def take(self, now: float) -> bool:
         """One more? `now` in seconds of a clock that never goes back."""
-        self._left = min(self._per_second, self._left + (now - self._at) * self._per_second)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        drawn = draw(self._rate, self._full_at, now)
+        self._full_at = drawn.full_at
+        return drawn.wait == 0
 
 
 class Sampling:

@@ -8,6 +8,7 @@ from pydantic import Field
 from workload.durable.settings import Seconds, Table
 
 Share = Annotated[float, Field(ge=0, le=1)]
+PerSecond = Annotated[float, Field(gt=0, le=1000)]
 
 
 class TelemetrySettings(Table):
@@ -19,9 +20,9 @@ class TelemetrySettings(Table):
     """Of all traces, chosen by their ids: the same in every service, or traces have holes."""
     slow: Seconds = timedelta(seconds=0.25)
     """What took longer is shown, sampled or not."""
-    asked_per_second: Annotated[float, Field(ge=0, le=1000)] = 20
+    asked_per_second: PerSecond = 20
     """Traces shown because their caller wants them sampled."""
-    failed_per_second: Annotated[float, Field(ge=0, le=1000)] = 20
+    failed_per_second: PerSecond = 20
     """Errors and slow requests shown; an outage is full of them, and has no processor to spare."""
     queue: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Requests that may wait for the collector."""

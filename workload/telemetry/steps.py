@@ -1,11 +1,11 @@
-"""What a request is doing, step by step, kept in memory until it ends. Nothing is sent from here, and nothing of a tracing library is known.
+"""What a request is doing, step by step, kept in memory until it ends. Nothing is sent from here, no tracing library is known here.
 
 Whether anybody will want to see a request is known when it has ended: an error and a slow answer are worth keeping, most others are not. So
-every step is written down, and that has to cost next to nothing: two readings of the clock and one small object. Where no request is being
-followed, `step` costs one look at a context variable.
+every step is written down, and that has to cost next to nothing: two readings of the clock and one small object. Where no request is followed,
+`step` costs one look at a context variable.
 
-Rules for changing this file: steps say what was done, where and with what outcome. No text of a statement, no path, no header, no key and no
-body ever goes into one, and of an exception only its type.
+Rules for changing this file: steps say what was done, where and with what outcome. No text of a statement, no path, no header, no key and
+no body ever goes into one, and of an exception only its type.
 """
 
 import secrets
@@ -15,10 +15,20 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from workload.telemetry.numbers import hides_card_number
+
 Value = str | int | float | bool
 
 MOST_STEPS = 64
 """Of one request. A loop that went wrong must not fill the memory; further steps are counted."""
+
+
+def draw_id(bits: int) -> int:
+    """A random id of a trace (128 bits) or a span (64): never 0, and none that the next service would take for a card number."""
+    while True:
+        id = secrets.randbits(bits)
+        if id and not hides_card_number(f"{id:0{bits // 4}x}"):
+            return id
 
 
 class Kind(StrEnum):
@@ -30,7 +40,7 @@ class Kind(StrEnum):
 
 
 class Trail:
-    """One request's steps in this process. `clock` answers nanoseconds and never goes back; `wall` is what the clock on the wall says now."""
+    """One request's steps in this process. `clock` answers nanoseconds and never goes back; `wall`: what the clock on the wall says now."""
 
     __slots__ = ("_offset", "_over", "caller", "clock", "dropped", "edge", "sampled", "steps", "trace")
 
@@ -64,7 +74,7 @@ class Trail:
             self.dropped += 1
 
     def forget(self) -> None:
-        """Nobody wants to see it. Steps and trail know each other: forgotten, they are freed at once and not by a search for such circles."""
+        """Nobody wants to see it. Steps and trail know each other; now they are freed at once, and not by a search for such circles."""
         self.steps.clear()
 
     def at(self, moment: int) -> int:
@@ -73,7 +83,7 @@ class Trail:
 
 
 class Hop:
-    """What the edge in front of this process said about a request: its own span's id, its site, and when it had it (nanoseconds since 1970)."""
+    """What the edge said about a request: its own span's id, its site, and when it had it (nanoseconds since 1970)."""
 
     __slots__ = ("received", "site", "span")
 
@@ -97,7 +107,7 @@ class Step:
     def id(self) -> int:
         """The span's id, drawn when somebody first asks for it: most steps are never seen."""
         if not self._id:
-            self._id = secrets.randbits(64) or 1
+            self._id = draw_id(64)
         return self._id
 
     def note(self, **notes: Value) -> None:
