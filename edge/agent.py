@@ -16,13 +16,16 @@ from controller.ports import Clock
 from edge import haproxy
 from edge.decide import WHOLE, Doing, Seen, Shares, State, decide
 from edge.posture import Listener
-from edge.runtime import Runtime, Server
+from edge.runtime import Counts, Runtime, Server
 from edge.settings import Settings
 
 log = structlog.get_logger()
 
 TICK = timedelta(seconds=0.2)
 """Between two looks, at etcd and at HAProxy alike."""
+
+COUNT_EVERY = timedelta(seconds=1)
+"""Between two looks at what HAProxy counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,18 @@ class View:
     servers: Mapping[str, Server]
     shares: Shares | None
     """None: no posture is known, and nothing was told."""
+    at: timedelta
+    """Monotonic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What clients and other edges asked of the own service, since HAProxy started."""
+
+    answered: int
+    failed: int
+    mean: timedelta
+    """Until a response's first byte, of late; the slower one of clients' and of other edges' requests."""
     at: timedelta
     """Monotonic."""
 
@@ -50,6 +65,10 @@ class Agent:
         """Why the last look at HAProxy, or the last order to it, failed; empty when neither did."""
         self.changes = 0
         """Weights that were set."""
+        self.traffic: Traffic | None = None
+        """None: HAProxy has not told what it counted."""
+        self.uncounted = "HAProxy was not asked yet"
+        """Why the last look at HAProxy's counters failed; empty when it did not."""
 
     async def run(self) -> None:
         """Hear, keep and apply until cancelled."""
@@ -58,6 +77,7 @@ class Agent:
             tasks.create_task(self._hear(), name="hear")
             tasks.create_task(self.listener.keep(), name="keep")
             tasks.create_task(self._apply(), name="apply")
+            tasks.create_task(self._count(), name="count")
 
     def announce(self) -> None:
         """Have the next look at HAProxy follow at once: there is a new posture."""
@@ -77,6 +97,15 @@ class Agent:
             self.trouble = str(error)
         else:
             self.trouble = ""
+
+    async def count(self) -> None:
+        """Look once at what HAProxy counted; its failures are noted, never raised, and keep nobody from weighing."""
+        try:
+            self.traffic = traffic(await self._runtime.counts(), self.clock.monotonic())
+        except TrimaranError as error:
+            self.uncounted = str(error)
+        else:
+            self.uncounted = "" if self.traffic else "HAProxy has no such servers"
 
     def health(self) -> tuple[Health, str]:
         """The own service as HAProxy sees it, with the evidence. What was seen long ago is unknown."""
@@ -122,6 +151,11 @@ class Agent:
             await self._pause()
             self._news.clear()
 
+    async def _count(self) -> None:
+        while True:
+            await self.count()
+            await self.clock.sleep(COUNT_EVERY)
+
     async def _pause(self) -> None:
         """A tick, or less when there is a new posture."""
         waits = [asyncio.create_task(self.clock.sleep(TICK)), asyncio.create_task(self._news.wait())]
@@ -146,6 +180,19 @@ def liveness(servers: Mapping[str, Server]) -> Health:
     """The own service by HAProxy's checks; unknown when HAProxy has no such server."""
     local = servers.get(f"{haproxy.PAYMENTS}/{haproxy.LOCAL}")
     return local.health if local else Health.UNKNOWN
+
+
+def traffic(counts: Mapping[str, Counts], at: timedelta) -> Traffic | None:
+    """All requests of the own service, also those that were handed over to it; health checks are none. None: no such servers."""
+    own = [counts[name] for name in (f"{haproxy.PAYMENTS}/{haproxy.LOCAL}", f"{haproxy.HANDED}/{haproxy.LOCAL}") if name in counts]
+    if not own:
+        return None
+    return Traffic(
+        answered=sum(one.answered for one in own),
+        failed=sum(one.failed for one in own),
+        mean=max(one.mean for one in own),
+        at=at,
+    )
 
 
 def readiness(servers: Mapping[str, Server], settings: Settings) -> Mapping[Site, Health]:

@@ -46,6 +46,7 @@ def answer(agent: Agent) -> web.Response:
 def told(agent: Agent) -> Mapping[str, object]:
     """Everything the agent knows, with ages in seconds."""
     known, view, now = agent.listener.known, agent.view, agent.clock.monotonic()
+    traffic = agent.traffic
     return {
         "site": agent.settings.site,
         "service": agent.settings.service,
@@ -60,6 +61,16 @@ def told(agent: Agent) -> Mapping[str, object]:
         },
         "control_plane": {"reached": not agent.listener.trouble, "trouble": agent.listener.trouble},
         "kept": {"on_disk": not agent.listener.unkept, "trouble": agent.listener.unkept},
+        "traffic": {
+            "trouble": agent.uncounted,
+            "counted": traffic
+            and {
+                "answered": traffic.answered,
+                "failed": traffic.failed,
+                "mean_ms": round(traffic.mean.total_seconds() * 1000),
+                "age_s": round((now - traffic.at).total_seconds(), 3),
+            },
+        },
         "haproxy": {
             "obeys": not agent.trouble,
             "trouble": agent.trouble,

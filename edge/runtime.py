@@ -4,6 +4,7 @@ One connection per question; HAProxy closes it after the answer. A deadline aban
 """
 
 import asyncio
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,18 @@ class Server:
     """By HAProxy's own checks; unknown before the first of them ended."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a server was asked and how it answered, since HAProxy started."""
+
+    answered: int
+    """Responses of any status, and attempts without one."""
+    failed: int
+    """5xx, and attempts that got no connection or no response."""
+    mean: timedelta
+    """Until the first byte of a response, over its last 1024 requests; zero before the first."""
+
+
 class Runtime:
     """One HAProxy, seen through its socket."""
 
@@ -53,6 +66,17 @@ class Runtime:
             return {f"{row['be_name']}/{row['srv_name']}": _server(row) for row in rows}
         except (KeyError, ValueError) as error:
             raise Unsupported(f"HAProxy describes its servers in a way that is not known here: {error!r}") from error
+
+    async def counts(self) -> Mapping[str, Counts]:
+        """Every server that takes HTTP requests, as `backend/server`. Raises as `servers` does."""
+        answer = await self._ask("show stat -1 4 -1")
+        if not answer.startswith("# "):
+            raise _objection("show stat", answer)
+        try:
+            rows = csv.DictReader(answer.removeprefix("# ").splitlines())
+            return {f"{row['pxname']}/{row['svname']}": _counts(row) for row in rows}
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unsupported(f"HAProxy counts in a way that is not known here: {error!r}") from error
 
     async def set_weights(self, weights: Mapping[str, int]) -> None:
         """Give servers, by `backend/server`, their weights; those that gain come first.
@@ -109,6 +133,22 @@ def _server(row: Mapping[str, str]) -> Server:
     else:
         health = Health.UNKNOWN if int(row["srv_check_status"]) in NOT_CHECKED else Health.HEALTHY
     return Server(weight=int(row["srv_uweight"]), health=health)
+
+
+RESPONSES = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
+ATTEMPTS = ("econ", "eresp")
+"""No connection; no response, or one that broke off."""
+
+
+def _counts(row: Mapping[str, str]) -> Counts:
+    """Management guide, 9.1; an empty field is 0."""
+    count = {name: int(row[name] or 0) for name in (*RESPONSES, *ATTEMPTS, "rtime")}
+    lost = sum(count[name] for name in ATTEMPTS)
+    return Counts(
+        answered=sum(count[name] for name in RESPONSES) + lost,
+        failed=count["hrsp_5xx"] + lost,
+        mean=timedelta(milliseconds=count["rtime"]),
+    )
 
 
 def _objection(command: str, answer: str) -> Denied | Unsupported:
