@@ -33,6 +33,25 @@ CREATE TABLE IF NOT EXISTS trimaran.quarantine (
     PRIMARY KEY (idempotency_key, epoch)
 );
 
+-- What the migrations of the service did here (workload/schema). Not published: an expand step reaches followers before their writer, a
+-- contract step after it, so every node has a record of its own.
+CREATE TABLE IF NOT EXISTS trimaran.migration (
+    number   integer PRIMARY KEY,
+    name     text    NOT NULL,
+    kind     text    NOT NULL CHECK (kind IN ('expand', 'contract')),
+    digest   text    NOT NULL,                       -- of the file's statements: a file that was changed afterwards is another migration
+    steps    integer NOT NULL CHECK (steps > 0),
+    done     integer NOT NULL CHECK (done BETWEEN 0 AND steps),
+    began_at timestamptz NOT NULL,
+    ended_at timestamptz                             -- null while steps are missing
+);
+
+-- Labels: how long, where, and what of (docs/schema.md).
+COMMENT ON TABLE trimaran.node IS 'retention=forever residency=any contains=none: who this node is';
+COMMENT ON TABLE trimaran.marker IS 'retention=forever residency=any contains=none: where reigns and members begin';
+COMMENT ON TABLE trimaran.quarantine IS 'retention=forever residency=any contains=personal: what a person has to look at before it may go';
+COMMENT ON TABLE trimaran.migration IS 'retention=forever residency=any contains=none: what was changed here, and when';
+
 -- This server's identity now. pg_control_checkpoint().timeline_id lags behind a promotion until the next checkpoint, so the
 -- timeline is read from the name of the WAL file being written.
 CREATE OR REPLACE FUNCTION trimaran.identity(OUT system_identifier bigint, OUT timeline bigint)
@@ -149,4 +168,94 @@ BEGIN
         RAISE EXCEPTION 'node % runs on timeline %, pinned to %', me.site, now.timeline, me.timeline USING ERRCODE = 'TR003';
     END IF;
     RETURN me;
+END $$;
+
+-- Everything about this database that decides whether the service works on it and whether a sibling can follow it, one line each: the
+-- tables, columns, defaults, constraints, indexes, triggers, functions, grants and published tables of every schema that the owner of
+-- this one owns. Subscriptions and rows are left out, because they differ between a writer and its followers; NOT NULL is told with
+-- its column, because only some versions keep a constraint for it. Columns are numbered as they stand: the digest of a ledger is made
+-- of rows as text, in that order.
+CREATE OR REPLACE FUNCTION trimaran.schema_lines() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH ours AS MATERIALIZED (
+        SELECT n.oid, n.nspname, n.nspowner, n.nspacl FROM pg_namespace AS n
+        WHERE n.nspowner = (SELECT t.nspowner FROM pg_namespace AS t WHERE t.nspname = 'trimaran')
+    ), kept AS MATERIALIZED (
+        SELECT c.*, format('%I.%I', o.nspname, c.relname) AS name
+        FROM pg_class AS c JOIN ours AS o ON o.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
+    ), routine AS MATERIALIZED (
+        SELECT p.oid, p.proowner, p.proacl FROM pg_proc AS p JOIN ours AS o ON o.oid = p.pronamespace WHERE p.prokind IN ('f', 'p')
+    ), allowed AS (
+        SELECT 'schema ' || o.nspname AS what, o.nspowner AS owner, g.*
+        FROM ours AS o, aclexplode(coalesce(o.nspacl, acldefault('n', o.nspowner))) AS g
+        UNION ALL
+        SELECT k.name, k.relowner, g.*
+        FROM kept AS k, aclexplode(coalesce(k.relacl, acldefault(CASE k.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", k.relowner))) AS g
+        UNION ALL
+        SELECT r.oid::regprocedure::text, r.proowner, g.*
+        FROM routine AS r, aclexplode(coalesce(r.proacl, acldefault('f', r.proowner))) AS g
+    )
+    SELECT format('table %s %s%s%s%s %s', k.name, k.relkind, k.relpersistence, k.relreplident, k.relrowsecurity, obj_description(k.oid, 'pg_class'))
+    FROM kept AS k
+    UNION ALL
+    SELECT format('column %s %s %I %s%s %s %s%s', k.name, row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum), a.attname,
+        format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' not null' END, pg_get_expr(d.adbin, d.adrelid),
+        a.attidentity, a.attgenerated)
+    FROM kept AS k JOIN pg_attribute AS a ON a.attrelid = k.oid AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE k.relkind <> 'S'
+    UNION ALL
+    SELECT format('constraint %s %I %s', k.name, c.conname, pg_get_constraintdef(c.oid))
+    FROM kept AS k JOIN pg_constraint AS c ON c.conrelid = k.oid WHERE c.contype <> 'n'
+    UNION ALL
+    SELECT format('index %s%s', pg_get_indexdef(i.indexrelid), CASE WHEN NOT i.indisvalid THEN ' (half made)' END)
+    FROM kept AS k JOIN pg_index AS i ON i.indrelid = k.oid
+    UNION ALL
+    SELECT format('trigger %s %s', t.tgenabled, pg_get_triggerdef(t.oid))
+    FROM kept AS k JOIN pg_trigger AS t ON t.tgrelid = k.oid WHERE NOT t.tgisinternal
+    UNION ALL
+    SELECT 'function ' || pg_get_functiondef(r.oid) FROM routine AS r
+    UNION ALL
+    SELECT format('publication %I of %s %s where %s', p.pubname, k.name,
+        concat_ws(',', p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate), pg_get_expr(m.prqual, m.prrelid))
+    FROM kept AS k JOIN pg_publication_rel AS m ON m.prrelid = k.oid JOIN pg_publication AS p ON p.oid = m.prpubid
+    UNION ALL
+    SELECT DISTINCT format('grant %s on %s to %s%s', a.privilege_type, a.what,
+        CASE WHEN a.grantee = 0 THEN 'everybody' ELSE pg_get_userbyid(a.grantee)::text END, CASE WHEN a.is_grantable THEN ' for others too' END)
+    FROM allowed AS a WHERE a.grantee <> a.owner
+$$;
+
+-- All of it as sixteen hexadecimal digits: equal schemas, equal fingerprints.
+CREATE OR REPLACE FUNCTION trimaran.fingerprint() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT left(encode(sha256(convert_to(coalesce(string_agg(line, chr(10) ORDER BY line COLLATE "C"), ''), 'UTF8')), 'hex'), 16)
+    FROM trimaran.schema_lines() AS line
+$$;
+
+-- The fingerprint for whoever asks four times a second: computed when the counters of the catalogue say that something was changed, and
+-- once a minute; a session remembers its own. A session that changes something tells the counters within ten seconds at the latest.
+--
+-- It never keeps its caller waiting and never fails. Somebody holds a table in ACCESS EXCLUSIVE mode for a minute; were the facts of the
+-- node to wait for that, two vantages would call a database dead that pays. Empty: not known now.
+CREATE OR REPLACE FUNCTION trimaran.schema() RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+DECLARE
+    known    text[];
+    counters text;
+    found_   text;
+BEGIN
+    SELECT md5(string_agg(concat_ws('/', pg_stat_get_tuples_inserted(c), pg_stat_get_tuples_updated(c), pg_stat_get_tuples_deleted(c)), ' '))
+    INTO counters
+    FROM unnest('{pg_namespace,pg_class,pg_attribute,pg_attrdef,pg_constraint,pg_index,pg_trigger,pg_proc,pg_description,pg_publication,'
+        'pg_publication_rel}'::regclass[]) AS c;
+    known := string_to_array(nullif(current_setting('trimaran.schema_known', true), ''), ' ');
+    IF known[1] = counters AND known[2]::bigint > extract(epoch FROM clock_timestamp()) THEN
+        RETURN known[3];
+    END IF;
+    found_ := trimaran.fingerprint();
+    PERFORM set_config(
+        'trimaran.schema_known', format('%s %s %s', counters, extract(epoch FROM clock_timestamp())::bigint + 60, found_), false);
+    RETURN found_;
+EXCEPTION WHEN OTHERS THEN
+    RETURN '';
 END $$;

@@ -305,6 +305,7 @@ LANGUAGE sql VOLATILE AS $$
         'pinned', (i.system_identifier, i.timeline) = (n.system_identifier, n.timeline),
         'flushed', pg_current_wal_flush_lsn() - '0/0'::pg_lsn,
         'marked', (SELECT coalesce(max(m.epoch), 0) FROM trimaran.marker AS m WHERE m.kind = 'epoch'),
+        'schema', trimaran.schema(),
         'subscriptions', (
             SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'name', s.name, 'enabled', s.enabled,
