@@ -17,6 +17,9 @@ OWN_PATHS = ("/healthz", "/readyz")
 """About this site alone, never handed over: a peer's answer would tell the controllers that a dead service is well, and give a
 drained site its traffic back."""
 
+THUMBPRINT = "Client-Cert-Thumbprint"
+"""SHA-256 of the certificate whose key the client holds, base64url: what its token must be bound to (RFC 8705). Our own word."""
+
 NAMES, EVER = "names", "24d"
 """The resolvers section; and the longest time that HAProxy counts, 2^31 ms."""
 
@@ -28,6 +31,11 @@ RETRIES = 3
 
 NOT_OFFERED = '{"type":"urn:trimaran:problem:not-found","title":"Not found","status":404,"outcome":"nothing-happened"}'
 """For everything else: a service's metrics and whatever it grows later are no business of the public's."""
+
+SECURE_ONLY = (
+    '{"type":"urn:trimaran:problem:tls-required","title":"Tls required","status":403,"outcome":"nothing-happened","detail":"Whatever was '
+    'sent here could be read on the way. Use https, and renew a token that was sent"}'
+)
 
 PROBLEM = (
     '{"type":"urn:trimaran:problem:no-site","title":"No site","status":%d,"outcome":"unknown","detail":"No site could be asked, or '
@@ -51,7 +59,7 @@ def render(settings: Settings) -> str:
         _clients(settings),
         _handed(settings),
         _agent(settings),
-        ("backend own", "retries 0", f"server {LOCAL} {settings.local} track {PAYMENTS}/{LOCAL}"),
+        ("backend own", "retries 0", f"server {LOCAL} {_local(settings)} track {PAYMENTS}/{LOCAL}"),
         _taken(settings),
         _payments(settings),
         _readiness(settings),
@@ -112,11 +120,13 @@ def _clients(settings: Settings) -> Iterable[str]:
         "frontend clients",
         "no log",
         f"bind {settings.clients}",
+        *_certified(settings),
         # A POST without a key may have been carried out when its answer is lost: sent again, it is paid twice.
         "acl repeatable method GET HEAD",
         "acl repeatable req.hdr(idempotency-key) -m found",
         "http-request disable-l7-retry unless repeatable",
         *_offered(BEACON, *OWN_PATHS),
+        *_secured(settings),
         # A client that keeps one connection for all its requests outlives every TTL, and would be handed over for ever.
         f"http-after-response set-header Connection close if {{ srv_uweight({HANDED}/{LOCAL}) eq 0 }}",
         f"use_backend agent if {{ path {BEACON} }}",
@@ -125,8 +135,42 @@ def _clients(settings: Settings) -> Iterable[str]:
     )
 
 
+def _certified(settings: Settings) -> Iterable[str]:
+    """Which certificate the client holds is said by nobody but this edge. Told by a client, it would let a token that was stolen be used
+    without the key it is bound to."""
+    secure, removed = settings.secure, f"http-request del-header {THUMBPRINT}"
+    if secure is None:
+        return (removed,)
+    papers = f"crt {_quoted(secure.certificate)} ca-file {_quoted(secure.authority)} verify optional"
+    return (
+        # HTTP/1.1 alone: `Connection: close`, by which a drained site lets its clients go, is no header of HTTP/2.
+        f"bind {secure} ssl {papers} alpn http/1.1",
+        removed,
+        # Not `ssl_fc_has_crt`, which says no for a session that was resumed.
+        f"http-request set-header {THUMBPRINT} %[ssl_c_der,sha2(256),ub64enc] if {{ ssl_c_der -m found }}",
+    )
+
+
+def _secured(settings: Settings) -> Iterable[str]:
+    """With a door for TLS the other one is for questions about the site: what is sent to the service there could be read on the way."""
+    if settings.secure is None:
+        return ()
+    problem = f"status 403 content-type application/problem+json string {_quoted(SECURE_ONLY)}"
+    return (f"http-request return {problem} if {{ path_reg ^/v[0-9]+/ }} !{{ ssl_fc }}",)
+
+
+def _local(settings: Settings) -> str:
+    """The own service, with both sides' names verified when it is spoken to over TLS."""
+    tls = settings.local.tls
+    if tls is None:
+        return str(settings.local)
+    papers = f"crt {_quoted(tls.certificate)} ca-file {_quoted(tls.authority)} verify required"
+    return f"{settings.local} ssl {papers} verifyhost {tls.name} sni str({tls.name}) check-sni {tls.name}"
+
+
 def _handed(settings: Settings) -> Iterable[str]:
-    """What was handed over once goes to the own service or nowhere: two sites that each believe in the other would play ball."""
+    """What was handed over once goes to the own service or nowhere: two sites that each believe in the other would play ball. What the
+    other edge says about its client's certificate is passed on: it saw the client, and its own certificate says that it is an edge."""
     return (
         "frontend peers",
         "no log",
@@ -160,14 +204,14 @@ def _taken(settings: Settings) -> Iterable[str]:
         "http-response set-var(txn.answered) bool(true)",
         "http-after-response set-status 502 unless { var(txn.answered) -m bool }",
         *_problems(dict.fromkeys((502, 503, 504), 502)),
-        f"server {LOCAL} {settings.local} weight 256 track {PAYMENTS}/{LOCAL}",
+        f"server {LOCAL} {_local(settings)} weight 256 track {PAYMENTS}/{LOCAL}",
     )
 
 
 def _payments(settings: Settings) -> Iterable[str]:
     """503 is not retried: the service says it when the writer is out of reach, and every other site asks the same writer. An outage
     of the database would arrive three times."""
-    own = f"{settings.local} check inter 250ms fastinter 50ms downinter 100ms fall 2 rise 2"
+    own = f"{_local(settings)} check inter 250ms fastinter 50ms downinter 100ms fall 2 rise 2"
     return (
         f"backend {PAYMENTS}",
         "balance roundrobin",
@@ -186,7 +230,7 @@ def _payments(settings: Settings) -> Iterable[str]:
             f"server {peer(site)} {_door(settings, one)} weight 1 check inter 500ms fastinter 200ms downinter 500ms fall 2 rise 2"
             for site, one in settings.others.items()
         ),
-        f"server {SPARE} {settings.local} weight 0 backup track {PAYMENTS}/{LOCAL}",
+        f"server {SPARE} {_local(settings)} weight 0 backup track {PAYMENTS}/{LOCAL}",
     )
 
 
@@ -198,7 +242,7 @@ def _readiness(settings: Settings) -> Iterable[str]:
         f"backend {READINESS}",
         "timeout check 1s",
         *_asked("/readyz"),
-        f"server {LOCAL} {settings.local} {pace}",
+        f"server {LOCAL} {_local(settings)} {pace}",
         *(f"server {peer(site)} {_door(settings, one)} {pace}" for site, one in settings.others.items()),
     )
 

@@ -57,6 +57,32 @@ class Address(Table):
         return f"{self.host}:{self.port}"
 
 
+class Secure(Address):
+    """`[secure]`: where clients come in with TLS, which ends here; see docs/decisions/0012."""
+
+    certificate: Place
+    """What clients see: for the service's names, with its chain and its private key."""
+    authority: Place
+    """Issues certificates to clients. One that a client shows must be its; to show none is allowed, and opens less."""
+
+
+class ServiceDoor(Table):
+    """`[local.tls]`: mutual TLS towards the own service, which believes this edge's word about clients' certificates for that."""
+
+    name: HostName
+    """A DNS name in the service's certificate."""
+    certificate: Place
+    """This edge's own towards services, `trimaran://edge/SITE`, with its chain and its private key."""
+    authority: Place
+    """Issues certificates to services and edges, and to nobody else."""
+
+
+class Local(Address):
+    """`[local]`: the site's own instance of the service."""
+
+    tls: ServiceDoor | None = None
+
+
 class Peer(Address):
     """`[peers.SITE]`: another site's door for what is handed over, and the name in its certificate."""
 
@@ -87,11 +113,12 @@ class Settings(Table):
     site: SiteName
     service: ServiceName
     clients: Address
-    """Where clients come in; in production behind the cloud's own load balancer, which ends their TLS."""
+    """Where clients come in without TLS: behind something that ends it, or to ask about the site alone when there is `secure`."""
+    secure: Secure | None = None
+    """Where they come in with TLS. Requests to the service come in here alone then."""
     handed: Address
     """Where other sites hand requests over."""
-    local: Address
-    """The site's own instance of the service."""
+    local: Local
     agent: Address
     """Where the agent answers `/beacon`, `/status` and `/metrics`; only HAProxy and the site's own monitoring need to reach it."""
     peers: Annotated[dict[SiteName, Peer], Field(min_length=1)]

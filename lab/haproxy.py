@@ -33,20 +33,23 @@ class Edge:
         """Both, as far as they were ever started."""
         return tuple(process for process in (self.proxy, self.agent) if process is not None)
 
-    def prepare(self, identity: Identity) -> None:
-        """Write what HAProxy is started with, for its account only. The settings file stands already. Raises SettingsError."""
+    def prepare(self, identity: Identity, papers: Mapping[str, bytes] | None = None) -> None:
+        """Write what HAProxy is started with, for its account only: `papers`, by file name, beside its identity. The settings file stands
+        already. Raises SettingsError."""
         place, account = edge_place(self.workspace, self.site), self.binary.account
-        for name, content in ((CERTIFICATE, identity.certificate), (AUTHORITY, identity.authority)):
-            _write(place / name, content)
-        _write(place / CONFIGURATION, haproxy.render(read_settings(self.settings)).encode())
+        configuration = haproxy.render(read_settings(self.settings)).encode()
+        own = {CERTIFICATE: identity.certificate, AUTHORITY: identity.authority, CONFIGURATION: configuration}
+        files = {place / name: content for name, content in (own | dict(papers or {})).items()}
+        for path, content in files.items():
+            _write(path, content)
         if account is not None:
-            for path in (place, *(place / name for name in (CERTIFICATE, AUTHORITY, CONFIGURATION))):
+            for path in (place, *files):
                 os.chown(path, account.uid, account.gid)
 
-    def write(self, settings: str, identity: Identity) -> None:
-        """Keep the settings, and make everything ready that HAProxy is started with."""
+    def write(self, settings: str, identity: Identity, papers: Mapping[str, bytes] | None = None) -> None:
+        """Keep the settings, and make everything ready that HAProxy is started with; `papers` as for `prepare`."""
         self.settings.write_text(settings)
-        self.prepare(identity)
+        self.prepare(identity, papers)
 
     def start(self) -> None:
         """Start whatever of both does not run."""

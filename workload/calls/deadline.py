@@ -27,14 +27,14 @@ class Malformed(Exception):
     """The header is no number of milliseconds."""
 
 
-def parse(text: str) -> timedelta:
+def read_header(text: str) -> timedelta:
     """The header's value; zero and below: it is over. Raises Malformed."""
     if not re.fullmatch(r"-?[0-9]{1,9}", text, re.ASCII):
         raise Malformed(f"{HEADER}: expected whole milliseconds")
     return min(timedelta(milliseconds=int(text)), LONGEST)
 
 
-def format(left: timedelta) -> str:
+def write_header(left: timedelta) -> str:
     """The header's value, rounded down: what is promised to the next must be there."""
     return str(max(0, left // timedelta(milliseconds=1)))
 
@@ -58,7 +58,7 @@ class Deadlines:
             await self._app(scope, receive, send)
             return
         try:
-            left = parse(told)
+            left = read_header(told)
         except Malformed as error:
             await render(_problem(400, "malformed-deadline", str(error)), scope["path"])(scope, receive, send)
             return

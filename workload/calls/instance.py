@@ -9,7 +9,7 @@ import aiohttp
 
 from workload.calls.answer import Answered, Outcome, Question, Reason, Unavailable
 from workload.calls.breaker import Breaker
-from workload.calls.deadline import HEADER, format
+from workload.calls.deadline import HEADER, write_header
 
 LARGEST = 1024 * 1024
 """Bytes of an answer."""
@@ -42,7 +42,7 @@ class Connections:
 
     async def ask(self, instance: Instance, question: Question, limit: timedelta) -> Outcome:
         """One attempt within `limit`, of which the callee is told. Failures are values."""
-        headers = {**question.headers, HEADER: format(limit)}
+        headers = {**question.headers, HEADER: write_header(limit)}
         try:
             # A deadline of our own around everything: it shuts the connection, whatever the library waits for.
             async with (

@@ -1,0 +1,217 @@
+"""What the lab's issuer decides: who a client is, what it may ask for, and the token it gets. The protocol is authlib's.
+
+Clients prove themselves by their TLS certificate or by a signed statement that is used once (RFC 8705 section 2.1, RFC 7523); tokens
+are JWTs bound to the certificate that was shown (RFC 9068, RFC 8705 section 3).
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from authlib.oauth2.rfc6749 import AuthorizationServer, ClientMixin, OAuth2Request
+from authlib.oauth2.rfc6749.errors import InvalidClientError
+from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
+from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
+from joserfc.jwk import ECKey, KeySet, RSAKey
+from pydantic import BaseModel, ConfigDict, Field
+
+from workload.access.keys import Algorithm
+from workload.access.refusal import AccessRefused
+from workload.access.single_use import SingleUse
+
+BY_CERTIFICATE, BY_STATEMENT = "tls_client_auth", "private_key_jwt"
+LONGEST_STATEMENT = timedelta(minutes=5)
+MOST_STATEMENTS = 10_000
+
+
+class ClientSettings(BaseModel):
+    """One registered client."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scopes: tuple[str, ...]
+    """The word before the colon is the service that they are for, and becomes the token's audience."""
+    uri: str | None = None
+    """In the certificate by which it proves who it is (`tls_client_auth_san_uri`)."""
+    key: Mapping[str, str] | None = Field(default=None, repr=False)
+    """Its public key as a JWK, when it proves that by signed statements instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client(ClientMixin):  # type: ignore[misc]
+    """A client as authlib asks about it."""
+
+    id: str
+    settings: ClientSettings
+    thumbprint: str | None = None
+    """Of the certificate that was shown with this request."""
+
+    def get_client_id(self) -> str:
+        """Its id."""
+        return self.id
+
+    def get_allowed_scope(self, scope: str | None) -> str | None:
+        """What it asked for, when it may have all of that; everything it may have, when it asked for nothing."""
+        asked = scope.split() if scope else list(self.settings.scopes)
+        return " ".join(asked) if asked and set(asked) <= set(self.settings.scopes) else None
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """May it prove itself in this way?"""
+        wanted = {BY_CERTIFICATE: self.settings.uri, BY_STATEMENT: self.settings.key}
+        return wanted.get(method) is not None
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Clients act for themselves; nobody logs in here."""
+        return grant_type == ClientCredentialsGrant.GRANT_TYPE
+
+
+class TokenRequest(OAuth2Request):  # type: ignore[misc]
+    """One request to the token endpoint, and the certificate that came with it."""
+
+    def __init__(self, uri: str, form: Mapping[str, str], *, names: frozenset[str], thumbprint: str | None) -> None:
+        super().__init__("POST", uri)
+        self.payload = BasicOAuth2Payload(dict(form))
+        self.names, self.thumbprint = names, thumbprint
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """What was posted."""
+        found: Mapping[str, str] = self.payload.data
+        return found
+
+
+class Grant(ClientCredentialsGrant):  # type: ignore[misc]
+    """Client credentials."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = (BY_STATEMENT, BY_CERTIFICATE)
+
+    def validate_token_request(self) -> None:
+        """As authlib does it; the client is then one with the certificate of this request."""
+        super().validate_token_request()
+        self.request.client = replace(self.request.client, thumbprint=self.request.thumbprint)
+
+
+class Statement(JWTBearerClientAssertion):  # type: ignore[misc]
+    """A client's signed word about itself."""
+
+    CLIENT_AUTH_METHOD = BY_STATEMENT
+
+    def __init__(self, audiences: tuple[str, ...]) -> None:
+        super().__init__(leeway=0)
+        self._audiences = audiences
+        self._used = SingleUse(most=MOST_STATEMENTS, longest=LONGEST_STATEMENT)
+
+    def get_audiences(self) -> list[str]:
+        """What it must be meant for."""
+        return list(self._audiences)
+
+    def validate_jti(self, claims: Mapping[str, Any], jti: object) -> bool:
+        """Is this its first use?"""
+        try:
+            self._used.take(f"{claims['sub']} {jti}", ends_at=float(claims["exp"]), now=time.time())
+        except AccessRefused as refused:
+            raise InvalidClientError(description=refused.detail) from refused
+        return isinstance(jti, str)
+
+    def resolve_client_public_key(self, client: Client) -> ECKey | RSAKey:
+        """The key that was registered."""
+        key = dict(client.settings.key or {})
+        if not key:
+            raise InvalidClientError(description="The client has no key.")
+        return ECKey.import_key(key) if key.get("kty") == "EC" else RSAKey.import_key(key)
+
+
+class Signing:
+    """The issuer's keys: one signs, the one before it is still published."""
+
+    def __init__(self, algorithm: Algorithm) -> None:
+        self.algorithm = algorithm
+        self._keys = [self._new()]
+
+    @property
+    def present(self) -> KeySet:
+        """What signs, with its private part."""
+        return KeySet([self._keys[-1]])
+
+    def rotate(self) -> None:
+        """Sign with a new key from now on. The one before stays published, older ones do not."""
+        self._keys = [self._keys[-1], self._new()]
+
+    def published(self) -> Mapping[str, Any]:
+        """The JWKS."""
+        return {"keys": [self._show(key, str(key.kid)) for key in self._keys]}
+
+    def wrong(self) -> Mapping[str, Any]:
+        """A JWKS with the same ids over keys that signed nothing."""
+        return {"keys": [self._show(self._new(), str(key.kid)) for key in self._keys]}
+
+    def _new(self) -> ECKey | RSAKey:
+        is_curve = self.algorithm is Algorithm.ES256
+        key: ECKey | RSAKey = ECKey.generate_key("P-256") if is_curve else RSAKey.generate_key(2048)
+        key.ensure_kid()
+        return key
+
+    def _show(self, key: ECKey | RSAKey, kid: str) -> Mapping[str, Any]:
+        return {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": self.algorithm.value}
+
+
+class Generator(JWTBearerTokenGenerator):  # type: ignore[misc]
+    """Makes access tokens."""
+
+    def __init__(self, issuer: str, signing: Signing, lifetime: timedelta) -> None:
+        super().__init__(issuer, alg=signing.algorithm.value, expires_generator=int(lifetime.total_seconds()))
+        self._signing = signing
+
+    def get_jwks(self) -> KeySet:
+        """What signs now."""
+        return self._signing.present
+
+    def get_audiences(self, client: Client, user: object, scope: str) -> list[str]:
+        """The services that the scopes belong to (RFC 9068 section 3)."""
+        return sorted({word.partition(":")[0] for word in scope.split()})
+
+    def get_extra_claims(self, client: Client, grant_type: str, user: object, scope: str) -> Mapping[str, Any]:
+        """The bond to the certificate, when one was shown."""
+        return {} if client.thumbprint is None else {"cnf": {"x5t#S256": client.thumbprint}}
+
+
+class Tokens(AuthorizationServer):  # type: ignore[misc]
+    """The token endpoint."""
+
+    def __init__(
+        self, issuer: str, clients: Mapping[str, ClientSettings], signing: Signing, *, lifetime: timedelta, endpoint: str
+    ) -> None:
+        """`endpoint`: its own address, which a statement may be meant for as well as for the issuer."""
+        super().__init__()
+        self._clients = {id: Client(id=id, settings=settings) for id, settings in clients.items()}
+        self.register_grant(Grant)
+        self.register_client_auth_method(BY_CERTIFICATE, _by_certificate)
+        self.register_client_auth_method(BY_STATEMENT, Statement((issuer, endpoint)))
+        self.register_token_generator("default", Generator(issuer, signing, lifetime))
+
+    def query_client(self, client_id: str) -> Client | None:
+        """The registered client of this id."""
+        return self._clients.get(client_id)
+
+    def save_token(self, token: object, request: object) -> None:
+        """Tokens are kept nowhere: they say everything themselves."""
+
+    def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
+        """Nobody listens."""
+
+    def create_oauth2_request(self, request: TokenRequest) -> TokenRequest:
+        """It is one already."""
+        return request
+
+    def handle_response(self, status: int, body: Mapping[str, Any], headers: object) -> tuple[int, Mapping[str, Any]]:
+        """Left to whoever asked."""
+        return status, body
+
+
+def _by_certificate(query_client: Any, request: TokenRequest) -> Client | None:
+    client: Client | None = query_client(request.payload.client_id)
+    return client if client is not None and client.settings.uri in request.names else None
