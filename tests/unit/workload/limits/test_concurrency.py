@@ -1,0 +1,98 @@
+"""The limit finds the number of requests that keeps a service just busy, on a model: one processor that everybody shares, 2.5 ms each, and
+30 ms of barrier. It does 400 a second, and 13 inside are the fewest that achieve it."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.workload.limits.modelled import Modelled
+from workload.limits.concurrency import ConcurrencyLimit, Law
+
+FULL, BEST = 400, 13
+UNLIMITED = Law(first=100_000, lowest=100_000, highest=100_000)
+
+
+def overloaded(now: float) -> float:
+    """A quarter of what it can do for four seconds, then three times what it can do."""
+    return 100 if now < 4 else 1200
+
+
+def test_it_converges_near_the_best_concurrency() -> None:
+    """Three times what the service can do: nearly everything that it can do is done, with few more inside than that takes."""
+    found = Modelled(arrivals=overloaded).run(14)
+    assert found.worst(4, 14) >= 0.9 * FULL
+    assert found.goodput(6, 14) >= 0.96 * FULL
+    assert all(BEST <= found.limits[second] <= 1.8 * BEST for second in range(8, 14)), found.limits
+
+
+def test_those_who_are_served_in_a_surge_are_served_soon() -> None:
+    """Five seconds after it began the slowest hundredth take less than twice what they take in calm, waiting at the door included."""
+    found = Modelled(arrivals=overloaded).run(14)
+    assert found.slow(9, 14) < 2 * found.slow(1, 4)
+
+
+def test_without_a_limit_the_same_surge_ends_all_service() -> None:
+    """The safeguard removed: requests pile up, each is answered after its client is gone, and nothing is achieved any more."""
+    found = Modelled(arrivals=overloaded, law=UNLIMITED, room=0).run(10)
+    assert found.goodput(7, 10) == 0
+    assert found.deepest > 500
+
+
+@pytest.mark.parametrize("farther", [0.055, 0.08, 0.12])
+def test_a_writer_that_moves_farther_away_does_not_make_it_collapse(farther: float) -> None:
+    """The barrier takes a round trip more, or three, while the surge lasts. Within three seconds everything that can be done is done."""
+    found = Modelled(arrivals=lambda _: 1200, barrier=lambda now: 0.03 if now < 6 else farther).run(16)
+    assert found.worst(6, 9) >= 0.45 * FULL
+    assert found.worst(9, 16) >= 0.8 * FULL
+    assert found.goodput(9, 16) >= 0.93 * FULL
+
+
+def test_without_looking_up_the_base_a_farther_writer_strangles_it() -> None:
+    """The safeguard removed: longer answers are taken for a queue, less and less is let in, and most of the service stands idle."""
+    never = Law(renewal=timedelta(days=1))
+    calm_first = Modelled(arrivals=lambda now: 100 if now < 3 else 1200, barrier=lambda now: 0.03 if now < 6 else 0.12, law=never)
+    assert calm_first.run(16).goodput(12, 16) < 0.5 * FULL
+
+
+def test_it_comes_back_when_the_writer_does() -> None:
+    """Near again, nobody is left waiting in a crowd that was right for a far one."""
+    found = Modelled(arrivals=lambda _: 1200, barrier=lambda now: 0.12 if now < 6 else 0.03).run(16)
+    assert found.limits[15] <= 2 * BEST
+    assert found.goodput(10, 16) >= 0.95 * FULL
+
+
+def test_a_service_that_becomes_slower_is_asked_for_less() -> None:
+    """Half the processor is gone: all that is left is used, and nobody waits for what is not there."""
+    found = Modelled(arrivals=lambda _: 1200, work=lambda now: 0.0025 if now < 5 else 0.005).run(16)
+    assert found.goodput(8, 16) >= 0.93 * FULL / 2
+    assert found.slow(10, 16) < 0.2
+
+
+def test_a_failover_teaches_it_nothing_that_lasts() -> None:
+    """For three seconds nothing is answered at all. Once those who hung in it are gone, it goes on as before."""
+    found = Modelled(arrivals=lambda _: 1200, stops=(5, 8)).run(14)
+    assert found.goodput(6, 8) == 0
+    assert found.worst(9, 14) >= 0.9 * FULL
+
+
+def test_a_quiet_hour_takes_nothing_away() -> None:
+    """How much could be done is not seen while little is asked."""
+    found = Modelled(arrivals=lambda _: 20).run(30)
+    assert min(found.limits.values()) >= Law().first
+
+
+def test_fast_failures_teach_nothing() -> None:
+    """"No site is known to write" comes at once: neither the service's best time nor its best rate."""
+    limit = ConcurrencyLimit(Law(), 0.0)
+    for number in range(1000):
+        limit.failed(0.001, number / 100)
+    assert (limit.limit, limit.best, limit.base) == (Law().first, 0.0, None)
+
+
+def test_late_failures_make_it_let_in_less() -> None:
+    """A service in which everything ends at its deadline is asked for less, down to the lowest, until something is answered."""
+    law = Law(first=200)
+    limit = ConcurrencyLimit(law, 0.0)
+    for number in range(1000):
+        limit.failed(0.9, number / 100)
+    assert limit.limit == law.lowest
