@@ -1,0 +1,135 @@
+"""A site's own traffic as a signal: what it says, when it says nothing, and whom it must never blame."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from controller.core.model import Health, Site
+from controller.core.traffic import Counts, Limits, Track, Window, alone, between, judge, unmeasured
+
+AWS, AZURE, GCP = Site("aws"), Site("azure"), Site("gcp")
+LIMITS = Limits()
+SECOND = timedelta(seconds=1)
+HOUR = 3600
+
+
+def window(answered: int = 50, failed: int = 0, ms: float = 30, lasted: timedelta = SECOND) -> Window:
+    """One second."""
+    return Window(answered=answered, failed=failed, mean=timedelta(milliseconds=ms), lasted=lasted)
+
+
+def after(windows: Iterable[Window | None], track: Track | None = None, limits: Limits = LIMITS) -> Track:
+    """The track that these windows make."""
+    track = track or Track()
+    for one in windows:
+        track = judge(track, one, limits)
+    return track
+
+
+def well(seed: int = 1, seconds: int = 300) -> Track:
+    """A site in calm."""
+    chance = random.Random(seed)
+    return after(window(answered=chance.randint(30, 70), ms=chance.uniform(25, 45)) for _ in range(seconds))
+
+
+BAD = [window(failed=30)] * LIMITS.accuse
+
+
+def test_a_site_whose_requests_begin_to_fail_is_failing_and_says_how_many() -> None:
+    """After so many windows in a row, and not one sooner."""
+    assert after(BAD[:-1], well()).health is Health.UNKNOWN
+    track = after(BAD, well())
+    assert track.health is Health.FAILING
+    assert "30 of 50 requests failed" in track.detail
+
+
+def test_a_site_that_answers_far_later_than_usual_is_failing() -> None:
+    """Ten times the usual; twice the usual is a busy evening."""
+    track = after([window(ms=400)] * LIMITS.accuse, well())
+    assert track.health is Health.FAILING and "times the usual" in track.detail
+    assert after([window(ms=70)] * 60, well()).health is Health.HEALTHY
+
+
+def test_forgiving_takes_longer_than_accusing_and_no_pause_shortens_it() -> None:
+    """A window without requests in between is no absolution either."""
+    accused = after(BAD, well())
+    assert after([window()] * (LIMITS.forgive - 1), accused).health is Health.FAILING
+    assert after([window()] * LIMITS.forgive, accused).health is Health.HEALTHY
+    paused = after([window(answered=0), window()], accused)
+    assert paused.health is Health.UNKNOWN
+    assert LIMITS.forgive > LIMITS.accuse
+
+
+@pytest.mark.parametrize("one", [None, window(answered=0), window(answered=LIMITS.volume - 1, failed=LIMITS.volume - 1)])
+def test_few_requests_say_nothing_however_many_of_them_fail(one: Window | None) -> None:
+    """One client whose every request fails is no failing site; neither is a counter that began anew."""
+    assert after([one] * 100, well()).health is Health.UNKNOWN
+    loose = replace(LIMITS, volume=1)
+    if one is not None and one.answered:
+        assert after([one] * 100, well(), loose).health is Health.FAILING, "the least volume is what prevents it"
+
+
+def test_a_pause_begins_the_counting_anew() -> None:
+    """Two bad windows, a minute without requests, four bad windows: not six in a row."""
+    track = after([*BAD[:2], window(answered=0), *BAD[2:]], well())
+    assert track.health is Health.UNKNOWN
+
+
+def test_what_is_usual_must_be_known_before_anything_is_unusual() -> None:
+    """A service that starts answers slowly and badly, and is accused by nobody."""
+    chance = random.Random(4)
+    for number in range(int(LIMITS.known)):
+        track = after(window(failed=chance.randint(0, 50), ms=chance.uniform(1, 2000)) for _ in range(number))
+        assert track.health is Health.UNKNOWN
+
+
+def test_an_outage_of_minutes_does_not_become_usual() -> None:
+    """Five minutes of failures later it is still failing; an hour later that is what the site is like, and people know."""
+    outage = after([window(failed=30)] * 300, well(seconds=900))
+    assert outage.health is Health.FAILING
+    assert after([window(failed=30)] * HOUR, outage).health is Health.HEALTHY
+
+
+def test_calm_noise_accuses_nobody() -> None:
+    """An hour of jitter, of single failures, of pauses of two seconds, and of volumes that rise and fall tenfold."""
+    chance = random.Random(5)
+    track = well()
+    for second in range(HOUR):
+        volume = max(1, round(10 * 10 ** chance.random()))
+        failed = sum(chance.random() < 0.02 for _ in range(volume))
+        paused = second % 97 in (0, 1)
+        track = judge(track, window(volume, volume if paused else failed, chance.uniform(20, 500 if paused else 80)), LIMITS)
+        assert track.health is not Health.FAILING, second
+
+
+def test_less_traffic_is_never_held_against_a_site() -> None:
+    """That is what being drained looks like."""
+    assert after([window(answered=LIMITS.volume)] * 100, well()).health is Health.HEALTHY
+
+
+def test_what_fails_everywhere_is_nobodys_own_fault() -> None:
+    """The writer dies: every site's requests fail, and no edge is to blame. One that fails alone is."""
+    failing, doing_well = after(BAD, well()), well()
+    everywhere = {AWS: failing, AZURE: failing, GCP: failing}
+    assert {alone(site, everywhere)[0] for site in everywhere} == {Health.UNKNOWN}
+    assert "writer" in alone(AWS, everywhere)[1]
+    health, detail = alone(AWS, {AWS: failing, AZURE: doing_well, GCP: unmeasured(doing_well, "drained")})
+    assert health is Health.FAILING and "that of azure does well" in detail
+    assert alone(AWS, {AWS: failing, GCP: unmeasured(doing_well, "drained")})[0] is Health.UNKNOWN
+    assert alone(GCP, {AWS: failing})[0] is Health.UNKNOWN, "nothing is known of it"
+
+
+def counts(answered: int, failed: int = 0) -> Counts:
+    """What an edge tells."""
+    return Counts(answered=answered, failed=failed, mean=timedelta(milliseconds=30))
+
+
+def test_a_window_is_the_difference_of_two_looks() -> None:
+    """None when HAProxy was restarted in between, or when the two looks are one."""
+    assert between(counts(100, 5), counts(150, 6), SECOND, LIMITS) == window(50, 1)
+    assert between(counts(100, 5), counts(20, 1), SECOND, LIMITS) is None
+    assert between(counts(100, 5), counts(150, 4), SECOND, LIMITS) is None
+    assert between(counts(100), counts(101), timedelta(milliseconds=10), LIMITS) is None
