@@ -1,7 +1,7 @@
 """What a request is doing, step by step, kept in memory until it ends. Nothing is sent from here, no tracing library is known here.
 
 Whether anybody will want to see a request is known when it has ended: an error and a slow answer are worth keeping, most others are not. So
-every step is written down, and that has to cost next to nothing: two readings of the clock and one small object. Where no request is followed,
+every step is written down, and that has to cost next to nothing: two readings of the clock and one small object. Where nothing is followed,
 `step` costs one look at a context variable.
 
 Rules for changing this file: steps say what was done, where and with what outcome. No text of a statement, no path, no header, no key and
