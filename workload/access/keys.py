@@ -64,7 +64,7 @@ def _read_key(given: Any, algorithms: Collection[Algorithm]) -> IssuerKey | None
     if not isinstance(given, dict) or not isinstance(given.get("kid"), str) or given.get("use", "sig") != "sig":
         return None
     algorithm = _algorithm(given)
-    if algorithm not in algorithms or given.get("alg", algorithm) != algorithm:
+    if algorithm is None or algorithm not in algorithms or given.get("alg", algorithm) != algorithm:
         return None
     public = {name: given[name] for name in MEMBERS[algorithm] if isinstance(given.get(name), str)}
     try:
