@@ -19,7 +19,7 @@ from lab.clouds.faults import FaultKind
 
 ALGORITHM = "RSA-OAEP-256"
 SIZES = (2048, 3072, 4096)
-OPERATIONS = ["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"]
+OPERATIONS = ("encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey")
 PAGE = 25
 """Versions in one answer, unless fewer are asked for."""
 RETENTION = 90
@@ -85,6 +85,8 @@ class Version:
     """Seconds since 1970, as the vault tells it; no two versions of a key have the same."""
     private: rsa.RSAPrivateKey = field(repr=False)
     attributes: Document
+    operations: tuple[str, ...] = OPERATIONS
+    """What it may be used for."""
 
     @property
     def enabled(self) -> bool:
@@ -122,7 +124,9 @@ class KeyVault:
             case "POST", ["create"]:
                 return self._create(asked, name, asked.body)
             case "POST", ["rotate"]:
-                return self._create(asked, name, {"kty": "RSA", "key_size": self._found(name)[-1].private.key_size})
+                newest = self._found(name)[-1]
+                like = {"kty": "RSA", "key_size": newest.private.key_size, "key_ops": newest.operations}
+                return self._create(asked, name, like)
             case "DELETE", []:
                 self._deleted[name] = self._found(name)
                 del self._keys[name]
@@ -140,6 +144,8 @@ class KeyVault:
                 return Answer(body=bundle(asked, name, version))
             case "POST", [*which, "wrapkey" | "unwrapkey" as operation] if len(which) <= 1:
                 version = self._version(name, which)
+                if (permitted := operation.replace("key", "Key")) not in version.operations:
+                    raise VaultError(403, "Forbidden", f"Operation {permitted} is not permitted on this key.")
                 found = self._wrap(version, asked.body) if operation == "wrapkey" else unwrap(version, asked.body)
                 return Answer(body={"kid": kid(asked, name, version), "value": spelled(found)})
         raise VaultError(405, "MethodNotAllowed", f"{asked.method} {asked.path}")
@@ -170,7 +176,10 @@ class KeyVault:
         created = max(int(self._now()), versions[-1].created + 1 if versions else 0)
         private = rsa.generate_private_key(public_exponent=65537, key_size=size)
         given = {"enabled": True, **body.get("attributes", {}), "created": created, "updated": created}
-        versions.append(Version(name=uuid.uuid4().hex, created=created, private=private, attributes=given))
+        permitted = tuple(body.get("key_ops") or OPERATIONS)
+        versions.append(
+            Version(name=uuid.uuid4().hex, created=created, private=private, attributes=given, operations=permitted)
+        )
         return Answer(body=bundle(asked, name, versions[-1]))
 
     def _listed(self, asked: Request, name: str) -> Document:
@@ -252,7 +261,7 @@ def bundle(asked: Request, name: str, version: Version) -> Document:
     """One version with its public key, as the vault tells it."""
     numbers = version.private.public_key().public_numbers()
     n, e = (spelled(number.to_bytes((number.bit_length() + 7) // 8, "big")) for number in (numbers.n, numbers.e))
-    key = {"kid": kid(asked, name, version), "kty": "RSA", "key_ops": OPERATIONS, "n": n, "e": e}
+    key = {"kid": kid(asked, name, version), "kty": "RSA", "key_ops": [*version.operations], "n": n, "e": e}
     return {"key": key, "attributes": dict(version.attributes), "tags": {}}
 
 
