@@ -1,0 +1,173 @@
+"""One surge on a running lab: calm, a site is lost, and within the same second three times as much is wanted of the other two."""
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from lab.addresses import LOCAL
+from lab.bench_ground import POLICY, await_calm, compare_records
+from lab.cabling import SITES, Door
+from lab.errors import LabError
+from lab.faults import Fault
+from lab.laboratory import Laboratory, Say, laboratory
+from lab.offering import Offering, offer
+from lab.reconcile import Reconciliation
+from lab.record import Acknowledged, Line
+from lab.site_settings import NAMES
+
+CALM, SURGE = 8, 20
+"""Seconds before the surge that count, and of the surge."""
+
+WARM = timedelta(seconds=3)
+"""Before them: a Python process is slow with its first requests, and a normal that is too slow would excuse a surge that is."""
+
+TIMES = 3
+SETTLE = timedelta(seconds=60)
+"""For payments that are left when the offers end: those that were sent away in the surge are thousands."""
+WHOLE = timedelta(seconds=45)
+READY = timedelta(seconds=20)
+
+OPEN = "\n".join(
+    ("", "[limits]", "# the safeguard taken out", "first = 10000", "lowest = 10000", "highest = 10000", "queue = 0", "")
+)
+"""More places than there are clients: nobody is ever sent away."""
+
+DOOR = {
+    "payments_refusals_total": "refused",
+    "payments_places": "places",
+    "payments_queue": "queue",
+    "payments_base_seconds": "base_seconds",
+    "payments_best_rate": "best_rate",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What is lost, and whether the service defends itself."""
+
+    name: str
+    victim: Literal["follower", "writer"]
+    limits: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What came of it."""
+
+    lines: Sequence[Line]
+    """Of both loads."""
+    at: float
+    """Monotonic seconds at which the surge began."""
+    since: float
+    """Seconds from there until somebody could write."""
+    doors: Mapping[str, Mapping[str, float]]
+    paid: Reconciliation | None
+    """None: no ledger could be held against the records."""
+    troubles: tuple[str, ...]
+
+
+async def play(scene: Scene, rate: float, say: Say) -> Seen:
+    """The scene on a lab of its own. Raises LabError, TrimaranError or OSError when it cannot be played to its end."""
+    say(f"{scene.name}: {rate:g} payments a second, then {TIMES * rate:g}")
+    async with laboratory("bench-surge", policy=POLICY) as lab:
+        if not scene.limits:
+            await _take_limits_out(lab)
+        await await_calm(lab)
+        return await _suffer(lab, scene, rate, say)
+
+
+async def _suffer(lab: Laboratory, scene: Scene, rate: float, say: Say) -> Seen:
+    control = await lab.witness.control()
+    if control is None:
+        raise LabError("etcd does not answer before the surge")
+    writer, epoch = str(control.posture.writer), int(control.posture.reign)
+    victim = writer if scene.victim == "writer" else next(site for site in SITES if site != writer)
+    fast, *_ = NAMES
+    usual = await offer(lab, "usual", rate=rate, names=(fast,), settle=SETTLE)
+    await asyncio.sleep(WARM.total_seconds() + CALM)
+    # Its process takes about a second to start, and offers everything from its first moment on: the site is lost meanwhile.
+    starting = asyncio.create_task(offer(lab, "surge", rate=(TIMES - 1) * rate, names=(fast,), settle=SETTLE, seed=2))
+    say(f"{victim} is lost, and {TIMES} times the load comes to the others")
+    active = await lab.faults.inject(Fault.CRASH, victim)
+    more = await starting
+    at = time.monotonic()
+    await asyncio.sleep(SURGE)
+    doors = {site: await read_door(lab, site) for site in SITES if site != victim}
+    troubles = [f"the surge came {at - active.at:.1f} s after the loss"] if at - active.at > 2.0 else []
+    troubles += await _end(lab, victim, (usual, more), say)
+    lines = sorted((*usual.lines(), *more.lines()), key=lambda line: line.t)
+    paid = await compare_records(lab, [usual.record, more.record])
+    troubles += _unkept(paid, strict=scene.limits)
+    since = _writable(lines, epoch, at) if victim == writer else 0.0
+    return Seen(lines=lines, at=at, since=since, doors=doors, paid=paid, troubles=tuple(troubles))
+
+
+async def _end(lab: Laboratory, victim: str, loads: Sequence[Offering], say: Say) -> list[str]:
+    """Heal, let both loads settle, wait until all is whole; what did not go well, in words."""
+    say(f"the offers end; {victim} is healed")
+    await lab.faults.heal(victim)
+    said = await asyncio.gather(*(load.finish(SETTLE * 2) for load in loads))
+    await lab.wait_until_whole(WHOLE)
+    return [one for one in said if one]
+
+
+def _unkept(paid: Reconciliation | None, *, strict: bool) -> list[str]:
+    """Nothing may be lost, with limits or without. `strict`: and the load must have been what it says."""
+    if paid is None:
+        return ["no ledger could be held against the clients' records"]
+    counts = {"acknowledged payments are lost": paid.lost, "payments exist more than once": paid.duplicated}
+    found = [f"{count} {what}" for what, count in counts.items() if count]
+    return found + [f"the load generator: {defect}" for defect in paid.defects if strict]
+
+
+def _writable(lines: Sequence[Line], epoch: int, at: float) -> float:
+    """Seconds after `at` of the first acknowledgement in a later epoch; 0 when that was earlier."""
+    first = next((line.t for line in lines if isinstance(line, Acknowledged) and line.epoch > epoch), math.inf)
+    return max(0.0, first - at)
+
+
+async def _take_limits_out(lab: Laboratory) -> None:
+    """Start every payments service anew without limits. Raises LabError when one does not come back."""
+    for site in lab.sites.values():
+        settings = site.settings / "service.toml"
+        text = await asyncio.to_thread(settings.read_text)
+        await asyncio.to_thread(settings.write_text, text + OPEN)
+        if site.service is not None:
+            await site.service.stop()
+        site.start_service()
+    until = time.monotonic() + READY.total_seconds()
+    for name, site in lab.sites.items():
+        while (await read_door(lab, name)).get("places", 0) < 10_000:
+            if time.monotonic() > until or site.service is None or not site.service.alive:
+                said = "never started" if site.service is None else site.service.tail(3)
+                raise LabError(f"the payments service of {name} is not there without limits: {said}")
+            await asyncio.sleep(0.1)
+
+
+async def read_door(lab: Laboratory, site: str) -> Mapping[str, float]:
+    """What the door of a site's payments service has counted and learnt; empty when it cannot be asked."""
+    url = f"http://{LOCAL}:{lab.cabling.direct(site, Door.SERVICE)}/metrics"
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http, http.get(url) as answer:
+            return door_of(await answer.text())
+    except (aiohttp.ClientError, TimeoutError):
+        return {}
+
+
+def door_of(text: str) -> Mapping[str, float]:
+    """The door's numbers in a page of metrics; refusals by their kind and rank."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if (name := DOOR.get(sample.name)) is not None:
+                labels = " ".join(sample.labels[label] for label in ("kind", "rank") if label in sample.labels)
+                if sample.value or not labels:
+                    found[f"{name} {labels}".strip()] = sample.value
+    return found
