@@ -28,6 +28,7 @@ REASON = r"^[a-z]+(-[a-z]+)*$"
 
 IdempotencyKey = Annotated[UUID, Header()]
 Reason = Annotated[str, Field(min_length=3, max_length=64, pattern=REASON)]
+ReasonQuery = Annotated[str, Query(min_length=3, max_length=64, pattern=REASON)]
 
 
 class TokenBody(BaseModel):
@@ -101,7 +102,7 @@ def _add_tokens(app: FastAPI, vault: Vault, who: WhoCalls, site: str) -> None:
 
 def _add_erasures(app: FastAPI, vault: Vault, who: WhoCalls, site: str) -> None:
     @app.delete("/v1/subjects/{id}")
-    async def erase_subject(request: Request, id: UUID, reason: Annotated[Reason, Query()]) -> Response:
+    async def erase_subject(request: Request, id: UUID, reason: ReasonQuery) -> Response:
         caller = _allowed(who, request, Scope.ERASE)
         answer = await vault.erase(id, Grounds(caller=caller.subject, reason=reason))
         if answer.proof is None:

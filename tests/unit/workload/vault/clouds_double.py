@@ -1,0 +1,79 @@
+"""Three key services in memory, each of which does what a test says: answers, hangs, refuses, lies, has a defect."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from workload.vault.errors import WrapBroken
+from workload.vault.wrapping import Wrapped
+
+BLINK = timedelta(milliseconds=5)
+SOON = timedelta(seconds=5)
+
+
+@dataclass(slots=True)
+class Cloud:
+    """One key service. `fails`: what it raises instead of answering; `hangs`: it never answers; `lies`: it opens something else."""
+
+    cloud: str
+    kek: str = "v1"
+    fails: Callable[[], Exception] | None = None
+    hangs: bool = False
+    lies: bool = False
+    boasts: str | None = None
+    """The key-encryption key that it says is current."""
+    asked: list[str] = field(default_factory=list)
+    ended: int = 0
+    """Calls that were given up by whoever asked."""
+    kept: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
+
+    async def wrap(self, key: bytes, context: bytes, deadline: timedelta) -> Wrapped:
+        await self._behave("wrap")
+        ciphertext = hashlib.sha256(f"{self.cloud}/{self.kek}/{len(self.kept)}".encode() + context).digest()
+        self.kept[ciphertext] = (key, context)
+        return Wrapped(cloud=self.cloud, kek=self.kek, ciphertext=ciphertext)
+
+    async def unwrap(self, wrapped: Wrapped, context: bytes, deadline: timedelta) -> bytes:
+        await self._behave("unwrap")
+        if self.lies:
+            return bytes(32)
+        key, bound = self.kept.get(wrapped.ciphertext, (b"", b""))
+        if bound != context:
+            raise WrapBroken(f"{self.cloud}: another context")
+        return key
+
+    async def current(self, deadline: timedelta) -> str:
+        await self._behave("current")
+        return self.boasts or self.kek
+
+    async def _behave(self, what: str) -> None:
+        self.asked.append(what)
+        if self.fails is not None:
+            raise self.fails()
+        if self.hangs:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.ended += 1
+
+
+class Tally:
+    """Counts calls as metrics do."""
+
+    def __init__(self) -> None:
+        self.results: list[tuple[str, str, str]] = []
+
+    def asked(self, cloud: str, action: str, result: str) -> None:
+        """One call ended."""
+        self.results.append((cloud, action, result))
+
+    def repaired(self, cloud: str, result: str) -> None:
+        """A repair ended."""
+        self.results.append((cloud, "repair", result))
+
+
+def three() -> tuple[Cloud, Cloud, Cloud]:
+    """One of each, nearest first."""
+    return Cloud("aws"), Cloud("azure"), Cloud("gcp")

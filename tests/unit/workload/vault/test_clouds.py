@@ -1,0 +1,171 @@
+"""Key services: asked together to wrap and one after the other to unwrap, with none that makes the others wait."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from tests.unit.workload.vault.clouds_double import BLINK, SOON, Cloud, Tally, three
+from workload.vault import sealing
+from workload.vault.clouds import Clouds
+from workload.vault.errors import KeyLost, KeysOutOfReach, WrapBroken, WrapRefused, WrapUnavailable
+from workload.vault.model import LockedKey
+
+pytestmark = pytest.mark.asyncio
+
+KEY = bytes(range(32))
+ID, SUBJECT = UUID(int=1), UUID(int=2)
+CONTEXT = sealing.context(ID, SUBJECT)
+
+
+async def lock(*clouds: Cloud) -> LockedKey:
+    """The key, wrapped by these."""
+    wraps = await Clouds(clouds, Tally()).wrap(KEY, CONTEXT, minimum=len(clouds), deadline=SOON, grace=SOON)
+    return LockedKey(id=ID, subject=SUBJECT, check=sealing.check(KEY, ID), wraps=wraps)
+
+
+async def settle() -> None:
+    """Let every task that can run do so."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_every_cloud_wraps() -> None:
+    """All three are asked at once, and all three answers are kept."""
+    locked = await lock(*three())
+    assert [wrap.cloud for wrap in locked.wraps] == ["aws", "azure", "gcp"]
+
+
+@pytest.mark.parametrize("hanging", [0, 1, 2])
+async def test_a_black_hole_costs_no_more_than_the_grace(hanging: int) -> None:
+    """The other two suffice; whoever hangs is left behind, and its call is ended."""
+    clouds = three()
+    clouds[hanging].hangs = True
+    wraps = await asyncio.wait_for(Clouds(clouds, Tally()).wrap(KEY, CONTEXT, minimum=2, deadline=SOON, grace=BLINK), 1)
+    await settle()
+    assert len(wraps) == 2
+    assert clouds[hanging].ended == 1
+
+
+async def test_fewer_wraps_than_the_minimum_are_none() -> None:
+    """Two of three hang: the key is not used, within the deadline."""
+    clouds = three()
+    clouds[0].hangs = clouds[2].hangs = True
+    with pytest.raises(KeysOutOfReach, match="1 of 3"):
+        await asyncio.wait_for(Clouds(clouds, Tally()).wrap(KEY, CONTEXT, minimum=2, deadline=BLINK, grace=BLINK), 1)
+    await settle()
+    assert (clouds[0].ended, clouds[2].ended) == (1, 1)
+
+
+async def test_an_adapter_that_ignores_its_deadline_is_ended() -> None:
+    """The deadline fires around it too."""
+    clouds, tally = three(), Tally()
+    clouds[1].hangs = True
+    assert await Clouds(clouds, tally).current(BLINK) == {"aws": "v1", "gcp": "v1"}
+    assert ("azure", "current", "WrapUnavailable") in tally.results
+
+
+async def test_the_nearest_alone_is_asked_while_it_answers() -> None:
+    """The others have their own cloud's work to do."""
+    clouds = three()
+    locked = await lock(*clouds)
+    assert await Clouds(clouds, Tally()).unwrap(locked, deadline=SOON, hedge=SOON) == KEY
+    assert ["unwrap" in cloud.asked for cloud in clouds] == [True, False, False]
+
+
+async def test_a_nearest_that_hangs_costs_the_hedge() -> None:
+    """The next is asked beside it, answers, and ends the wait for both."""
+    clouds = three()
+    locked = await lock(*clouds)
+    clouds[0].hangs = True
+    assert await asyncio.wait_for(Clouds(clouds, Tally()).unwrap(locked, deadline=SOON, hedge=BLINK), 1) == KEY
+    await settle()
+    assert clouds[0].ended == 1 and "unwrap" not in clouds[2].asked
+
+
+@pytest.mark.parametrize("failure", [WrapUnavailable, WrapRefused, WrapBroken, RuntimeError])
+async def test_a_nearest_that_fails_costs_nothing(failure: type[Exception]) -> None:
+    """The next is asked at once, also after a defect of the adapter; the hedge is an hour."""
+    clouds = three()
+    locked = await lock(*clouds)
+    clouds[0].fails = lambda: failure("no")
+    opened = Clouds(clouds, Tally()).unwrap(locked, deadline=timedelta(hours=1), hedge=timedelta(hours=1))
+    assert await asyncio.wait_for(opened, 1) == KEY
+
+
+@pytest.mark.parametrize("alone", [0, 1, 2])
+async def test_any_one_cloud_can_serve_when_the_others_are_gone(alone: int) -> None:
+    """Two hang, one is left: the key opens."""
+    clouds = three()
+    locked = await lock(*clouds)
+    for number, cloud in enumerate(clouds):
+        cloud.hangs = number != alone
+    assert await asyncio.wait_for(Clouds(clouds, Tally()).unwrap(locked, deadline=SOON, hedge=BLINK), 1) == KEY
+
+
+async def test_a_lie_is_not_taken_for_the_key() -> None:
+    """32 bytes that are not the key would seal a number that nobody opens again: the next cloud is asked."""
+    clouds, tally = three(), Tally()
+    locked = await lock(*clouds)
+    clouds[0].lies = True
+    assert await Clouds(clouds, tally).unwrap(locked, deadline=SOON, hedge=SOON) == KEY
+    await settle()
+    assert ("aws", "unwrap", "WrapBroken") in tally.results
+
+
+async def test_a_key_that_everybody_refuses_is_lost() -> None:
+    """Refused, broken and lied about: no cloud is left that could be asked again."""
+    clouds = three()
+    locked = await lock(*clouds)
+    clouds[0].fails, clouds[1].lies = lambda: WrapRefused("destroyed"), True
+    clouds[2].fails = lambda: WrapBroken("not mine")
+    with pytest.raises(KeyLost, match="destroyed"):
+        await Clouds(clouds, Tally()).unwrap(locked, deadline=SOON, hedge=SOON)
+
+
+async def test_a_key_is_not_lost_while_somebody_could_not_be_asked() -> None:
+    """Could not ask is an error, not an answer."""
+    clouds = three()
+    locked = await lock(*clouds)
+    clouds[0].fails = clouds[1].fails = lambda: WrapRefused("destroyed")
+    clouds[2].fails = lambda: WrapUnavailable("cut off")
+    with pytest.raises(KeysOutOfReach, match="cut off"):
+        await Clouds(clouds, Tally()).unwrap(locked, deadline=SOON, hedge=SOON)
+    clouds[2].fails, clouds[2].hangs = None, True
+    with pytest.raises(KeysOutOfReach):
+        await asyncio.wait_for(Clouds(clouds, Tally()).unwrap(locked, deadline=BLINK, hedge=BLINK), 1)
+
+
+async def test_a_wrap_of_another_subject_opens_nothing() -> None:
+    """A wrap that was copied to another row is broken in every cloud."""
+    clouds = three()
+    locked = await lock(*clouds)
+    moved = LockedKey(id=ID, subject=UUID(int=9), check=locked.check, wraps=locked.wraps)
+    with pytest.raises(KeyLost):
+        await Clouds(clouds, Tally()).unwrap(moved, deadline=SOON, hedge=SOON)
+
+
+async def test_a_caller_that_hangs_up_ends_its_calls() -> None:
+    """Nobody waits for them any more."""
+    clouds = three()
+    for cloud in clouds:
+        cloud.hangs = True
+    task = asyncio.create_task(Clouds(clouds, Tally()).wrap(KEY, CONTEXT, minimum=2, deadline=SOON, grace=SOON))
+    await settle()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await settle()
+    assert [cloud.ended for cloud in clouds] == [1, 1, 1]
+
+
+async def test_words_that_are_not_ours_are_repeated_to_nobody() -> None:
+    """A vendor's error may quote what it was sent."""
+    clouds = three()
+    locked = await lock(*clouds)
+    for cloud in clouds:
+        cloud.fails = lambda: RuntimeError(f"could not send {KEY.hex()}")
+    with pytest.raises(KeysOutOfReach) as caught:
+        await Clouds(clouds, Tally()).unwrap(locked, deadline=SOON, hedge=SOON)
+    assert KEY.hex() not in str(caught.value) and "RuntimeError" in str(caught.value)

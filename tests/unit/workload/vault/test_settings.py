@@ -1,0 +1,53 @@
+"""Settings: bounds that cannot be configured away."""
+
+from pathlib import Path
+
+import pytest
+
+from workload.durable.settings import SettingsError, read_settings
+from workload.vault.settings import PASSWORD_VARIABLE, Settings
+
+GOOD = """
+site = "aws"
+service = "vault"
+[listen]
+host = "127.0.0.1"
+port = 8080
+[databases.aws]
+host = "127.0.0.1"
+port = 5432
+[keys]
+cached_keys = 100
+"""
+SECRETS = {PASSWORD_VARIABLE: "secret"}
+WANTED = {PASSWORD_VARIABLE: "the password of the role vault_app"}
+
+
+def read(directory: Path, text: str) -> Settings:
+    """Settings from this text."""
+    path = directory / "vault.toml"
+    path.write_text(text)
+    return read_settings(path, Settings, SECRETS, WANTED)[0]
+
+
+def test_two_clouds_must_wrap_unless_said_otherwise(tmp_path: Path) -> None:
+    """What the file does not say is safe."""
+    keys = read(tmp_path, GOOD).keys
+    assert (keys.minimum_wraps, keys.cached_keys) == (2, 100)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("minimum_wraps = 0", "keys.minimum_wraps"),
+        ("minimum_wraps = 4", "keys.minimum_wraps"),
+        ("cache_age = 86400", "keys.cache_age"),
+        ("wrap_deadline = 0.05", "wrap_grace must not exceed wrap_deadline"),
+        ("unwrap_deadline = 0.1", "hedge must be below unwrap_deadline"),
+        ('audit = "off"', "keys.audit"),
+    ],
+)
+def test_what_would_break_a_promise_cannot_be_set(tmp_path: Path, line: str, problem: str) -> None:
+    """No key without a wrap, no key in memory for a day, no reveal without its trace."""
+    with pytest.raises(SettingsError, match=problem):
+        read(tmp_path, GOOD + line + "\n")
