@@ -74,6 +74,13 @@ CREATE TABLE IF NOT EXISTS ledger.held (
 
 CREATE INDEX IF NOT EXISTS held_open ON ledger.held (id) WHERE state = 'held';
 
+-- Labels: how long, where, and what of.
+COMMENT ON TABLE ledger.account IS 'retention=forever residency=any contains=personal: accounts and their balances';
+COMMENT ON TABLE ledger.payment IS 'retention=forever residency=any contains=personal: who paid whom; a key never means a second payment';
+COMMENT ON TABLE ledger.entry IS 'retention=forever residency=any contains=personal: the books';
+COMMENT ON TABLE ledger.profile IS 'retention=400d by=last_at residency=any contains=personal: what is usual for an account';
+COMMENT ON TABLE ledger.held IS 'retention=forever residency=any contains=personal: payments that a person had to look at, and their word';
+
 -- Ordinary triggers: they stop clients, also one that writes a table directly, and not replication's apply worker.
 CREATE OR REPLACE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON ledger.account
     FOR EACH STATEMENT EXECUTE FUNCTION trimaran.guard();
