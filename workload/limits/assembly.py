@@ -3,8 +3,9 @@
 import random
 import time
 
-from workload.limits.limits import Knowledge, Limits
+from workload.limits.limits import Limits
 from workload.limits.meter import Meter
+from workload.limits.ports import Knowledge
 from workload.limits.settings import LimitTable
 from workload.metrics import ServiceMetrics
 

@@ -24,7 +24,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Law:
-    """Bounds of the limit, and how it is learnt."""
+    """Bounds of the limit, and how it is learnt. With `lowest`, `first` and `highest` the same it is fixed."""
 
     first: int = 32
     """Before anything is known."""
@@ -135,7 +135,7 @@ class ConcurrencyLimit:
         elif period.strained:
             self.best += (rate - self.best) * law.fade
         self._settle(strained=period.strained)
-        if period.strained and now >= self._fresh_until:
+        if period.strained and now >= self._fresh_until and law.lowest < law.highest:
             self._period.looking = True
 
     def _settle(self, *, strained: bool) -> None:

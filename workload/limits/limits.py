@@ -1,19 +1,19 @@
 """All limits of one process in their order, and what each request has to be told.
 
 A client's own rate first, because it is the client's own doing; then the rate of all; then a place. Retries of what was begun need no
-token of the common bucket, and are first in line: a payment that was made and whose client never heard of it costs a merchant two calls to
-support, and the client goes on asking until it is answered.
+token of the common bucket, and are first in line: a client that was never told what became of its payment goes on asking until it is, and
+each answer to it ends a stream of requests, where an answer to a new one ends nothing.
 """
 
 import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from workload.limits.concurrency import ConcurrencyLimit
 from workload.limits.door import Door, Ending, Place
 from workload.limits.lately import Lately
+from workload.limits.ports import Counts, Knowledge, Uncounted
 from workload.limits.pressure import Pressure, retry_after_wait
 from workload.limits.rank import Rank, rank
 from workload.limits.rates import Clients, draw
@@ -21,37 +21,6 @@ from workload.limits.refusal import Kind, Refusal
 from workload.limits.request import Asked
 from workload.limits.settings import LimitTable
 from workload.limits.waiting import Caller, Waiting
-
-
-class Knowledge(Protocol):
-    """Knows keys that this process has never seen."""
-
-    async def knows(self, key: str) -> bool:
-        """Was a request of this key accepted? False: no, or nobody can say; soon, either way."""
-
-
-class Counts(Protocol):
-    """Is told what becomes of requests."""
-
-    def refused(self, kind: Kind, rank: Rank) -> None:
-        """Somebody was sent away."""
-
-    def served(self, rank: Rank, seconds: float) -> None:
-        """Somebody was served."""
-
-
-class Uncounted:
-    """Counts nothing, knows nothing."""
-
-    def refused(self, kind: Kind, rank: Rank) -> None:
-        """Not counted."""
-
-    def served(self, rank: Rank, seconds: float) -> None:
-        """Not counted."""
-
-    async def knows(self, key: str) -> bool:
-        """Nobody can say."""
-        return False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -5,9 +5,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from starlette.types import ASGIApp, Receive
+from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
-from starlette.types import Send
 
 from lab.bench_surge import Surge
 from lab.bench_surge_figures import Judged, curve, judge, surge_figures, surge_rows

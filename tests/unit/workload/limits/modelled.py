@@ -41,6 +41,8 @@ class Modelled:
     """Seconds from arrival to answer, by the second of the answer."""
     limits: dict[int, int] = field(default_factory=dict)
     """Highest limit, by second."""
+    lowest: dict[int, int] = field(default_factory=dict)
+    """And the lowest."""
     deepest: int = 0
 
     def run(self, seconds: float) -> "Modelled":
@@ -67,7 +69,9 @@ class Modelled:
                 self.answered[int(now)] += 1
                 self.times.setdefault(int(now), []).append(now - arrived)
             door.leave(caller, now, Ending.ANSWERED if well else Ending.FAILED)
-            self.limits[int(now)] = max(self.limits.get(int(now), 0), door.limit.limit)
+            limit, second = door.limit.limit, int(now)
+            self.limits[second] = max(self.limits.get(second, limit), limit)
+            self.lowest[second] = min(self.lowest.get(second, limit), limit)
             self.deepest = max(self.deepest, door.inside)
 
         def arrive(now: float) -> None:

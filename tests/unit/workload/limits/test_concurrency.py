@@ -81,6 +81,13 @@ def test_a_quiet_hour_takes_nothing_away() -> None:
     assert min(found.limits.values()) >= Law().first
 
 
+def test_a_fixed_limit_is_never_another() -> None:
+    """Whoever wants a number gets that number, also while the base would be looked up."""
+    found = Modelled(arrivals=lambda _: 1200, law=Law(first=20, lowest=20, highest=20)).run(8)
+    assert set(found.limits.values()) == {20} and found.deepest == 20
+    assert set(found.lowest.values()) == {20}
+
+
 def test_fast_failures_teach_nothing() -> None:
     """"No site is known to write" comes at once: neither the service's best time nor its best rate."""
     limit = ConcurrencyLimit(Law(), 0.0)
