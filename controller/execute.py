@@ -17,6 +17,7 @@ from controller.actions import Actions
 from controller.core.model import Posture
 from controller.core.phases import advance, ready, sentence
 from controller.core.plans import Phase, Plan
+from controller.core.schema_guard import difference
 from controller.core.steps import ASKS_PROVIDER, LeftBehind, Promotion, Result, Steer, Step, Unanswered, describe
 from controller.errors import LostOwnership, Transient
 from controller.ports import Clock, Control, Coordination, Draft
@@ -208,10 +209,12 @@ def _done(plan: Plan) -> Draft:
 
 
 def _elected(plan: Plan) -> Draft:
+    other = difference(plan)
     return Draft(
         kind="elected",
         body={
-            "sentence": f"{plan.winner} elected for epoch {plan.epoch}",
+            "sentence": f"{plan.winner} elected for epoch {plan.epoch}{f', though {other}' if other else ''}",
+            "schema": other,
             "plan": plan.id,
             "epoch": plan.epoch,
             "winner": plan.winner,

@@ -20,6 +20,7 @@ from controller.core.limits import merged, recalled
 from controller.core.model import Epoch, Observation, Site, Snapshot, Token
 from controller.core.policy import Moment, Policy
 from controller.core.proposals import GiveUp, TakeOver
+from controller.core.schema_guard import claimed_schemas
 from controller.errors import LostOwnership, TrimaranError
 from controller.execute import Executor
 from controller.observe import Observer, changed, running
@@ -155,7 +156,15 @@ class Loop:
                 if not drafts:
                     return control
                 return await self.coordination.commit(control, settle_request=decision.request, journal=drafts)
-            claimed = claim(decision.proposal, control.posture, by=self.controller, at=self.clock.now(), running=control.plan)
+            schemas = claimed_schemas(decision.proposal, self.view.snapshot) if self.view else None
+            claimed = claim(
+                decision.proposal,
+                control.posture,
+                by=self.controller,
+                at=self.clock.now(),
+                running=control.plan,
+                schemas=schemas,
+            )
             entry = {**claimed.entry, "request": decision.request or ""}
             kind = _KINDS.get(type(decision.proposal), CLAIM)
             log.info("claim", service=self.service, said=explain_decision(decision))

@@ -17,6 +17,7 @@ from controller.core.model import Aged, NodeFacts, Part, Pause, Posture, Site
 from controller.core.phases import sentence
 from controller.core.plans import Plan
 from controller.core.policy import Moment, Policy
+from controller.core.schema_guard import difference
 from controller.loop import View
 from controller.observe import running
 from controller.provider_watch import ProviderWatch
@@ -134,6 +135,7 @@ def _plan(plan: Plan | None, told: Told) -> Document | None:
         "trigger": plan.trigger,
         "started": plan.started.isoformat(timespec="milliseconds"),
         "winner": plan.winner,
+        "schema": difference(plan),
         "unanswered": sorted(plan.unanswered),
         "left_behind": sorted(plan.left_behind),
         "owner": under_way.owner,
@@ -182,6 +184,7 @@ def _node(site: Site, seen: Circumstances) -> Document | None:
         "role": facts.role,
         "epoch": facts.epoch,
         "pinned": facts.pinned,
+        "schema": facts.schema,
         "flushed": facts.flushed,
         "ack_slots": list(facts.ack_slots),
         "streams": [

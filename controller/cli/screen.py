@@ -78,7 +78,8 @@ def _plan(status: Document) -> Text:
     owner = plan["owner"] if plan["owner_alive"] else f"{plan['owner'] or 'nobody'}, which is gone"
     subject = f" {plan['subject']}" if plan["subject"] else ""
     what = f"{plan['kind']}{subject} to epoch {plan['epoch']}, since {_clock(plan['started'])}"
-    return Text(f"{what}: {plan['doing']} ({plan['phase']}, by {owner})", "bold cyan")
+    other = f"; {plan['schema']}" if plan.get("schema") else ""
+    return Text(f"{what}: {plan['doing']} ({plan['phase']}, by {owner}){other}", "bold cyan")
 
 
 def _sites(status: Document) -> Table:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from controller.core.model import Posture, Site
 from controller.core.plans import Plan, PlanKind
+from controller.core.schema_guard import distance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,8 @@ def rank_candidates(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
     """Everybody who may win now, best first; empty while nothing is proven. Ties go by site name, so every controller agrees.
 
     A failover keeps the old writer for last: it may be undone by electing it again, but only when nobody else is proven. A switchover
-    whose target is not proven gives the reign back: nobody asked for a third site.
+    whose target is not proven gives the reign back: nobody asked for a third site. Everybody here holds every acknowledged payment; so
+    among them, and only among them, whoever has the old writer's schema goes first (`schema_guard`).
     """
     proven: dict[Site, Candidate] = {}
     proofs = (_by_every_member, _by_fenced_writer, _by_followers_of_the_unsettled)
@@ -43,10 +45,10 @@ def rank_candidates(plan: Plan, posture: Posture) -> tuple[Candidate, ...]:
 
     planned = plan.kind is PlanKind.SWITCHOVER
 
-    def preference(candidate: Candidate) -> tuple[bool, bool, Site]:
+    def preference(candidate: Candidate) -> tuple[bool, bool, int, Site]:
         wanted = planned and candidate.site == plan.subject
         old = candidate.site == posture.writer
-        return (not wanted, not old if planned else old, candidate.site)
+        return (not wanted, not old if planned else old, distance(plan, posture.writer, candidate.site), candidate.site)
 
     return tuple(sorted(proven.values(), key=preference))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from controller.core.model import Posture
+from controller.core.model import Posture, Site
 from controller.core.phases import first_phase
 from controller.core.plans import Phase, Plan
 from controller.core.proposals import (
@@ -49,10 +49,18 @@ class Claim:
     """Body of the journal entry."""
 
 
-def claim(proposal: Proposal, posture: Posture, *, by: str, at: datetime, running: Plan | None = None) -> Claim:
+def claim(
+    proposal: Proposal,
+    posture: Posture,
+    *,
+    by: str,
+    at: datetime,
+    running: Plan | None = None,
+    schemas: Mapping[Site, str] | None = None,
+) -> Claim:
     """Everything a proposal changes when it is claimed by this controller, at this wall-clock time. `running` is the plan under
     way: a new plan replaces it, and a drain beside it changes the posture alone, so that the caretaker tells the authorities and the
-    plan goes on."""
+    plan goes on. `schemas`: what an election goes by among equals (`schema_guard.claimed_schemas`)."""
     match proposal:
         case SetPause(pause=pause):
             return _posture_only(proposal, replace(posture, pause=pause))
@@ -66,7 +74,7 @@ def claim(proposal: Proposal, posture: Posture, *, by: str, at: datetime, runnin
         case DrainOnly(weights=weights) if running is not None:
             return _posture_only(proposal, replace(posture, weights=weights))
         case Failover() | Switchover() | DrainOnly() | Shrink() | Grow() | Return() | SettleUp() | Promote():
-            plan = _plan(proposal, posture, by=by, at=at)
+            plan = replace(_plan(proposal, posture, by=by, at=at), schemas=schemas or {})
             wanted = replace(posture, epoch=max(posture.epoch, plan.epoch), weights=plan.weights or posture.weights)
             entry = {**_entry(proposal, plan), "replaces": running.id if running else ""}
             return Claim(posture=wanted if wanted != posture else None, plan=plan, takes=True, entry=entry)

@@ -14,6 +14,7 @@ needed and the way out. Each guard has a test in which removing it lets the harm
 | `no-orphan-drain`, `surviving-capacity` | traffic left with too little (here) |
 | `exactly-one-writer`, `provable-durability` | a next writer that is nobody, or lacks a payment (`reign_guards`) |
 | `epoch-monotone`, `no-surprise-return` | an etcd from the past, a move nobody needs (`reign_guards`) |
+| `schema` | a planned move to a node with other tables or functions (`schema_guard`) |
 """
 
 from collections.abc import Callable
@@ -40,11 +41,12 @@ from controller.core.proposals import (
     weights_of,
 )
 from controller.core.reign_guards import epoch_monotone, exactly_one_writer, no_surprise_return, provable_durability
+from controller.core.schema_guard import schema
 from controller.core.stalls import stalled
 
 Guard = Callable[[Proposal, Circumstances], Reason]
 
-OVERRIDABLE = frozenset({"surviving-capacity", "provable-durability", "freeze-window"})
+OVERRIDABLE = frozenset({"surviving-capacity", "provable-durability", "freeze-window", "schema"})
 """Guards an operator may override, one by one, by name and with a reason. The others protect what no person can wish."""
 
 OVERRIDDEN = "overridden: "
@@ -199,6 +201,7 @@ GUARDS: tuple[Guard, ...] = (
     provable_durability,
     epoch_monotone,
     no_surprise_return,
+    schema,
 )
 
 

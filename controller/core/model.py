@@ -162,6 +162,8 @@ class NodeFacts:
     flushed: Lsn
     marked: Epoch = Epoch(0)
     """Highest epoch whose marker it holds."""
+    schema: str = ""
+    """Fingerprint of its tables, functions and rights (`trimaran.schema`): equal schemas, equal fingerprints. Empty: not known."""
     subscriptions: tuple[Subscription, ...]
     slots: tuple[Slot, ...]
 

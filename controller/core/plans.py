@@ -1,7 +1,7 @@
 """A plan as a value: what was decided, how far it has come, and everything a controller that takes it over must know."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -90,6 +90,8 @@ class Plan:
     weights: Mapping[Site, float] | None = None
     """Traffic wanted from the start of the plan; None: traffic stays as it is."""
     steered: bool = False
+    schemas: Mapping[Site, str] = field(default_factory=dict)
+    """Fingerprint that each node's schema had when the plan was claimed, for plans that elect; a site that is missing is not known."""
     waived: frozenset[Site] = frozenset()
     """Members an operator allowed to be left uncut, by name and on the record: durability is then no longer proven."""
 

@@ -129,6 +129,7 @@ def _facts(said: Mapping[str, Any]) -> NodeFacts:
         pinned=said["pinned"],
         flushed=Lsn(int(said["flushed"])),
         marked=Epoch(said["marked"]),
+        schema=str(said.get("schema") or ""),
         subscriptions=tuple(
             Subscription(
                 name=one["name"],

@@ -2,8 +2,9 @@
 
     retention=400d by=created_at residency=eu contains=personal: who looked at what, and why
 
-`retention` is `forever`, or a number of days with the column that tells a row's age; `residency` is `any`, or the places the rows
-may lie in; `contains` is the most delicate thing in them. What follows the colon is for people.
+`retention` is `forever`; or `service` when the service itself removes what it no longer needs; or a number of days with the column that
+tells a row's age. `residency` is `any`, or the places the rows may lie in. `contains` is the most delicate thing in them. What follows
+the colon is for people.
 """
 
 import re
@@ -13,7 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 FORM = re.compile(
-    r"retention=(?:(?P<forever>forever)|(?P<days>[1-9]\d{0,4})d by=(?P<by>[a-z_][a-z0-9_]*))"
+    r"retention=(?:(?P<word>forever|service)|(?P<days>[1-9]\d{0,4})d by=(?P<by>[a-z_][a-z0-9_]*))"
     r" residency=(?P<residency>[a-z]+(?:,[a-z]+)*)"
     r" contains=(?P<contains>none|personal|cardholder|secret)"
     r"(?:: (?P<said>\S.*))?"
@@ -36,9 +37,9 @@ class Label:
     """One table's label."""
 
     retention: timedelta | None
-    """None: for ever."""
+    """None: for ever, or as long as the service itself keeps them."""
     by: str
-    """Column whose value is the beginning of the retention; empty when rows stay for ever."""
+    """Column whose value is the beginning of the retention; empty without one."""
     residency: frozenset[str]
     contains: Contains
     said: str = ""
@@ -50,7 +51,7 @@ def parse_label(comment: str | None) -> Label | None:
     if found is None:
         return None
     return Label(
-        retention=None if found["forever"] else timedelta(days=int(found["days"])),
+        retention=None if found["word"] else timedelta(days=int(found["days"])),
         by=found["by"] or "",
         residency=frozenset(found["residency"].split(",")),
         contains=Contains(found["contains"]),
@@ -71,3 +72,29 @@ def unplaced(label: Label, sites: frozenset[str], places: Mapping[str, str]) -> 
     if ANYWHERE in label.residency:
         return ()
     return tuple(sorted(site for site in sites if not places.get(site)))
+
+
+REGIONS: Mapping[str, str] = {
+    "eu": "eu",
+    "europe": "eu",
+    "us": "us",
+    "ca": "ca",
+    "northamerica": "ca",
+    "ap": "apac",
+    "asia": "apac",
+    "australia": "apac",
+    "sa": "latam",
+    "southamerica": "latam",
+}
+"""First word of a region's name at AWS and Google, and the place that labels call it. Azure's names are no words of this kind, and
+`eu-west-2` is in the United Kingdom: see EXCEPT."""
+
+EXCEPT: Mapping[str, str] = {"eu-west-2": "uk", "europe-west2": "uk", "eu-central-2": "ch", "europe-west6": "ch"}
+"""Regions that are not where their name says."""
+
+
+def place_of(region: str | None) -> str:
+    """Where a region is, as far as its name tells; empty: not known."""
+    if not region:
+        return ""
+    return EXCEPT.get(region) or REGIONS.get(region.split("-")[0], "")

@@ -49,10 +49,20 @@ class Migration:
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def read_migrations(service: str) -> tuple[Migration, ...]:
-    """The migrations that a service ships, in order. Raises Unfit."""
-    folder = resources.files(f"workload.{service}").joinpath("migrations")
-    return parse({one.name: one.read_text(encoding="utf-8") for one in _sql(folder)})
+def read_migrations(package: str, service: str | None = None) -> tuple[Migration, ...]:
+    """The migrations that a package of `workload` ships, in order, for a service of this name; it bears the package's unless another is
+    given. Raises Unfit."""
+    try:
+        folder = resources.files(f"workload.{package}").joinpath("migrations")
+    except ModuleNotFoundError as error:
+        raise Unfit((f"{package}: package: expected one of the services' packages: {error}",)) from error
+    files = {one.name: one.read_text(encoding="utf-8") for one in _sql(folder)}
+    return parse({name: renamed(text, package, service or package) for name, text in files.items()})
+
+
+def renamed(text: str, package: str, service: str) -> str:
+    """The same script for a service of another name: its roles bear the service's name, its schemas keep the package's."""
+    return re.sub(rf"\b{package}_(app|stream|control)\b", rf"{service}_\1", text)
 
 
 def parse(files: Mapping[str, str]) -> tuple[Migration, ...]:

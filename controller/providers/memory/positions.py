@@ -80,6 +80,7 @@ def facts_of(world: MemoryWorld, server: MemoryServer) -> NodeFacts:
         pinned=server.pinned,
         flushed=server.flushed,
         marked=max(server.markers, default=Epoch(0)),
+        schema=server.schema,
         subscriptions=tuple(
             Subscription(name=one.name, enabled=one.enabled, running=one.running, seeded=one.seeded, position=one.position)
             for one in server.streams.values()

@@ -98,6 +98,8 @@ class MemoryServer:
     timeline: int = 1
     pinned_to: int = 1
     up: bool = True
+    schema: str = "schema-1"
+    """Fingerprint of its tables; one that nobody migrated has that of the others."""
     log: list[Transaction] = field(default_factory=list)
     flushed: Lsn = NOWHERE
     ledger: dict[str, Paid] = field(default_factory=dict)

@@ -125,6 +125,12 @@ REFUSED = (
     ),
     Case("no-surprise-return", "automatic failover from a healthy writer", LEAVE, World()),
     Case("no-surprise-return", "automatic switchover", replace(MOVE, trigger=AUTO), World()),
+    Case(
+        "schema",
+        "switchover to a node whose migration was forgotten",
+        MOVE,
+        World(facts={AWS: follower(AWS, schema="s0"), AZURE: writing(), GCP: follower(GCP)}),
+    ),
 )
 
 

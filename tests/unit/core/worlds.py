@@ -94,6 +94,7 @@ def follower(site: Site, writer: Site = AZURE, reign: int = 4, **changes: Any) -
         "ack_slots": (),
         "pinned": True,
         "flushed": Lsn(1000),
+        "schema": "s1",
         "subscriptions": (Subscription(name=name, enabled=True, running=True, seeded=True, position=Lsn(900)),),
         "slots": (),
     }

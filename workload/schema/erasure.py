@@ -1,0 +1,133 @@
+"""A person's data go: one order to every service that holds some, with a proof from each.
+
+What is asked of a service (`Eraser`; over HTTP `DELETE /v1/subjects/{subject}` with a JSON body `{"reason": "...", "by": "..."}` and a
+bearer token of its erase scope): 200 with the proof, whether it was erased now or before; 404 when it never held anything of that
+subject; a problem document otherwise. The answer is durable like that to a payment. Asked again, it tells the same proof.
+
+Services do not ask each other: the vault destroys the keys under which a person's numbers are sealed, payments forgets whose an account
+is. One that is out of reach keeps no other one from erasing; the same order again brings it to the end.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+from urllib.parse import quote
+from uuid import UUID
+
+import aiohttp
+
+from workload.schema.errors import Refused
+
+REASON = re.compile(r"[A-Za-z][A-Za-z ,.'-]{2,199}")
+"""Words only: a number in a reason may be somebody's, and would stay in the proof for ever."""
+
+
+class Outcome(StrEnum):
+    """What became of the order at one service."""
+
+    ERASED = "erased"
+    """Now or before; there is a proof."""
+    UNKNOWN_SUBJECT = "unknown-subject"
+    """The service never held anything of the subject."""
+    REFUSED = "refused"
+    """It said no; asking again changes nothing."""
+    UNANSWERED = "unanswered"
+    """It may or may not have erased: ask again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is asked."""
+
+    subject: UUID
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one service answered."""
+
+    service: str
+    outcome: Outcome
+    proof: Mapping[str, object] = field(default_factory=dict)
+    detail: str = ""
+
+
+class Eraser(Protocol):
+    """One service that holds data of persons."""
+
+    @property
+    def service(self) -> str:
+        """Whose word it is."""
+
+    async def erase(self, order: Order, deadline: timedelta) -> Answer:
+        """Erase what the service holds of the subject, once however often it is asked; never raises for what the service does."""
+
+
+class HttpEraser:
+    """A service behind its HTTP API."""
+
+    def __init__(self, *, service: str, url: str, token: str, http: aiohttp.ClientSession) -> None:
+        self._service, self._url, self._token, self._http = service, url.rstrip("/"), token, http
+
+    @property
+    def service(self) -> str:
+        return self._service
+
+    async def erase(self, order: Order, deadline: timedelta) -> Answer:
+        address = f"{self._url}/v1/subjects/{quote(str(order.subject), safe='')}"
+        body = {"reason": order.reason, "by": order.by}
+        headers = {"Authorization": f"Bearer {self._token}"}
+        try:
+            async with (
+                asyncio.timeout(deadline.total_seconds()),
+                self._http.delete(address, json=body, headers=headers, allow_redirects=False) as response,
+            ):
+                return self._answer(response.status, await response.read())
+        except TimeoutError:
+            return self._unanswered(f"no answer within {deadline.total_seconds():g} s")
+        except (aiohttp.ClientError, OSError) as error:
+            return self._unanswered(str(error) or type(error).__name__)
+
+    def _answer(self, status: int, body: bytes) -> Answer:
+        try:
+            document = json.loads(body)
+        except ValueError:
+            return self._unanswered(f"status {status} without a document")
+        if not isinstance(document, dict):
+            return self._unanswered(f"status {status} without a document")
+        told = str(document.get("detail", status))
+        if status == 200 and document.get("proof"):
+            return Answer(service=self._service, outcome=Outcome.ERASED, proof=document)
+        if status == 404 and str(document.get("type", "")).endswith("unknown-subject"):
+            return Answer(service=self._service, outcome=Outcome.UNKNOWN_SUBJECT, detail=told)
+        if 400 <= status < 500 and status not in (408, 425, 429):
+            return Answer(service=self._service, outcome=Outcome.REFUSED, detail=f"{status}: {told}")
+        return self._unanswered(f"{status}: {told}")
+
+    def _unanswered(self, detail: str) -> Answer:
+        return Answer(service=self._service, outcome=Outcome.UNANSWERED, detail=detail)
+
+
+def read_order(subject: str, reason: str, by: str) -> Order:
+    """The order as it was given. Raises Refused."""
+    try:
+        named = UUID(subject)
+    except ValueError:
+        value, limit = "a subject that is no UUID", "the subject's id, as the vault knows it"
+        raise Refused(guard="order", value=value, limit=limit, way_out="Never a name or a number.") from None
+    if REASON.fullmatch(reason) is None:
+        limit = "a reason in words, without digits, of 3 to 200 letters"
+        raise Refused(guard="order", value="a reason that cannot be kept", limit=limit, way_out="For example: request of the subject.")
+    return Order(subject=named, reason=reason, by=by)
+
+
+async def erase(order: Order, erasers: tuple[Eraser, ...], deadline: timedelta) -> tuple[Answer, ...]:
+    """What every service answered, each within the deadline and whatever the others do."""
+    return tuple(await asyncio.gather(*(one.erase(order, deadline) for one in erasers)))
