@@ -1,8 +1,8 @@
 """The merchants' side of webhooks: verify, write down, answer; with faults that can be changed while it runs.
 
 Run as `python -m lab.receiver --settings FILE`. Prints one JSON line when it listens. `POST /merchants/ACCOUNT` is where a merchant's
-webhooks go, `PUT /faults/ACCOUNT` changes how that merchant behaves. It believes nothing of the dispatcher's: signatures are verified by the
-specification's own library, and the order of the record is the order of arrival.
+webhooks go, `PUT /faults/ACCOUNT` changes how that merchant behaves. It believes nothing of the dispatcher's: signatures are verified
+by the specification's own library, and the order of the record is the order of arrival.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Puts the dispatcher together. The only place that names concrete classes.
 
-No setting turns the barrier off, sends an account's events side by side, or moves a cursor before its event: the negative proofs pass
-such parts here, and none is in this package.
+No setting turns the barrier off, lets two processes sit, sends an account's events side by side, or moves a cursor before its event: the
+proofs pass such parts here, and none is in this package.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from workload.durable.finder import Finder
 from workload.durable.session import connect
 from workload.webhooks import app as http
 from workload.webhooks.courier import Carry, carry
-from workload.webhooks.dispatcher import Dispatcher
+from workload.webhooks.dispatcher import Dispatcher, Place
 from workload.webhooks.metrics import Metrics
 from workload.webhooks.outbox import WriterOutbox
 from workload.webhooks.post import Post, http_client
@@ -68,8 +68,10 @@ class Assembly:
         service: str | None = None,
         durably: Durably = lambda durability: durability,
         courier: Carry = carry,
+        seated: Callable[[Place], Place] = lambda place: place,
     ) -> None:
-        """`service`: whose outbox, when it is not the settings' own."""
+        """`service`: whose outbox, when it is not the settings' own; `seated`: what stands before the seat, as `durably` before the
+        barrier."""
         name = service or settings.service
         self.settings = settings
         self.metrics = Metrics()
@@ -89,7 +91,7 @@ class Assembly:
             for site, address in settings.databases.items()
         }
         seat = Seat(openers, lapse=settings.lapse, deadline=tuning.statement_deadline)
-        self._seat = Chair(seat=seat, finder=self.database.finder, refresh=self.secrets.refresh)
+        self._seat = seated(Chair(seat=seat, finder=self.database.finder, refresh=self.secrets.refresh))
         self._courier = courier
         self.dispatcher: Dispatcher | None = None
         self.metrics.watch("active", "1 while this process sends.", lambda: float(self._of(lambda one: one.is_active)))

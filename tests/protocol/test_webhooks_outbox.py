@@ -1,0 +1,164 @@
+"""The outbox in real databases: event and payment are one transaction, sequences have no gaps, cursors only move up."""
+
+import uuid
+from collections.abc import Sequence
+
+import psycopg
+import pytest
+
+from controller.core import naming
+from tests.protocol.payments_site import eventually
+from tests.protocol.trio import AWS, AZURE, DEBTOR, GCP, SITES
+from tests.protocol.webhooks_fixtures import OTHER_SHOP, OUTBOX, SHOP, Market, TellingTrio
+
+pytest_plugins = ("tests.protocol.webhooks_fixtures",)
+
+PAY = "SELECT outcome FROM ledger.pay(%s, %s, '\\x00', %s, %s, 1, 'EUR')"
+
+
+async def sequences(trio: TellingTrio, account: uuid.UUID) -> list[int]:
+    """Of the account's events on the writer, in order."""
+    rows = await trio.sql(AZURE, "SELECT sequence FROM outbox.event WHERE account = %s ORDER BY 1", account)
+    return [sequence for (sequence,) in rows]
+
+
+async def advance(trio: TellingTrio, *, to: int) -> None:
+    """Move the merchant's cursor as the dispatcher does."""
+    await trio.sql(AZURE, "SELECT outbox.advance(%s::uuid[], %s::bigint[])", [SHOP], [to])
+
+
+async def cursor(trio: TellingTrio) -> int:
+    """The merchant's."""
+    rows = await trio.sql(AZURE, "SELECT sequence FROM outbox.delivery WHERE account = %s", SHOP)
+    return int(rows[0][0]) if rows else 0
+
+
+async def test_event_and_payment_are_one_transaction(market: Market) -> None:
+    """A payment that is rolled back leaves no event and takes no number; the next one has it."""
+    trio = market.trio
+    dsn = trio.servers[AZURE].dsn(trio.service, naming.app_role(trio.service), "secret")
+    async with await psycopg.AsyncConnection.connect(dsn) as session:
+        await session.set_read_only(False)
+        await session.execute(PAY, (uuid.uuid4(), "rolled back", DEBTOR, SHOP))
+        await session.rollback()
+    assert await sequences(trio, SHOP) == []
+    assert await trio.sell()
+    assert await sequences(trio, SHOP) == [1]
+
+
+async def test_a_replayed_or_refused_payment_is_told_of_once_or_never(market: Market) -> None:
+    """One payment, one event."""
+    trio = market.trio
+    await trio.sell(key="once")
+    await trio.sell(key="once")
+    await trio.sql(AZURE, PAY, uuid.uuid4(), "refused", DEBTOR, uuid.uuid4())
+    assert await sequences(trio, SHOP) == [1]
+
+
+async def test_whoever_has_no_endpoint_has_no_events(telling: TellingTrio) -> None:
+    """Nothing piles up for accounts that nobody wants to hear of."""
+    await telling.pay()
+    assert await telling.sql(AZURE, "SELECT count(*) FROM outbox.event") == [(0,)]
+    assert await telling.sql(AZURE, "SELECT count(*) FROM outbox.counter") == [(0,)]
+
+
+async def test_the_body_is_a_standard_payload(market: Market) -> None:
+    """type, timestamp and data, as the specification recommends; the id is a UUIDv7."""
+    trio = market.trio
+    await trio.sell()
+    ((id, body, payment),) = await trio.sql(AZURE, "SELECT id, body::json, payment::text FROM outbox.event")
+    assert (id.version, body["type"]) == (7, "payment.received")
+    assert body["timestamp"].endswith("Z")
+    assert body["data"] == {
+        "account": str(SHOP),
+        "sequence": 1,
+        "payment": payment,
+        "debtor": str(DEBTOR),
+        "amount": 1,
+        "currency": "EUR",
+    }
+
+
+async def test_followers_hold_the_same_events_and_make_none_of_their_own(market: Market) -> None:
+    """The trigger fires where the payment is made, and not where it is applied."""
+    trio = market.trio
+    for _ in range(5):
+        assert await trio.sell()
+
+    async def are_equal() -> bool:
+        digests = {(await trio.outbox(site)).digest() for site in SITES}
+        return len(digests) == 1
+
+    await eventually(are_equal)
+    assert len((await trio.outbox(GCP)).events) == 5
+
+
+@pytest.mark.parametrize("table", OUTBOX)
+async def test_a_follower_and_the_services_login_write_no_table(market: Market, table: str) -> None:
+    """The guard stops the owner on a follower; grants stop the service everywhere."""
+    with pytest.raises(psycopg.Error) as refused:
+        await market.trio.sql(AWS, f"DELETE FROM {table}")
+    assert refused.value.sqlstate == "TR002"
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await market.trio.sql(AZURE, f"BEGIN READ WRITE; DELETE FROM {table}", user=naming.app_role(market.trio.service))
+
+
+async def test_a_cursor_moves_up_and_never_past_what_was_counted(market: Market) -> None:
+    """Also when a dispatcher that slept tells old news, or one that was deceived tells of what never became durable."""
+    trio = market.trio
+    for _ in range(3):
+        await trio.sell()
+    await advance(trio, to=2)
+    await advance(trio, to=1)
+    assert await cursor(trio) == 2
+    await advance(trio, to=4)
+    assert await cursor(trio) == 2
+    await advance(trio, to=3)
+    assert await cursor(trio) == 3
+
+
+async def due(trio: TellingTrio, *, busy: Sequence[uuid.UUID] = (), slow: Sequence[uuid.UUID] = (), most: int = 10) -> list[tuple]:
+    """What is to be sent, as (account, sequence)."""
+    query = "SELECT account, sequence FROM outbox.due(%s::uuid[], %s::uuid[], 1, 1, %s)"
+    return await trio.sql(AZURE, query, list(busy), list(slow), most)
+
+
+async def test_what_is_due_begins_after_the_cursor_and_leaves_the_busy_out(market: Market) -> None:
+    """In order of sequence; the slow have places of their own."""
+    trio = market.trio
+    for _ in range(3):
+        await trio.sell()
+    await advance(trio, to=1)
+    assert await due(trio) == [(SHOP, 2), (SHOP, 3)]
+    assert await due(trio, most=1) == [(SHOP, 2)]
+    assert await due(trio, busy=[SHOP]) == []
+    await trio.sell(OTHER_SHOP)
+    assert await due(trio, most=1) == [(OTHER_SHOP, 1)], "one place: whoever was told longest ago has it"
+    assert await due(trio, most=1, slow=[OTHER_SHOP]) == [(SHOP, 2), (OTHER_SHOP, 1)]
+    await trio.sql(AZURE, "UPDATE outbox.endpoint SET enabled = false")
+    assert await due(trio) == []
+
+
+async def test_what_is_due_is_looked_for_with_the_callers_snapshot(market: Market) -> None:
+    """A volatile function would see payments that committed after the flush position was read, and the barrier would not cover them."""
+    assert await market.trio.sql(AZURE, "SELECT provolatile FROM pg_proc WHERE oid = 'outbox.due'::regproc") == [("s",)]
+
+
+async def test_only_delivered_and_old_events_are_swept_everywhere(market: Market) -> None:
+    """The deletion reaches the followers; numbers go on where they were."""
+    trio = market.trio
+    for _ in range(3):
+        await trio.sell()
+    await advance(trio, to=2)
+    assert await trio.sql(AZURE, "SELECT swept FROM outbox.sweep('1 hour', 10)") == [(0,)]
+    assert await trio.sql(AZURE, "SELECT swept FROM outbox.sweep('0 s', 10)") == [(2,)]
+    assert await sequences(trio, SHOP) == [3]
+
+    async def is_swept() -> bool:
+        return len((await trio.outbox(AWS)).events) == 1
+
+    await eventually(is_swept)
+    await advance(trio, to=3)
+    await trio.sql(AZURE, "SELECT outbox.sweep('0 s', 10)")
+    await trio.sell()
+    assert await sequences(trio, SHOP) == [4]
