@@ -90,6 +90,8 @@ class Limits:
         """A place, perhaps after a short wait; give it back with `leave`. Or what to tell the client instead."""
         now = self._monotonic()
         known = asked.key is not None and asked.key in self._lately
+        if asked.client is not None and asked.client in self._table.checkers:
+            return await self._find_place(asked, Rank.CHECK, now)
         ranked = rank(asked.method, asked.path, known=known)
         if self._clients is not None and asked.client is not None and (wait := self._clients.draw(asked.client, now)) > 0:
             self._counts.refused(Kind.CLIENT, ranked)

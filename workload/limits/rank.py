@@ -12,13 +12,15 @@ VERSION = "v1"
 class Rank(IntEnum):
     """Lower is served first, and shed last."""
 
-    KNOWN = 0
+    CHECK = 0
+    """Asks in order to see whether the service works: a canary payment that is shed looks like an outage where there is only a crowd."""
+    KNOWN = 1
     """Was taken before, or may have been: its client holds no answer, and refusing it finishes nothing."""
-    NEW = 1
+    NEW = 2
     """Would change something, and has not been begun."""
-    READ = 2
+    READ = 3
     """Reads one thing."""
-    LIST = 3
+    LIST = 4
     """Reads many things: costs most, and can be had later."""
 
     @property

@@ -31,6 +31,9 @@ class LimitTable(Table):
     client_header: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     """Header that names the client, lower case. Only one that the edge sets itself, and removes when a client sends it: whoever may choose
     its own name has no limit. None: clients are not told apart."""
+    checkers: frozenset[str] = frozenset()
+    """Clients that see whether the service works, by the name that `client_header` gives them: the controllers, which pay canaries. They
+    go before everybody else and have no rate."""
     client: RateTable | None = None
     """Of each client. None: no limit."""
     clients: Places = 4096
@@ -55,8 +58,8 @@ class LimitTable(Table):
     def _bounds_in_order(self) -> Self:
         if not self.lowest <= self.first <= self.highest:
             raise ValueError("expected lowest <= first <= highest")
-        if self.client is not None and self.client_header is None:
-            raise ValueError("client: a limit for each client needs client_header, which says who it is")
+        if (self.client is not None or self.checkers) and self.client_header is None:
+            raise ValueError("client, checkers: need client_header, which says who a client is")
         if self.longest_retry_after < timedelta(seconds=1):
             raise ValueError("longest_retry_after must be at least 1")
         return self

@@ -165,6 +165,20 @@ async def test_a_full_queue_sheds_lists_before_payments_before_retries() -> None
     retry.cancel()
 
 
+async def test_whoever_checks_the_service_goes_before_everybody() -> None:
+    """A controller's canary in a crowd: no rate holds it back and no retry is before it; nobody else is taken for one."""
+    room = Room(client_header="who", checkers=["controller"], client={"per_second": 0.1, "burst": 1}, **ONE)
+    room.leave(await room.must_enter("k"))
+    inside = await room.must_enter("other", client="controller")
+    retry, canary = room.waits("k"), room.waits("canary", client="controller")
+    await settle()
+    room.leave(inside)
+    await settle()
+    assert canary.done() and not retry.done()
+    room.leave(await room.done(canary))
+    assert (await room.done(retry)).rank is Rank.KNOWN
+
+
 async def test_nobody_waits_longer_than_its_patience() -> None:
     """No place in time: told so, and out of the queue."""
     room = Room(**ONE, **BLINK)

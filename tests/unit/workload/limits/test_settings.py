@@ -14,6 +14,7 @@ from workload.limits.settings import LimitTable
         ({"first": 4}, "lowest <= first <= highest"),
         ({"first": 500}, "lowest <= first <= highest"),
         ({"client": {"per_second": 1, "burst": 1}}, "client_header"),
+        ({"checkers": ["controller"]}, "client_header"),
         ({"client_header": "Client-Cert"}, "client_header"),
         ({"overall": {"per_second": 0, "burst": 1}}, "per_second"),
         ({"overall": {"per_second": 1, "burst": 0.5}}, "burst"),
