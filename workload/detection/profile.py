@@ -10,8 +10,9 @@ from workload.detection.streaming import Level, first, forgotten, moved, weighed
 
 MEMORY = 64.0
 """Payments that an account's usual amount and pace stand for: enough for a steady median, few enough to follow a change of habits."""
-HABIT_HALF_LIFE = 30 * 86_400.0
-"""Seconds without a payment after which an account's habits count half."""
+HABIT_HALF_LIFE = 180 * 86_400.0
+"""Seconds without a payment after which an account's habits count half: an account that rested for half a year is still judged, since
+those are the ones that thieves like."""
 RECENT_HALF_LIFE = 600.0
 """Seconds after which a payment counts half in `recent`."""
 

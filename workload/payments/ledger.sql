@@ -146,7 +146,7 @@ BEGIN
     -- A writer's clock may be behind that of the one before. Powers are bounded: 2^-2000 is an error here, and an account that
     -- rested for a week could never pay again.
     idle := greatest(extract(epoch FROM learn.moment - f.last_at)::double precision, 0);
-    f.weight := least(f.weight * power(2::double precision, -least(idle / 2592000, 60)), 63) + 1;
+    f.weight := least(f.weight * power(2::double precision, -least(idle / 15552000, 60)), 63) + 1;
     f.recent := f.recent * power(2::double precision, -least(idle / 600, 60)) + 1;
     pace := ln(f.recent);
     UPDATE ledger.profile AS p SET

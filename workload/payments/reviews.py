@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, assert_never
 from uuid import UUID
 
 from fastapi import FastAPI, Query, Request, Response
@@ -73,17 +73,23 @@ def install(app: FastAPI, payments: Payments, *, site: str, identify: Identify) 
         if (problem := _objection(caller)) is not None:
             return problems.render(problem, request.url.path)
         sitting = await payments.review(id, VERDICTS[body.verdict], caller.subject, body.reason)
-        match sitting.outcome:
-            case Reviewed.UNKNOWN:
-                return problems.render(_unknown(id), request.url.path)
-            case Reviewed.ALREADY_APPROVED | Reviewed.ALREADY_REJECTED:
-                return problems.render(_final(sitting.review), request.url.path)
-            case Outcome() as refusal:
-                return problems.render(describe_refusal(refusal), request.url.path)
-            case Reviewed.APPROVED | Reviewed.REJECTED | Reviewed.REPEATED:
-                assert sitting.review is not None
-                repeated = {"Idempotent-Replayed": "true"} if sitting.outcome is Reviewed.REPEATED else {}
-                return _document(show(sitting.review), {**served, **repeated})
+        if isinstance(sitting.outcome, Outcome):
+            return problems.render(describe_refusal(sitting.outcome), request.url.path)
+        return _answer(id, sitting.outcome, sitting.review, served, request.url.path)
+
+
+def _answer(id: UUID, outcome: Reviewed, review: Review | None, served: Mapping[str, str], instance: str) -> Response:
+    match outcome:
+        case Reviewed.UNKNOWN:
+            return problems.render(_unknown(id), instance)
+        case Reviewed.ALREADY_APPROVED | Reviewed.ALREADY_REJECTED:
+            return problems.render(_final(review), instance)
+        case Reviewed.APPROVED | Reviewed.REJECTED | Reviewed.REPEATED:
+            assert review is not None
+            repeated = {"Idempotent-Replayed": "true"} if outcome is Reviewed.REPEATED else {}
+            return _document(show(review), {**served, **repeated})
+        case _:
+            assert_never(outcome)
 
 
 def show(review: Review) -> dict[str, object]:

@@ -75,12 +75,13 @@ def test_what_waited_during_an_outage_is_no_burst() -> None:
 
 @pytest.mark.parametrize("known", [0, 1, 19])
 def test_an_account_that_is_not_known_is_not_judged_and_that_is_said(known: int) -> None:
-    """Also one that nobody has seen for a year."""
+    """Also one that nobody has seen for a year; after half of one it is still judged."""
     profile = habits(payments=known) if known else None
     found = score(10**9, "EUR", profile, 1.0, LIMITS)
     assert not found.hold and "are needed to judge" in found.reasons[0]
     rested = score(10**9, "EUR", habits(), 365 * DAY, LIMITS)
     assert not rested.hold and "are needed to judge" in rested.reasons[0]
+    assert score(10**9, "EUR", habits(), 180 * DAY, LIMITS).hold
 
 
 def test_an_account_that_always_pays_the_same_may_pay_a_little_more() -> None:
