@@ -16,8 +16,8 @@ from yarl import URL
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-"""Addresses behind which a translator has an IPv4 address, any (RFC 6052, RFC 8215)."""
+CARRIERS = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
+"""Addresses that stand for an IPv4 address, any: of translators (RFC 6052, RFC 8215), and the compatible ones (RFC 4291)."""
 
 
 class Refused(OSError):
@@ -30,7 +30,7 @@ def is_public(address: Address) -> bool:
         inside = address.ipv4_mapped or address.sixtofour
         if inside is not None:
             return is_public(inside)
-        if address.teredo is not None or any(address in network for network in TRANSLATED):
+        if address.teredo is not None or address.is_site_local or any(address in network for network in CARRIERS):
             return False
     return address.is_global and not address.is_multicast
 
