@@ -1,6 +1,7 @@
 """Put together: what is shown reaches the collector, and what becomes of it is counted."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from fastapi import FastAPI, Response
 
@@ -33,7 +34,7 @@ async def test_traces_reach_the_collector_and_are_counted() -> None:
         return Taking(taken)
 
     metrics = ServiceMetrics("payments")
-    settings = TelemetrySettings(collector=ADDRESS, ratio=0, failed_per_second=2)
+    settings = TelemetrySettings(collector=ADDRESS, ratio=0, slow=timedelta(seconds=30), failed_per_second=2)
     observation = Observation(settings, site="aws", metrics=metrics, connect=connect)
     app = observation.around(service())
     with observation.running():
