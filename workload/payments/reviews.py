@@ -40,8 +40,8 @@ class Word(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     verdict: Literal["approve", "reject"]
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
-    """For whoever asks later; kept for ever."""
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+    """For whoever asks later; kept for ever. No database keeps a zero byte in a text."""
 
 
 VERDICTS: Mapping[str, Verdict] = {"approve": Verdict.APPROVE, "reject": Verdict.REJECT}

@@ -5,8 +5,22 @@ from typing import Any
 import pytest
 
 from tests.unit.workload.asgi import Answer, ask
-from tests.unit.workload.payments.desk import BODY, CREDITOR, DEBTOR, HOLD, ID, PASS, Desk, Reviewer, decided, held, read, reviewed, ruled
-from tests.unit.workload.payments.desk import AT as CREATED
+from tests.unit.workload.payments.desk import (
+    AT,
+    BODY,
+    CREDITOR,
+    DEBTOR,
+    HOLD,
+    ID,
+    PASS,
+    Desk,
+    Reviewer,
+    decided,
+    held,
+    read,
+    reviewed,
+    ruled,
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -54,7 +68,7 @@ async def test_without_screening_nothing_is_held() -> None:
 @pytest.mark.parametrize("state", ["held", "rejected", "completed"])
 async def test_a_payment_is_read_in_its_present_state(state: str) -> None:
     """Under the same id before and after."""
-    desk = Desk(read(ID, DEBTOR, CREDITOR, 31200, "EUR", 3, CREATED, state))
+    desk = Desk(read(ID, DEBTOR, CREDITOR, 31200, "EUR", 3, AT, state))
     answer = await ask(desk.app, "GET", f"/v1/payments/{ID}")
     assert (answer.status, answer.body["status"]) == (200, state)
 
@@ -103,7 +117,16 @@ async def test_without_callers_there_is_no_queue() -> None:
     assert (await ask(Desk(None).app, "GET", "/v1/reviews")).status == 404
 
 
-@pytest.mark.parametrize("body", [{**APPROVE, "reason": ""}, {**APPROVE, "reason": "  "}, {**APPROVE, "verdict": "hold"}, {"verdict": "reject"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**APPROVE, "reason": ""},
+        {**APPROVE, "reason": " \n "},
+        {**APPROVE, "reason": "a\x00b"},
+        {**APPROVE, "verdict": "hold"},
+        {"verdict": "reject"},
+    ],
+)
 async def test_a_word_without_a_reason_is_none(body: dict[str, str]) -> None:
     """It is kept for ever, for whoever asks why."""
     desk = Desk(reviewed("approved", ruled("approved")), reviewer=Reviewer())
