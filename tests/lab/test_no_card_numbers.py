@@ -188,7 +188,7 @@ VAULT_PLANTS = (
     Plant(name="subject", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER.replace(SUBJECT, "{card}")),
     Plant(name="kind", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER.replace('"card"', '"{card}"')),
     Plant(name="two numbers", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER.replace("{card}", "{card}, {card}")),
-    Plant(name="half a body", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER[:-4]),
+    Plant(name="half a body", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER.removesuffix('"}}')),
     Plant(name="vault field", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body='{{"{card}": "{card}"}}'),
     Plant(name="vault path", service="vault", method="GET", path="/v1/tokens/{card}"),
     Plant(name="reason", service="vault", path=f"/v1/tokens/{uuid.UUID(int=2)}/reveal", body='{{"reason": "{card}"}}'),
