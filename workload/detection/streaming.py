@@ -2,8 +2,8 @@
 
 Each value moves the estimates by a step of fixed size, up or down: a stochastic approximation of a quantile (Robbins and Monro 1951;
 L. Tierney, "A space-efficient recursive procedure for estimating a quantile of an unknown distribution", SIAM J. Sci. Stat. Comput. 4,
-1983; with steps of constant size Q. Ma, S. Muthukrishnan, M. Sandler, "Frugal streaming for estimating quantiles", 2013). How far a value lies
-away does not matter, only on which side: one payment of a billion moves a median as far as one of twice the median does, so a
+1983; with steps of constant size Q. Ma, S. Muthukrishnan, M. Sandler, "Frugal streaming for estimating quantiles", 2013). How far away
+a value lies does not matter, only on which side: one payment of a billion moves a median as far as one of twice the median does, so a
 thief cannot teach an account to be used to large amounts with a few of them. A mean and a variance can be taught.
 
 The steps are those that are best for normally distributed values, in units of the spread; values that grow by factors (amounts,
