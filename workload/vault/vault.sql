@@ -2,8 +2,9 @@
 -- Run by the control role after the node schema; running it again changes nothing.
 --
 -- Rules for changing this file: every table has a primary key and no sequence (sequences are not replicated); nothing readable about
--- a number is ever written, not even its last digits; the service touches no table, it calls functions, and none gives it a sealed
--- number without a row in vault.access; whatever needs a row of trimaran.node asks trimaran.admit() first.
+-- a number is ever written, not even its last digits; the service touches no table, it calls functions, and the only one that gives
+-- it a sealed number writes a row of vault.access in the same transaction; whatever needs a row of trimaran.node asks
+-- trimaran.admit() first.
 --
 -- Only vault.wrap changes and shrinks. All other rows stay as they were written, so that ledgers of closed epochs can be compared.
 
@@ -169,8 +170,9 @@ BEGIN
     tokenize.created_at := seen.created_at;
 END $$;
 
--- The sealed number, and the row that says who had it and why, in one transaction: there is no way to the one without the other. The
--- caller gives the number to nobody before that row is durable.
+-- The sealed number, and the row that says who had it and why, in one transaction. The caller opens the number only once that row is
+-- durable. A caller that rolls back instead has seen ciphertext; whoever runs such a one in the service's place has its data keys too, and
+-- no row in a database keeps him from using them.
 CREATE OR REPLACE FUNCTION vault.reveal(
     access_id uuid, token uuid, caller text, reason text,
     OUT outcome text, OUT kind text, OUT subject uuid, OUT data_key uuid, OUT sealed bytea, OUT token_epoch bigint,
@@ -312,7 +314,7 @@ END $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA vault FROM PUBLIC;
 
--- The service decides nothing by itself and reads no table: a sealed number comes with its row in the audit trail or not at all.
+-- The service decides nothing by itself and reads no table.
 GRANT USAGE ON SCHEMA vault, trimaran TO vault_app, vault_stream;
 GRANT SELECT ON vault.data_key, vault.wrap, vault.token, vault.access, vault.erasure TO vault_stream;
 GRANT SELECT ON trimaran.node TO vault_app;

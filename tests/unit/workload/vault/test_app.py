@@ -205,14 +205,14 @@ async def test_no_error_repeats_what_was_sent(method: str, target: str, body: ob
     assert PLANTED[:8] not in text and stage.asked == []
 
 
-@pytest.mark.parametrize("text", [f'{{"number": {PLANTED}', f'{{"{PLANTED}', PLANTED + "x", f'{{"number": "\\x{PLANTED}"}}', "\ud83d"])
+@pytest.mark.parametrize("text", [f'{{"number": {PLANTED}', f'{{"{PLANTED}', PLANTED + "x", f'{{"number": "\\x{PLANTED}"}}', "\xff"])
 async def test_broken_json_is_not_repeated_either(text: str) -> None:
     """Nor the place where it broke off."""
     stage = Stage()
 
     async def replaced(scope: Scope, receive: Receive, send: Send) -> None:
         async def body() -> Message:
-            return {"type": "http.request", "body": text.encode("utf-8", "surrogatepass"), "more_body": False}
+            return {"type": "http.request", "body": text.encode("latin-1"), "more_body": False}
 
         await stage.app(scope, body, send)
 

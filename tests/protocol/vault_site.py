@@ -1,0 +1,189 @@
+"""The vault on two real databases, founded as controllers found them: azure writes, aws follows, and three key services in memory."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from fastapi import Request
+
+import workload.vault
+from controller.core import naming
+from controller.core.model import Site
+from controller.postgres import provision
+from controller.postgres.node import Node
+from controller.postgres.session import Address, Sessions
+from lab.binaries import find_postgres
+from lab.postgres import PostgresServer, create_server
+from lab.workspace import Workspace
+from workload.durable.errors import Unanswered
+from workload.vault.kms.memory import MemoryKms
+from workload.vault.model import Grounds, Order, Outcome, Token
+from workload.vault.numbers import Kind, read_number
+from workload.vault.settings import Settings
+from workload.vault.wiring import Assembly
+
+AZURE, AWS = "azure", "aws"
+SERVICE, STREAM = "vault", "vault_e1_azure_aws"
+PASSWORD = "for-tests-only"
+TABLES = ("vault.data_key", "vault.wrap", "vault.token", "vault.access", "vault.erasure")
+FOLDER = Path(workload.vault.__file__).parent
+SCHEMA = (FOLDER / "vault.sql").read_text() + (FOLDER / "evidence.sql").read_text()
+PLANTED = "4111111111111111"
+GROUNDS = Grounds(caller="desk", reason="dispute")
+SCOPES = frozenset({"vault:tokenize", "vault:reveal", "vault:read", "vault:erase"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Somebody:
+    """A caller that may do everything."""
+
+    subject: str = "desk"
+    scopes: frozenset[str] = SCOPES
+
+
+def anybody(request: Request) -> Somebody:
+    """Whoever asks."""
+    return Somebody()
+
+
+def order(subject: UUID | None = None, number: str = PLANTED, key: UUID | None = None) -> Order:
+    """An order; of a new subject and with a key of its own unless given."""
+    return Order(key=key or uuid4(), subject=subject or uuid4(), number=read_number(Kind.CARD, number), caller="shop")
+
+
+async def kept(site: Assembly, subject: UUID | None = None) -> Token:
+    """A token that was acknowledged."""
+    answer = await site.vault.tokenize(order(subject))
+    assert answer.outcome is Outcome.CREATED and answer.token
+    return answer.token
+
+
+@dataclass(slots=True, kw_only=True)
+class Sites:
+    """Servers and key services of one test module."""
+
+    workspace: Workspace
+    servers: Mapping[str, PostgresServer]
+    clouds: Mapping[str, MemoryKms] = field(
+        default_factory=lambda: {cloud: MemoryKms(cloud=cloud) for cloud in ("aws", "azure", "gcp")}
+    )
+
+    async def connect(self, site: str, role: str = "vault_control", **options: Any) -> psycopg.AsyncConnection:
+        """A session."""
+        password = self.servers[site].superuser_password if role == "postgres" else PASSWORD
+        dsn = self.servers[site].dsn(SERVICE, role, password)
+        return await psycopg.AsyncConnection.connect(dsn, autocommit=True, **options)
+
+    async def ask(self, site: str, query: str, *values: object, role: str = "vault_control") -> list[tuple[Any, ...]]:
+        """Run one statement and answer its rows."""
+        async with await self.connect(site, role) as session:
+            cursor = await session.execute(query, values or None)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def caught_up(self) -> None:
+        """Return once aws has confirmed everything that azure has flushed by now."""
+        ((end,),) = await self.ask(AZURE, "SELECT pg_current_wal_flush_lsn()::text")
+        query = "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s AND confirmed_flush_lsn >= %s::pg_lsn"
+        await eventually(lambda: self.ask(AZURE, query, STREAM, end))
+
+    @asynccontextmanager
+    async def stream_cut(self) -> AsyncIterator[None]:
+        """Nothing is replicated."""
+        await self.ask(AWS, f"ALTER SUBSCRIPTION {STREAM} DISABLE")
+        gone = "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s AND NOT active"
+        await eventually(lambda: self.ask(AZURE, gone, STREAM))
+        try:
+            yield
+        finally:
+            await self.ask(AWS, f"ALTER SUBSCRIPTION {STREAM} ENABLE")
+            await self.caught_up()
+
+    @asynccontextmanager
+    async def clouds_gone(self, *clouds: str) -> AsyncIterator[None]:
+        """Their key services answer nothing."""
+        for cloud in clouds:
+            self.clouds[cloud].hanging = True
+        try:
+            yield
+        finally:
+            for cloud in clouds:
+                self.clouds[cloud].hanging = False
+
+    @asynccontextmanager
+    async def service(self, site: str, **keys: object) -> AsyncIterator[Assembly]:
+        """One process' worth of the service at `site`."""
+        databases = {other: {"host": "127.0.0.1", "port": server.port} for other, server in self.servers.items()}
+        listen = {"host": "127.0.0.1", "port": 1}  # asked without a network
+        told = {"site": site, "service": SERVICE, "listen": listen, "databases": databases, "keys": keys}
+        assembly = Assembly(Settings.model_validate(told), PASSWORD, tuple(self.clouds.values()), who=anybody)
+
+        async def is_ready() -> bool:
+            with suppress(Unanswered):
+                await assembly.database.answers.prove_write_path()
+                return True
+            return False
+
+        async with assembly.running():
+            await eventually(is_ready)
+            yield assembly
+
+
+async def eventually(question: Any, patience: float = 15) -> None:
+    """Ask until the answer is truthy; fails after `patience` seconds."""
+    end = time.monotonic() + patience
+    while not await question():
+        assert time.monotonic() < end, "it never came true"
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def two_sites(name: str) -> AsyncIterator[Sites]:
+    """The writer and its follower, streaming."""
+    with Workspace(f"{name}-{os.getpid()}") as workspace:
+        binaries = find_postgres()
+        servers = {site: await create_server(workspace, site, binaries) for site in (AZURE, AWS)}
+        await asyncio.gather(*(server.start() for server in servers.values()))
+        for server in servers.values():
+            await asyncio.to_thread(_administer, server)
+        nodes = {Site(site): _node(site, servers) for site in servers}
+        try:
+            for node in nodes.values():
+                await provision.install_node(node)
+                await provision.install_service(node, SCHEMA, TABLES)
+                await provision.found_node(node, writer=Site(AZURE), followers=frozenset({Site(AWS)}))
+            await provision.found_streams(nodes, writer=Site(AZURE))
+        finally:
+            for node in nodes.values():
+                await node.sessions.close()
+        sites = Sites(workspace=workspace, servers=servers)
+        await sites.caught_up()
+        yield sites
+
+
+def _administer(server: PostgresServer) -> None:
+    passwords = {role(SERVICE): PASSWORD for role in (naming.app_role, naming.control_role, naming.stream_role)}
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        for statement in provision.admin_statements(SERVICE, passwords):
+            admin.execute(statement)
+    with psycopg.connect(server.dsn(SERVICE), autocommit=True) as admin:
+        for statement in provision.admin_grants(SERVICE):
+            admin.execute(statement)
+
+
+def _node(site: str, servers: Mapping[str, PostgresServer]) -> Node:
+    def address(at: str, user: str) -> Address:
+        return Address(host="127.0.0.1", port=servers[at].port, database=SERVICE, user=user, password=PASSWORD)
+
+    return Node(
+        service=SERVICE,
+        site=Site(site),
+        sessions=Sessions(address(site, naming.control_role(SERVICE)), site=Site(site)),
+        publishers={Site(other): address(other, naming.stream_role(SERVICE)) for other in servers if other != site},
+    )
