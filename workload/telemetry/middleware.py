@@ -96,6 +96,8 @@ class Observed:
         trail, now = request.trail, self._clocks.steady() / NANOSECONDS
         failed = status == 0 or status >= 500
         verdict = self._sampling.judge(sampled=trail.sampled, failed=failed, seconds=seconds, now=now)
+        if verdict.is_shown:
+            trail.settle()
         self._show(trail, verdict)
         if not verdict.is_shown:
             trail.forget()

@@ -73,6 +73,11 @@ class Trail:
         else:
             self.dropped += 1
 
+    def settle(self) -> None:
+        """Somebody wants to see it. Every id is drawn now: one that another thread drew later would not be the one that a log has said."""
+        for step in self.steps:
+            _ = step.id
+
     def forget(self) -> None:
         """Nobody wants to see it. Steps and trail know each other; now they are freed at once, and not by a search for such circles."""
         self.steps.clear()

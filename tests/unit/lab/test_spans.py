@@ -102,7 +102,7 @@ def test_lines_are_read_as_they_were_written() -> None:
     line = json.dumps(said) + "\n"
     [read] = read_spans([line, line[:20]])
     assert (read.id, read.begin, read.notes) == ("s", 1, {"epoch": 1})
-    with pytest.raises(ValueError, match="Expecting|Unterminated"):
+    with pytest.raises(json.JSONDecodeError):
         read_spans([line[:20] + "\n"])
 
 
