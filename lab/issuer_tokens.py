@@ -16,7 +16,7 @@ from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import DictKey, ECKey, KeySet, RSAKey
 from pydantic import BaseModel, ConfigDict, Field
 
 from workload.access.keys import Algorithm
@@ -119,7 +119,7 @@ class Statement(JWTBearerClientAssertion):  # type: ignore[misc]
 
     def resolve_client_public_key(self, client: Client) -> ECKey | RSAKey:
         """The key that was registered."""
-        key = dict(client.settings.key or {})
+        key: DictKey = dict(client.settings.key or {})
         if not key:
             raise InvalidClientError(description="The client has no key.")
         return ECKey.import_key(key) if key.get("kty") == "EC" else RSAKey.import_key(key)

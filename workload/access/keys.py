@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import DictKey, ECKey, RSAKey
 
 
 class Algorithm(StrEnum):
@@ -66,9 +66,9 @@ def _read_key(given: Any, algorithms: Collection[Algorithm]) -> IssuerKey | None
     algorithm = _algorithm(given)
     if algorithm is None or algorithm not in algorithms or given.get("alg", algorithm) != algorithm:
         return None
-    public = {name: given[name] for name in MEMBERS[algorithm] if isinstance(given.get(name), str)}
+    public: DictKey = {name: given[name] for name in MEMBERS[algorithm] if isinstance(given.get(name), str)}
     try:
-        material = (ECKey if algorithm is Algorithm.ES256 else RSAKey).import_key(public)
+        material: ECKey | RSAKey = ECKey.import_key(public) if algorithm is Algorithm.ES256 else RSAKey.import_key(public)
         return IssuerKey(kid=given["kid"], algorithm=algorithm, fingerprint=material.thumbprint(), material=material)
     except (JoseError, ValueError):
         return None

@@ -62,7 +62,8 @@ class Verifier:
             self._verified.popitem(last=False)
 
     async def _verify(self, shown: Shown) -> Verified:
-        known, refused = self._ring.find(shown.kid), None
+        known = self._ring.find(shown.kid)
+        refused: NotSigned | None = None
         if known is not None:
             try:
                 return self._fitting(shown, known)
