@@ -20,6 +20,7 @@ Row = tuple[Any, ...]
 
 APPLICATION = "trimaran-schema"
 LOCK = "trimaran.migration"
+ATTEMPTS = 20
 
 STATE = """
 SELECT trimaran.answer_as(), n.role, n.epoch, (i.system_identifier, i.timeline) = (n.system_identifier, n.timeline),
@@ -27,10 +28,10 @@ SELECT trimaran.answer_as(), n.role, n.epoch, (i.system_identifier, i.timeline) 
 FROM trimaran.node AS n, trimaran.identity() AS i"""
 RECORDS = "SELECT number, name, kind, digest, steps, done FROM trimaran.migration ORDER BY number"
 STREAMS = """
-SELECT s.name, s.epoch, s.publisher, s.enabled, EXISTS (SELECT FROM pg_stat_subscription AS w WHERE w.subid = s.id AND w.pid IS NOT NULL),
+SELECT s.name, s.epoch, s.publisher, s.enabled,
        ARRAY(SELECT r.srrelid::regclass::text FROM pg_subscription_rel AS r WHERE r.srsubid = s.id AND r.srsubstate = 'r')
 FROM trimaran.subscriptions() AS s"""
-PUBLISHED = "SELECT format('%I.%I', schemaname, tablename) FROM pg_publication_tables WHERE pubname = %s"
+PUBLISHED = "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_publication_tables WHERE pubname = %s"
 PROCESSES = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND usename = %s"
 
 
@@ -62,7 +63,6 @@ class Stream:
     epoch: int
     publisher: str
     enabled: bool
-    running: bool
     tables: frozenset[str]
 
 
@@ -129,15 +129,19 @@ class NodeSession:
             raise SchemaError(f"{self.site}: {error.diag.message_primary or error}") from error
 
     async def alone(self) -> None:
-        """From now on nobody else migrates this node, as long as this session lives. Raises Refused."""
-        ((granted,),) = await self.ask("SELECT pg_try_advisory_lock(hashtext(%s))", LOCK, deadline=timedelta(seconds=5))
-        if not granted:
-            raise Refused(
-                guard="one-migration",
-                value=f"somebody migrates {self.site} already",
-                limit="one at a time",
-                way_out=f"Wait, or end the session that is named {APPLICATION} there.",
-            )
+        """From now on nobody else migrates this node, as long as this session lives. One that has just ended is waited for. Raises
+        Refused."""
+        for _ in range(ATTEMPTS):
+            ((granted,),) = await self.ask("SELECT pg_try_advisory_lock(hashtext(%s))", LOCK, deadline=timedelta(seconds=5))
+            if granted:
+                return
+            await asyncio.sleep(0.1)
+        raise Refused(
+            guard="one-migration",
+            value=f"somebody migrates {self.site} already",
+            limit="one at a time",
+            way_out=f"Wait, or end the session that is named {APPLICATION} there.",
+        )
 
     async def state(self, deadline: timedelta) -> NodeState:
         """What the node is and has. Raises Unreached, SchemaError."""
@@ -158,8 +162,8 @@ class NodeSession:
             lines=frozenset(lines),
             records={one.number: one for one in records},
             streams=tuple(
-                Stream(name=name, epoch=reign, publisher=publisher, enabled=enabled, running=running, tables=frozenset(tables))
-                for name, reign, publisher, enabled, running, tables in streams
+                Stream(name=name, epoch=reign, publisher=publisher, enabled=enabled, tables=frozenset(tables))
+                for name, reign, publisher, enabled, tables in streams
             ),
             published=frozenset(name for (name,) in published),
             processes=tuple(name for (name,) in processes),

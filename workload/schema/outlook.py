@@ -92,14 +92,10 @@ def objections(migrations: Sequence[Migration], states: States, sites: frozenset
 
 
 def stream_of(follower: NodeState, writer: NodeState) -> str | None:
-    """Name of the follower's living stream from the writer, which is its slot's name there too; None: there is none."""
+    """Name of the follower's stream from the writer, which is its slot's name there too; None: there is none. It need not run just now: a
+    stream that stops at a column it lacks is mended by the very step that brings the column."""
     return next(
-        (
-            one.name
-            for one in follower.streams
-            if one.publisher == writer.site and one.epoch == writer.epoch and one.enabled and one.running
-        ),
-        None,
+        (one.name for one in follower.streams if one.publisher == writer.site and one.epoch == writer.epoch and one.enabled), None
     )
 
 

@@ -39,7 +39,7 @@ def record(one: Migration, done: int) -> Record:
 
 def follower(site: str, **changes: object) -> NodeState:
     """A follower of azure's, well."""
-    stream = Stream(name=f"s_{site}", epoch=3, publisher="azure", enabled=True, running=True, tables=frozenset({"a.b"}))
+    stream = Stream(name=f"s_{site}", epoch=3, publisher="azure", enabled=True, tables=frozenset({"a.b"}))
     return replace(
         NodeState(site=site, role="follower", epoch=3, pinned=True, fingerprint="f", streams=(stream,)),
         **changes,  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ def test_a_fleet_that_is_well_is_held_back_by_nothing() -> None:
         ("one-reign", follower("aws", epoch=2)),
         ("one-reign", follower("aws", role="fenced")),
         ("one-reign", follower("aws", streams=())),
-        ("one-reign", follower("aws", streams=(replace(follower("aws").streams[0], running=False),))),
+        ("one-reign", follower("aws", streams=(replace(follower("aws").streams[0], enabled=False),))),
         ("one-reign", follower("aws", streams=(replace(follower("aws").streams[0], publisher="gcp"),))),
         ("same-files", follower("aws", records={1: replace(record(ADD, 2), digest="other")})),
         ("same-files", follower("aws", records={9: replace(record(ADD, 2), number=9)})),
