@@ -40,6 +40,16 @@ GROUNDS = Grounds(caller="desk", reason="dispute")
 SCOPES = frozenset({"vault:tokenize", "vault:reveal", "vault:read", "vault:erase"})
 
 
+UNUSED = {
+    "access": {"issuer": "https://issuer.test", "audience": SERVICE, "keys_url": "https://issuer.test/keys"},
+    "key_services": {
+        "aws": {"key": "alias/vault", "region": "eu-central-1"},
+        "azure": {"key": "vault", "vault": "https://vault.test", "identity": "static"},
+    },
+}
+"""What settings must name and these tests stand in for: the issuer of tokens, and the clouds' key services."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Somebody:
     """A caller that may do everything."""
@@ -121,7 +131,7 @@ class Sites:
         """One process' worth of the service at `site`."""
         databases = {other: {"host": "127.0.0.1", "port": server.port} for other, server in self.servers.items()}
         listen = {"host": "127.0.0.1", "port": 1}  # asked without a network
-        told = {"site": site, "service": SERVICE, "listen": listen, "databases": databases, "keys": keys}
+        told = {"site": site, "service": SERVICE, "listen": listen, "databases": databases, "keys": keys, **UNUSED}
         assembly = Assembly(Settings.model_validate(told), PASSWORD, tuple(self.clouds.values()), who=anybody)
 
         async def is_ready() -> bool:

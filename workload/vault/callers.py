@@ -6,6 +6,8 @@ from typing import Protocol
 
 from fastapi import Request
 
+from workload.access.operations import Operation
+
 
 class Scope(StrEnum):
     """What a caller may be allowed, one by one. Opening a number has a scope of its own."""
@@ -14,6 +16,16 @@ class Scope(StrEnum):
     REVEAL = "vault:reveal"
     READ = "vault:read"
     ERASE = "vault:erase"
+
+
+OPERATIONS = (
+    Operation(method="POST", path="/v1/tokens", scope=Scope.TOKENIZE.value),
+    Operation(method="GET", path="/v1/tokens/{token}", scope=Scope.READ.value),
+    Operation(method="POST", path="/v1/tokens/{token}/reveal", scope=Scope.REVEAL.value),
+    Operation(method="DELETE", path="/v1/subjects/{id}", scope=Scope.ERASE.value),
+    Operation(method="GET", path="/v1/erasures/{id}", scope=Scope.READ.value),
+)
+"""What whoever checks tokens has to know. The scope is checked again behind it: a door that is left open opens no vault."""
 
 
 class Caller(Protocol):

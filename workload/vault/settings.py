@@ -5,7 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from workload.access.settings import AccessSettings
 from workload.durable.settings import DurableSettings, Seconds, Table
+from workload.vault.key_settings import KeyServices
 
 PASSWORD_VARIABLE = "VAULT_APP_PASSWORD"  # noqa: S105  the name of a variable, not a password
 
@@ -54,4 +56,13 @@ class Settings(DurableSettings):
     """Everything but its password."""
 
     service: Literal["vault"]
+    access: AccessSettings
+    """Who may call: there is no vault that anybody may ask."""
+    key_services: KeyServices
     keys: KeyTuning = KeyTuning()
+
+    @model_validator(mode="after")
+    def _enough_clouds_are_named(self) -> Self:
+        if len(self.key_services.named) < self.keys.minimum_wraps:
+            raise ValueError(f"key_services must name at least {self.keys.minimum_wraps} clouds, as keys.minimum_wraps says")
+        return self

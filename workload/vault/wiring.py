@@ -7,8 +7,9 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 from starlette.types import ASGIApp
@@ -32,6 +33,9 @@ from workload.vault.wrapping import Wrapper
 Door = Callable[[ASGIApp], ASGIApp]
 """Puts whoever checks callers in front of the application."""
 
+Keeper = Callable[[], Coroutine[Any, Any, None]]
+"""Work that goes on for as long as the process lives."""
+
 
 def random_token() -> UUID:
     """A UUIDv4 (RFC 9562 section 5.4) of 122 random bits: a token that tells neither its number nor its time."""
@@ -49,9 +53,10 @@ class Assembly:
         *,
         who: WhoCalls,
         door: Door = lambda app: app,
+        keepers: Sequence[Keeper] = (),
         durably: Durably = lambda durability: durability,
     ) -> None:
-        """`door` leaves with each request what `who` reads there."""
+        """`door` leaves with each request what `who` reads there; `keepers` are what the door needs done beside."""
         self.site = settings.site
         self.metrics = Metrics()
         tenant = Tenant(service=settings.service, password=password, await_held=AWAIT_HELD, durably=durably)
@@ -75,6 +80,7 @@ class Assembly:
             tuning=settings.keys,
             meter=self.metrics,
         )
+        self._keepers = (*keepers, self.keyring.tend, self.repairs.tend)
         self.metrics.watch("cached_keys", "Data keys in memory.", lambda: self.keyring.cached)
         self._stand_at_the_door(settings, who, door)
 
@@ -106,7 +112,7 @@ class Assembly:
         """Keep sessions warm, the writer known, old keys out and wraps whole for the length of the block. Raises what ended a
         background task, if anything did."""
         async with self.database.running():
-            tasks = [asyncio.create_task(work) for work in (self.keyring.tend(), self.repairs.tend())]
+            tasks = [asyncio.create_task(work) for work in (keep() for keep in self._keepers)]
             for task in tasks:
                 task.add_done_callback(die_of_a_defect)
             try:

@@ -16,6 +16,19 @@ port = 8080
 [databases.aws]
 host = "127.0.0.1"
 port = 5432
+[access]
+issuer = "https://issuer.test"
+audience = "vault"
+keys_url = "https://issuer.test/keys"
+[key_services.aws]
+key = "alias/vault"
+region = "eu-central-1"
+[key_services.gcp]
+key = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+project_number = "1"
+pool = "pool"
+provider = "provider"
+service_account = "vault@p.test"
 [keys]
 cached_keys = 100
 """
@@ -28,6 +41,27 @@ def read(directory: Path, text: str) -> Settings:
     path = directory / "vault.toml"
     path.write_text(text)
     return read_settings(path, Settings, SECRETS, WANTED)[0]
+
+
+def test_one_cloud_is_not_enough_to_begin_with(tmp_path: Path) -> None:
+    """Found when the process starts, not when the first subject is refused."""
+    text = GOOD.replace('[key_services.aws]\nkey = "alias/vault"\nregion = "eu-central-1"\n', "")
+    with pytest.raises(SettingsError, match="at least 2 clouds"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["project_number", "pool", "provider", "service_account"])
+def test_half_an_identity_is_none(tmp_path: Path, name: str) -> None:
+    """Named with what is missing."""
+    text = "\n".join(line for line in GOOD.splitlines() if not line.startswith(f"{name} ="))
+    with pytest.raises(SettingsError, match=rf"key_services.gcp: .*{name}"):
+        read(tmp_path, text)
+
+
+def test_there_is_no_vault_that_anybody_may_ask(tmp_path: Path) -> None:
+    """Without a table that says who may call, it does not start."""
+    with pytest.raises(SettingsError, match="access: Field required"):
+        read(tmp_path, GOOD.replace("[access]", "[unaccess]"))
 
 
 def test_two_clouds_must_wrap_unless_said_otherwise(tmp_path: Path) -> None:
@@ -44,6 +78,7 @@ def test_two_clouds_must_wrap_unless_said_otherwise(tmp_path: Path) -> None:
         ("cache_age = 86400", "keys.cache_age"),
         ("wrap_deadline = 0.05", "wrap_grace must not exceed wrap_deadline"),
         ("unwrap_deadline = 0.1", "hedge must be below unwrap_deadline"),
+        ("minimum_wraps = 3", "key_services must name at least 3 clouds"),
         ('audit = "off"', "keys.audit"),
     ],
 )
