@@ -99,14 +99,16 @@ class Kms:
             return self._made
 
 
-def kms_client(*, region: str, endpoint_url: str | None, session: Session) -> Any:
-    """A client; see `controller.providers.aws.session.client`.
+def kms_client(*, region: str, endpoint_url: str | None, session: Session | None = None) -> Any:
+    """A client; see `controller.providers.aws.session.client`. `session` None: boto3's own chain.
 
     At DEBUG botocore writes every request and every answer into the log, plain keys and all; its loggers are kept from that, whatever
     the process's own level is.
     """
     vendor = logging.getLogger("botocore")
     vendor.setLevel(max(vendor.level, logging.INFO))
+    if session is None:
+        return client("kms", region=region, endpoint_url=endpoint_url)
     return client("kms", region=region, endpoint_url=endpoint_url, session=session)
 
 

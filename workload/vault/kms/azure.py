@@ -36,6 +36,9 @@ class KeyVault:
 
     Which version is the newest enabled one is asked before every wrap: the vault itself goes on wrapping with a disabled version, and
     the SDK with one that was purged, and nothing would ever open what they wrapped.
+
+    A wrap says who may open it, not who made it: whoever knows the public key and may write rows can put a key of his own in the place of
+    the vault's, which therefore compares what it is answered with a check of its own (`workload/vault/clouds.py`).
     """
 
     cloud = "azure"
