@@ -139,7 +139,7 @@ class Issuer:
     async def _give_token(self, request: web.Request) -> web.Response:
         form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         secured = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
-        certificate = secured.getpeercert(True) if secured is not None else None
+        certificate = secured.getpeercert(binary_form=True) if secured is not None else None
         asked = TokenRequest(
             f"{self._origin}/token",
             form,

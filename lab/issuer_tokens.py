@@ -59,7 +59,7 @@ class Client(ClientMixin):  # type: ignore[misc]
         asked = scope.split() if scope else list(self.settings.scopes)
         return " ".join(asked) if asked and set(asked) <= set(self.settings.scopes) else None
 
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+    def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
         """May it prove itself in this way?"""
         wanted = {BY_CERTIFICATE: self.settings.uri, BY_STATEMENT: self.settings.key}
         return wanted.get(method) is not None
@@ -170,11 +170,11 @@ class Generator(JWTBearerTokenGenerator):  # type: ignore[misc]
         """What signs now."""
         return self._signing.present
 
-    def get_audiences(self, client: Client, user: object, scope: str) -> list[str]:
+    def get_audiences(self, _client: Client, _user: object, scope: str) -> list[str]:
         """The services that the scopes belong to (RFC 9068 section 3)."""
         return sorted({word.partition(":")[0] for word in scope.split()})
 
-    def get_extra_claims(self, client: Client, grant_type: str, user: object, scope: str) -> Mapping[str, Any]:
+    def get_extra_claims(self, client: Client, _grant_type: str, _user: object, _scope: str) -> Mapping[str, Any]:
         """The bond to the certificate, when one was shown."""
         return {} if client.thumbprint is None else {"cnf": {"x5t#S256": client.thumbprint}}
 
@@ -207,7 +207,7 @@ class Tokens(AuthorizationServer):  # type: ignore[misc]
         """It is one already."""
         return request
 
-    def handle_response(self, status: int, body: Mapping[str, Any], headers: object) -> tuple[int, Mapping[str, Any]]:
+    def handle_response(self, status: int, body: Mapping[str, Any], _headers: object) -> tuple[int, Mapping[str, Any]]:
         """Left to whoever asked."""
         return status, body
 

@@ -108,7 +108,7 @@ def unavailable(outcome: Outcome) -> Unavailable:
 async def test_both_sides_know_each_other_by_name(tmp_path: Path) -> None:
     """The callee sees who asks, and what time is left of it."""
     async with fleets(tmp_path) as fleet, fleet.calling() as vault:
-        outcome = await vault.call(question())
+        outcome = await vault.ask(question())
         assert isinstance(outcome, Answered) and (outcome.status, outcome.site) == (200, "aws")
         found = outcome.document()
         assert found["names"] == [PAYMENTS] and 1900 < int(found["left"]) <= 2000
@@ -117,7 +117,7 @@ async def test_both_sides_know_each_other_by_name(tmp_path: Path) -> None:
 async def test_another_service_in_the_vaults_place_is_told_nothing(tmp_path: Path) -> None:
     """Screening's certificate is the fleet's too: the handshake ends before a byte of the question is sent."""
     async with fleets(tmp_path, listens_as=SCREENING) as fleet, fleet.calling() as vault:
-        outcome = unavailable(await vault.call(question()))
+        outcome = unavailable(await vault.ask(question()))
         assert (outcome.reason, outcome.reached, fleet.vault.asked) == (Reason.UNREACHABLE, False, [])
 
 
@@ -129,7 +129,7 @@ async def test_without_the_look_at_the_name_it_would_hear_everything(tmp_path: P
         connections = Connections(context, connect=timedelta(seconds=1), most=1)
         instance = Instance(site="aws", url=f"https://{LOCAL}:{fleet.port}", breaker=Breaker(threshold=1, rest=1))
         try:
-            assert isinstance(await connections.ask(instance, question(), timedelta(seconds=2)), Answered)
+            assert isinstance(await connections.attempt(instance, question(), timedelta(seconds=2)), Answered)
         finally:
             await connections.close()
         assert len(fleet.vault.asked) == 1
@@ -140,7 +140,7 @@ async def test_somebody_of_another_fleet_is_told_nothing(tmp_path: Path) -> None
     (tmp_path / "other").mkdir()
     stranger = identity_of(issue_fleet(["payments"], [])[PAYMENTS], tmp_path / "other", "payments")
     async with fleets(tmp_path) as fleet, fleet.calling(stranger) as vault:
-        assert unavailable(await vault.call(question())).reason is Reason.UNREACHABLE
+        assert unavailable(await vault.ask(question())).reason is Reason.UNREACHABLE
         assert fleet.vault.asked == []
 
 
@@ -164,11 +164,11 @@ async def test_a_vault_that_is_gone_is_unreachable_at_once(tmp_path: Path) -> No
     async with AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(fleets(tmp_path))
         async with fleet.calling() as vault:
-            assert isinstance(await vault.call(question()), Answered)
+            assert isinstance(await vault.ask(question()), Answered)
             await stack.aclose()
-            outcome = unavailable(await vault.call(question()))
+            outcome = unavailable(await vault.ask(question()))
             assert outcome.reason in (Reason.UNREACHABLE, Reason.SILENT)
-            outcome = unavailable(await vault.call(question()))
+            outcome = unavailable(await vault.ask(question()))
             assert (outcome.reason, outcome.reached) == (Reason.UNREACHABLE, False)
 
 
@@ -181,10 +181,10 @@ async def test_a_black_hole_costs_a_connection_attempt_and_then_nothing(tmp_path
                 loop = asyncio.get_running_loop()
                 for _ in range(5):
                     began = loop.time()
-                    outcome = unavailable(await vault.call(question()))
+                    outcome = unavailable(await vault.ask(question()))
                     assert (outcome.reason, outcome.reached) == (Reason.UNREACHABLE, False) and 0.15 < loop.time() - began < 0.6
                 began = loop.time()
-                assert unavailable(await vault.call(question())).reason is Reason.OPEN and loop.time() - began < 0.05
+                assert unavailable(await vault.ask(question())).reason is Reason.OPEN and loop.time() - began < 0.05
 
 
 async def test_a_vault_that_does_not_answer_costs_the_calls_time_and_no_more(tmp_path: Path) -> None:
@@ -192,18 +192,18 @@ async def test_a_vault_that_does_not_answer_costs_the_calls_time_and_no_more(tmp
     async with fleets(tmp_path) as fleet, fleet.calling() as vault:
         fleet.vault.hold = 1.0
         began = asyncio.get_running_loop().time()
-        outcome = unavailable(await vault.call(question(within=0.3)))
+        outcome = unavailable(await vault.ask(question(within=0.3)))
         assert (outcome.reason, outcome.reached) == (Reason.SILENT, True)
         assert asyncio.get_running_loop().time() - began < 0.6
         fleet.vault.hold = 0.0
-        assert isinstance(await vault.call(question()), Answered)
+        assert isinstance(await vault.ask(question()), Answered)
 
 
 async def test_trouble_is_a_value(tmp_path: Path) -> None:
     """503, and more than anybody would read: no answer to build on, and no exception."""
     async with fleets(tmp_path) as fleet, fleet.calling() as vault:
         for path in ("/v1/busy", "/v1/much"):
-            assert unavailable(await vault.call(question(path))).reason is Reason.TROUBLED
+            assert unavailable(await vault.ask(question(path))).reason is Reason.TROUBLED
 
 
 async def test_a_call_that_is_asked_without_tls_needs_no_papers(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ async def test_a_call_that_is_asked_without_tls_needs_no_papers(tmp_path: Path) 
     vault, port = Vault(), _free_port()
     settings = CalleeSettings.model_validate({"instances": {"aws": {"host": LOCAL, "port": port}}})
     async with served(vault.application(), port, None), wiring.calling(settings, None, own_site="aws") as callee:
-        assert isinstance(await callee.call(question()), Answered)
+        assert isinstance(await callee.ask(question()), Answered)
     named = CalleeSettings.model_validate({"name": VAULT, "instances": {"aws": {"host": LOCAL, "port": port}}})
     with pytest.raises(wiring.NoIdentity):
         async with wiring.calling(named, None, own_site="aws"):

@@ -51,7 +51,7 @@ class PeerProtocol(H11Protocol):
 
 def _read(transport: asyncio.Transport) -> Peer | None:
     secured = transport.get_extra_info("ssl_object")
-    certificate = secured.getpeercert(True) if secured is not None else None
+    certificate = secured.getpeercert(binary_form=True) if secured is not None else None
     if not certificate:
         return None
     return Peer(names=names_in(secured.getpeercert()), thumbprint=thumbprint_of(certificate))

@@ -110,7 +110,7 @@ class Ring:
         self._asking = asyncio.create_task(self._ask())
         self._asking.add_done_callback(self._end)
 
-    def _end(self, task: "asyncio.Task[bool]") -> None:
+    def _end(self, _: "asyncio.Task[bool]") -> None:
         self._asking = None
 
     async def _ask(self) -> bool:

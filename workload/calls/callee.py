@@ -16,10 +16,10 @@ from workload.calls.instance import Instance
 from workload.calls.settings import CalleeSettings
 
 
-class Asks(Protocol):
+class Attempts(Protocol):
     """Makes one attempt."""
 
-    async def ask(self, instance: Instance, question: Question, limit: timedelta) -> Outcome:
+    async def attempt(self, instance: Instance, question: Question, limit: timedelta) -> Outcome:
         """What became of it. Failures are values."""
 
 
@@ -29,7 +29,7 @@ class Callee:
     def __init__(
         self,
         settings: CalleeSettings,
-        connections: Asks,
+        connections: Attempts,
         *,
         own_site: str,
         monotonic: Callable[[], float],
@@ -63,7 +63,7 @@ class Callee:
         """By site: is its instance left alone for now?"""
         return {instance.site: instance.breaker.is_open for instance in self._instances}
 
-    async def call(self, question: Question) -> Outcome:
+    async def ask(self, question: Question) -> Outcome:
         """Ask. Answers within the question's time, or what its own request has left of its; failures are values."""
         began = self._monotonic()
         left = budget(question.within, began)
@@ -133,7 +133,7 @@ class Callee:
     async def _ask(self, instance: Instance, given: Pass, question: Question, limit: timedelta) -> Outcome:
         outcome: Outcome | None = None
         try:
-            outcome = await self._connections.ask(instance, question, limit)
+            outcome = await self._connections.attempt(instance, question, limit)
         finally:
             self._settle(instance.breaker, given, outcome, limit)
         return outcome

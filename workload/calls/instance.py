@@ -40,7 +40,7 @@ class Connections:
         """Close every connection."""
         await self._http.close()
 
-    async def ask(self, instance: Instance, question: Question, limit: timedelta) -> Outcome:
+    async def attempt(self, instance: Instance, question: Question, limit: timedelta) -> Outcome:
         """One attempt within `limit`, of which the callee is told. Failures are values."""
         headers = {**question.headers, HEADER: write_header(limit)}
         try:

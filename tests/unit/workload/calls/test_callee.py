@@ -46,7 +46,7 @@ class Vault:
             outgoing=lambda: {"traceparent": "t"},
         )
 
-    async def ask(self, instance: Instance, question: Question, limit: timedelta) -> Outcome:
+    async def attempt(self, instance: Instance, question: Question, limit: timedelta) -> Outcome:
         """One attempt."""
         self.asked.append((instance.site, limit.total_seconds()))
         self.headers.append(question.headers)
@@ -68,7 +68,7 @@ class Vault:
     async def call(self, **changes: Any) -> Outcome:
         """One call."""
         given = {"method": "GET", "path": "/v1/x", "within": timedelta(seconds=1), "idempotent": True, **changes}
-        return await self.callee.call(Question(**given))
+        return await self.callee.ask(Question(**given))
 
 
 async def test_the_own_sites_instance_is_asked() -> None:
