@@ -71,14 +71,16 @@ class Edge:
             self.agent = launch(self.workspace, f"edge-agent-{self.site}", command, environment=python_environment())
 
 
-def prepare_edges(workspace: Workspace, cabling: Cabling, binary: HaproxyBinary) -> Mapping[str, Edge]:
-    """Every site's edge, ready to start, with identities of one new authority."""
+def prepare_edges(
+    workspace: Workspace, cabling: Cabling, binary: HaproxyBinary, papers: Mapping[str, Mapping[str, bytes]] | None = None
+) -> Mapping[str, Edge]:
+    """Every site's edge, ready to start, with identities of one new authority; `papers`: further files by site."""
     edges = {
         site: Edge(site=site, workspace=workspace, binary=binary, settings=workspace.directory("settings", site) / "edge.toml")
         for site in SITES
     }
     for site, identity in issue(SITES).items():
-        edges[site].write(edge_settings(cabling, site, edge_place(workspace, site)), identity)
+        edges[site].write(edge_settings(cabling, site, edge_place(workspace, site)), identity, (papers or {}).get(site))
     return edges
 
 

@@ -22,14 +22,14 @@ from starlette.types import ASGIApp
 
 from controller.core.model import Health
 from edge.settings import Settings, read_settings
-from lab import issuer
+from lab import edge_tls, issuer
 from lab.binaries import find_haproxy
 from lab.clouds.certificates import Papers as Certificates
 from lab.clouds.certificates import mint
 from lab.edge_identity import CONFIGURATION, issue
 from lab.haproxy import Edge, edge_place
 from lab.issuer_tokens import ClientSettings
-from lab.service_identity import Papers, client_name, issue_clients, issue_fleet, service_host
+from lab.service_identity import Papers, client_name, issue_clients, issue_fleet
 from lab.workspace import Workspace
 from tests.contract.edge_worlds import LOCAL, PAYMENTS, Edges, table, tamper
 from workload.access.door import caller_of
@@ -43,7 +43,6 @@ SERVICE = "payments"
 WRITE = "payments:write"
 CLIENTS = ("merchant", "thief")
 FORM = {"grant_type": "client_credentials"}
-SERVICE_PEM, FLEET_PEM, DOOR_PEM, CLIENTS_PEM = "service.pem", "fleet.pem", "door.pem", "clients.pem"
 
 
 def identity_of(papers: Papers, folder: Path, name: str) -> Identity:
@@ -172,14 +171,6 @@ def application(site: str) -> Starlette:
     return Starlette(routes=[Route(PAYMENTS, pay, methods=["POST"]), Route("/healthz", well), Route("/readyz", well)])
 
 
-def tables(place: Path, port: int) -> str:
-    """What the edge's settings say beyond those of an edge without TLS towards clients."""
-    papers = {"certificate": place / DOOR_PEM, "authority": place / CLIENTS_PEM}
-    local = {"name": service_host(SERVICE), "certificate": place / SERVICE_PEM, "authority": place / FLEET_PEM}
-    lines = ["[secure]", f'host = "{LOCAL}"', f"port = {port}", *(f'{key} = "{value}"' for key, value in papers.items())]
-    return "\n".join([*lines, "[local.tls]", *(f'{key} = "{value}"' for key, value in local.items())]) + "\n"
-
-
 @asynccontextmanager
 async def worlds(name: str, *sites: str, without: Mapping[str, str] | None = None) -> AsyncIterator[World]:
     """Running issuer, services and HAProxies, all found well. `without` as for `edge_worlds.edges`."""
@@ -194,12 +185,11 @@ async def worlds(name: str, *sites: str, without: Mapping[str, str] | None = Non
         edges, settings, access = dict[str, Edge](), dict[str, Settings](), dict[str, Access]()
         for site in sites:
             place, file = edge_place(workspace, site), workspace.directory("settings", site) / "edge.toml"
-            file.write_text(table(workspace, site, ports) + tables(place, ports[site]["secure"]))
+            more = [*edge_tls.towards_clients(place, ports[site]["secure"]), *edge_tls.towards_the_service(place, SERVICE)]
+            file.write_text(table(workspace, site, ports) + "\n".join(more) + "\n")
             settings[site] = read_settings(file)
             edges[site] = Edge(site=site, workspace=workspace, binary=find_haproxy(), settings=file)
-            own = fleet[edge_name(site)]
-            papers = {SERVICE_PEM: own.certificate, FLEET_PEM: own.authority, DOOR_PEM: door.certificate}
-            edges[site].prepare(identities[site], {**papers, CLIENTS_PEM: clients["merchant"].authority})
+            edges[site].prepare(identities[site], edge_tls.files(site, fleet, door, clients["merchant"]))
             tamper(place / CONFIGURATION, without or {})
             access[site] = await stack.enter_async_context(_service(site, ports[site]["local"], given, fleet, folder))
             edges[site].start_proxy()

@@ -33,6 +33,7 @@ class Connections:
             connector=aiohttp.TCPConnector(ssl=context if context is not None else True, limit=most),
             # Below the 75 s that our services keep a connection: one that the callee closes while it is being used loses a call.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect.total_seconds()),
+            cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
 
