@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from controller.core import naming
+from controller.core.model import Epoch
 from controller.core.plans import PlanKind
 from tests.protocol.migrating import (
     INDEX,
@@ -105,7 +106,8 @@ async def test_a_new_table_is_followed_before_anybody_can_write_it(trio: Trio, i
     assert await trio.pay(), "the followers confirm what lies behind the row"
     if not is_ordered:
         for site in (AWS, GCP):
-            await trio.sql(site, f"ALTER SUBSCRIPTION {trio.nodes[site].stream_from(1, AZURE)} REFRESH PUBLICATION WITH (copy_data = false)")
+            stream = trio.nodes[site].stream_from(Epoch(1), AZURE)
+            await trio.sql(site, f"ALTER SUBSCRIPTION {stream} REFRESH PUBLICATION WITH (copy_data = false)")
     await trio.sql(AZURE, note)
     assert await trio.pay()
     await trio.await_equal()

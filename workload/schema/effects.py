@@ -1,8 +1,8 @@
 """What one statement of a migration does, as far as the order of the steps depends on it.
 
 Rules for changing this file: a statement that fits no shape here has no effect that is known, and is refused. Shapes are of
-`Statement.shape`: one line, no space before and inside parentheses and around commas, text in quotes left out. Names are plain lower case, and
-always with their schema: whoever needs quotes around a name should choose another one.
+`Statement.shape`: one line, no space before and inside parentheses and around commas, text in quotes left out. Names are plain lower
+case, and always with their schema: whoever needs quotes around a name should choose another one.
 """
 
 import re

@@ -9,7 +9,7 @@ test on a real server. Problems are lines `file: statement: why`.
 | a default that is no constant | every node would compute another value, and the table would be rewritten under its lock |
 | a table without a primary key | its updates cannot be replicated |
 | a sequence, a foreign key | sequences are not replicated; a reseed empties tables in any order |
-| a table without guard, label, or grant to streams | clients could write it on a follower; who knew how long to keep it; no node could be seeded |
+| a table without guard, label, or grant to streams | clients write it on a follower, nobody knows its keep, no node can be seeded |
 | a unique index or a constraint on a table in use | a follower that has it stops at a row that its writer, which has none yet, let in |
 | an index made under a lock | payments wait for as long as it takes |
 | removing anything | the previous version still needs it |

@@ -24,7 +24,8 @@ GIVEN_UP = ("55P03", "40P01")
 
 HOLDERS = """
 SELECT pid, usename, application_name, state, round(extract(epoch FROM clock_timestamp() - xact_start))
-FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < clock_timestamp() - interval '1 s'
+FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < clock_timestamp() - interval '1 s'
 ORDER BY xact_start LIMIT 3"""
 
 RECORD = """
@@ -87,7 +88,9 @@ async def carry_out(session: NodeSession, one: Migration, index: int, expected: 
     await patiently(session, work, pace)
 
 
-async def restore_columns(session: NodeSession, one: Migration, missing: list[tuple[str, str, str]], done: int, expected: Expected, pace: Pace) -> None:
+async def restore_columns(
+    session: NodeSession, one: Migration, missing: list[tuple[str, str, str]], done: int, expected: Expected, pace: Pace
+) -> None:
     """Have these columns (table, name, type) again, empty, and count the statements behind `done` as not done: the writer still sends
     what this follower has removed already."""
 
@@ -134,7 +137,8 @@ async def _still(connection: psycopg.AsyncConnection, expected: Expected, pace: 
     Without this: the order is made with aws as a follower; aws is elected; the new column is added there second, as planned for
     followers, while azure, which follows it now, has not got it, and stops.
     """
-    await connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(f"{round(pace.lock.total_seconds() * 1000)}ms")))
+    limit = sql.Literal(f"{round(pace.lock.total_seconds() * 1000)}ms")
+    await connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(limit))
     await connection.execute("LOCK TABLE trimaran.node IN ROW SHARE MODE")
     cursor = await connection.execute("SELECT role, epoch, site FROM trimaran.node")
     role, epoch, site = await cursor.fetchone() or ("nobody", 0, "?")
