@@ -6,7 +6,7 @@ ended. Whatever goes wrong at one cloud, a defect of its adapter too, is that cl
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
@@ -157,7 +157,7 @@ def _tell(failure: BaseException) -> str:
     return str(failure) if isinstance(failure, Wrap) else type(failure).__name__
 
 
-def _leave(tasks: "Sequence[asyncio.Task[T]] | set[asyncio.Task[T]]") -> None:
+def _leave(tasks: "Iterable[asyncio.Task[T]]") -> None:
     """End the calls that nobody waits for any more; how they end is told by their own callbacks."""
     for task in tasks:
         task.cancel()

@@ -4,15 +4,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
-from fastapi import Request
+from fastapi import FastAPI, Request
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.unit.workload.asgi import Answer, ask
+from workload.access.operations import Operations
 from workload.durable.errors import NoWriter, OutcomeUnknown
 from workload.vault.app import build
+from workload.vault.callers import OPERATIONS
 from workload.vault.errors import KeyLost, KeysOutOfReach, SealBroken
 from workload.vault.model import Described, Erased, Grounds, Order, Outcome, Proof, Revealed, Token, Tokenized
 from workload.vault.numbers import Kind, read_number
@@ -55,15 +58,7 @@ class Stage:
         self.asked: list[object] = []
         self.fails: Exception | None = None
         self.outcome: Outcome | None = None
-        app = build(
-            self,  # type: ignore[arg-type]
-            self,  # type: ignore[arg-type]
-            who=self.who,
-            site="aws",
-            metrics=lambda: b"",
-            situation=dict,
-        )
-        self.app = Paths(app)
+        self.app = Paths(build_for(self))
 
     def who(self, request: Request) -> Somebody:
         """The same for every request."""
@@ -104,6 +99,12 @@ class Stage:
         return await ask(self.app, "POST", "/v1/tokens", body, {"idempotency-key": str(KEY), **headers})
 
 
+def build_for(stage: Stage) -> FastAPI:
+    """The application over this stage."""
+    vault: Any = stage
+    return build(vault, vault, who=stage.who, site="aws", metrics=lambda: b"", situation=dict)
+
+
 REQUESTS: Mapping[str, tuple[str, str, object]] = {
     "vault:tokenize": ("POST", "/v1/tokens", BODY),
     "vault:reveal": ("POST", f"/v1/tokens/{TOKEN}/reveal", {"reason": "dispute"}),
@@ -126,6 +127,17 @@ async def test_every_operation_needs_its_own_scope(scope: str) -> None:
     answer = await request(refused, scope)
     assert (answer.status, answer.body["type"]) == (403, "urn:trimaran:problem:insufficient-scope")
     assert f'scope="{scope}"' in answer.headers["www-authenticate"] and refused.asked == []
+
+
+async def test_whoever_checks_tokens_knows_every_operation_and_its_scope() -> None:
+    """What is not listed there may nobody do, and a scope that differs would let in whom the vault then turns away."""
+    operations = Operations(OPERATIONS)
+    for scope, (method, target, _) in REQUESTS.items():
+        assert operations.scope(method, target.partition("?")[0]) == scope
+    assert operations.scope("GET", f"/v1/erasures/{KEY}") == "vault:read"
+    documented = build_for(Stage()).openapi()["paths"]
+    listed = {(one.method.lower(), one.path) for one in OPERATIONS}
+    assert {(method, path) for path, methods in documented.items() for method in methods if path.startswith("/v1/")} == listed
 
 
 async def test_proofs_need_the_scope_to_read() -> None:
