@@ -91,14 +91,13 @@ class Callee:
             if chosen is None:
                 break
             instance, given = chosen
-            if not await self._rest(times[instance.site], end):
-                instance.breaker.abandoned(given)
-                break
-            times[instance.site] += 1
             may_follow = question.idempotent and turn < self._settings.attempts
-            outcome = await self._ask(instance, given, asked, self._limit(end, may_follow=may_follow))
+            outcome = await self._ask(instance, given, asked, end, times=times[instance.site], may_follow=may_follow)
+            if outcome is None:
+                break
             if isinstance(outcome, Answered):
                 return outcome
+            times[instance.site] += 1
             last, reached = outcome, reached or outcome.reached
             if reached and not question.idempotent:
                 break
@@ -130,10 +129,16 @@ class Callee:
         left = timedelta(seconds=end - self._monotonic())
         return min(left, self._settings.attempt) if may_follow else left
 
-    async def _ask(self, instance: Instance, given: Pass, question: Question, limit: timedelta) -> Outcome:
+    async def _ask(
+        self, instance: Instance, given: Pass, question: Question, end: float, *, times: int, may_follow: bool
+    ) -> Outcome | None:
+        """One attempt, after its rest; None: no time is left for it. The pass is given back however this ends."""
         outcome: Outcome | None = None
+        limit = timedelta(0)
         try:
-            outcome = await self._connections.attempt(instance, question, limit)
+            if await self._rest(times, end):
+                limit = self._limit(end, may_follow=may_follow)
+                outcome = await self._connections.attempt(instance, question, limit)
         finally:
             self._settle(instance.breaker, given, outcome, limit)
         return outcome

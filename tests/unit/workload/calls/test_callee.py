@@ -34,6 +34,8 @@ class Vault:
         self.pauses: list[float] = []
         self.told: list[str] = []
         self.hold: asyncio.Event | None = None
+        self.drowse: asyncio.Event | None = None
+        """While it is not set, no pause ends."""
         table = {"instances": {site: {"host": "127.0.0.1", "port": 1} for site in SITES}, **settings}
         self.callee = Callee(
             CalleeSettings.model_validate(table),
@@ -58,6 +60,8 @@ class Vault:
     async def pause(self, seconds: float) -> None:
         """Let the time pass at once."""
         self.pauses.append(seconds)
+        if self.drowse is not None:
+            await self.drowse.wait()
         self.elapsed += seconds
 
     @property
@@ -202,6 +206,21 @@ async def test_a_probe_whose_client_hangs_up_keeps_nobody_out() -> None:
         await gone
     vault.hold = None
     assert await vault.call() == OK and vault.callee.inside == 0
+
+
+async def test_a_probe_whose_client_hangs_up_before_it_is_made_keeps_nobody_out_either() -> None:
+    """It had leave, and was resting before it was to ask."""
+    vault = Vault(UNREACHABLE, threshold=1, rest=0.01, takes=0.02)
+    vault.drowse = asyncio.Event()
+    gone = asyncio.create_task(vault.call())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (len(vault.asked), len(vault.pauses), vault.callee.breakers["aws"]) == (1, 1, True)
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    vault.outcomes, vault.drowse = deque([OK]), None
+    assert await vault.call() == OK
 
 
 async def test_a_refusal_is_an_answer() -> None:
