@@ -210,12 +210,12 @@ async def test_a_probe_whose_client_hangs_up_keeps_nobody_out() -> None:
 
 async def test_a_probe_whose_client_hangs_up_before_it_is_made_keeps_nobody_out_either() -> None:
     """It had leave, and was resting before it was to ask."""
-    vault = Vault(UNREACHABLE, threshold=1, rest=0.01, takes=0.02)
+    vault = Vault(UNREACHABLE, threshold=1, rest=0.01, takes=0.02, attempts=5)
     vault.drowse = asyncio.Event()
-    gone = asyncio.create_task(vault.call())
+    gone = asyncio.create_task(vault.call(elsewhere=True))
     for _ in range(5):
         await asyncio.sleep(0)
-    assert (len(vault.asked), len(vault.pauses), vault.callee.breakers["aws"]) == (1, 1, True)
+    assert (vault.sites, len(vault.pauses), vault.callee.breakers["aws"]) == (["aws", "azure", "gcp"], 1, True)
     gone.cancel()
     with pytest.raises(asyncio.CancelledError):
         await gone
