@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from edge import haproxy
 from edge.haproxy import render
 from tests.unit.edge.rooms import settings
 from tests.unit.edge.test_haproxy import sections, servers
+from workload.access import door
 
 SECURE = {"host": "127.0.0.1", "port": 8106, "certificate": "door.pem", "authority": "clients.pem"}
 LOCAL = {"host": "127.0.0.1", "port": 8103}
@@ -76,3 +78,8 @@ def test_no_value_adds_a_line(tmp_path: Path, wrong: dict[str, Any]) -> None:
     """And no half of a door is taken."""
     with pytest.raises(ValidationError):
         settings(tmp_path, **wrong)
+
+
+def test_both_sides_mean_the_same_header() -> None:
+    """The edge and the service do not import each other."""
+    assert haproxy.THUMBPRINT.lower() == door.THUMBPRINT
