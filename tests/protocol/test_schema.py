@@ -24,7 +24,7 @@ from workload.schema.errors import Refused
 from workload.schema.migration import read_migrations
 from workload.schema.rollout import look, sessions
 
-WORKLOAD = Path(workload.__file__).parent
+OUTBOX = (Path(workload.__file__).parent / "webhooks" / "outbox.sql").read_text(encoding="utf-8")
 LABEL = "retention=forever residency=any contains=none"
 FORGET = "SELECT outcome, (proof).accounts, (proof).profiles, (proof).id FROM ledger.forget_subject(%s, %s, %s, %s)"
 
@@ -200,7 +200,7 @@ async def with_outbox(trio: Trio) -> None:
     """The parts of payments' schema that the trio itself does without."""
     if "outbox.event" not in await tables(trio, AZURE):
         for site in SITES:
-            await script(trio, site, (WORKLOAD / "webhooks" / "outbox.sql").read_text())
+            await script(trio, site, OUTBOX)
 
 
 async def test_what_payments_ships_makes_the_same_schema_either_way(trio: Trio) -> None:

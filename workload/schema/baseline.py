@@ -13,13 +13,12 @@ from workload.schema.migration import Migration
 
 def baseline(migrations: Sequence[Migration]) -> str:
     """The migrations as a script for an empty ledger, to be run after the base schema. Running it again changes nothing."""
-    lines = []
+    lines: list[str] = []
     for one in migrations:
-        for statement in one.statements:
-            lines.append(f"{_beside_nobody(statement.text)};")
+        lines.extend(f"{_beside_nobody(statement.text)};" for statement in one.statements)
         steps = len(one.statements)
         lines.append(
-            "INSERT INTO trimaran.migration (number, name, kind, digest, steps, done, began_at, ended_at)"
+            "INSERT INTO trimaran.migration (number, name, kind, digest, steps, done, began_at, ended_at)"  # noqa: S608  our files
             f" VALUES ({one.number}, '{one.name}', '{one.kind}', '{one.digest}', {steps}, {steps}, now(), now())"
             " ON CONFLICT (number) DO NOTHING;"
         )

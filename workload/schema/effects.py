@@ -52,8 +52,8 @@ SHAPES: tuple[tuple[Kind, str], ...] = (
     (Kind.REPLACE_FUNCTION, rf"CREATE OR REPLACE FUNCTION (?P<name>{FULL}) ?\(.*"),
     (Kind.COMMENT, rf"COMMENT ON TABLE (?P<table>{FULL}) IS {re.escape(LITERAL)}"),
     (Kind.COMMENT, rf"COMMENT ON (?:COLUMN|FUNCTION) .* IS {re.escape(LITERAL)}"),
-    (Kind.GRANT, r"GRANT (?P<rest>.*) TO (?P<role>[a-z0-9_,]+)"),
-    (Kind.REVOKE, r"REVOKE (?P<rest>.*) FROM (?P<role>[a-zA-Z0-9_,]+)"),
+    (Kind.GRANT, r"GRANT (?P<rest>[a-z, ]+ ON .*) TO (?P<role>[a-z0-9_,]+)"),
+    (Kind.REVOKE, r"REVOKE (?P<rest>[a-z, ]+ ON .*) FROM (?P<role>[a-z0-9_,]+)"),
     (Kind.DROP_COLUMN, rf"ALTER TABLE (?P<table>{FULL}) DROP COLUMN IF EXISTS (?P<name>{NAME})"),
     (Kind.DROP_TABLE, rf"DROP TABLE IF EXISTS (?P<table>{FULL})"),
     (Kind.DROP_INDEX, rf"DROP INDEX CONCURRENTLY IF EXISTS (?P<name>{FULL})"),
@@ -88,9 +88,25 @@ def effect_of(statement: Statement) -> Effect | None:
         found = shape.fullmatch(statement.shape)
         if found is not None:
             parts = found.groupdict(default="")
+            if kind is Kind.CREATE_TABLE and not _encloses(parts["rest"]):
+                return None
             return Effect(
                 kind=kind,
-                **{part: parts.get(part, "") for part in ("table", "name", "type", "rest", "role")},
+                table=parts.get("table", ""),
+                name=parts.get("name", ""),
+                type=parts.get("type", ""),
+                rest=parts.get("rest", ""),
+                role=parts.get("role", ""),
                 unique=bool(parts.get("unique")),
             )
     return None
+
+
+def _encloses(inside: str) -> bool:
+    """Do the parentheses around this text belong together? Otherwise something stands behind the first one's end."""
+    depth = 0
+    for sign in inside:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return False
+    return depth == 0

@@ -67,7 +67,8 @@ def renamed(text: str, package: str, service: str) -> str:
 
 def parse(files: Mapping[str, str]) -> tuple[Migration, ...]:
     """Files by name as migrations, in order. Raises Unfit for names and numbers; what is inside is for `rules`."""
-    found, problems = [], []
+    found: list[Migration] = []
+    problems: list[str] = []
     for name, text in sorted(files.items()):
         matched = FILE.fullmatch(name)
         if matched is None:

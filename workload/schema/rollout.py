@@ -203,7 +203,7 @@ class Rollout:
         for site, state in sorted(states.items()):
             if site == writer.site or state.done(one.number) <= begun:
                 continue
-            missing = []
+            missing: list[tuple[str, str, str]] = []
             for statement in one.statements[begun : state.done(one.number)]:
                 effect = effect_of(statement)
                 if effect is not None and effect.kind is Kind.DROP_COLUMN:

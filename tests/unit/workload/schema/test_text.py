@@ -83,6 +83,8 @@ def test_every_kind_is_known_by_its_shape(text: str, kind: Kind) -> None:
         "TRUNCATE a.b",
         "LOCK TABLE a.b",
         "SELECT 1",
+        "GRANT payments_control TO payments_app",
+        "GRANT SELECT ON a.b TO payments_app WITH GRANT OPTION",
         'ALTER TABLE "a"."b" DROP COLUMN IF EXISTS "c"',
     ],
 )
