@@ -137,7 +137,7 @@ class Merchants:
         return web.Response(status=204 if isinstance(line, Accepted) else 401)
 
     def _verify(self, account: str, headers: Mapping[str, str], body: bytes) -> Accepted | Rejected:
-        now = self._monotonic()
+        now, why = self._monotonic(), "this merchant believes no signature"
         for signer in self._signers[account]:
             try:
                 data = signer.verify(body, dict(headers))["data"]
