@@ -13,8 +13,8 @@ from uuid import UUID
 
 from workload.vault import sealing
 from workload.vault.clouds import Clouds
+from workload.vault.key_settings import KeyTuning
 from workload.vault.model import DataKey, LockedKey
-from workload.vault.settings import KeyTuning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

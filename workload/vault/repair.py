@@ -21,9 +21,9 @@ from workload.durable.sessions import Pause
 from workload.vault import store
 from workload.vault.clouds import Clouds
 from workload.vault.errors import KeyLost
+from workload.vault.key_settings import KeyTuning
 from workload.vault.keyring import Keyring
 from workload.vault.model import LockedKey, Outcome, Survey
-from workload.vault.settings import KeyTuning
 from workload.vault.wrapping import Wrapped
 
 log = structlog.get_logger()

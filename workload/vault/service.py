@@ -4,8 +4,10 @@ The order of steps is the promise. A data key seals nothing before its wraps are
 with it. A number is opened only after its row in the audit trail is durable: there is no access that a failover could forget.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from workload.durable.answers import Answers
@@ -16,7 +18,20 @@ from workload.vault.errors import KeyLost, KeysOutOfReach
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
 from workload.vault.model import (
-    DataKey, Described, Erased, Found, Grounds, LockedKey, Order, Outcome, Proof, Revealed, Row, Sealed, Token, Tokenized,
+    DataKey,
+    Described,
+    Erased,
+    Found,
+    Grounds,
+    LockedKey,
+    Order,
+    Outcome,
+    Proof,
+    Revealed,
+    Row,
+    Sealed,
+    Token,
+    Tokenized,
 )
 from workload.vault.numbers import Number
 from workload.vault.sealing import Binding, Purpose
@@ -34,18 +49,21 @@ class Vault:
         new_id: Callable[[], UUID],
         new_token: Callable[[], UUID],
         entropy: Callable[[int], bytes],
+        key_patience: timedelta,
     ) -> None:
+        """`key_patience`: how long a request may wait for its subject's data key, all trips together."""
         self._answers = answers
         self._keyring = keyring
         self._metrics = metrics
         self._new_id = new_id
         self._new_token = new_token
         self._entropy = entropy
+        self._key_patience = key_patience
 
     async def tokenize(self, order: Order) -> Tokenized:
         """Keep the number and answer its token, once per idempotency key for ever.
 
-        Raises Unanswered, KeysOutOfReach among them, or KeyLost. A subject that is new here costs two more trips to the writer.
+        Raises Unanswered, KeysOutOfReach among them, or KeyLost. A subject that is new costs two more trips to the writer.
         """
         answer = await self._tokenize(order)
         if answer.outcome is Outcome.UNKNOWN_KEY:
@@ -69,7 +87,7 @@ class Vault:
         found = await self._answers.give(ask)
         answer = Revealed(outcome=found.outcome)
         if found.row is not None:
-            key = await self._known_key(found.row.binding)
+            key = await self._in_time(self._known_key(found.row.binding))
             answer = Revealed(outcome=Outcome.ERASED) if key is None else _revealed(key, found.row)
         self._metrics.decided("reveal", answer.outcome)
         return answer
@@ -85,7 +103,7 @@ class Vault:
         answer = Described(outcome=found.outcome)
         if found.row is not None:
             try:
-                key = await self._known_key(found.row.binding)
+                key = await self._in_time(self._known_key(found.row.binding))
                 answer = Described(outcome=Outcome.ERASED) if key is None else _described(found.row, key)
             except (KeysOutOfReach, KeyLost):
                 answer = _described(found.row, None)
@@ -116,7 +134,7 @@ class Vault:
         return await self._answers.give(ask)
 
     async def _tokenize(self, order: Order) -> Tokenized:
-        key = await self._key_for(order.subject)
+        key = await self._in_time(self._key_for(order.subject))
         if key is None:
             return Tokenized(outcome=Outcome.ERASED)
         sealed, access = self._seal(key, order.number), self._new_id()
@@ -138,6 +156,17 @@ class Vault:
             hint=seal(number.last_four, Purpose.HINT),
             digest=sealing.digest(key.material, key.subject, number),
         )
+
+    async def _in_time(self, work: Coroutine[Any, Any, DataKey | None]) -> DataKey | None:
+        # Whatever was begun for a key may be left at any moment: a key that is founded late is found by the next request.
+        try:
+            async with asyncio.timeout(self._key_patience.total_seconds()):
+                return await work
+        except (TimeoutError, KeysOutOfReach) as error:
+            late = f"the subject's data key was not ready within {self._key_patience.total_seconds():g} s"
+            refusal = error if isinstance(error, KeysOutOfReach) else KeysOutOfReach(late)
+            self._metrics.unanswered(refusal)
+            raise refusal from error
 
     async def _key_for(self, subject: UUID) -> DataKey | None:
         """The subject's data key, made when there is none; None when it was erased."""

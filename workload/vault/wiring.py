@@ -70,6 +70,7 @@ class Assembly:
             new_id=uuid7,
             new_token=random_token,
             entropy=os.urandom,
+            key_patience=settings.keys.key_patience,
         )
         self.repairs = Repairs(
             answers=self.database.answers,

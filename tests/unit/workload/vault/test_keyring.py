@@ -8,9 +8,9 @@ import pytest
 from tests.unit.workload.vault.clouds_double import BLINK, SOON, Cloud, Tally, three
 from workload.vault.clouds import Clouds
 from workload.vault.errors import KeysOutOfReach
+from workload.vault.key_settings import KeyTuning
 from workload.vault.keyring import Keyring
 from workload.vault.model import DataKey, LockedKey
-from workload.vault.settings import KeyTuning
 
 pytestmark = pytest.mark.asyncio
 

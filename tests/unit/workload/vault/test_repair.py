@@ -13,10 +13,10 @@ from workload.durable.errors import OutcomeUnknown
 from workload.durable.finder import Writer
 from workload.vault import store
 from workload.vault.clouds import Clouds
+from workload.vault.key_settings import KeyTuning
 from workload.vault.keyring import Keyring
 from workload.vault.model import LockedKey
 from workload.vault.repair import Repairs
-from workload.vault.settings import KeyTuning
 from workload.vault.wrapping import Wrapped
 
 pytestmark = pytest.mark.asyncio

@@ -1,23 +1,24 @@
 """The order of steps: what is durable before what is sealed, given out or forgotten."""
 
-from datetime import UTC, datetime
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from tests.unit.workload.vault.clouds_double import SOON, Cloud, Tally, three
+from tests.unit.workload.vault.clouds_double import BLINK, SOON, Cloud, Tally, three
 from tests.unit.workload.vault.desk import PINS, READ, Desk, Row
 from workload.durable.errors import OutcomeUnknown
 from workload.vault import store
 from workload.vault.clouds import Clouds
 from workload.vault.errors import KeysOutOfReach
+from workload.vault.key_settings import KeyTuning
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
 from workload.vault.model import Grounds, Order, Outcome
 from workload.vault.numbers import Kind, read_number
 from workload.vault.service import Vault
-from workload.vault.settings import KeyTuning
 
 pytestmark = pytest.mark.asyncio
 
@@ -30,10 +31,10 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class Stage:
     """The service over a database with one subject's rows, three clouds in memory, and a barrier that the test holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: timedelta = SOON) -> None:
         self.clouds: tuple[Cloud, ...] = three()
         self.key: Row | None = None
-        self.token: Row | None = None
+        self.tokens: dict[UUID, Row] = {}
         self.is_erased = False
         self.desk = Desk(
             {
@@ -55,6 +56,7 @@ class Stage:
             new_id=uuid4,
             new_token=uuid4,
             entropy=self.entropy,
+            key_patience=patience,
         )
 
     def entropy(self, length: int) -> bytes:
@@ -77,24 +79,24 @@ class Stage:
         return (*PINS, "founded")
 
     def tokenize(self, id: UUID, *values: Any) -> Row:
-        """Keeps the last one."""
+        """Keeps it."""
         if self.key is None or values[2] != self.key[0]:
             return (*PINS, "unknown_key", None, None, None)
-        self.token = (id, *values)
+        self.tokens[id] = values
         return (*PINS, "created", id, 1, NOW)
 
     def reveal(self, access: UUID, token: UUID, caller: str, reason: str) -> Row:
         """Sealed, with where it belongs."""
-        assert self.token and self.key
+        assert self.key
         if self.is_erased:
             return (*PINS, "erased", *[None] * 6)
-        _, _, _, data_key, kind, sealed, *_ = self.token
+        _, _, data_key, kind, sealed, *_ = self.tokens[token]
         return (*PINS, "revealed", kind, self.key[1], data_key, sealed, 1, NOW)
 
     def describe(self, token: UUID) -> Row:
         """The hint."""
-        assert self.token and self.key
-        _, _, _, data_key, kind, _, hint, *_ = self.token
+        assert self.key
+        _, _, data_key, kind, _, hint, *_ = self.tokens[token]
         return (*READ, kind, self.key[1], data_key, hint, 1, NOW, self.is_erased)
 
     def erase(self, id: UUID, subject: UUID, caller: str, reason: str) -> Row:
@@ -185,6 +187,19 @@ async def test_a_new_subject_needs_clouds_and_writes_nothing_without_them() -> N
     assert stage.desk.asked == [store.LOCKED_KEY]
 
 
+async def test_nobody_waits_for_a_key_longer_than_told() -> None:
+    """Every cloud hangs: refused in time, with nothing written; the next request finds what is ready by then."""
+    stage = Stage(patience=BLINK)
+    for cloud in stage.clouds:
+        cloud.hangs = True
+    with pytest.raises(KeysOutOfReach, match="0.005 s"):
+        await asyncio.wait_for(stage.vault.tokenize(stage.order()), 1)
+    assert stage.desk.asked == [store.LOCKED_KEY]
+    for cloud in stage.clouds:
+        cloud.hangs = False
+    assert await stage.kept()
+
+
 async def test_known_subjects_need_no_cloud() -> None:
     """While their keys are at hand: tokens, reveals and descriptions go on with every key service gone."""
     stage = Stage()
@@ -220,7 +235,7 @@ async def test_whoever_loses_the_race_for_a_subject_uses_the_winners_key() -> No
 
     stage.desk.replies[store.FOUND_KEY] = late
     token = await stage.kept()
-    assert stage.token and other.key and stage.token[3] == other.key[0]
+    assert other.key and stage.tokens[token][2] == other.key[0]
     assert (await stage.vault.reveal(token, GROUNDS)).number == NUMBER
 
 
