@@ -63,7 +63,7 @@ class Outcome(StrEnum):
     REVEALED = "revealed"
     FOUND = "found"
     KEY_REUSED = "key_reused"
-    UNKNOWN_TOKEN = "unknown_token"
+    UNKNOWN_TOKEN = "unknown_token"  # noqa: S105  a word
     UNKNOWN_SUBJECT = "unknown_subject"
     UNKNOWN_KEY = "unknown_key"
     """The data key is not in the database that answered: cached here, and lost with a database that held it alone."""

@@ -91,7 +91,7 @@ class Repairs:
             except Unanswered:
                 pass
             except KeyLost as lost:
-                log.error("a data key is lost", data_key=str(id), why=str(lost))
+                log.critical("a data key is lost", data_key=str(id), why=str(lost))
             await self._pause(self._tuning.repair_interval.total_seconds())
         self._after = survey.upto or START
 

@@ -162,11 +162,13 @@ class Vault:
         try:
             async with asyncio.timeout(self._key_patience.total_seconds()):
                 return await work
-        except (TimeoutError, KeysOutOfReach) as error:
-            late = f"the subject's data key was not ready within {self._key_patience.total_seconds():g} s"
-            refusal = error if isinstance(error, KeysOutOfReach) else KeysOutOfReach(late)
-            self._metrics.unanswered(refusal)
-            raise refusal from error
+        except KeysOutOfReach as error:
+            self._metrics.unanswered(error)
+            raise
+        except TimeoutError as error:
+            late = KeysOutOfReach(f"the subject's data key was not ready within {self._key_patience.total_seconds():g} s")
+            self._metrics.unanswered(late)
+            raise late from error
 
     async def _key_for(self, subject: UUID) -> DataKey | None:
         """The subject's data key, made when there is none; None when it was erased."""

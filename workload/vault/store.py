@@ -1,3 +1,4 @@
+# ruff: noqa: S608
 """What the service asks the vault's database, and how it reads the answers. Every call raises NoWriter, Rejected or OutcomeUnknown,
 those that write Busy too."""
 
@@ -20,7 +21,7 @@ PINS = "f.epoch, f.system_identifier, f.timeline"
 
 PROOF = "p.id, p.subject, p.data_key, p.clouds, p.wraps_digest, p.tokens, p.caller, p.reason, p.epoch, p.at"
 
-# Only constants go into these texts.
+# Only constants of this file go into these texts; whatever comes from outside travels beside them.
 FOUND_KEY = f"SELECT {PINS}, f.outcome FROM vault.found_key(%s, %s, %s, %s, %s, %s) AS f"
 TOKENIZE = (
     f"SELECT {PINS}, f.outcome, f.token, f.token_epoch, f.created_at FROM vault.tokenize(%s, %s, %s, %s, %s, %s, %s, %s, %s) AS f"
