@@ -93,14 +93,14 @@ async def test_what_only_one_node_has_is_named_and_described_without_a_secret(si
         kept_ = "SELECT vault.tokenize(%s, %s, 'digest-of-it', %s, 'card', 'sealed', 'hint', %s, 'shop-caller')"
         await sites.ask(AZURE, kept_, token, uuid4(), data_key, access)
         await sites.ask(AZURE, "SELECT vault.reveal(%s, %s, 'desk-caller', 'some-reason')", uuid4(), token)
-        await sites.ask(AZURE, "SELECT vault.erase(%s, %s, 'desk-caller', 'some-reason')", uuid4(), subject)
+        await sites.ask(AZURE, "SELECT vault.erase(%s, %s, 'desk-caller', 'some-name', 'some-reason')", uuid4(), subject)
         tail = {key: id for key, id in (await held(sites, AZURE, 1000)).items() if key not in before}
         assert await lacking(sites, AWS, tail) == dict.fromkeys(tail, False) and len(tail) == 5
         query = "SELECT idempotency_key, epoch, body FROM trimaran.described_payments(%s)"
         described = await sites.ask(AZURE, query, list(tail))
         assert {key for key, _, _ in described} == tail.keys() and {epoch for _, epoch, _ in described} == {1}
         told = json.dumps([body for _, _, body in described])
-        secrets = ("caller", "reason", "kek-name", b"wrapped by nobody".hex(), b"digest-of-it".hex(), b"check".hex())
+        secrets = ("caller", "reason", "some-name", "kek-name", b"wrapped by nobody".hex(), b"digest-of-it".hex(), b"check".hex())
         assert not [word for word in secrets if word in told]
         assert b"sealed".hex() in told
     finally:

@@ -180,9 +180,9 @@ async def test_over_http_from_token_to_proof(far: Assembly) -> None:
     assert (read.status, read.body) == (200, made.body) and read.body["last_four"] == "1111"
     shown = await ask(app, "POST", made.headers["location"] + "/reveal", {"reason": "dispute"})
     assert (shown.status, shown.body["number"]) == (200, PLANTED)
-    gone = await ask(app, "DELETE", f"/v1/subjects/{subject}?reason=customer-request")
+    gone = await ask(app, "DELETE", f"/v1/subjects/{subject}", {"reason": "request of the subject", "by": "Jo Doe"})
     proof = await ask(app, "GET", gone.headers["content-location"])
-    assert (gone.status, proof.status, proof.body) == (200, 200, gone.body) and "does_not_prove" in proof.body
+    assert (gone.status, proof.status, proof.body) == (200, 200, gone.body) and proof.body["by"] == "Jo Doe"
     refused = await ask(app, "POST", made.headers["location"] + "/reveal", {"reason": "dispute"})
     assert (refused.status, refused.body["type"]) == (410, "urn:trimaran:problem:erased")
 

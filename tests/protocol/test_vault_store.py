@@ -177,7 +177,7 @@ async def test_a_repair_that_comes_beside_an_erasure_adds_nothing(sites: Sites, 
     key = await founded(session, clouds=("aws",))
     async with await sites.connect(AZURE, "vault_app") as eraser:
         await eraser.execute("BEGIN READ WRITE")
-        await eraser.execute("SELECT vault.erase(%s, %s, 'desk', 'dispute')", (uuid4(), key.subject))
+        await eraser.execute("SELECT vault.erase(%s, %s, 'desk', NULL, 'dispute')", (uuid4(), key.subject))
         added = Wrapped(cloud="gcp", kek="gcp/1", ciphertext=b"late")
         repair = asyncio.create_task(store.add_wrap(session, AZURE, key.id, added, SOON))
         waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'add_wrap'"

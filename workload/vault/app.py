@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import FastAPI, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from fastapi import FastAPI, Header, Request, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from workload.durable.answers import Answers
 from workload.durable.errors import Unanswered
 from workload.problems import Problem, describe_unanswered, render
+from workload.telemetry.numbers import holds_number
 from workload.vault import problems
 from workload.vault.callers import Caller, NotAllowed, Scope, WhoCalls
 from workload.vault.model import Grounds, Order, Outcome, Proof, Token
@@ -23,12 +24,24 @@ from workload.vault.service import Vault
 LONGEST_NUMBER = 64
 """Characters with separators."""
 
-REASON = r"^[a-z]+(-[a-z]+)*$"
-"""A word or a few, such as `chargeback-dispute`. No digits: a reason is kept readable for years, and must not hold a number."""
+REASON = r"^[A-Za-z][A-Za-z ,.'-]{2,199}$"
+"""Words, such as `chargeback dispute`. No digits: a reason is kept readable for years, and must not hold a number."""
+
+MOST_DIGITS = 8
+"""In a person's name or address. No card number is as short; an account number may be, so that is looked for."""
 
 IdempotencyKey = Annotated[UUID, Header()]
-Reason = Annotated[str, Field(min_length=3, max_length=64, pattern=REASON)]
-ReasonQuery = Annotated[str, Query(min_length=3, max_length=64, pattern=REASON)]
+Reason = Annotated[str, Field(pattern=REASON)]
+
+
+def no_number(name: str) -> str:
+    """The name as it is. Raises ValueError for one that could be a number."""
+    if sum(character.isdigit() for character in name) > MOST_DIGITS or holds_number(name):
+        raise ValueError("a name")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(no_number)]
 
 
 class TokenBody(BaseModel):
@@ -48,6 +61,16 @@ class RevealBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
+
+
+class EraseBody(BaseModel):
+    """The body of `DELETE /v1/subjects/{id}`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason
+    by: Name | None = None
+    """The person who wants it, for the record; who asks is known by its token."""
 
 
 def build(
@@ -102,9 +125,9 @@ def _add_tokens(app: FastAPI, vault: Vault, who: WhoCalls, site: str) -> None:
 
 def _add_erasures(app: FastAPI, vault: Vault, who: WhoCalls, site: str) -> None:
     @app.delete("/v1/subjects/{id}")
-    async def erase_subject(request: Request, id: UUID, reason: ReasonQuery) -> Response:
+    async def erase_subject(request: Request, id: UUID, body: EraseBody) -> Response:
         caller = _allowed(who, request, Scope.ERASE)
-        answer = await vault.erase(id, Grounds(caller=caller.subject, reason=reason))
+        answer = await vault.erase(id, Grounds(caller=caller.subject, by=body.by, reason=body.reason))
         if answer.proof is None:
             return _refused(request, answer.outcome)
         headers = {"Content-Location": f"/v1/erasures/{answer.proof.id}"}
@@ -177,13 +200,14 @@ def _show_token(token: Token) -> dict[str, object]:
 
 def _show_proof(proof: Proof) -> dict[str, object]:
     return {
-        "id": str(proof.id),
+        "proof": str(proof.id),
         "subject": str(proof.subject),
         "data_key": str(proof.data_key),
         "clouds": list(proof.clouds),
         "wraps_sha256": proof.wraps_digest.hex(),
         "tokens": proof.tokens,
         "caller": proof.grounds.caller,
+        "by": proof.grounds.by,
         "reason": proof.grounds.reason,
         "epoch": proof.epoch,
         "erased_at": proof.erased_at.isoformat(),

@@ -41,6 +41,8 @@ class Grounds:
 
     caller: str
     reason: str
+    by: str | None = None
+    """The person for whom the caller says that it asks; recorded with erasures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

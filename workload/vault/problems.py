@@ -15,7 +15,7 @@ from workload.vault.numbers import NotANumber
 
 NOTHING: Mapping[str, object] = {"outcome": "nothing-happened"}
 
-FIELDS = ("body", "number", "kind", "subject", "reason", "idempotency-key", "path", "query", "header", "token", "id")
+FIELDS = ("body", "number", "kind", "subject", "reason", "by", "idempotency-key", "path", "query", "header", "token", "id")
 """Names of ours: all that may be told of where a mistake is. A client's own field name may be a number."""
 
 EXPECTED: Mapping[str, str] = {

@@ -19,7 +19,7 @@ from workload.vault.wrapping import Wrapped
 PINS = "f.epoch, f.system_identifier, f.timeline"
 """First columns of whatever a function that writes answers: the reign it was decided in."""
 
-PROOF = "p.id, p.subject, p.data_key, p.clouds, p.wraps_digest, p.tokens, p.caller, p.reason, p.epoch, p.at"
+PROOF = "p.id, p.subject, p.data_key, p.clouds, p.wraps_digest, p.tokens, p.caller, p.asked_by, p.reason, p.epoch, p.at"
 
 # Only constants of this file go into these texts; whatever comes from outside travels beside them.
 FOUND_KEY = f"SELECT {PINS}, f.outcome FROM vault.found_key(%s, %s, %s, %s, %s, %s) AS f"
@@ -30,7 +30,7 @@ REVEAL = (
     f"SELECT {PINS}, f.outcome, f.kind, f.subject, f.data_key, f.sealed, f.token_epoch, f.created_at"
     " FROM vault.reveal(%s, %s, %s, %s) AS f"
 )
-ERASE = f"SELECT {PINS}, f.outcome, {PROOF} FROM vault.erase(%s, %s, %s, %s) AS f CROSS JOIN LATERAL (SELECT (f.proof).*) AS p"
+ERASE = f"SELECT {PINS}, f.outcome, {PROOF} FROM vault.erase(%s, %s, %s, %s, %s) AS f CROSS JOIN LATERAL (SELECT (f.proof).*) AS p"
 ADD_WRAP = f"SELECT {PINS}, f.outcome FROM vault.add_wrap(%s, %s, %s, %s) AS f"
 
 LOCKED_KEY = (
@@ -118,7 +118,8 @@ async def erase(
     session: Session, site: str, subject: UUID, grounds: Grounds, new_id: UUID, deadline: timedelta
 ) -> tuple[Erased, Evidence]:
     """Destroy the wraps of the subject's data key and keep the proof; again answers the same proof."""
-    written = await statement.write(session, site, ERASE, (new_id, subject, grounds.caller, grounds.reason), deadline)
+    values = (new_id, subject, grounds.caller, grounds.by, grounds.reason)
+    written = await statement.write(session, site, ERASE, values, deadline)
     outcome = Outcome(written.row[3])
     proof = None if outcome is Outcome.UNKNOWN_SUBJECT else _proof(written.row[4:])
     return Erased(outcome=outcome, proof=proof), _evidence(site, written, proof.id if proof else None)
@@ -160,7 +161,7 @@ def _row(token: UUID, found: Row) -> model.Row:
 
 
 def _proof(found: tuple[Any, ...]) -> Proof:
-    id, subject, data_key, clouds, wraps_digest, tokens, caller, reason, epoch, erased_at = found
+    id, subject, data_key, clouds, wraps_digest, tokens, caller, by, reason, epoch, erased_at = found
     return Proof(
         id=id,
         subject=subject,
@@ -168,7 +169,7 @@ def _proof(found: tuple[Any, ...]) -> Proof:
         clouds=tuple(clouds),
         wraps_digest=bytes(wraps_digest),
         tokens=tokens,
-        grounds=Grounds(caller=caller, reason=reason),
+        grounds=Grounds(caller=caller, by=by, reason=reason),
         epoch=epoch,
         erased_at=erased_at,
     )

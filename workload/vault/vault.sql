@@ -6,7 +6,8 @@
 -- it a sealed number writes a row of vault.access in the same transaction; whatever needs a row of trimaran.node asks
 -- trimaran.admit() first.
 --
--- Only vault.wrap changes and shrinks. All other rows stay as they were written, so that ledgers of closed epochs can be compared.
+-- Only vault.wrap changes. All other rows stay as they were written, until the retention of vault.access ends, so that ledgers of closed
+-- epochs can be compared.
 
 CREATE SCHEMA IF NOT EXISTS vault;
 
@@ -59,6 +60,7 @@ CREATE TABLE IF NOT EXISTS vault.erasure (
     wraps_digest bytea   NOT NULL,                  -- SHA-256 of them, in order of cloud
     tokens       bigint  NOT NULL,                  -- how many can be opened no more
     caller       text    NOT NULL,
+    asked_by     text,                              -- the person for whom the caller says that it asks
     reason       text    NOT NULL CHECK (reason !~ '[0-9]'),
     epoch        bigint  NOT NULL,
     at           timestamptz NOT NULL
@@ -67,7 +69,7 @@ CREATE TABLE IF NOT EXISTS vault.erasure (
 COMMENT ON TABLE vault.data_key IS 'retention=forever residency=any contains=personal: which data key is whose';
 COMMENT ON TABLE vault.wrap IS 'retention=forever residency=any contains=secret: data keys, wrapped; an erasure removes them';
 COMMENT ON TABLE vault.token IS 'retention=forever residency=any contains=cardholder: sealed numbers; unreadable once their wraps are gone';
-COMMENT ON TABLE vault.access IS 'retention=forever residency=any contains=personal: who had which number, and why';
+COMMENT ON TABLE vault.access IS 'retention=400d by=at residency=any contains=personal: who had which number, and why';
 COMMENT ON TABLE vault.erasure IS 'retention=forever residency=any contains=personal: proofs that wraps were destroyed';
 
 -- Ordinary triggers: they stop clients, also one that writes a table directly, and not replication's apply worker.
@@ -212,7 +214,7 @@ $$;
 -- The row lock is what keeps a repair out: it read the wraps before, opened the key, and would otherwise put a fresh wrap beside
 -- the proof that there is none. See vault.add_wrap.
 CREATE OR REPLACE FUNCTION vault.erase(
-    new_id uuid, of_subject uuid, by_caller text, for_reason text,
+    new_id uuid, of_subject uuid, by_caller text, for_person text, for_reason text,
     OUT outcome text, OUT proof vault.erasure, OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -231,11 +233,11 @@ BEGIN
         RETURN;
     END IF;
     WITH gone AS (DELETE FROM vault.wrap AS w WHERE w.data_key = doomed RETURNING w.cloud, w.kek, w.ciphertext)
-    INSERT INTO vault.erasure (id, data_key, subject, clouds, wraps_digest, tokens, caller, reason, epoch, at)
+    INSERT INTO vault.erasure (id, data_key, subject, clouds, wraps_digest, tokens, caller, asked_by, reason, epoch, at)
         SELECT new_id, doomed, of_subject, coalesce(array_agg(g.cloud ORDER BY g.cloud), '{}'),
                sha256(coalesce(string_agg(vault.framed(g.cloud, g.kek, g.ciphertext), '' ORDER BY g.cloud), '')),
                (SELECT count(*) FROM vault.token AS t WHERE t.data_key = doomed),
-               by_caller, for_reason, erase.epoch, clock_timestamp()
+               by_caller, for_person, for_reason, erase.epoch, clock_timestamp()
         FROM gone AS g
         RETURNING * INTO proof;
     outcome := 'erased';

@@ -109,7 +109,7 @@ REQUESTS: Mapping[str, tuple[str, str, object]] = {
     "vault:tokenize": ("POST", "/v1/tokens", BODY),
     "vault:reveal": ("POST", f"/v1/tokens/{TOKEN}/reveal", {"reason": "dispute"}),
     "vault:read": ("GET", f"/v1/tokens/{TOKEN}", None),
-    "vault:erase": ("DELETE", f"/v1/subjects/{SUBJECT}?reason=customer-request", None),
+    "vault:erase": ("DELETE", f"/v1/subjects/{SUBJECT}", {"reason": "customer-request", "by": "Jo Doe"}),
 }
 
 
@@ -154,7 +154,7 @@ async def test_who_and_why_reach_the_vault() -> None:
     await request(stage, "vault:erase")
     assert stage.asked == [
         (TOKEN, Grounds(caller="desk", reason="dispute")),
-        (SUBJECT, Grounds(caller="desk", reason="customer-request")),
+        (SUBJECT, Grounds(caller="desk", by="Jo Doe", reason="customer-request")),
     ]
 
 
@@ -200,8 +200,10 @@ def spoiled() -> list[tuple[str, str, object, dict[str, str]]]:
         ("POST", f"/v1/tokens/{TOKEN}/reveal", {"reason": PLANTED}, {}),
         ("POST", f"/v1/tokens/{TOKEN}/reveal", {"reason": "dispute", PLANTED: 1}, {}),
         ("DELETE", f"/v1/subjects/{SUBJECT}?reason={PLANTED}", None, {}),
-        ("DELETE", f"/v1/subjects/{SUBJECT}", None, {}),
-        ("DELETE", f"/v1/subjects/{PLANTED}?reason=dispute", None, {}),
+        ("DELETE", f"/v1/subjects/{SUBJECT}", {"reason": f"said {PLANTED}"}, {}),
+        ("DELETE", f"/v1/subjects/{SUBJECT}", {"reason": "dispute", "by": PLANTED}, {}),
+        ("DELETE", f"/v1/subjects/{SUBJECT}", {"reason": "dispute", "by": "MT84MALT011000012345MTLCAST001S"}, {}),
+        ("DELETE", f"/v1/subjects/{PLANTED}", {"reason": "dispute"}, {}),
     ]
     return found
 

@@ -99,11 +99,11 @@ class Stage:
         _, _, data_key, kind, _, hint, *_ = self.tokens[token]
         return (*READ, kind, self.key[1], data_key, hint, 1, NOW, self.is_erased)
 
-    def erase(self, id: UUID, subject: UUID, caller: str, reason: str) -> Row:
+    def erase(self, id: UUID, subject: UUID, caller: str, by: str | None, reason: str) -> Row:
         """Once."""
         assert self.key
         self.is_erased = True
-        return (*PINS, "erased", id, subject, self.key[0], ["aws"], b"digest", 1, caller, reason, 1, NOW)
+        return (*PINS, "erased", id, subject, self.key[0], ["aws"], b"digest", 1, caller, by, reason, 1, NOW)
 
     def order(self) -> Order:
         """A new one."""
