@@ -37,7 +37,7 @@ class Surge:
     rate: float = RATE
     """Payments offered a second before the surge; in it, three times as many."""
     scenes: Sequence[Scene] = SCENES
-    play: Callable[[Scene, float, Say], Awaitable[Seen]] = play
+    stage: Callable[[Scene, float, Say], Awaitable[Seen]] = play
     found: dict[str, tuple[Judged, Sequence[Second]]] = field(default_factory=dict)
     doors: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     """What the surviving sites' doors counted, by scene and site."""
@@ -56,7 +56,7 @@ class Surge:
         for scene in self.scenes:
             began = time.monotonic()
             try:
-                seen = await self.play(scene, self.rate, self.say)
+                seen = await self.stage(scene, self.rate, self.say)
             except TROUBLE as error:
                 self.failed += 1
                 self.broken.append(f"{scene.name}: {type(error).__name__}: {error}")

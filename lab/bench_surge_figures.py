@@ -6,7 +6,7 @@ Seconds without an answer count as zero, and a latency of which nobody can speak
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from lab.reconcile_recovery import percentile
 from lab.record import Acknowledged, Attempted, Failed, Line, Offered
@@ -40,6 +40,9 @@ class Second:
     p50_ms: float | None
     p99_ms: float | None
     """Of the attempts that were acknowledged in it. None: none was."""
+
+
+COLUMNS = tuple(one.name for one in fields(Second))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +134,7 @@ def judge(lines: Sequence[Line], at: float, *, since: float, calm: int, surge: i
 def surge_figures(scenes: Mapping[str, tuple[Judged, Sequence[Second]]]) -> dict[str, object]:
     """Judgements and curves by scene, as plain values."""
     return {
-        name: {**asdict(judged), "curve": {key: [getattr(one, key) for one in seconds] for key in Second.__slots__}}
+        name: {**asdict(judged), "curve": {key: [getattr(one, key) for one in seconds] for key in COLUMNS}}
         for name, (judged, seconds) in scenes.items()
     }
 

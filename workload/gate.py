@@ -87,10 +87,12 @@ class Gate:
             said.status = GONE
             return
 
+        kept: Message | None = first
+
         async def heard() -> Message:
-            nonlocal first
-            if first is not None:
-                message, first = first, None
+            nonlocal kept
+            if kept is not None:
+                message, kept = kept, None
                 return message
             return await arriving()
 

@@ -33,8 +33,10 @@ class Asked:
 def read(method: str, path: str, headers: Iterable[tuple[bytes, bytes]], client_header: bytes | None) -> Asked:
     """What these headers say; names are lower case, as ASGI gives them. Raises Malformed."""
     length: int | None = 0
+    key: str | None = None
+    client: str | None = None
+    deadline: float | None = None
     is_chunked, is_retry = False, False
-    key = client = deadline = None
     for name, value in headers:
         if name == b"content-length":
             length = _number(value)

@@ -122,7 +122,7 @@ async def figures(scene: Scene, outcome: Seen | LabError) -> dict[str, Any]:
             raise outcome
         return outcome
 
-    surge = Surge(say=lambda _: None, scenes=[scene], play=play)
+    surge = Surge(say=lambda _: None, scenes=[scene], stage=play)
     await surge.carry_out()
     return surge.figures()
 
