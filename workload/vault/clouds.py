@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from workload.telemetry.steps import Kind, step
 from workload.vault import sealing
 from workload.vault.errors import KeyLost, KeysOutOfReach, Wrap, WrapBroken, WrapRefused, WrapUnavailable
 from workload.vault.model import LockedKey
@@ -113,11 +114,12 @@ class Clouds:
     ) -> "asyncio.Task[T]":
         async def ask() -> T:
             # The adapter has the deadline too. Two of three SDKs wait in a thread of their own, which a cancelled call leaves behind.
-            try:
-                async with asyncio.timeout(deadline.total_seconds()):
-                    return await call(deadline)
-            except TimeoutError as error:
-                raise WrapUnavailable(f"{one.cloud} did not answer within {deadline.total_seconds():g} s") from error
+            with step("key service", Kind.CLIENT, cloud=one.cloud, action=action):
+                try:
+                    async with asyncio.timeout(deadline.total_seconds()):
+                        return await call(deadline)
+                except TimeoutError as error:
+                    raise WrapUnavailable(f"{one.cloud} did not answer within {deadline.total_seconds():g} s") from error
 
         task = asyncio.get_running_loop().create_task(ask())
         task.add_done_callback(lambda ended: self._count(one.cloud, action, ended))

@@ -13,6 +13,7 @@ from uuid import UUID
 from workload.durable.answers import Answers
 from workload.durable.evidence import Evidence
 from workload.durable.session import Session
+from workload.telemetry.steps import step
 from workload.vault import sealing, store
 from workload.vault.errors import KeyLost, KeysOutOfReach
 from workload.vault.keyring import Keyring
@@ -160,8 +161,9 @@ class Vault:
     async def _in_time(self, work: Coroutine[Any, Any, DataKey | None]) -> DataKey | None:
         # Whatever was begun for a key may be left at any moment: a key that is founded late is found by the next request.
         try:
-            async with asyncio.timeout(self._key_patience.total_seconds()):
-                return await work
+            with step("data key"):
+                async with asyncio.timeout(self._key_patience.total_seconds()):
+                    return await work
         except KeysOutOfReach as error:
             self._metrics.unanswered(error)
             raise
