@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ import pytest_asyncio
 from tests.protocol.vault_site import AWS, AZURE, GROUNDS, PLANTED, Sites, eventually, kept, order, two_sites
 from tests.unit.workload.asgi import ask
 from workload.durable.errors import OutcomeUnknown
+from workload.durable.evidence import Evidence
 from workload.vault.errors import KeysOutOfReach
 from workload.vault.model import Outcome
 from workload.vault.numbers import Kind, read_number
@@ -72,6 +74,22 @@ async def test_a_number_is_not_given_out_before_its_trace_is_in_two_clouds(sites
         assert await sites.ask(AZURE, reveals, token.id) == [(GROUNDS.reason,)]
         assert await sites.ask(AWS, reveals, token.id) == []
     assert (await near.vault.reveal(token.id, GROUNDS)).number == NUMBER
+
+
+class Nothing:
+    """A barrier that never holds anything back."""
+
+    async def confirm(self, evidence: Evidence, deadline: timedelta) -> None:
+        return
+
+
+async def test_without_the_barrier_the_number_is_out_and_its_trace_is_not(sites: Sites, far: Assembly) -> None:
+    """Negative proof: the test above can tell a vault that waits from one that does not."""
+    token = await kept(far)
+    async with sites.service(AZURE, durably=lambda durability: Nothing()) as liar:
+        async with sites.stream_cut():
+            assert (await liar.vault.reveal(token.id, GROUNDS)).number == NUMBER
+            assert await sites.ask(AWS, "SELECT 1 FROM vault.access WHERE token = %s AND action = 'reveal'", token.id) == []
 
 
 async def test_what_no_other_cloud_holds_is_not_acknowledged(sites: Sites, far: Assembly) -> None:

@@ -22,6 +22,7 @@ from controller.postgres.session import Address, Sessions
 from lab.binaries import find_postgres
 from lab.postgres import PostgresServer, create_server
 from lab.workspace import Workspace
+from workload.durable.database import Durably
 from workload.durable.errors import Unanswered
 from workload.vault.kms.memory import MemoryKms
 from workload.vault.model import Grounds, Order, Outcome, Token
@@ -127,12 +128,15 @@ class Sites:
                 self.clouds[cloud].hanging = False
 
     @asynccontextmanager
-    async def service(self, site: str, **keys: object) -> AsyncIterator[Assembly]:
+    async def service(
+        self, site: str, durably: Durably = lambda durability: durability, **keys: object
+    ) -> AsyncIterator[Assembly]:
         """One process' worth of the service at `site`."""
         databases = {other: {"host": "127.0.0.1", "port": server.port} for other, server in self.servers.items()}
         listen = {"host": "127.0.0.1", "port": 1}  # asked without a network
         told = {"site": site, "service": SERVICE, "listen": listen, "databases": databases, "keys": keys, **UNUSED}
-        assembly = Assembly(Settings.model_validate(told), PASSWORD, tuple(self.clouds.values()), who=anybody)
+        settings = Settings.model_validate(told)
+        assembly = Assembly(settings, PASSWORD, tuple(self.clouds.values()), who=anybody, durably=durably)
 
         async def is_ready() -> bool:
             with suppress(Unanswered):
