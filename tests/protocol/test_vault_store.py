@@ -195,8 +195,12 @@ async def test_a_repair_that_comes_beside_an_erasure_adds_nothing(sites: Sites, 
 async def test_a_survey_names_what_is_missing_or_old_and_nothing_else(sites: Sites, session: Connection) -> None:
     """Not what is whole, not what was erased; window by window, to the end."""
     current = {"aws": "aws/1", "azure": "azure/1", "gcp": "gcp/1"}
-    whole, lacking, old, gone = [await founded(session), await founded(session, clouds=("aws", "gcp")), await founded(session),
-                                 await founded(session, clouds=("aws",))]
+    whole, lacking, old, gone = [
+        await founded(session),
+        await founded(session, clouds=("aws", "gcp")),
+        await founded(session),
+        await founded(session, clouds=("aws",)),
+    ]
     await store.erase(session, AZURE, gone.subject, GROUNDS, uuid4(), SOON)
     newer = Wrapped(cloud="azure", kek="azure/0", ciphertext=b"older")
     assert (await store.add_wrap(session, AZURE, old.id, newer, SOON))[0] is Outcome.FOUNDED

@@ -182,9 +182,7 @@ def _document(
 ) -> Response:
     served = {} if site is None else {"Served-By": site}
     always = {"Cache-Control": "no-store", **served}
-    return Response(
-        json.dumps(content), status_code=status, headers={**always, **(headers or {})}, media_type="application/json"
-    )
+    return Response(json.dumps(content), status_code=status, headers={**always, **(headers or {})}, media_type="application/json")
 
 
 def _show_token(token: Token) -> dict[str, object]:

@@ -20,7 +20,9 @@ class Metrics(ServiceMetrics):
             ["cloud", "action", "result"],
             registry=self.registry,
         )
-        self._repairs = Counter("vault_repairs", "Wraps added or replaced by repairs.", ["cloud", "result"], registry=self.registry)
+        self._repairs = Counter(
+            "vault_repairs", "Wraps added or replaced by repairs.", ["cloud", "result"], registry=self.registry
+        )
 
     def decided(self, operation: str, outcome: Outcome) -> None:
         """A request was answered."""

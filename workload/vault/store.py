@@ -30,7 +30,9 @@ REVEAL = (
     f"SELECT {PINS}, f.outcome, f.kind, f.subject, f.data_key, f.sealed, f.token_epoch, f.created_at"
     " FROM vault.reveal(%s, %s, %s, %s) AS f"
 )
-ERASE = f"SELECT {PINS}, f.outcome, {PROOF} FROM vault.erase(%s, %s, %s, %s, %s) AS f CROSS JOIN LATERAL (SELECT (f.proof).*) AS p"
+ERASE = (
+    f"SELECT {PINS}, f.outcome, {PROOF} FROM vault.erase(%s, %s, %s, %s, %s) AS f CROSS JOIN LATERAL (SELECT (f.proof).*) AS p"
+)
 ADD_WRAP = f"SELECT {PINS}, f.outcome FROM vault.add_wrap(%s, %s, %s, %s) AS f"
 
 LOCKED_KEY = (
@@ -86,9 +88,7 @@ async def tokenize(
     outcome, token = Outcome(word), None
     if outcome in (Outcome.CREATED, Outcome.REPLAYED):
         last_four = order.number.last_four
-        token = Token(
-            id=id, kind=bound.kind, subject=bound.subject, epoch=epoch, created_at=created_at, last_four=last_four
-        )
+        token = Token(id=id, kind=bound.kind, subject=bound.subject, epoch=epoch, created_at=created_at, last_four=last_four)
     return Tokenized(outcome=outcome, token=token), _evidence(site, written, token.id if token else None)
 
 

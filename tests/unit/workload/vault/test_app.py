@@ -219,7 +219,9 @@ async def test_no_error_repeats_what_was_sent(method: str, target: str, body: ob
     assert PLANTED[:8] not in text and stage.asked == []
 
 
-@pytest.mark.parametrize("text", [f'{{"number": {PLANTED}', f'{{"{PLANTED}', PLANTED + "x", f'{{"number": "\\x{PLANTED}"}}', "\xff"])
+@pytest.mark.parametrize(
+    "text", [f'{{"number": {PLANTED}', f'{{"{PLANTED}', PLANTED + "x", f'{{"number": "\\x{PLANTED}"}}', "\xff"]
+)
 async def test_broken_json_is_not_repeated_either(text: str) -> None:
     """Nor the place where it broke off."""
     stage = Stage()

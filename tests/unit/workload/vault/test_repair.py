@@ -35,7 +35,12 @@ class Stage:
         replies = {store.SURVEY: self.survey, store.LOCKED_KEY: self.locked_key, store.ADD_WRAP: self.add_wrap}
         self.desk = Desk(replies)
         tuning = KeyTuning(
-            survey_window=window, wrap_deadline=SOON, wrap_grace=BLINK, unwrap_deadline=SOON, minimum_wraps=1, current_age=BLINK / 1e3
+            survey_window=window,
+            wrap_deadline=SOON,
+            wrap_grace=BLINK,
+            unwrap_deadline=SOON,
+            minimum_wraps=1,
+            current_age=BLINK / 1e3,
         )
         clouds = Clouds(self.clouds, self.tally)
         self.ring = Keyring(clouds, tuning=tuning, entropy=self.entropy, monotonic=lambda: 0.0)

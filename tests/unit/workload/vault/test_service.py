@@ -188,16 +188,13 @@ async def test_a_new_subject_needs_clouds_and_writes_nothing_without_them() -> N
 
 
 async def test_nobody_waits_for_a_key_longer_than_told() -> None:
-    """Every cloud hangs: refused in time, with nothing written; the next request finds what is ready by then."""
+    """Every cloud hangs: refused in time, with nothing written."""
     stage = Stage(patience=BLINK)
     for cloud in stage.clouds:
         cloud.hangs = True
-    with pytest.raises(KeysOutOfReach, match="0.005 s"):
+    with pytest.raises(KeysOutOfReach, match=r"0\.005 s"):
         await asyncio.wait_for(stage.vault.tokenize(stage.order()), 1)
     assert stage.desk.asked == [store.LOCKED_KEY]
-    for cloud in stage.clouds:
-        cloud.hangs = False
-    assert await stage.kept()
 
 
 async def test_known_subjects_need_no_cloud() -> None:
