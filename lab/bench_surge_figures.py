@@ -118,7 +118,10 @@ def judge(lines: Sequence[Line], at: float, *, since: float, calm: int, surge: i
         (normal > 0, "nothing was acknowledged before the surge, so nothing can be compared"),
         (len(after) > BACK, f"somebody could write only after {since:.1f} s of {surge}: too late to say anything"),
         (kept >= KEPT, f"goodput fell to {worst} a second, {kept:.2f} of the {normal} before"),
-        (late is not None and late <= allowed, f"p99 from {BACK:.0f} s on is {slow}, {SLOWER:g} x {usual or 0:.0f} ms are allowed"),
+        (
+            late is not None and late <= allowed,
+            f"p99 from {BACK:.0f} s on is {slow}, {SLOWER:g} x {usual or 0:.0f} ms are allowed",
+        ),
     )
     return Judged(
         normal=normal,

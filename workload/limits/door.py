@@ -3,16 +3,7 @@
 from enum import Enum, auto
 
 from workload.limits.concurrency import ConcurrencyLimit
-from workload.limits.waiting import Caller, Waiting
-
-
-class Place(Enum):
-    """What a caller finds."""
-
-    INSIDE = auto()
-    QUEUE = auto()
-    """It will be told."""
-    NONE = auto()
+from workload.limits.waiting import Caller, Place, Waiting
 
 
 class Ending(Enum):
@@ -44,7 +35,7 @@ class Door:
         if gone is caller:
             return Place.NONE
         if gone is not None:
-            gone.tell(False)
+            gone.tell(Place.NONE)
         return Place.QUEUE
 
     def leave(self, caller: Caller, now: float, ending: Ending) -> None:
@@ -60,7 +51,7 @@ class Door:
     def give_up(self, caller: Caller) -> None:
         """It has waited long enough; nothing when it no longer waits."""
         if self.waiting.remove(caller):
-            caller.tell(False)
+            caller.tell(Place.NONE)
 
     def _let_in(self, caller: Caller, now: float) -> None:
         self.inside += 1
@@ -70,7 +61,7 @@ class Door:
         while self.inside < self.limit.limit and (caller := self.waiting.take(now)) is not None:
             if caller.until <= now:
                 # On a busy machine its own alarm rings late: served now, it would be answered to nobody.
-                caller.tell(False)
+                caller.tell(Place.NONE)
                 continue
             self._let_in(caller, now)
-            caller.tell(True)
+            caller.tell(Place.INSIDE)

@@ -13,7 +13,6 @@ import psycopg
 from workload.durable.session import Lost, Session
 from workload.durable.sessions import Sessions
 
-
 PATIENCE = timedelta(seconds=0.1)
 """A database that cannot find a key in so long has other troubles, and whoever asks could as well stand in line."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workload.limits.concurrency import ConcurrencyLimit
-from workload.limits.door import Door, Ending, Place
+from workload.limits.door import Door, Ending
 from workload.limits.lately import Lately
 from workload.limits.ports import Counts, Knowledge, Uncounted
 from workload.limits.pressure import Pressure, retry_after_wait
@@ -20,7 +20,7 @@ from workload.limits.rates import Clients, draw
 from workload.limits.refusal import Kind, Refusal
 from workload.limits.request import Asked
 from workload.limits.settings import LimitTable
-from workload.limits.waiting import Caller, Waiting
+from workload.limits.waiting import Caller, Place, Waiting
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -139,7 +139,7 @@ class Limits:
         visit = Visit(rank=ranked, until=min(wait_until, gives_up), arrived=arrived, key=asked.key)
         if gives_up <= now:
             return self._refuse(Kind.DEADLINE, ranked)
-        answer: asyncio.Future[bool] | None = None
+        answer: asyncio.Future[Place] | None = None
         match self._door.arrive(visit, now):
             case Place.NONE:
                 return self._refuse(Kind.FULL, ranked)
@@ -165,24 +165,25 @@ class Limits:
             return math.inf
         return arrived + asked.deadline - min(self.base, asked.deadline / 2)
 
-    async def _wait(self, visit: Visit, answer: "asyncio.Future[bool]", now: float) -> bool:
-        def tell(inside: bool) -> None:
+    async def _wait(self, visit: Visit, answer: "asyncio.Future[Place]", now: float) -> bool:
+        def tell(place: Place) -> None:
             if not answer.done():
-                answer.set_result(inside)
-            elif inside:  # whoever waited was cancelled a moment ago: the place would be nobody's for ever
+                answer.set_result(place)
+            elif place is Place.INSIDE:  # whoever waited was cancelled a moment ago: the place would be nobody's for ever
                 self._door.leave(visit, self._monotonic(), Ending.NEITHER)
 
         visit.tell = tell
+
         def ring() -> None:
             visit.is_late = True
             self._door.give_up(visit)
 
         alarm = answer.get_loop().call_later(visit.until - now, ring)
         try:
-            return await answer
+            return await answer is Place.INSIDE
         except asyncio.CancelledError:
             self._door.give_up(visit)
-            if answer.done() and not answer.cancelled() and answer.result():
+            if answer.done() and not answer.cancelled() and answer.result() is Place.INSIDE:
                 self._door.leave(visit, self._monotonic(), Ending.NEITHER)
             raise
         finally:

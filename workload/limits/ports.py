@@ -32,6 +32,6 @@ class Uncounted:
     def served(self, rank: Rank, seconds: float) -> None:
         """Not counted."""
 
-    async def knows(self, key: str) -> bool:
+    async def knows(self, key: str) -> bool:  # noqa: ARG002
         """Nobody can say."""
         return False

@@ -8,8 +8,18 @@ up, and the service would be busy with requests whose clients are gone ("adaptiv
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from workload.limits.rank import Rank
+
+
+class Place(Enum):
+    """What a caller finds."""
+
+    INSIDE = auto()
+    QUEUE = auto()
+    """It will be told."""
+    NONE = auto()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -19,8 +29,8 @@ class Caller:
     rank: Rank
     until: float
     """Monotonic seconds after which serving it would be in vain: its client has given up, or would have before the end."""
-    tell: Callable[[bool], None] = lambda _: None
-    """Called once when a wait ends: True, it is inside; False, it has to go."""
+    tell: Callable[[Place], None] = lambda _: None
+    """Called once when a wait ends: it is inside, or there is none for it."""
     entered: float = 0.0
 
 

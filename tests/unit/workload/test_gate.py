@@ -56,7 +56,9 @@ class Service:
     async def ask(self, path: str = "/v1/payments", method: str = "POST", **headers: str) -> "Heard":
         return await self.send_in([{"type": "http.request", "body": b"{}", "more_body": False}], path, method, **headers)
 
-    async def send_in(self, messages: Sequence[Message], path: str = "/v1/payments", method: str = "POST", **headers: str) -> "Heard":
+    async def send_in(
+        self, messages: Sequence[Message], path: str = "/v1/payments", method: str = "POST", **headers: str
+    ) -> "Heard":
         heard, coming = Heard(), list(messages)
         named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
 
@@ -209,7 +211,11 @@ async def test_a_body_in_parts_reaches_the_application_whole() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "status"),
-    [({"content_length": str(LARGEST_BODY + 1)}, 413), ({"content_length": "many"}, 413), ({"transfer_encoding": "chunked"}, 411)],
+    [
+        ({"content_length": str(LARGEST_BODY + 1)}, 413),
+        ({"content_length": "many"}, 413),
+        ({"transfer_encoding": "chunked"}, 411),
+    ],
 )
 async def test_a_body_of_unknown_or_great_length_is_not_read(headers: dict[str, str], status: int) -> None:
     """Refused before a byte of it."""

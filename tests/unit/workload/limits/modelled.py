@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from workload.limits.concurrency import ConcurrencyLimit, Law
-from workload.limits.door import Door, Ending, Place
+from workload.limits.door import Door, Ending
 from workload.limits.rank import Rank
-from workload.limits.waiting import Caller, Waiting
+from workload.limits.waiting import Caller, Place, Waiting
 
 PATIENCE, DEADLINE = 0.1, 0.9
 """Seconds in the queue, and inside, before a request ends without an answer."""
@@ -77,7 +77,7 @@ class Modelled:
         def arrive(now: float) -> None:
             at(now + chance.expovariate(self.arrivals(now)), arrive)
             caller = Caller(rank=Rank.NEW, until=now + PATIENCE)
-            caller.tell = lambda inside: begin(caller, now, clock) if inside else None
+            caller.tell = lambda place: begin(caller, now, clock) if place is Place.INSIDE else None
             match door.arrive(caller, now):
                 case Place.INSIDE:
                     begin(caller, now, now)

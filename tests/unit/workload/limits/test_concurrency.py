@@ -89,7 +89,7 @@ def test_a_fixed_limit_is_never_another() -> None:
 
 
 def test_fast_failures_teach_nothing() -> None:
-    """"No site is known to write" comes at once: neither the service's best time nor its best rate."""
+    """ "No site is known to write" comes at once: neither the service's best time nor its best rate."""
     limit = ConcurrencyLimit(Law(), 0.0)
     for number in range(1000):
         limit.failed(0.001, number / 100)

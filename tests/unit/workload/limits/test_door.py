@@ -1,9 +1,9 @@
 """Places: how many, who gets them, and that each is given back."""
 
 from workload.limits.concurrency import ConcurrencyLimit, Law
-from workload.limits.door import Door, Ending, Place
+from workload.limits.door import Door, Ending
 from workload.limits.rank import Rank
-from workload.limits.waiting import Caller, Waiting
+from workload.limits.waiting import Caller, Place, Waiting
 
 
 def door(places: int = 1, room: int = 2) -> Door:
@@ -15,7 +15,7 @@ class Told(Caller):
     """A caller that notes what it is told."""
 
     def __init__(self, until: float = 100.0, rank: Rank = Rank.NEW) -> None:
-        self.heard: list[bool] = []
+        self.heard: list[Place] = []
         super().__init__(rank=rank, until=until, tell=self.heard.append)
 
 
@@ -25,7 +25,7 @@ def test_a_place_that_becomes_free_goes_to_who_waits() -> None:
     assert held.arrive(first, 0.0) is Place.INSIDE
     assert held.arrive(second, 0.0) is Place.QUEUE
     held.leave(first, 0.03, Ending.ANSWERED)
-    assert (second.heard, held.inside, second.entered) == ([True], 1, 0.03)
+    assert (second.heard, held.inside, second.entered) == ([Place.INSIDE], 1, 0.03)
 
 
 def test_whoever_is_too_late_is_not_served() -> None:
@@ -34,7 +34,7 @@ def test_whoever_is_too_late_is_not_served() -> None:
     for caller in (inside, late, next_one):
         held.arrive(caller, 0.0)
     held.leave(inside, 0.04, Ending.ANSWERED)
-    assert (late.heard, next_one.heard) == ([False], [True])
+    assert (late.heard, next_one.heard) == ([Place.NONE], [Place.INSIDE])
 
 
 def test_whoever_is_too_late_already_finds_no_place() -> None:
@@ -49,7 +49,7 @@ def test_a_better_rank_takes_a_place_in_the_queue() -> None:
     held.arrive(listed, 0.0)
     assert held.arrive(Told(rank=Rank.KNOWN), 0.0) is Place.QUEUE
     held.give_up(listed)
-    assert listed.heard == [False]
+    assert listed.heard == [Place.NONE]
 
 
 def test_a_limit_that_grows_lets_several_in() -> None:
@@ -61,5 +61,5 @@ def test_a_limit_that_grows_lets_several_in() -> None:
         held.arrive(caller, 0.0)
     for number, caller in enumerate(inside):
         held.leave(caller, 0.3 + number / 1000, Ending.ANSWERED)
-    assert sum(caller.heard == [True] for caller in waiting) > len(inside)
+    assert sum(caller.heard == [Place.INSIDE] for caller in waiting) > len(inside)
     assert held.inside <= held.limit.limit

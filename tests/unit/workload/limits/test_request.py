@@ -20,7 +20,14 @@ def test_everything_that_it_needs() -> None:
 def test_nothing_is_needed() -> None:
     """A request without any of them is one."""
     found = asked()
-    assert (found.length, found.key, found.is_retry, found.deadline, found.client, found.is_chunked) == (0, None, False, None, None, False)
+    assert (found.length, found.key, found.is_retry, found.deadline, found.client, found.is_chunked) == (
+        0,
+        None,
+        False,
+        None,
+        None,
+        False,
+    )
 
 
 @pytest.mark.parametrize("length", ["", "-1", "1e3", "12 ", "\xb2", "9" * 5000])
