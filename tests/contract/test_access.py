@@ -17,7 +17,6 @@ import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from controller.core.model import Health
 from lab.clouds.certificates import mint
 from lab.edge_identity import CONFIGURATION
 from lab.haproxy import edge_place
@@ -37,8 +36,8 @@ REMOVED = "http-request del-header Client-Cert-Thumbprint"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house() -> AsyncIterator[World]:
-    """One site, for tests that leave everything as it was."""
-    async with worlds("access", "aws") as given:
+    """Two sites, for tests that leave everything as it was."""
+    async with worlds("access", "aws", "azure") as given:
         yield given
 
 
@@ -73,7 +72,7 @@ async def test_a_stolen_token_cannot_be_replayed(house: World, client: str | Non
 
 async def test_without_the_removal_a_thief_would_tell_the_certificate_himself() -> None:
     """What the safeguard is worth: no certificate, the owner's thumbprint as a header, and the payment is made."""
-    async with worlds("access-harm", "aws", without={REMOVED: ""}) as given:
+    async with worlds("access-harm", "aws", "azure", without={REMOVED: ""}) as given:
         token = await given.token()
         assert (await given.pay("aws", token, None))[0] == 401
         assert (await given.pay("aws", token, None, told(given, "merchant")))[0] == 201
@@ -165,9 +164,13 @@ async def test_haproxy_takes_the_configuration_without_a_warning(house: World) -
 
 async def test_a_service_of_another_name_is_not_spoken_to() -> None:
     """A certificate of the fleet, and not the payments service's: the edge hands it nothing."""
-    renamed = {"verifyhost payments": "verifyhost other", "sni str(payments": "sni str(other", "check-sni payments": "check-sni other"}
+    renamed = {
+        "verifyhost payments": "verifyhost other",
+        "sni str(payments": "sni str(other",
+        "check-sni payments": "check-sni other",
+    }
     with pytest.raises(AssertionError, match="payments/local"):
-        async with worlds("access-other", "aws", without=renamed):
+        async with worlds("access-other", "aws", "azure", without=renamed):
             pass
 
 
@@ -183,7 +186,7 @@ async def test_what_is_handed_over_keeps_its_clients_certificate() -> None:
 
 async def test_the_issuers_faults_and_changes_turn_no_client_away_for_long() -> None:
     """Away: tokens go on. A new key: believed at once. Wrong keys: refused, and believed again once the right ones are back."""
-    async with worlds("access-issuer", "aws") as given:
+    async with worlds("access-issuer", "aws", "azure") as given:
         token, ring = await given.token(), given.access["aws"].ring
         await given.issuing.control(given.http, "PUT", "faults", [{"kind": "refuse"}])
         await asyncio.sleep(0.25)
@@ -205,7 +208,7 @@ async def test_the_issuers_faults_and_changes_turn_no_client_away_for_long() -> 
 
 async def test_an_issuer_that_hangs_keeps_nobody_waiting_for_known_keys() -> None:
     """Its silence is noticed by the question for keys alone."""
-    async with worlds("access-hang", "aws") as given:
+    async with worlds("access-hang", "aws", "azure") as given:
         token = await given.token()
         await given.issuing.control(given.http, "PUT", "faults", [{"kind": "hang"}])
         began = time.monotonic()

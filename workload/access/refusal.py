@@ -65,7 +65,7 @@ class AccessRefused(Exception):
         fields = {"realm": realm}
         if code is not None:
             # Quotes, backslashes and control characters may not stand there, and would let a text end the field.
-            fields |= {"error": code, "error_description": re.sub(r'[^\x20\x21\x23-\x5b\x5d-\x7e]', "", self.detail)}
+            fields |= {"error": code, "error_description": re.sub(r"[^\x20\x21\x23-\x5b\x5d-\x7e]", "", self.detail)}
         if self.scope is not None:
             fields["scope"] = self.scope
         return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in fields.items())

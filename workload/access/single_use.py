@@ -32,7 +32,9 @@ class SingleUse:
             raise AccessRefused(Kind.REPLAYED, f"a statement used once may end at most {self._longest:g} s ahead")
         if len(self._used) >= self._most:
             # The oldest would have to be forgotten, and could then be used a second time.
-            raise AccessRefused(Kind.REPLAYED, f"{self._most} statements are remembered and no more can be; try again in a second")
+            raise AccessRefused(
+                Kind.REPLAYED, f"{self._most} statements are remembered and no more can be; try again in a second"
+            )
         self._used.add(id)
         heapq.heappush(self._ends, (ends_at, id))
 

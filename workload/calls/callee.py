@@ -71,7 +71,9 @@ class Callee:
             outcome: Outcome = Unavailable(reason=Reason.OVER, detail="the time was over before the call")
         elif self.inside >= self._settings.most:
             # Waiting for a place, requests would fill this service with those that nobody answers, and the others find none.
-            outcome = Unavailable(reason=Reason.FULL, detail=f"{self.inside} calls are under way, the limit is {self._settings.most}")
+            outcome = Unavailable(
+                reason=Reason.FULL, detail=f"{self.inside} calls are under way, the limit is {self._settings.most}"
+            )
         else:
             self.inside += 1
             try:

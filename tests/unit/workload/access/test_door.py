@@ -40,7 +40,10 @@ class House:
             inside,
             room.verifier,
             operations=Operations(
-                [Operation(method="POST", path="/v1/payments", scope=WRITE), Operation(method="GET", path="/v1/held", scope="review")]
+                [
+                    Operation(method="POST", path="/v1/payments", scope=WRITE),
+                    Operation(method="GET", path="/v1/held", scope="review"),
+                ]
             ),
             edges={"trimaran://edge/aws"},
             services={"trimaran://service/vault": [WRITE]},

@@ -77,7 +77,9 @@ async def test_a_clock_that_was_turned_back_makes_no_key_younger_than_new(tmp_pa
     assert found is not None and found[1] == timedelta(0)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"confirmed_at":"x","document":"y"}', '{"confirmed_at":-1e300,"document":"{}"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"confirmed_at":"x","document":"y"}', '{"confirmed_at":-1e300,"document":"{}"}']
+)
 async def test_a_file_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     """Cut off by a crash of the machine, written by something else: the process starts, and asks the issuer."""
     (tmp_path / "keys.json").write_text(text)
@@ -104,7 +106,7 @@ async def test_a_full_disk_costs_no_keys() -> None:
     assert ring.find("k1") is not None
 
 
-async def test_the_kept_keys_are_the_own_accounts(tmp_path: Path) -> None:
+def test_the_kept_keys_are_the_own_accounts(tmp_path: Path) -> None:
     """Whoever can write them can sign tokens."""
     shelf = FileShelf(tmp_path / "keys.json", lambda: BEGINNING)
     shelf.save(document(FIRST))
