@@ -184,7 +184,9 @@ def liveness(servers: Mapping[str, Server]) -> Health:
 
 def traffic(counts: Mapping[str, Counts], at: timedelta) -> Traffic | None:
     """All requests of the own service, also those that were handed over to it; health checks are none. None: no such servers."""
-    own = [counts[name] for name in (f"{haproxy.PAYMENTS}/{haproxy.LOCAL}", f"{haproxy.HANDED}/{haproxy.LOCAL}") if name in counts]
+    own = [
+        counts[name] for name in (f"{haproxy.PAYMENTS}/{haproxy.LOCAL}", f"{haproxy.HANDED}/{haproxy.LOCAL}") if name in counts
+    ]
     if not own:
         return None
     return Traffic(

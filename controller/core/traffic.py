@@ -94,7 +94,9 @@ def judge(track: Track, window: Window | None, limits: Limits) -> Track:
     if window is None:
         return unmeasured(track, "nothing could be counted")
     if window.answered < limits.volume:
-        return unmeasured(track, f"{window.answered} requests in {window.lasted.total_seconds():.1f} s are too few to say anything")
+        return unmeasured(
+            track, f"{window.answered} requests in {window.lasted.total_seconds():.1f} s are too few to say anything"
+        )
     against = _against(track, window, limits)
     learned = _learned(track, window, limits)
     if learned.weight < limits.known:

@@ -34,9 +34,7 @@ READ_PAYMENT = (  # only constants go into the text
     " UNION ALL SELECT id, debtor, creditor, amount, currency, epoch, created_at, state FROM ledger.held"
     " WHERE id = %s AND state <> 'approved') AS p ON true"
 )
-READ_REVIEW = (
-    f"SELECT {REIGN}, to_jsonb(h) - 'body_digest' FROM trimaran.admit() AS a LEFT JOIN ledger.held AS h ON h.id = %s"
-)
+READ_REVIEW = f"SELECT {REIGN}, to_jsonb(h) - 'body_digest' FROM trimaran.admit() AS a LEFT JOIN ledger.held AS h ON h.id = %s"
 READ_WAITING = (
     f"SELECT {REIGN}, (SELECT coalesce(jsonb_agg(to_jsonb(w) - 'body_digest' ORDER BY w.id), '[]') FROM"
     " (SELECT * FROM ledger.held WHERE state = 'held' AND id > %s ORDER BY id LIMIT %s) AS w) FROM trimaran.admit() AS a"

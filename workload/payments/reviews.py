@@ -106,8 +106,7 @@ def show(review: Review) -> dict[str, object]:
         "reasons": list(review.reasons),
         "epoch": review.epoch,
         "created_at": review.created_at.isoformat(),
-        "decided": ruling
-        and {"by": ruling.who, "reason": ruling.because, "at": ruling.at.isoformat(), "epoch": ruling.epoch},
+        "decided": ruling and {"by": ruling.who, "reason": ruling.because, "at": ruling.at.isoformat(), "epoch": ruling.epoch},
     }
 
 

@@ -72,7 +72,7 @@ class Screen(Protocol):
 class Profiles(Protocol):
     """Where profiles are read."""
 
-    async def of(self, account: UUID, deadline: timedelta) -> Habits | None | Absent:
+    async def of(self, account: UUID, deadline: timedelta) -> Habits | Absent | None:
         """The account's habits, or None when it never paid. Never raises, and returns within the deadline."""
 
 
@@ -149,7 +149,7 @@ class NearProfiles:
         self._sessions, self._statement_deadline = sessions, statement_deadline
         self._reading: set[asyncio.Task[Habits | None]] = set()
 
-    async def of(self, account: UUID, deadline: timedelta) -> Habits | None | Absent:
+    async def of(self, account: UUID, deadline: timedelta) -> Habits | Absent | None:
         """See `Profiles`. A read that takes too long goes on without the caller."""
         reading = asyncio.get_running_loop().create_task(self._read(account, deadline))
         self._reading.add(reading)

@@ -16,9 +16,7 @@ from tests.unit.edge.rooms import room
 
 pytestmark = pytest.mark.asyncio
 
-HEADER = (
-    "# pxname,svname,econ,eresp,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,last_chk,rtime,\n"
-)
+HEADER = "# pxname,svname,econ,eresp,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,last_chk,rtime,\n"
 """Of HAProxy's hundred columns those that are read, and one whose text may hold a comma, before them as in HAProxy."""
 ROWS = 'payments,local,1,2,0,90,0,5,7,0,"L7OK, in time",12,\nhanded,local,0,0,0,10,0,0,0,0,,30,\nown,local,,,0,0,0,0,0,0,,,\n'
 
@@ -53,7 +51,9 @@ async def test_counters_are_told_by_backend_and_server(tmp_path: Path) -> None:
     assert (both.answered, both.failed, both.mean) == (115, 10, timedelta(milliseconds=30)), "health checks are no traffic"
 
 
-@pytest.mark.parametrize("text", ["", "Unknown command.\n", "# pxname,svname,\npayments,local,\n", HEADER + "payments,local,many,\n"])
+@pytest.mark.parametrize(
+    "text", ["", "Unknown command.\n", "# pxname,svname,\npayments,local,\n", HEADER + "payments,local,many,\n"]
+)
 async def test_an_answer_of_another_shape_is_unsupported(text: str, tmp_path: Path) -> None:
     """Another version of HAProxy, or something else."""
     async with saying(tmp_path / "s", text):

@@ -31,12 +31,18 @@ def test_figures_count_what_was_held() -> None:
     tally.incidents[Label.AMOUNT] = {1, 2}
     tally.noticed[Label.AMOUNT] = {2}
     found = figures(tally)
-    assert (found["precision"], found["false_positives_per_10000"], found["recall_of_incidents"]) == (0.5, 5000.0, {"amount": 0.5})
+    assert (found["precision"], found["false_positives_per_10000"], found["recall_of_incidents"]) == (
+        0.5,
+        5000.0,
+        {"amount": 0.5},
+    )
 
 
 def test_what_is_stolen_and_held_teaches_nothing() -> None:
     """Else the hundredth theft would be usual."""
     calm = [Paid(at=day * 86_400.0, account=0, amount=1000 + day, label=Label.HONEST) for day in range(100)]
-    thefts = [Paid(at=9e6 + number * 86_400, account=0, amount=100_000, label=Label.AMOUNT, incident=number) for number in range(200)]
+    thefts = [
+        Paid(at=9e6 + number * 86_400, account=0, amount=100_000, label=Label.AMOUNT, incident=number) for number in range(200)
+    ]
     tally = judge(iter([*calm, *thefts]), Limits())
     assert tally.held_stolen == 200 and tally.held_honest == 0

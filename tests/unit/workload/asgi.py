@@ -47,4 +47,6 @@ async def ask(app: ASGIApp, method: str, target: str, body: object = None, heade
     start = next(message for message in sent if message["type"] == "http.response.start")
     text = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
     named = {name.decode().lower(): value.decode() for name, value in start["headers"]}
-    return Answer(status=start["status"], body=json.loads(text) if "json" in named["content-type"] else text.decode(), headers=named)
+    return Answer(
+        status=start["status"], body=json.loads(text) if "json" in named["content-type"] else text.decode(), headers=named
+    )

@@ -49,7 +49,9 @@ async def test_a_held_payment_is_202_and_waits_for_the_barrier() -> None:
     ("outcome", "status", "said"), [("replayed", 201, "completed"), ("still_held", 202, "held"), ("rejected", 422, None)]
 )
 @pytest.mark.parametrize("advice", [HOLD, PASS])
-async def test_a_repeated_key_is_answered_with_what_became_of_it(outcome: str, status: int, said: str | None, advice: Any) -> None:
+async def test_a_repeated_key_is_answered_with_what_became_of_it(
+    outcome: str, status: int, said: str | None, advice: Any
+) -> None:
     """Whatever screening says of it by now."""
     answer = await pay(Desk(decided(outcome), advice=advice))
     assert (answer.status, answer.body["status"] if said else None) == (status, said)
@@ -104,7 +106,9 @@ async def test_a_reviewers_word(outcome: str, row: dict[str, object] | None, sta
         assert ("idempotent-replayed" in answer.headers) == (outcome == "repeated")
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/reviews"), ("GET", f"/v1/reviews/{ID}"), ("POST", f"/v1/reviews/{ID}")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/reviews"), ("GET", f"/v1/reviews/{ID}"), ("POST", f"/v1/reviews/{ID}")]
+)
 async def test_without_the_scope_nothing_is_asked(method: str, path: str) -> None:
     """403 before the ledger hears of it; with the scope it does."""
     desk = Desk(reviewed("approved", ruled("approved")), reviewer=Reviewer(scopes=frozenset({"payments:write"})))

@@ -34,7 +34,7 @@ class Room:
         self.given = habits
         return await _become(self.said)
 
-    async def of(self, account: UUID, deadline: timedelta) -> Habits | None | Absent:
+    async def of(self, account: UUID, deadline: timedelta) -> Habits | Absent | None:
         assert account == ORDER.debtor, "the habits are those of who pays"
         return await _become(self.known)
 
