@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from tests.protocol.vault_site import AWS, AZURE, GROUNDS, PLANTED, Sites, eventually, kept, order, two_sites
 from tests.unit.workload.asgi import ask
-from workload.durable.errors import OutcomeUnknown
+from workload.durable.errors import OutcomeUnknown, Unanswered
 from workload.durable.evidence import Evidence
 from workload.vault.errors import KeysOutOfReach
 from workload.vault.model import Outcome
@@ -93,10 +93,10 @@ async def test_without_the_barrier_the_number_is_out_and_its_trace_is_not(sites:
 
 
 async def test_what_no_other_cloud_holds_is_not_acknowledged(sites: Sites, far: Assembly) -> None:
-    """Unknown; the same key settles it afterwards, with one token."""
+    """Neither key nor token; the same idempotency key settles it afterwards, with one token."""
     wanted = order()
     async with sites.stream_cut():
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(Unanswered):
             await far.vault.tokenize(wanted)
         assert far.keyring.at_hand(wanted.subject) is None, "a key that may die with its writer seals nothing"
     answer = await far.vault.tokenize(wanted)
