@@ -176,7 +176,7 @@ def waterfall(lines: Sequence[Row]) -> str:
     """The lines as a picture: what was inside what, when it began and how long it took."""
     if not lines:
         return ""
-    end = max(max(line.begin_ms + line.took_ms for line in lines), 0.001)
+    end = max(*(line.begin_ms + line.took_ms for line in lines), 0.001)
     scale = (WIDTH - RIGHT - NAMES - 90) / end
     height, parts = ROW * len(lines) + 8, []
     for number, line in enumerate(lines):

@@ -99,7 +99,11 @@ def search(data: bytes | mmap.mmap, place: str, numbers: Sequence[str]) -> Itera
         while at >= 0:
             start = at - before
             for digits in numbers:
-                if digits.startswith(COMMON) and start >= 0 and data[start : start + len(exact[digits][name])] == exact[digits][name]:
+                if (
+                    digits.startswith(COMMON)
+                    and start >= 0
+                    and data[start : start + len(exact[digits][name])] == exact[digits][name]
+                ):
                     yield found(start, name, digits)
             at = data.find(beginning, at + 1)
     for digits in numbers:
@@ -152,6 +156,7 @@ class Plant:
 
 
 PAYMENT = '{{"amount": 1, "currency": "EUR", "debtor": "{debtor}", "creditor": "{creditor}"}}'
+UNKNOWN = f"/v1/payments/{uuid.UUID(int=1)}"
 TRACE = "00-{card}0000000000000000-{card}-01"
 
 PAYMENT_PLANTS = (
@@ -177,19 +182,20 @@ PAYMENT_PLANTS = (
         body=PAYMENT,
         is_refused=False,
     ),
-    Plant(name="authorization", service="payments", method="GET", path=f"/v1/payments/{uuid.UUID(int=1)}", headers={"Authorization": "Bearer {card}"}),
+    Plant(name="authorization", service="payments", method="GET", path=UNKNOWN, headers={"Authorization": "Bearer {card}"}),
 )  # fmt: skip
 
 SUBJECT = str(uuid.uuid5(uuid.NAMESPACE_URL, "no-card-numbers"))
 NUMBER = '{{"subject": "' + SUBJECT + '", "kind": "card", "number": "{card}"}}'
+TOKENS, KEY = "/v1/tokens", {"Idempotency-Key": "{uuid}"}
 VAULT_PLANTS = (
-    Plant(name="tokenized", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER, is_refused=False),
+    Plant(name="tokenized", service="vault", path=TOKENS, headers=KEY, body=NUMBER, is_refused=False),
     Plant(name="vault key", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{card}"}, body=NUMBER),
-    Plant(name="subject", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER.replace(SUBJECT, "{card}")),
-    Plant(name="kind", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER.replace('"card"', '"{card}"')),
-    Plant(name="two numbers", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER.replace("{card}", "{card}, {card}")),
-    Plant(name="half a body", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body=NUMBER.removesuffix('"}}')),
-    Plant(name="vault field", service="vault", path="/v1/tokens", headers={"Idempotency-Key": "{uuid}"}, body='{{"{card}": "{card}"}}'),
+    Plant(name="subject", service="vault", path=TOKENS, headers=KEY, body=NUMBER.replace(SUBJECT, "{card}")),
+    Plant(name="kind", service="vault", path=TOKENS, headers=KEY, body=NUMBER.replace('"card"', '"{card}"')),
+    Plant(name="two numbers", service="vault", path=TOKENS, headers=KEY, body=NUMBER.replace("{card}", "{card}, {card}")),
+    Plant(name="half a body", service="vault", path=TOKENS, headers=KEY, body=NUMBER.removesuffix('"}}')),
+    Plant(name="vault field", service="vault", path=TOKENS, headers=KEY, body='{{"{card}": "{card}"}}'),
     Plant(name="vault path", service="vault", method="GET", path="/v1/tokens/{card}"),
     Plant(name="reason", service="vault", path=f"/v1/tokens/{uuid.UUID(int=2)}/reveal", body='{{"reason": "{card}"}}'),
     Plant(name="query", service="vault", method="DELETE", path=f"/v1/subjects/{uuid.UUID(int=3)}?reason={{card}}"),
@@ -276,7 +282,7 @@ def dump(lab: Laboratory) -> Iterator[tuple[str, bytes]]:
                     "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname NOT LIKE 'information_schema'"
                 ).fetchall()
                 for (table,) in tables:
-                    with one.cursor().copy(f"COPY {table} TO STDOUT") as rows:  # type: ignore[arg-type]
+                    with one.cursor().copy(f"COPY {table} TO STDOUT") as rows:
                         yield f"{site} {name} {table}", b"".join(bytes(row) for row in rows)
 
 

@@ -90,5 +90,5 @@ class Exporter:
         try:
             return self._send(batch)
         except Exception as error:  # noqa: BLE001  whatever is wrong with one message must not end the sending of all others
-            log.error("traces could not be put into a message", error=type(error).__name__)
+            log.warning("traces could not be put into a message", error=type(error).__name__)
             return False

@@ -28,7 +28,7 @@ def log_json(stream: TextIO | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(stream),
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
-    logging.captureWarnings(True)
+    logging.captureWarnings(capture=True)
     # Their news is that a collector is away. The exporter says it once; they would say it every few seconds.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     sys.excepthook = _say_uncaught
@@ -65,7 +65,7 @@ class _Forward(logging.Handler):
         try:
             log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
         except Exception as error:  # noqa: BLE001  a line that cannot be written must not end what was worth a line
-            log.error("a line of a library could not be written", logger=record.name, error=type(error).__name__)
+            log.warning("a line of a library could not be written", logger=record.name, error=type(error).__name__)
 
 
 def _say_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -55,7 +55,9 @@ def find_numbers(text: str) -> list[Place]:
     if len(text) < SHORTEST:
         return []
     if not text.isascii():
-        text = "".join(str(int(character)) if character.isdecimal() else character for character in text)  # digits of other scripts
+        text = "".join(
+            str(int(character)) if character.isdecimal() else character for character in text
+        )  # digits of other scripts
     text = _FRACTION.sub(lambda known: known[1] + "x" * len(known[2]), _IDENTIFIER.sub(lambda known: "x" * len(known[0]), text))
     kept: list[Place] = []
     for start, end in sorted((*_cards(text), *_accounts(text))):

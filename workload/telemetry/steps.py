@@ -143,10 +143,10 @@ class _Nothing:
 
     __slots__ = ()
 
-    def note(self, **notes: Value) -> None:
+    def note(self, **_notes: Value) -> None:
         return
 
-    def fail(self, outcome: str) -> None:
+    def fail(self, _outcome: str) -> None:
         return
 
     def __enter__(self) -> Self:

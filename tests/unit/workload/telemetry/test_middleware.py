@@ -107,9 +107,7 @@ async def test_a_good_answer_is_counted_and_forgotten(clock: Clock, lines: list[
 
 
 @pytest.mark.parametrize(("id", "status", "why"), [("slow", 200, "slow"), ("unknown", 503, "failed")])
-async def test_what_is_slow_or_fails_is_shown(
-    clock: Clock, lines: list[dict[str, Any]], id: str, status: int, why: str
-) -> None:
+async def test_what_is_slow_or_fails_is_shown(clock: Clock, lines: list[dict[str, Any]], id: str, status: int, why: str) -> None:
     """With every step it took, though nobody could know beforehand; and one line that leads to the trace."""
     one = seen(clock)
     assert (await ask(one.app, f"/v1/payments/{id}")).status == status

@@ -19,7 +19,9 @@ CARDS = (
 )  # fmt: skip
 """Numbers that schemes and processors publish for tests: no account is behind any of them."""
 
-ACCOUNTS = ("GB82WEST12345698765432", "DE89370400440532013000", "NO9386011117947", "FR1420041010050500013M02606", "MT84MALT011000012345MTLCAST001S")
+ACCOUNTS = (
+    "GB82WEST12345698765432", "DE89370400440532013000", "NO9386011117947", "FR1420041010050500013M02606", "MT84MALT011000012345MTLCAST001S",
+)  # fmt: skip
 """Examples of the registry."""
 
 QUIET = st.text(alphabet="ghijklmnopqrstuvwxyz =:,;/{}[]()\"'\n", max_size=20)

@@ -41,7 +41,9 @@ async def test_traces_reach_the_collector_and_are_counted() -> None:
         for status in (200, 503, 503, 503):
             await ask(app, f"/v1/{status}")
     assert [trail.steps[-1].outcome for trail in taken] == ["503", "503"]
-    counted = {fate: metrics.registry.get_sample_value("payments_traces_total", {"fate": fate}) for fate in ("sent", "suppressed")}
+    counted = {
+        fate: metrics.registry.get_sample_value("payments_traces_total", {"fate": fate}) for fate in ("sent", "suppressed")
+    }
     assert counted == {"sent": 2, "suppressed": 1}
 
 
@@ -51,7 +53,9 @@ async def test_without_a_collector_nothing_waits_to_be_sent() -> None:
     observation = Observation(TelemetrySettings(ratio=1), site="aws", metrics=metrics)
     with observation.running():
         assert (await ask(observation.around(service()), "/v1/200")).status == 200
-    assert metrics.registry.get_sample_value("payments_requests_total", {"method": "GET", "route": "/v1/{status}", "status": "2xx"})
+    assert metrics.registry.get_sample_value(
+        "payments_requests_total", {"method": "GET", "route": "/v1/{status}", "status": "2xx"}
+    )
 
 
 class Taking:

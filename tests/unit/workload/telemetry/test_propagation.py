@@ -43,10 +43,12 @@ def test_a_caller_is_read_as_the_standard_says(header: str, caller: Caller | Non
 
 
 @given(st.integers(0, 2**128 - 1).filter(bool), st.booleans())
-def test_what_is_written_is_read_again(seed: int, sampled: bool) -> None:  # noqa: FBT001
+def test_what_is_written_is_read_again(seed: int, sampled: bool) -> None:
     """From one service to the next."""
     trace, span = draw_id(128), draw_id(64)
-    assert read({"traceparent": format_traceparent(trace, span, sampled=sampled)})[0] == Caller(trace=trace, span=span, sampled=sampled)
+    assert read({"traceparent": format_traceparent(trace, span, sampled=sampled)})[0] == Caller(
+        trace=trace, span=span, sampled=sampled
+    )
 
 
 @given(cards().filter(lambda digits: len(digits) <= 16))

@@ -43,7 +43,9 @@ def test_a_caller_who_wants_everything_gets_so_many_a_second() -> None:
 def test_errors_and_slow_requests_are_shown_until_there_are_too_many() -> None:
     """In an outage every request is an error, and nobody can read a thousand of them."""
     rule = sampling(failed=2)
-    judged = [rule.judge(sampled=False, failed=failed, seconds=s, now=1.0) for failed, s in ((True, 0.01), (False, 0.25), (True, 1.0))]
+    judged = [
+        rule.judge(sampled=False, failed=failed, seconds=s, now=1.0) for failed, s in ((True, 0.01), (False, 0.25), (True, 1.0))
+    ]
     assert judged == [Verdict.FAILED, Verdict.SLOW, Verdict.SUPPRESSED]
     assert rule.judge(sampled=False, failed=True, seconds=0.01, now=1.6) is Verdict.FAILED
 
