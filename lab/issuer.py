@@ -143,7 +143,7 @@ class Issuer:
         asked = TokenRequest(
             f"{self._origin}/token",
             form,
-            names=names_in(secured.getpeercert()) if certificate else frozenset(),
+            names=names_in(secured.getpeercert()) if secured is not None and certificate else frozenset(),
             thumbprint=thumbprint_of(certificate) if certificate else None,
         )
         status, body = self._tokens.create_token_response(asked)

@@ -23,6 +23,7 @@ from workload.access.keys import Algorithm
 from workload.access.refusal import AccessRefused
 from workload.access.single_use import SingleUse
 
+GRANT = "client_credentials"
 BY_CERTIFICATE, BY_STATEMENT = "tls_client_auth", "private_key_jwt"
 LONGEST_STATEMENT = timedelta(minutes=5)
 MOST_STATEMENTS = 10_000
@@ -66,7 +67,7 @@ class Client(ClientMixin):  # type: ignore[misc]
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Clients act for themselves; nobody logs in here."""
-        return grant_type == ClientCredentialsGrant.GRANT_TYPE
+        return grant_type == GRANT
 
 
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
