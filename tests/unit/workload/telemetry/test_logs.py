@@ -15,7 +15,7 @@ import structlog
 from tests.unit.workload.telemetry.requests import Clock
 from workload.telemetry.logs import log_json
 from workload.telemetry.redaction import REDACTED
-from workload.telemetry.steps import Trail, follow, step
+from workload.telemetry.steps import Step, Trail, follow, step
 
 CARD = "4111 1111 1111 1111"
 
@@ -61,6 +61,7 @@ def test_a_line_knows_its_trace(written: Written) -> None:
         log.info("inside", epoch=2)
     log.warning("outside")
     inside, outside = written.lines()
+    assert isinstance(barrier, Step)
     assert (inside["trace_id"], inside["span_id"]) == (f"{0xABC:032x}", f"{barrier.id:016x}")
     assert (inside["event"], inside["level"], inside["epoch"]) == ("inside", "info", 2)
     assert "trace_id" not in outside and outside["level"] == "warning"

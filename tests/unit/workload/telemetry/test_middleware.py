@@ -82,7 +82,7 @@ def lines() -> Iterator[list[dict[str, Any]]]:
     written: list[dict[str, Any]] = []
     old = structlog.get_config()
 
-    def keep(_logger: object, _method: str, event: str) -> str:
+    def keep(_logger: object, _method: str, event: Any) -> Any:
         written.append(json.loads(event))
         raise structlog.DropEvent
 

@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tests.unit.workload.telemetry.requests import WALL, Clock
 from workload.telemetry.otlp import spans_of
 from workload.telemetry.redaction import REDACTED
-from workload.telemetry.steps import MOST_STEPS, Hop, Kind, Trail, follow, step
+from workload.telemetry.steps import MOST_STEPS, Hop, Kind, Step, Trail, follow, step
 
 PAYMENTS = Resource({"service.name": "payments", "site": "aws"})
 CARD = "4111111111111111"
@@ -35,6 +35,7 @@ def test_a_request_is_a_tree_below_the_edge_and_the_caller() -> None:
         clock.passes(1)
         with step("database", Kind.CLIENT, site="azure") as database:
             clock.passes(2)
+    assert isinstance(database, Step)
     spans = told(seen)
     parents = {name: span.parent and span.parent.span_id for name, span in spans.items()}
     assert parents == {"edge": 0xB, "POST /v1/payments": 0xE, "database": request.id}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.unit.workload.telemetry.requests import WALL, Clock
 from tests.unit.workload.telemetry.test_numbers import cards
 from workload.telemetry.propagation import FARTHEST, Caller, format_traceparent, outgoing_headers, read_headers
-from workload.telemetry.steps import Trail, draw_id, follow, step
+from workload.telemetry.steps import Step, Trail, draw_id, follow, step
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 GOOD = f"00-{TRACE}-{SPAN}-01"
@@ -99,4 +99,5 @@ def test_a_call_says_who_makes_it() -> None:
     trail = Trail(trace=CALLER.trace, caller=None, sampled=True, clock=clock.steady, wall=clock.wall())
     with follow(trail, "request"), step("call") as call:
         said = outgoing_headers()
+    assert isinstance(call, Step)
     assert read(dict(said))[0] == Caller(trace=CALLER.trace, span=call.id, sampled=True)

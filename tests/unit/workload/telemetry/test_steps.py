@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.workload.telemetry.requests import WALL, Clock
 from workload.telemetry.numbers import hides_card_number
-from workload.telemetry.steps import MOST_STEPS, NOTHING, Trail, draw_id, follow, here, note, step
+from workload.telemetry.steps import MOST_STEPS, NOTHING, Step, Trail, draw_id, follow, here, note, step
 
 
 def trail(clock: Clock) -> Trail:
@@ -35,6 +35,7 @@ def test_steps_know_what_they_are_in_and_when_they_were() -> None:
                 clock.passes(2)
             note(confirmed_by="writer")
         clock.passes(3)
+    assert isinstance(statement, Step) and isinstance(database, Step)
     assert [one.name for one in seen.steps] == ["statement", "database", "request"]
     assert (statement.parent, database.parent, request.parent) == (database, request, None)
     assert database.notes == {"site": "azure", "confirmed_by": "writer"}
@@ -116,6 +117,7 @@ def test_ids_are_drawn_once_and_only_when_asked_for() -> None:
     seen = trail(Clock())
     with follow(seen, "request") as request, step("barrier") as barrier:
         pass
+    assert isinstance(barrier, Step)
     assert request.id == request.id != barrier.id
     ids = [draw_id(64) for _ in range(2000)]
     assert all(ids) and len(set(ids)) == len(ids)
