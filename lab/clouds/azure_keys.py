@@ -9,7 +9,6 @@ import base64
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -177,9 +176,7 @@ class KeyVault:
         private = rsa.generate_private_key(public_exponent=65537, key_size=size)
         given = {"enabled": True, **body.get("attributes", {}), "created": created, "updated": created}
         permitted = tuple(body.get("key_ops") or OPERATIONS)
-        versions.append(
-            Version(name=uuid.uuid4().hex, created=created, private=private, attributes=given, operations=permitted)
-        )
+        versions.append(Version(name=uuid.uuid4().hex, created=created, private=private, attributes=given, operations=permitted))
         return Answer(body=bundle(asked, name, versions[-1]))
 
     def _listed(self, asked: Request, name: str) -> Document:

@@ -87,9 +87,7 @@ class KeyMaterials:
         head = f"{key.id}/{material.id}/".encode()
         return bytes([len(head)]) + head + nonce + sealed, str(key.arn)
 
-    def decrypt(
-        self, backend: KmsBackend, named: Key | None, ciphertext: bytes, context: Mapping[str, str]
-    ) -> tuple[bytes, str]:
+    def decrypt(self, backend: KmsBackend, named: Key | None, ciphertext: bytes, context: Mapping[str, str]) -> tuple[bytes, str]:
         """`Decrypt`: plain text and the key's ARN. Raises moto's own errors."""
         if named is not None:
             check_usable(named)

@@ -69,9 +69,7 @@ class Kms:
             raise WrapBroken(f"{self.cloud}: not a wrap of this cloud")
 
         def call() -> bytes:
-            answer = self._client().decrypt(
-                KeyId=arn, CiphertextBlob=wrapped.ciphertext, EncryptionContext=_bound(context)
-            )
+            answer = self._client().decrypt(KeyId=arn, CiphertextBlob=wrapped.ciphertext, EncryptionContext=_bound(context))
             if answer["KeyId"] != arn:
                 raise ValueError(f"asked for {arn}, opened with {answer['KeyId']}")
             return bytes(answer["Plaintext"])

@@ -171,6 +171,4 @@ def _reads(cause: BaseException | None) -> type[Wrap]:
 
 def _check_tls(vault_url: str) -> None:
     if not vault_url.startswith("https://"):
-        raise Refused(
-            guard="tls-only", value=vault_url, limit="an https URL", way_out="Name the vault's https address."
-        )
+        raise Refused(guard="tls-only", value=vault_url, limit="an https URL", way_out="Name the vault's https address.")

@@ -64,7 +64,7 @@ async def test_a_good_answer_is_taken() -> None:
         {"ciphertext": "not base64!"},
         {"name": f"{NAME}-of-somebody/cryptoKeyVersions/1"},
     ],
-    ids=lambda spoiled: "-".join(spoiled),
+    ids="-".join,
 )
 async def test_a_wrap_that_was_damaged_on_the_way_is_not_kept(spoiled: Mapping[str, object]) -> None:
     """Kept, it would be found out on the day when the other two clouds are gone."""
