@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.bench_evidence import TROUBLE
-from lab.bench_surge_figures import Judged, Second, curve, judge, surge_figures, surge_rows
+from lab.bench_surge_figures import Judged, Second, curve, judge, reasons, surge_figures, surge_rows
 from lab.bench_surge_scene import CALM, SURGE, Scene, Seen, play
 from lab.laboratory import Say
 
@@ -41,6 +41,8 @@ class Surge:
     found: dict[str, tuple[Judged, Sequence[Second]]] = field(default_factory=dict)
     doors: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     """What the surviving sites' doors counted, by scene and site."""
+    why: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What attempts that failed in the surge were told, by scene, the most frequent first."""
     broken: list[str] = field(default_factory=list)
     lost: int = 0
     duplicated: int = 0
@@ -71,6 +73,7 @@ class Surge:
             "rate": self.rate,
             "scenes": surge_figures(self.found),
             "doors": self.doors,
+            "why": self.why,
             "lost": self.lost,
             "duplicated": self.duplicated,
             "failed": self.failed,
@@ -83,6 +86,7 @@ class Surge:
         judged = judge(seen.lines, seen.at, since=seen.since, calm=CALM, surge=SURGE)
         self.found[scene.name] = (judged, seconds)
         self.doors[scene.name] = {site: dict(counted) for site, counted in seen.doors.items()}
+        self.why[scene.name] = reasons(seen.lines, seen.at, surge=SURGE)
         self.broken += [f"{scene.name}: {said}" for said in (*self._promises(scene, judged), *seen.troubles)]
         if seen.paid is not None:
             self.lost += seen.paid.lost

@@ -96,6 +96,11 @@ def curve(lines: Iterable[Line], at: float, *, begin: int, end: int) -> tuple[Se
     )
 
 
+def reasons(lines: Iterable[Line], at: float, *, surge: int) -> dict[str, int]:
+    """What attempts that failed in the `surge` seconds from `at` on were told, and how many: the most frequent first."""
+    return dict(Counter(line.why for line in lines if isinstance(line, Failed) and at <= line.t < at + surge).most_common(10))
+
+
 def judge(lines: Sequence[Line], at: float, *, since: float, calm: int, surge: int) -> Judged:
     """Every promise about the surge that began at `at`, after `calm` seconds, and lasted `surge` seconds.
 

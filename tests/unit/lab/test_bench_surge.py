@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from lab.bench_surge import Surge
-from lab.bench_surge_figures import Judged, curve, judge, surge_figures, surge_rows
+from lab.bench_surge_figures import Judged, curve, judge, reasons, surge_figures, surge_rows
 from lab.bench_surge_gate import LIMIT, compare, measure
 from lab.bench_surge_scene import CALM, SURGE, Scene, Seen, door_of
 from lab.errors import LabError
@@ -94,6 +94,7 @@ def test_the_curve_tells_refusals_from_failures() -> None:
     ]
     before, after = curve(lines, AT, begin=-1, end=1)
     assert (before.offered, before.attempted, before.p99_ms) == (1, 0, None)
+    assert reasons(lines, AT, surge=1)["deadline"] == 1 and reasons(lines, AT, surge=1).keys().isdisjoint({"201"})
     assert (after.attempted, after.refused, after.failed, after.acknowledged, after.p50_ms) == (1, 2, 3, 1, 40.0)
 
 
