@@ -230,7 +230,7 @@ def _failure(kind: FaultKind | None, request: web.Request, errors: Mapping[Fault
             return web.Response(status=500, text=BROKEN_PAGE, content_type="text/html")
         case FaultKind.LIE:
             return web.Response(text=PROXY_PAGE, content_type="text/html")
-        case known if known in errors:
+        case known if known is not None and known in errors:
             return _error(errors[known])
     return None
 
