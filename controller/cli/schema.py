@@ -86,7 +86,9 @@ def plan(settings: SettingsFile, service: ServiceName, package: Package = None, 
 
 
 @app.command()
-def apply(settings: SettingsFile, service: ServiceName, package: Package = None, up_to: UpTo = None, as_json: Json = False) -> None:
+def apply(
+    settings: SettingsFile, service: ServiceName, package: Package = None, up_to: UpTo = None, as_json: Json = False
+) -> None:
     """Carry out what is pending: additions on followers first, removals on the writer first.
 
     Begun again after anything that stopped it, it goes on where the nodes stand.
@@ -236,7 +238,8 @@ def erase(
     answers = asyncio.run(_erased(order, services, token, tls, timeout))
     if as_json:
         told = [
-            {"service": one.service, "outcome": str(one.outcome), "proof": dict(one.proof), "detail": one.detail} for one in answers
+            {"service": one.service, "outcome": str(one.outcome), "proof": dict(one.proof), "detail": one.detail}
+            for one in answers
         ]
         print(json.dumps({"subject": str(order.subject), "answers": told}, indent=2))
     else:

@@ -28,7 +28,9 @@ def schema(proposal: Proposal, now: Circumstances) -> Reason:
             return _planned(to, now)
         case Failover(site=leaving):
             told = _told(last_read(now.snapshot), leaving)
-            return allowed(GUARD, told or "no other schema is known", "among those who hold every payment, an equal one goes first")
+            return allowed(
+                GUARD, told or "no other schema is known", "among those who hold every payment, an equal one goes first"
+            )
         case _:
             return allowed(GUARD, "no node begins to write", "equal schemas")
 

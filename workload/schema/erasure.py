@@ -124,7 +124,9 @@ def read_order(subject: str, reason: str, by: str) -> Order:
         raise Refused(guard="order", value=value, limit=limit, way_out="Never a name or a number.") from None
     if REASON.fullmatch(reason) is None:
         limit = "a reason in words, without digits, of 3 to 200 letters"
-        raise Refused(guard="order", value="a reason that cannot be kept", limit=limit, way_out="For example: request of the subject.")
+        raise Refused(
+            guard="order", value="a reason that cannot be kept", limit=limit, way_out="For example: request of the subject."
+        )
     return Order(subject=named, reason=reason, by=by)
 
 

@@ -85,7 +85,9 @@ def objections(migrations: Sequence[Migration], states: States, sites: frozenset
         if not state.pinned:
             yield _astray(state, f"{state.site} is not on its pinned timeline")
         elif state.epoch != writer.epoch or state.role not in ("writer", "follower"):
-            yield _astray(state, f"{state.site} is {state.role} of epoch {state.epoch}, and {writer.site} writes epoch {writer.epoch}")
+            yield _astray(
+                state, f"{state.site} is {state.role} of epoch {state.epoch}, and {writer.site} writes epoch {writer.epoch}"
+            )
         elif state.site != writer.site and stream_of(state, writer) is None:
             yield _astray(state, f"{state.site} does not stream from {writer.site}")
         yield from _of_records(migrations, state)

@@ -14,7 +14,7 @@ Begun again after a crash, a failover or a refusal, it goes on from what the nod
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from psycopg import sql
@@ -88,7 +88,7 @@ class Rollout:
     nodes: Mapping[str, NodeSession]
     migrations: tuple[Migration, ...]
     """Every file of the service, in order."""
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
     watching: timedelta = WATCH
     tell: Tell = lambda line: None
 
@@ -230,5 +230,3 @@ class Rollout:
 
 def _expected(state: NodeState) -> Expected:
     return Expected(role=state.role, epoch=state.epoch)
-
-

@@ -11,7 +11,7 @@ from controller.core.model import Aged, Epoch, Lsn, NodeFacts, Position, Site, T
 from controller.core.plans import Plan, PlanKind
 from controller.core.proposals import Failover, Grow, Switchover
 from controller.core.schema_guard import claimed_schemas, difference, distance, schema
-from tests.unit.core.worlds import AWS, AZURE, DEAD, FRESH, GCP, START, STALE, World, decided, follower, plan, posture, writing
+from tests.unit.core.worlds import AWS, AZURE, DEAD, FRESH, GCP, STALE, START, World, decided, follower, plan, posture, writing
 
 MOVE = Switchover(to=AWS, trigger=Trigger.OPERATOR, because="maintenance", by="kim")
 LEAVE = Failover(site=AZURE, weights=None, trigger=Trigger.AUTOMATIC, because="azure is failing")

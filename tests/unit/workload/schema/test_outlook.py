@@ -32,9 +32,7 @@ SITES = frozenset({"aws", "azure", "gcp"})
 
 def record(one: Migration, done: int) -> Record:
     """What a node has of a migration."""
-    return Record(
-        number=one.number, name=one.name, kind=str(one.kind), digest=one.digest, steps=len(one.statements), done=done
-    )
+    return Record(number=one.number, name=one.name, kind=str(one.kind), digest=one.digest, steps=len(one.statements), done=done)
 
 
 def follower(site: str, **changes: object) -> NodeState:

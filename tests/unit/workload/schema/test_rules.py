@@ -53,10 +53,18 @@ BROKEN = (
     ("now as a text", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c timestamptz DEFAULT 'now';", "read anew on every node"),
     ("a unique column", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c text UNIQUE;", "constant default or none"),
     ("a foreign column", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c uuid REFERENCES a.d;", "constant default or none"),
-    ("two changes at once", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c text, ADD COLUMN IF NOT EXISTS d text;", "constant default"),
+    (
+        "two changes at once",
+        "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c text, ADD COLUMN IF NOT EXISTS d text;",
+        "constant default",
+    ),
     ("a unique index", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON a.b (c);", "stops a follower"),
     ("an index under a lock", "CREATE INDEX IF NOT EXISTS i ON a.b (c);", "CONCURRENTLY"),
-    ("a trigger on a table in use", "CREATE OR REPLACE TRIGGER t BEFORE INSERT ON a.b FOR EACH ROW EXECUTE FUNCTION a.f();", "in use"),
+    (
+        "a trigger on a table in use",
+        "CREATE OR REPLACE TRIGGER t BEFORE INSERT ON a.b FOR EACH ROW EXECUTE FUNCTION a.f();",
+        "in use",
+    ),
     ("a removal", "ALTER TABLE a.b DROP COLUMN IF EXISTS c;", "adds harmlessly"),
     ("a change of rows", "UPDATE a.b SET c = 1;", "adds harmlessly"),
     ("a right taken away", "REVOKE ALL ON a.b FROM payments_app;", "taking a right away"),
@@ -108,7 +116,13 @@ def test_every_problem_is_told_at_once() -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [["1_expand_a.sql"], ["0001_change_a.sql"], ["0001_expand_A.sql"], ["0002_expand_a.sql"], ["0001_expand_a.sql", "0001_expand_b.sql"]],
+    [
+        ["1_expand_a.sql"],
+        ["0001_change_a.sql"],
+        ["0001_expand_A.sql"],
+        ["0002_expand_a.sql"],
+        ["0001_expand_a.sql", "0001_expand_b.sql"],
+    ],
 )
 def test_numbers_have_no_gap_and_no_twin(names: list[str]) -> None:
     """Two branches, merged with one number each, would be carried out in another order elsewhere."""
