@@ -94,7 +94,13 @@ def test_the_curve_tells_refusals_from_failures() -> None:
     ]
     before, after = curve(lines, AT, begin=-1, end=1)
     assert (before.offered, before.attempted, before.p99_ms) == (1, 0, None)
-    assert reasons(lines, AT, surge=1)["deadline"] == 1 and reasons(lines, AT, surge=1).keys().isdisjoint({"201"})
+    assert reasons([*lines, failed(0.7, "deadline"), failed(-0.1, "before")], AT, surge=1) == {
+        "deadline": 2,
+        "503 overloaded": 1,
+        "429 too-many-requests": 1,
+        "503 outcome-unknown": 1,
+        "504 no-site": 1,
+    }
     assert (after.attempted, after.refused, after.failed, after.acknowledged, after.p50_ms) == (1, 2, 3, 1, 40.0)
 
 
