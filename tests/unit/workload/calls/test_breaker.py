@@ -74,12 +74,13 @@ def test_what_began_before_says_nothing_about_now() -> None:
     """Calls that were under way when it opened fail one after the other for seconds, and must not prolong the rest; nor does a late
     answer end it."""
     given = breaker()
-    late = [passed(given, 0) for _ in range(6)]
+    late = [passed(given, 0) for _ in range(8)]
     for one in late[:3]:
         given.failed(one, 0)
-    given.failed(late[3], 0.9)
-    given.succeeded(late[4])
-    given.abandoned(late[5])
+    for one in late[3:6]:
+        given.failed(one, 0.9)
+    given.succeeded(late[6])
+    given.abandoned(late[7])
     assert given.is_open and passed(given, 1.0).probe
 
 
