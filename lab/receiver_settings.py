@@ -10,7 +10,13 @@ from lab.addresses import LOCAL
 
 NETWORK = "127.0.0.0/8"
 """Where the lab's merchants are. A dispatcher calls no address that is not public unless it is told to."""
-MANNERS: Mapping[str, float] = {"request_deadline": 2, "slow_after": 0.5, "first_pause": 0.2, "longest_pause": 2, "parked_pause": 10}
+MANNERS: Mapping[str, float] = {
+    "request_deadline": 2,
+    "slow_after": 0.5,
+    "first_pause": 0.2,
+    "longest_pause": 2,
+    "parked_pause": 10,
+}
 """A run of the lab takes minutes, a merchant's bad day takes hours: pauses are shortened, and nothing else."""
 
 
@@ -42,7 +48,9 @@ def dispatcher_settings(site: str, *, listen: int, databases: Mapping[str, int],
 
 def receiver_settings(port: int, record: Path, merchants: Mapping[str, Sequence[str]]) -> str:
     """Settings of the merchants' process; `merchants`: by account, the secrets they believe."""
-    return json.dumps({"port": port, "record": str(record), "merchants": {name: list(values) for name, values in merchants.items()}})
+    return json.dumps(
+        {"port": port, "record": str(record), "merchants": {name: list(values) for name, values in merchants.items()}}
+    )
 
 
 def endpoint(port: int, account: str) -> str:

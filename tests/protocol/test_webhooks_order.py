@@ -10,7 +10,7 @@ from lab.receiver import Mood
 from tests.protocol.payments_site import eventually
 from tests.protocol.trio import AWS, AZURE, GCP
 from tests.protocol.unbarriered import Unbarriered
-from tests.protocol.webhooks_fixtures import OTHER_SHOP, QUICK, SHOP, AlwaysSeated, Market
+from tests.protocol.webhooks_market import OTHER_SHOP, QUICK, SHOP, AlwaysSeated, Market
 from workload.webhooks.courier import Posting, carry
 from workload.webhooks.cursors import Cursors
 from workload.webhooks.dispatcher import Dispatcher

@@ -9,7 +9,7 @@ import pytest
 from controller.core import naming
 from tests.protocol.payments_site import eventually
 from tests.protocol.trio import AWS, AZURE, DEBTOR, GCP, SITES
-from tests.protocol.webhooks_fixtures import OTHER_SHOP, OUTBOX, SHOP, Market, TellingTrio
+from tests.protocol.webhooks_market import OTHER_SHOP, OUTBOX, SHOP, Market, TellingTrio
 
 pytest_plugins = ("tests.protocol.webhooks_fixtures",)
 
@@ -117,7 +117,9 @@ async def test_a_cursor_moves_up_and_never_past_what_was_counted(market: Market)
     assert await cursor(trio) == 3
 
 
-async def due(trio: TellingTrio, *, busy: Sequence[uuid.UUID] = (), slow: Sequence[uuid.UUID] = (), most: int = 10) -> list[tuple]:
+async def due(
+    trio: TellingTrio, *, busy: Sequence[uuid.UUID] = (), slow: Sequence[uuid.UUID] = (), most: int = 10
+) -> list[tuple]:
     """What is to be sent, as (account, sequence)."""
     query = "SELECT account, sequence FROM outbox.due(%s::uuid[], %s::uuid[], 1, 1, %s)"
     return await trio.sql(AZURE, query, list(busy), list(slow), most)

@@ -24,9 +24,7 @@ STILL = "SELECT count(*) = 1 FROM trimaran.node WHERE role = 'writer' AND site =
 class Seat:
     """This process's place in the queue for the seat of the present writer's database."""
 
-    def __init__(
-        self, openers: Mapping[str, Callable[[], Awaitable[Session]]], *, lapse: timedelta, deadline: timedelta
-    ) -> None:
+    def __init__(self, openers: Mapping[str, Callable[[], Awaitable[Session]]], *, lapse: timedelta, deadline: timedelta) -> None:
         """`openers`: how to reach each site's database; `deadline`: for one question."""
         self._openers = openers
         self._lapse, self._deadline = lapse, deadline

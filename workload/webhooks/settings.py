@@ -45,8 +45,8 @@ class Manners(Table):
         """Before the next attempt: doubles with each failure in a row."""
         if is_parked:
             return self.parked_pause
-        doublings = min(failures - 1, 40)
-        return min(self.longest_pause, self.first_pause * 2**doublings)
+        doubled = self.first_pause * (1 << min(failures - 1, 40))
+        return min(self.longest_pause, doubled)
 
 
 class Settings(DurableSettings):

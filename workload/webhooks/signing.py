@@ -69,7 +69,7 @@ class Secrets:
             self._signers = read_secrets(self._path)
             log.info("secrets read", names=len(self._signers))
         except SecretsError as error:
-            log.error("secrets kept as they were", why=str(error))
+            log.warning("secrets kept as they were", why=str(error))
 
 
 def read_secrets(path: Path) -> Mapping[str, Signers]:

@@ -6,7 +6,6 @@ loses nothing meanwhile, because events wait in the outbox until they are delive
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from workload.webhooks.model import Reply, Trip
 from workload.webhooks.settings import Manners

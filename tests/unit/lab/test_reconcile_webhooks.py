@@ -29,9 +29,7 @@ def outbox(*rows: EventRow, **cursors: int) -> OutboxRows:
 
 def took(event: EventRow) -> Accepted:
     """The merchant has it."""
-    return Accepted(
-        account=event.account, id=event.id, sequence=event.sequence, payment=event.payment, body=event.body, t=0.0
-    )
+    return Accepted(account=event.account, id=event.id, sequence=event.sequence, payment=event.payment, body=event.body, t=0.0)
 
 
 A1, A2, A3, B1 = row(A, 1), row(A, 2), row(A, 3), row(B, 1)

@@ -59,7 +59,10 @@ def test_whoever_failed_or_was_slow_uses_the_places_of_the_slow() -> None:
 
 def test_what_the_endpoint_asks_for_is_granted_within_bounds() -> None:
     """Retry-After lengthens a pause, up to the longest, and never shortens it."""
-    asked = {seconds: fail(1, reply=Reply(is_accepted=False, why="", retry_after=timedelta(seconds=seconds))) for seconds in (0, 30, 9999)}
+    asked = {
+        seconds: fail(1, reply=Reply(is_accepted=False, why="", retry_after=timedelta(seconds=seconds)))
+        for seconds in (0, 30, 9999)
+    }
     assert {seconds: round(standing.rests_until) for seconds, standing in asked.items()} == {0: 1, 30: 30, 9999: 600}
 
 
