@@ -97,13 +97,17 @@ async def read(session: Session, site: str, query: str, values: Row, deadline: t
 
 
 async def admit(session: Session, site: str, deadline: timedelta) -> Evidence:
-    """Pass the writer's guard as a write would, in a transaction that may write, and write nothing."""
+    """Pass the writer's guard as a write would, in a transaction that may write, and write nothing.
+
+    Committed, not rolled back: after a ROLLBACK the driver drops what it prepared, in a pipeline one statement too late, and the next
+    question but one asks for a statement that is gone.
+    """
 
     async def work(connection: psycopg.AsyncConnection) -> Row | None:
         async with connection.pipeline():
             await connection.execute(BEGIN)
             cursor = await connection.execute(ADMIT, prepare=True)
-            await connection.execute("ROLLBACK")
+            await connection.execute(COMMIT)
         return await cursor.fetchone()
 
     return _evidence(site, await _translate(session, site, work, deadline))
