@@ -225,7 +225,9 @@ async def test_a_failover_in_the_middle_elects_who_can_be_followed(trio: Trio, i
         await migrate(trio, files(trio, expand_purpose=PURPOSE), crash_at="1/2 aws")
     known = await schemas(trio)
     assert known[AWS] != known[AZURE] == known[GCP] != ""
-    await trio.await_equal()
+    for site in (AWS, GCP):  # not by digest: rows of one column more read otherwise
+        while await trio.lost(site):
+            await asyncio.sleep(0.02)
     trio.lose(AZURE)
     control = await fail_over(trio, AZURE, known if is_known else {})
     assert control.posture.writer == (GCP if is_known else AWS)
