@@ -66,10 +66,10 @@ async def carry(
     monotonic: Callable[[], float],
 ) -> Trip:
     """Send the events of one account in order; ends with the first failure, or when `may_go_on` says so."""
-    delivered, reached, slowest = 0, 0, timedelta(0)
+    delivered, slowest = 0, timedelta(0)
+    # Looked up once: what this trip notes may be written and forgotten while it goes on.
+    reached = cursors.reached(events[0].account, events[0].delivered) if events else 0
     for event in events:
-        # What was noted may be written and forgotten while this trip goes on, so it counts for itself too.
-        reached = max(reached, cursors.reached(event.account, event.delivered))
         if event.sequence <= reached:
             continue
         if delivered and not may_go_on():
