@@ -119,13 +119,17 @@ async def read_account(session: Session, site: str, id: UUID, deadline: timedelt
 
 
 async def admit(session: Session, site: str, deadline: timedelta) -> Evidence:
-    """Pass the writer's guard as a payment would, in a transaction that may write, and write nothing."""
+    """Pass the writer's guard as a payment would, in a transaction that may write, and write nothing.
+
+    Committed, not rolled back: after a ROLLBACK the driver drops what it prepared, in a pipeline one statement too late, and the next
+    question but one asks for a statement that is gone.
+    """
 
     async def script(connection: psycopg.AsyncConnection) -> Row | None:
         async with connection.pipeline():
             await connection.execute(BEGIN)
             cursor = await connection.execute(ADMIT, prepare=True)
-            await connection.execute("ROLLBACK")
+            await connection.execute(COMMIT)
         return await cursor.fetchone()
 
     row = await _translate(session, site, script, deadline)
