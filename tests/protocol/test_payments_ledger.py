@@ -205,3 +205,19 @@ async def test_an_account_is_founded_once(sites: Sites) -> None:
     with pytest.raises(psycopg.Error, match="other terms"):
         await sites.ask(AZURE, "SELECT ledger.open_account(%s, 'EUR', 6, false)", account)
     assert await sites.ask(AZURE, "SELECT balance FROM ledger.account WHERE id = %s", account) == [(5,)]
+
+
+async def test_a_proof_of_the_write_path_leaves_its_session_fit_for_payments(sites: Sites) -> None:
+    """A rolled-back transaction in a pipeline has the driver forget, one statement late, what it prepared: whoever asks next prepares
+    a statement that is then dropped, and the one after it, perhaps a payment, fails without an answer that can be believed."""
+    account, other = await found(sites, 100), await found(sites, 0)
+    session = Connection(await sites.connect(AZURE, "payments_app"))
+    try:
+        for _ in range(3):
+            await statement.admit(session, AZURE, SOON)
+            for _ in range(6):  # from the fifth payment on the driver prepares by itself
+                seen, _ = await ledger.read_account(session, AZURE, account, SOON)
+                assert seen is not None
+                assert (await decide(session, order(account, other)))[0] is Outcome.CREATED
+    finally:
+        session.shut()
