@@ -26,7 +26,10 @@ def shares(records: Iterable[Record]) -> Shares:
 
 
 def disagreements(published: Mapping[str, Shares]) -> tuple[str, ...]:
-    """Every name whose shares are not the same at all authorities, in words. A name that only some of them know is one."""
+    """Every name whose shares are not the same at all authorities, in words. A name that only some of them know is one; authorities that
+    all know none do not agree, they say nothing."""
+    if published and not any(published.values()):
+        return (f"no weighted name is answered by any of {', '.join(published)}",)
     return tuple(
         f"the authorities differ in {name}: " + "; ".join(f"{place} {_told(zone.get(name))}" for place, zone in published.items())
         for name in sorted({name for zone in published.values() for name in zone})

@@ -169,7 +169,9 @@ async def test_it_ends_although_a_query_ignores_its_cancellation(tmp_path: Path)
 
 async def test_the_end_comes_although_something_blocks() -> None:
     """A main thread that waits for something with no deadline of its own does not keep the process from ending."""
-    program = "import asyncio, time; from controller import process; process.stop(asyncio.Event()); time.sleep(60)"
+    program = (
+        "import asyncio, threading; from controller import process; process.stop(asyncio.Event()); threading.Event().wait(60)"
+    )
     running = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
     try:
         assert await asyncio.wait_for(running.wait(), 15) == 0

@@ -1,10 +1,7 @@
 """What Route 53's adapter promises beyond the contract of all authorities, and what the emulated API must get right for that."""
 
 import asyncio
-import subprocess
-import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -346,22 +343,3 @@ async def test_a_busy_zone_is_asked_again(route53: Route53World) -> None:
     """PriorRequestNotComplete is the vendor's word for a pause, not a refusal."""
     await route53.control.inject([Rule(kind=FaultKind.BUSY, operation="ChangeResourceRecordSets", count=2)])
     assert (await route53.dns.steer({route53.first: DRAINED}, LONG)).in_sync
-
-
-async def test_a_hanging_call_does_not_keep_the_process() -> None:
-    """A controller that is told to stop ends, although a call of its own still hangs."""
-    program = (
-        "import asyncio, contextlib, datetime, time\n"
-        "from controller.providers.calls import Calls\n"
-        "async def go():\n"
-        "    calls = Calls(lambda operation: contextlib.nullcontext())\n"
-        "    try: await calls.run('x', lambda: time.sleep(60), datetime.timedelta(seconds=0.1))\n"
-        "    except Exception as error: print(type(error).__name__)\n"
-        "asyncio.run(go())\n"
-    )
-    began = time.monotonic()
-    done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
-    )
-    assert done.stdout == "Transient\n"
-    assert time.monotonic() - began < 10

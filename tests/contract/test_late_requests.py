@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from controller.providers.gcp.identity import StaticCredentials
 from controller.providers.gcp.session import Client
 from lab.clouds.certificates import mint
 
-SLOW, PATIENCE, SETTLED = 0.5, timedelta(seconds=0.2), 1.0
+PATIENCE = timedelta(seconds=0.2)
 
 
 @dataclass
@@ -36,6 +36,8 @@ class Counting:
 
     listener: socket.socket
     connected: int = 0
+    open: threading.Event = field(default_factory=threading.Event)
+    """Of the office that gives credentials: until then whoever needs some waits."""
 
     def url(self, scheme: str) -> str:
         """Where it is."""
@@ -55,7 +57,7 @@ def ecs(server: Counting, authority: Path) -> Capacity:
 
     def session() -> boto3.session.Session:
         made = boto3.session.Session(aws_access_key_id="lab", aws_secret_access_key="lab")
-        made.events.register("before-sign", lambda **_: time.sleep(SLOW))
+        made.events.register("before-sign", lambda **_: server.open.wait(10))
         return made
 
     url = server.url("http")
@@ -73,7 +75,7 @@ def container_apps(server: Counting, authority: Path) -> Capacity:
 
     class Office:
         def get_token(self, *_: str, **__: Any) -> AccessToken:
-            time.sleep(SLOW)
+            server.open.wait(10)
             return AccessToken("lab", int(time.time()) + 3600)
 
     arm = Arm(subscription_id="s", endpoint_url=server.url("https"), authority_file=str(authority))
@@ -86,7 +88,7 @@ def cloud_run(server: Counting, authority: Path) -> Capacity:
 
     class Office(StaticCredentials):
         def before_request(self, _request: object, _method: str, url: str, headers: MutableMapping[str, str]) -> None:
-            time.sleep(SLOW)
+            server.open.wait(10)
             super().before_request(_request, _method, url, headers)
 
     url = server.url("http")
@@ -116,8 +118,11 @@ async def test_nothing_is_sent_after_its_deadline(
 ) -> None:
     """Everybody believes that it was given up. A change that went out all the same would arrive after what was asked for next, and stand:
     payers would be sent to the dead site again."""
-    capacity = make(server, mint(tmp_path).authority)
+    capacity, before = make(server, mint(tmp_path).authority), set(threading.enumerate())
     with pytest.raises(Transient):
         await capacity.floor("payments")
-    await asyncio.sleep(SETTLED)
+    (late,) = set(threading.enumerate()) - before
+    server.open.set()
+    await asyncio.to_thread(late.join, 10)
+    assert not late.is_alive()
     assert server.connected == 0

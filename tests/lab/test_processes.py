@@ -27,7 +27,8 @@ from lab.sweeping import CONTEXT
 from lab.workspace import Workspace, private_root, python_environment
 
 FAMILY = "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)"
-"""A process with a child in a session of its own, as PostgreSQL's backends are."""
+"""A process with a child in a session of its own, as PostgreSQL's backends are. Both sleep because they are there to be killed, and end
+by themselves should nobody do it."""
 
 STOPPED = {psutil.STATUS_STOPPED}
 GONE = {psutil.STATUS_ZOMBIE, None}

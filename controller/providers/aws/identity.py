@@ -14,10 +14,10 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 
-from controller.errors import Refused
 from controller.providers.aws.errors import translated
-from controller.providers.aws.session import Session, bounded, is_loopback
+from controller.providers.aws.session import Session, bounded
 from controller.providers.keeping import Keeping
+from controller.providers.proof import refuse_to_show_elsewhere
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
@@ -30,13 +30,8 @@ LIFETIME = timedelta(hours=1)
 
 def static(*, key: str, secret: str, endpoint_url: str | None) -> Session:
     """Keys as they are, for a lab on this machine only. Raises Refused for any other endpoint: such keys do not expire."""
-    if endpoint_url is None or not is_loopback(endpoint_url):
-        raise Refused(
-            guard="no-long-lived-keys",
-            value=f"static AWS keys for {endpoint_url or 'the public endpoint'}",
-            limit="an endpoint on this machine's loopback address",
-            way_out="Configure a role that this controller's own cloud identity may assume.",
-        )
+    way_out = "Configure a role that this controller's own cloud identity may assume."
+    refuse_to_show_elsewhere("static AWS keys", endpoint_url, way_out)
     return partial(boto3.session.Session, aws_access_key_id=key, aws_secret_access_key=secret)
 
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -12,6 +10,7 @@ from botocore.credentials import Credentials
 
 from controller.errors import Denied
 from controller.providers.calls import Calls, refuse_late
+from controller.providers.proof import is_on_this_machine
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -53,21 +52,12 @@ def client(service: str, *, region: str, endpoint_url: str | None, session: Sess
     return opened.client(service, region_name=region, endpoint_url=endpoint_url, config=bounded())  # type: ignore[call-overload]
 
 
-def is_loopback(url: str) -> bool:
-    """Is it a place on this machine?"""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _opened(session: Session, endpoint_url: str | None) -> boto3.session.Session:
     """A session that sends nothing late, unless it would show AWS a user's own keys: boto3's chain takes those of the environment and of
     files first."""
     opened = session()
     opened.events.register("before-send", refuse_late, unique_id="refuse-late")
-    if endpoint_url is not None and is_loopback(endpoint_url):
+    if is_on_this_machine(endpoint_url):
         return opened
     found = opened.get_credentials()
     if type(found) is Credentials and found.token is None:  # not of its kinds that are fetched anew

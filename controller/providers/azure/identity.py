@@ -3,17 +3,15 @@
 There is no third way: no client secret, no certificate, no key file. Source: Microsoft Entra, "Workload identity federation".
 """
 
-import ipaddress
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.identity import ClientAssertionCredential
 
-from controller.errors import Refused
+from controller.providers.proof import refuse_to_show_elsewhere
 
 VALID = timedelta(hours=1)
 
@@ -23,14 +21,8 @@ class StaticCredential:
 
     def __init__(self, token: str, *, endpoint_url: str | None) -> None:
         """Raises Refused unless `endpoint_url` is on loopback: the token would otherwise be offered to whoever answers there."""
-        host = urlsplit(endpoint_url or "").hostname or "Azure's public endpoint"
-        if not _is_loopback(host):
-            raise Refused(
-                guard="static-identity-in-the-lab-only",
-                value=host,
-                limit="an address of this machine",
-                way_out="Use federated identity.",
-            )
+        way_out = "Configure federated identity: an application that believes this controller's own cloud."
+        refuse_to_show_elsewhere("a static Azure token", endpoint_url, way_out)
         self._token = token
 
     def get_token(self, *_: str, **__: Any) -> AccessToken:
@@ -61,10 +53,3 @@ def federated(
         read_timeout=read.total_seconds(),
         **options,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

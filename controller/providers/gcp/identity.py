@@ -5,7 +5,6 @@ No key files: what is held is a token of minutes, bought for a proof of identity
 types); RFC 8693 for the exchange.
 """
 
-import ipaddress
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +16,9 @@ import google.auth.credentials
 import google.auth.identity_pool
 from google.auth.exceptions import RefreshError
 
-from controller.errors import Denied, Refused
+from controller.errors import Denied
 from controller.providers.keeping import Keeping
+from controller.providers.proof import is_on_this_machine, refuse_to_show_elsewhere
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """What the token may do is decided by the service account's roles."""
@@ -78,7 +78,7 @@ class StaticCredentials(google.auth.credentials.Credentials):
 
     def before_request(self, _request: object, _method: str, url: str, headers: MutableMapping[str, str]) -> None:
         """Add the token. Raises Denied, before anything is sent, for an address beyond this machine."""
-        if not _is_loopback(url):
+        if not is_on_this_machine(url):
             raise Denied(f"a lab's token is not sent to {urlsplit(url).hostname}: use federated identity outside a lab")
         headers["authorization"] = f"Bearer {self.token}"
 
@@ -89,13 +89,8 @@ class StaticCredentials(google.auth.credentials.Credentials):
 
 def static(*, token: str, endpoint_url: str | None) -> StaticCredentials:
     """A lab's token, for an endpoint on this machine only. Raises Refused for any other: such a token does not expire."""
-    if endpoint_url is None or not _is_loopback(endpoint_url):
-        raise Refused(
-            guard="no-long-lived-keys",
-            value=f"a static Google token for {endpoint_url or 'the public endpoint'}",
-            limit="an endpoint on this machine's loopback address",
-            way_out="Configure a workload identity pool that believes this controller's own cloud.",
-        )
+    way_out = "Configure a workload identity pool that believes this controller's own cloud."
+    refuse_to_show_elsewhere("a static Google token", endpoint_url, way_out)
     return StaticCredentials(token)
 
 
@@ -155,10 +150,3 @@ def _scoped(kind: type, federation: Federation, token_type: str, **source: objec
         **source,
     )
     return made
-
-
-def _is_loopback(url: str) -> bool:
-    try:
-        return ipaddress.ip_address(urlsplit(url).hostname or "").is_loopback
-    except ValueError:
-        return False

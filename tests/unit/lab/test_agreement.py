@@ -54,3 +54,12 @@ def test_a_name_that_one_of_them_lacks_is_a_difference() -> None:
     assert said.endswith("azuredns nothing")
     (said,) = told(route53=zone((1, 1)), azuredns=zone((1, 0), (2, 0)))
     assert said.endswith("azuredns nothing")
+
+
+def test_authorities_that_answer_nothing_do_not_agree() -> None:
+    """A zone that three clouds have lost alike is no zone in good order; where nobody could be asked there is nothing to say."""
+    plain = zone()
+    assert told(route53=plain, azuredns=(), clouddns=plain) == (
+        "no weighted name is answered by any of route53, azuredns, clouddns",
+    )
+    assert told() == ()

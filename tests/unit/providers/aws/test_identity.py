@@ -149,9 +149,9 @@ def test_a_token_that_is_not_accepted_or_not_there_is_denied(sts: tuple[type[Sts
         ask(tmp_path / "token", "http://127.0.0.1:9")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:5000", "http://127.9.9.9", "http://localhost:1", "http://[::1]:9"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:5000", "http://127.9.9.9", "http://[::1]:9"])
 def test_static_keys_are_for_this_machine(url: str) -> None:
-    """Loopback, by address or by name."""
+    """Loopback, by address."""
     credentials = static(key="lab", secret="lab", endpoint_url=url)().get_credentials()
     assert credentials is not None and credentials.access_key == "lab"
 
@@ -164,6 +164,7 @@ def test_static_keys_are_for_this_machine(url: str) -> None:
         "http://192.0.2.1",
         "http://127.0.0.1.example.test/",
         "http://localhost.test",
+        "http://localhost:1",
         "nonsense",
     ],
 )

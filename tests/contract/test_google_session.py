@@ -15,8 +15,8 @@ from controller.errors import Transient
 from controller.providers.gcp.identity import static
 from controller.providers.gcp.session import Api, Client, end_of
 
-SETTLED = 0.7
-"""Seconds in which a second request would have come."""
+LAST = b"LAST"
+"""What the test itself sends at the end: whoever came before has been taken by then."""
 
 
 @dataclass
@@ -26,20 +26,35 @@ class Silent:
     listener: socket.socket
     closes: bool
     asked: list[bytes] = field(default_factory=list)
+    takers: list[threading.Thread] = field(default_factory=list)
 
     def serve(self) -> None:
         """Until the listener is closed."""
         with suppress(OSError):
             while True:
                 connection, _ = self.listener.accept()
-                threading.Thread(target=self._take, args=(connection,), daemon=True).start()
+                taker = threading.Thread(target=self._take, args=(connection,), daemon=True)
+                self.takers.append(taker)
+                taker.start()
 
     def _take(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
             while found := connection.recv(65536):
                 self.asked.append(found)
+                if found == LAST:
+                    connection.sendall(LAST)
                 if self.closes:
                     return
+
+    def methods(self) -> list[bytes]:
+        """Of all requests that came, once whoever sent them is gone."""
+        with socket.create_connection(self.listener.getsockname(), timeout=5) as connection:
+            connection.sendall(LAST)
+            assert connection.recv(len(LAST)) == LAST
+        for taker in self.takers:
+            taker.join(5)
+            assert not taker.is_alive()
+        return [one.split(b" ", 1)[0] for one in self.asked if one != LAST]
 
 
 @pytest.fixture(params=[True, False], ids=["closes", "hangs"])
@@ -63,5 +78,7 @@ async def test_a_change_without_an_answer_is_sent_once(silent: Silent) -> None:
 
     with pytest.raises(Transient):
         await api.ask("instances.promoteReplica", promote, end_of(timedelta(seconds=0.3)), lambda answer: answer)
-    await asyncio.sleep(SETTLED)
-    assert [one.split(b" ", 1)[0] for one in silent.asked] == [b"POST"]
+    for sending in [thread for thread in threading.enumerate() if thread.name == "instances.promoteReplica"]:
+        await asyncio.to_thread(sending.join, 5)
+        assert not sending.is_alive()
+    assert await asyncio.to_thread(silent.methods) == [b"POST"]
