@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from workload.detection.profile import Profile, learn
-from workload.detection.score import Limits, score
+from detection.profile import Profile, learn
+from detection.score import Limits, score
 
 DAY, MINUTE = 86_400.0, 60.0
 CURRENCY = "EUR"

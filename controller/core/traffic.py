@@ -4,7 +4,7 @@ Rules for changing this file: as in `health.py`, every doubt ends in unknown. In
 that are not known yet, and what is true of all sites at once. The last one matters most: when the writer dies, requests fail at every
 site; taken for an edge's failure that would drain all of them for what a failover mends.
 
-The detector is that of payments (`workload.detection`): medians and spreads that forget, of which a minute of trouble moves nothing.
+The detector is that of payments (`detection`): medians and spreads that forget, of which a minute of trouble moves nothing.
 """
 
 import math
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from controller.core.model import Health, Site
-from workload.detection.streaming import Level, deviation, first, moved, weighed
+from detection.streaming import Level, deviation, first, moved, weighed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from detection.profile import Profile, learn
+from detection.streaming import Level
 from tests.protocol.payments_site import AZURE, LEDGER, Sites, one_site
-from workload.detection.profile import Profile, learn
-from workload.detection.streaming import Level
 from workload.durable.session import Connection
 from workload.payments import ledger
 from workload.payments.model import Decision, Order, Outcome, Reviewed, Sitting, Status, Verdict

@@ -126,7 +126,7 @@ BEGIN
         END;
 END $$;
 
--- The debtor's habits with one more payment: workload/detection/profile.py in SQL, and to be changed only with it. The debtor's
+-- The debtor's habits with one more payment: detection/profile.py in SQL, and to be changed only with it. The debtor's
 -- account is locked by whoever pays, so this row is waited for by nobody.
 CREATE OR REPLACE FUNCTION ledger.learn(account uuid, amount bigint, moment timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$

@@ -15,8 +15,8 @@ import psycopg
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
-from workload.detection.profile import Profile
-from workload.detection.streaming import Level
+from detection.profile import Profile
+from detection.streaming import Level
 from workload.durable.session import Session
 from workload.durable.sessions import Sessions
 from workload.payments.model import Order

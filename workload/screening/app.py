@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from fastapi import FastAPI, Response
 
+from detection.score import Limits, score
 from workload import problems
-from workload.detection.score import Limits, score
 from workload.screening.model import Question, ScoreBody
 
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workload.detection.profile import MEMORY, Profile
-from workload.detection.streaming import NARROWEST, WIDEST, Level
+from detection.profile import MEMORY, Profile
+from detection.streaming import NARROWEST, WIDEST, Level
 
 Amount = Annotated[int, Field(strict=True, gt=0, le=2**53)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

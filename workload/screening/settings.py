@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from workload.detection.score import Limits
+from detection.score import Limits
 from workload.durable.settings import Address, Seconds, SiteName, Table
 
 _DEFAULTS = Limits()
@@ -13,7 +13,7 @@ Positive = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 
 
 class Thresholds(Table):
-    """`[limits]`: from where on a payment is held; see `workload/detection/score.py` and `lab/bench_detection.py`."""
+    """`[limits]`: from where on a payment is held; see `detection/score.py` and `lab/bench_detection.py`."""
 
     hold_at: Positive = _DEFAULTS.hold_at
     known: Annotated[float, Field(ge=2, le=63)] = _DEFAULTS.known

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from detection.score import Limits
 from lab.bench_detection import Label, Paid, Tally, World, figures, generate, judge
-from workload.detection.score import Limits
 
 SMALL = World(seed=1, accounts=12, days=40)
 

@@ -47,7 +47,21 @@ def test_each_key_has_the_algorithm_of_its_kind() -> None:
         shown(new_key("bent"), x="AAAA"),
         shown(new_key("secp"), crv="secp256k1"),
     ],
-    ids=lambda key: json.dumps({name: str(value)[:9] for name, value in key.items()}),
+    ids=[
+        "no id",
+        "an id that is no text",
+        "for encryption",
+        "another padding",
+        "a curve's algorithm",
+        "a short modulus",
+        "no modulus",
+        "a modulus that is none",
+        "a secret",
+        "a kind to come",
+        "another curve",
+        "a point off its curve",
+        "a key off its name",
+    ],
 )
 def test_what_does_not_fit_is_left_out_and_the_others_stay(other: dict[str, Any]) -> None:
     """A MAC's secret, a short modulus, a point that is on no curve, a key for encryption."""

@@ -10,8 +10,6 @@ from tests.unit.workload.access.rooms import BEGINNING, FIRST, Room, document, n
 from workload.access.refusal import AccessRefused
 from workload.access.shelf import FileShelf
 
-pytestmark = pytest.mark.asyncio
-
 
 async def test_a_failed_question_leaves_the_keys() -> None:
     """Away, garbled, empty: what was known is still known, and its age says since when."""

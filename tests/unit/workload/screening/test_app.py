@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from detection.score import Limits
 from tests.unit.workload.asgi import ask
-from workload.detection.score import Limits
 from workload.screening.app import build
 
 pytestmark = pytest.mark.asyncio

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workload.detection.score import Limits
+from detection.score import Limits
 from workload.durable.settings import SettingsError, read_settings
 from workload.screening.settings import Settings
 

@@ -6,7 +6,7 @@
 import math
 from dataclasses import dataclass
 
-from workload.detection.streaming import Level, first, forgotten, moved, weighed
+from detection.streaming import Level, first, forgotten, moved, weighed
 
 MEMORY = 64.0
 """Payments that an account's usual amount and pace stand for: enough for a steady median, few enough to follow a change of habits."""

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from workload.detection.profile import MEMORY, Profile, learn
-from workload.detection.score import Limits, score, shown
+from detection.profile import MEMORY, Profile, learn
+from detection.score import Limits, score, shown
 
 LIMITS = Limits()
 DAY = 86_400.0

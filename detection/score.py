@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from workload.detection.profile import HABIT_HALF_LIFE, Profile, next_recent
-from workload.detection.streaming import deviation, forgotten
+from detection.profile import HABIT_HALF_LIFE, Profile, next_recent
+from detection.streaming import deviation, forgotten
 
 NOTABLE = 3.0
 """Deviation from which a finding is put into words and counted; two small ones are no large one."""

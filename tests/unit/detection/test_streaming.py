@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workload.detection.streaming import NARROWEST, WIDEST, Level, deviation, first, forgotten, moved, weighed
+from detection.streaming import NARROWEST, WIDEST, Level, deviation, first, forgotten, moved, weighed
 
 MEMORY = 64.0
 
