@@ -16,7 +16,7 @@ from lab.addresses import LOCAL
 from lab.binaries import PostgresBinaries, find_postgres
 from lab.cabling import SITES, Cabling, Door, lay_cables
 from lab.errors import LabError
-from lab.founding import Passwords, account_ids, found_databases
+from lab.founding import Passwords, account_ids, found_payments
 from lab.postgres import PostgresServer, create_server
 from lab.site_settings import SERVICE, WRITER
 from lab.workspace import Workspace
@@ -90,7 +90,7 @@ async def world(name: str, *, linked: bool, accounts: int) -> AsyncIterator[Worl
             cabling = Direct(**{field.name: getattr(cabling, field.name) for field in fields(cabling)})
         servers = dict(zip(SITES, await asyncio.gather(*(_start(workspace, s, binaries, cabling) for s in SITES)), strict=True))
         passwords, ids = Passwords(), account_ids(accounts)
-        await found_databases(servers, cabling, passwords, ids)
+        await found_payments(servers, cabling, passwords, ids)
         yield World(servers=servers, cabling=cabling, passwords=passwords, accounts=ids)
 
 

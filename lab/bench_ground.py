@@ -149,7 +149,7 @@ async def _owing(lab: Laboratory) -> dict[str, Ledger]:
         return {}
     sites = [site for site in SITES if not await lab.witness.missing(site)]
     dsns = [
-        lab.sites[site].server.dsn(naming.database(SERVICE), naming.control_role(SERVICE), lab.passwords.control)
+        lab.sites[site].server.dsn(naming.database(SERVICE), naming.control_role(SERVICE), lab.passwords[SERVICE].control)
         for site in sites
     ]
     ledgers = await asyncio.gather(*(read_ledger(dsn, timedelta(seconds=20)) for dsn in dsns))

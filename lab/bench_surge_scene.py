@@ -16,6 +16,7 @@ from lab.bench_ground import POLICY, await_calm, compare_records
 from lab.cabling import SITES, Door
 from lab.errors import LabError
 from lab.faults import Fault
+from lab.fleet import PAYMENTS
 from lab.laboratory import Laboratory, Say, laboratory
 from lab.offering import Offering, offer
 from lab.reconcile import Reconciliation
@@ -136,17 +137,16 @@ def _writable(lines: Sequence[Line], epoch: int, at: float) -> float:
 async def _take_limits_out(lab: Laboratory) -> None:
     """Start every payments service anew without limits. Raises LabError when one does not come back."""
     for site in lab.sites.values():
-        settings = site.settings / "service.toml"
+        settings = site.settings / f"{PAYMENTS}.toml"
         text = await asyncio.to_thread(settings.read_text)
         await asyncio.to_thread(settings.write_text, text + OPEN)
-        if site.service is not None:
-            await site.service.stop()
-        site.start_service()
+        await site.running[PAYMENTS].stop()
+        site.start_program(PAYMENTS)
     until = time.monotonic() + READY.total_seconds()
     for name, site in lab.sites.items():
         while (await read_door(lab, name)).get("places", 0) < 10_000:
-            if time.monotonic() > until or site.service is None or not site.service.alive:
-                said = "never started" if site.service is None else site.service.tail(3)
+            if time.monotonic() > until or not site.running[PAYMENTS].alive:
+                said = site.running[PAYMENTS].tail(3)
                 raise LabError(f"the payments service of {name} is not there without limits: {said}")
             await asyncio.sleep(0.1)
 

@@ -27,6 +27,12 @@ class Door(StrEnum):
     """The payments service itself; only its own edge knocks here."""
     AGENT = "agent"
     """The posture agent beside the edge; likewise."""
+    VAULT = "vault"
+    """The token vault; its own edge, and services of every site that ask it."""
+    SCREENING = "screening"
+    """Likewise."""
+    WEBHOOKS = "webhooks"
+    """Probes of the dispatcher; nobody knocks from elsewhere."""
     CONTROLLER = "controller"
     ETCD = "etcd"
     API = "api"
@@ -105,7 +111,7 @@ async def lay_etcd(cabling: Cabling, etcd: EtcdCluster) -> Cabling:
 
 def _callers(place: str, door: Door) -> tuple[str, ...]:
     """Who reaches this door through a link. Clients know edges only; payers must not reach a database or a controller."""
-    if door in (Door.SERVICE, Door.AGENT):
+    if door in (Door.SERVICE, Door.AGENT, Door.WEBHOOKS):
         return ()
     others = tuple(site for site in SITES if site != place)
     return (*others, CLIENTS) if door is Door.EDGE else others

@@ -3,33 +3,34 @@
 import asyncio
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 import psycopg
 
-import workload.payments
 from controller.core import naming
 from controller.core.model import Site
 from controller.postgres import provision
 from controller.postgres.node import Deadlines, Node
 from controller.postgres.session import Address, Sessions
+from lab import fleet
 from lab.addresses import LOCAL
 from lab.cabling import SITES, Cabling, Door
+from lab.fleet import PAYMENTS, Schema
 from lab.postgres import PostgresServer
-from lab.site_settings import CANARY, CURRENCY, SERVICE, WRITER, account_id
+from lab.site_settings import CANARY, CURRENCY, WRITER, account_id
 
-TABLES = ("ledger.account", "ledger.payment", "ledger.entry")
 FUNDS = 100_000_000
 """Opening balance of every account, in minor units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passwords:
-    """One per role, random in every lab, handed to processes by environment only."""
+    """One per role of a service, random in every lab, handed to processes by environment only."""
 
+    service: str = PAYMENTS
     app: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
     control: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
     stream: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
@@ -37,9 +38,9 @@ class Passwords:
     def by_role(self) -> Mapping[str, str]:
         """Password of each database role."""
         return {
-            naming.app_role(SERVICE): self.app,
-            naming.control_role(SERVICE): self.control,
-            naming.stream_role(SERVICE): self.stream,
+            naming.app_role(self.service): self.app,
+            naming.control_role(self.service): self.control,
+            naming.stream_role(self.service): self.stream,
         }
 
 
@@ -48,18 +49,33 @@ def account_ids(count: int) -> tuple[uuid.UUID, ...]:
     return tuple(account_id(f"payer {number}") for number in range(count))
 
 
-async def found_databases(
+async def found_payments(
     servers: Mapping[str, PostgresServer], cabling: Cabling, passwords: Passwords, accounts: Sequence[uuid.UUID]
 ) -> None:
-    """From empty servers to one writer, two followers that stream from it through the links, and accounts with funds."""
+    """The ledgers, and accounts with funds in them."""
+    async with _founded(servers, cabling, passwords, fleet.payments()) as writer:
+        await _open_accounts(writer, accounts)
+
+
+async def found_vault(servers: Mapping[str, PostgresServer], cabling: Cabling, passwords: Passwords) -> None:
+    """The vault's databases, beside the ledgers on the same servers, as small fintechs run them; nothing is shared but the server."""
+    async with _founded(servers, cabling, passwords, fleet.vault()):
+        pass
+
+
+@asynccontextmanager
+async def _founded(
+    servers: Mapping[str, PostgresServer], cabling: Cabling, passwords: Passwords, schema: Schema
+) -> AsyncIterator[Node]:
+    """From empty servers to one writer, which is given, and two followers that stream from it through the links."""
     await asyncio.gather(*(asyncio.to_thread(_administer, server, passwords) for server in servers.values()))
     nodes = {Site(site): _node(Site(site), cabling, passwords) for site in servers}
     writer = Site(WRITER)
     followers = frozenset(site for site in nodes if site != writer)
     try:
-        await asyncio.gather(*(_install(node, writer, followers) for node in nodes.values()))
+        await asyncio.gather(*(_install(node, schema, writer, followers) for node in nodes.values()))
         await provision.found_streams(nodes, writer=writer)
-        await _open_accounts(nodes[writer], accounts)
+        yield nodes[writer]
     finally:
         for node in nodes.values():
             await node.sessions.close()
@@ -67,37 +83,38 @@ async def found_databases(
 
 def _administer(server: PostgresServer, passwords: Passwords) -> None:
     """What only a vendor's administrator may do."""
+    service = passwords.service
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        for statement in provision.admin_statements(SERVICE, passwords.by_role()):
+        for statement in provision.admin_statements(service, passwords.by_role()):
             admin.execute(statement)
-    with psycopg.connect(server.dsn(naming.database(SERVICE)), autocommit=True) as admin:
-        for statement in provision.admin_grants(SERVICE):
+    with psycopg.connect(server.dsn(naming.database(service)), autocommit=True) as admin:
+        for statement in provision.admin_grants(service):
             admin.execute(statement)
 
 
-async def _install(node: Node, writer: Site, followers: frozenset[Site]) -> None:
-    folder = Path(workload.payments.__file__).parent
-    schema = (folder / "ledger.sql").read_text() + (folder / "evidence.sql").read_text()
+async def _install(node: Node, schema: Schema, writer: Site, followers: frozenset[Site]) -> None:
     await provision.install_node(node)
-    await provision.install_service(node, schema, TABLES)
+    await provision.install_service(node, schema.script, schema.tables)
     await provision.found_node(node, writer=writer, followers=followers)
 
 
 def _node(site: Site, cabling: Cabling, passwords: Passwords) -> Node:
+    service = passwords.service
+
     def address(port: int, user: str) -> Address:
         password = passwords.by_role()[user]
-        return Address(host=LOCAL, port=port, database=naming.database(SERVICE), user=user, password=password)
+        return Address(host=LOCAL, port=port, database=naming.database(service), user=user, password=password)
 
     return Node(
-        service=SERVICE,
+        service=service,
         site=site,
         sessions=Sessions(
-            address(cabling.direct(site, Door.DATABASE), naming.control_role(SERVICE)),
+            address(cabling.direct(site, Door.DATABASE), naming.control_role(service)),
             site=site,
             connect_deadline=timedelta(seconds=10),
         ),
         publishers={
-            Site(other): address(cabling.port(site, other, Door.DATABASE), naming.stream_role(SERVICE))
+            Site(other): address(cabling.port(site, other, Door.DATABASE), naming.stream_role(service))
             for other in SITES
             if other != site
         },

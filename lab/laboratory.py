@@ -19,11 +19,13 @@ from lab.cabling import SITES, Cabling, Door, lay_cables, lay_etcd
 from lab.errors import LabError
 from lab.etcd import EtcdCluster
 from lab.faults import Faults
-from lab.founding import Passwords, account_ids, found_databases
+from lab.fleet import PAYMENTS
+from lab.founding import Passwords, account_ids, found_payments
 from lab.haproxy import prepare_edges
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
-from lab.site import Site
+from lab.programs import programs
+from lab.site import CONTROLLER, Site
 from lab.site_settings import (
     ADDRESSES,
     ALIASES,
@@ -69,10 +71,17 @@ class Laboratory:
     """By place."""
     faults: Faults
     supervisor: Supervisor
-    witness: Witness
-    passwords: Passwords
+    witnesses: Mapping[str, Witness]
+    """By service."""
+    passwords: Mapping[str, Passwords]
+    """By service."""
     accounts: tuple[str, ...]
     postgres: PostgresBinaries
+
+    @property
+    def witness(self) -> Witness:
+        """Of the payments service."""
+        return self.witnesses[PAYMENTS]
 
     def controllers(self) -> Mapping[str, str]:
         """Operator API of each controller, for the person at the laptop, who is not behind any link."""
@@ -109,13 +118,20 @@ class Laboratory:
             *({"name": name, "kind": "emulated", "version": version} for name, version in emulated.items()),
         )
 
+    async def unfinished(self, member: str | None = None) -> str:
+        """What still keeps a service from being whole, in words; empty when nothing does. `member` asks about this site only."""
+        for service, witness in self.witnesses.items():
+            if said := await witness.unfinished(member):
+                return f"{service}: {said}"
+        return ""
+
     async def wait_until_whole(self, deadline: timedelta, member: str | None = None, say: Say | None = None) -> timedelta:
         """Return once one writer reigns and every other site (or this member) counts; answers how long that took.
 
         Raises LabError at the deadline with what is still missing. `say` hears every change of that.
         """
         began, said = time.monotonic(), ""
-        while missing := await self.witness.unfinished(member):
+        while missing := await self.unfinished(member):
             if say is not None and missing != said:
                 say(missing)
             said = missing
@@ -164,7 +180,8 @@ async def _start(stack: AsyncExitStack, name: str, say: Say, policy: Sequence[st
             cabling = await lay_cables(workspace)
             stack.push_async_callback(cabling.stop)
             lab = await _assemble(workspace, cabling, binaries, tell, policy, accounts)
-            stack.push_async_callback(lab.witness.close)
+            for witness in lab.witnesses.values():
+                stack.push_async_callback(witness.close)
             tell("waiting until every site serves and every controller sees every site")
             await _await_service(lab)
             return lab
@@ -207,21 +224,23 @@ async def _assemble(
         servers_up = tasks.create_task(_start_servers(workspace, cabling, postgres))
     authorities, etcd, servers = authorities_up.result(), etcd_up.result(), servers_up.result()
     cabling = await lay_etcd(cabling, etcd)
-    passwords = Passwords()
+    passwords = {PAYMENTS: Passwords(service=PAYMENTS)}
     edges = prepare_edges(workspace, cabling, haproxy)
+    ours = programs(passwords)
     sites = {
-        name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, edge=edges[name], passwords=passwords)
+        name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, edge=edges[name], programs=ours)
         for name in SITES
     }
     write_token(workspace.directory("settings") / TOKEN_FILE)
     for name, site in sites.items():
-        site.write(service_settings(cabling, name), controller_settings(cabling, name, _known(authorities), policy))
+        site.write(PAYMENTS, service_settings(cabling, name))
+        site.write(CONTROLLER, controller_settings(cabling, name, _known(authorities), policy))
     say("ledgers, streams, controllers, payments services and edges")
     payers = account_ids(accounts)
     async with _together() as tasks:
-        tasks.create_task(found_databases(servers, cabling, passwords, payers))
+        tasks.create_task(found_payments(servers, cabling, passwords[PAYMENTS], payers))
         for site in sites.values():
-            site.start_service()  # importing takes most of a start: meanwhile the databases are founded
+            site.start_services()  # importing takes most of a start: meanwhile the databases are founded
     for site in sites.values():
         site.edge.start()
         site.start_controller()
@@ -234,7 +253,7 @@ async def _assemble(
         authorities=authorities,
         faults=faults,
         supervisor=Supervisor(sites, faults),
-        witness=Witness(cabling, passwords),
+        witnesses={service: Witness(cabling, own) for service, own in passwords.items()},
         passwords=passwords,
         accounts=tuple(map(str, payers)),
         postgres=postgres,
@@ -298,11 +317,12 @@ async def _missing(lab: Laboratory, http: aiohttp.ClientSession) -> str:
     for site in SITES:
         if not await _answers(http, f"http://{LOCAL}:{lab.cabling.direct(site, Door.EDGE)}/readyz"):
             return f"the payments service of {site} is not ready: {lab.processes()[f'payments-{site}'].tail(2)}"
-    control = await lab.witness.control()
-    seen = control.observations.keys() if control else ()
-    if silent := [site for site in SITES if site not in seen]:
-        return f"the controllers of {', '.join(silent)} have published nothing"
-    return await lab.witness.unfinished()
+    for service, witness in lab.witnesses.items():
+        control = await witness.control()
+        seen = control.observations.keys() if control else ()
+        if silent := [site for site in SITES if site not in seen]:
+            return f"the controllers of {', '.join(silent)} have published nothing of {service}"
+    return await lab.unfinished()
 
 
 async def _answers(http: aiohttp.ClientSession, url: str) -> bool:

@@ -96,7 +96,7 @@ def told(active: Active) -> dict[str, object]:
 
 async def state(lab: Laboratory, load: Offering | None) -> dict[str, object]:
     """Everything `lab status` shows."""
-    control, missing = await asyncio.gather(lab.witness.control(), lab.witness.unfinished())
+    control, missing = await asyncio.gather(lab.witness.control(), lab.unfinished())
     posture = control.posture if control else None
     return {
         "name": lab.workspace.name,

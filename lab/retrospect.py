@@ -111,7 +111,7 @@ async def _read_ledgers(lab: Laboratory) -> dict[str, Ledger | str]:
     """Every site's, past services and links, or why it cannot be read."""
 
     async def read(site: str) -> Ledger | str:
-        dsn = lab.sites[site].server.dsn(naming.database(SERVICE), naming.control_role(SERVICE), lab.passwords.control)
+        dsn = lab.sites[site].server.dsn(naming.database(SERVICE), naming.control_role(SERVICE), lab.passwords[SERVICE].control)
         try:
             return await read_ledger(dsn, timedelta(seconds=10))
         except (psycopg.Error, TimeoutError) as error:

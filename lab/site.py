@@ -1,4 +1,4 @@
-"""One site of the lab: its database server, etcd member, payments service, edge and controller, started, frozen and killed together."""
+"""One site of the lab: its database server, etcd member, edge and programs, started, frozen and killed together."""
 
 import asyncio
 import sys
@@ -7,14 +7,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import processes
-from lab.authorities import CREDENTIALS
 from lab.etcd import EtcdCluster
-from lab.founding import Passwords
 from lab.haproxy import Edge
 from lab.postgres import PostgresServer
 from lab.processes import Supervised, launch
-from lab.site_settings import SERVICE
 from lab.workspace import Workspace, python_environment
+
+CONTROLLER = "controller"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One of our own programs, as every site runs it; its settings lie in `NAME.toml`."""
+
+    name: str
+    module: str
+    verb: tuple[str, ...] = ()
+    """What comes before `--settings`."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Handed over by environment only."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,48 +37,50 @@ class Site:
     server: PostgresServer
     etcd: EtcdCluster
     edge: Edge
-    passwords: Passwords = field(repr=False)
-    service: Supervised | None = None
-    controller: Supervised | None = None
+    programs: Mapping[str, Program]
+    """By name: the controller and whatever it looks after."""
+    running: dict[str, Supervised] = field(default_factory=dict)
+    """The present process of every program that was ever started."""
 
     @property
     def settings(self) -> Path:
         """Directory of this site's settings files."""
         return self.workspace.directory("settings", self.name)
 
+    @property
+    def controller(self) -> Supervised | None:
+        """None before it was started."""
+        return self.running.get(CONTROLLER)
+
     def processes(self) -> tuple[Supervised, ...]:
         """Every process of the site that was ever started and is the present one of its kind."""
         servers = (self.server.process, *self.etcd.processes(self.name), *self.edge.processes())
-        present = (*servers, self.service, self.controller)
-        return tuple(process for process in present if process is not None)
+        return (*(process for process in servers if process is not None), *self.running.values())
 
-    def write(self, service: str, controller: str) -> None:
-        """Keep the settings of the site's programs."""
-        (self.settings / "service.toml").write_text(service)
-        (self.settings / "controller.toml").write_text(controller)
+    def write(self, program: str, settings: str) -> None:
+        """Keep the settings of one program."""
+        (self.settings / f"{program}.toml").write_text(settings)
 
-    def start_service(self) -> None:
-        """Start the payments service unless it runs."""
-        if self.service is None or not self.service.alive:
-            secret = {"PAYMENTS_APP_PASSWORD": self.passwords.app}
-            self.service = self._launch(SERVICE, "workload.payments", "--settings", self.settings / "service.toml", secret=secret)
+    def start_program(self, name: str) -> None:
+        """Start one program unless it runs."""
+        present = self.running.get(name)
+        if present is None or not present.alive:
+            self.running[name] = self._launch(self.programs[name])
+
+    def start_services(self) -> None:
+        """Start every program but the controller."""
+        for name in self.programs:
+            if name != CONTROLLER:
+                self.start_program(name)
 
     def start_controller(self) -> None:
         """Start the controller unless it runs."""
-        if self.controller is None or not self.controller.alive:
-            name = SERVICE.upper()
-            secret = {
-                f"TRIMARAN_{name}_CONTROL_PASSWORD": self.passwords.control,
-                f"TRIMARAN_{name}_STREAM_PASSWORD": self.passwords.stream,
-                **CREDENTIALS,
-            }
-            settings = self.settings / "controller.toml"
-            self.controller = self._launch("controller", "controller", "run", "--settings", settings, secret=secret)
+        self.start_program(CONTROLLER)
 
     async def start(self) -> None:
         """Start whatever of a killed site does not run, all at once, as after a power cut. The links must carry again."""
         self.edge.start()
-        self.start_service()
+        self.start_services()
         self.start_controller()
         await asyncio.gather(self.server.start(), self.etcd.rejoin(self.name))
 
@@ -83,9 +96,10 @@ class Site:
         """Kill every process of the site, all stopped before the first dies. Cut the site's links before."""
         processes.kill(*self.processes())
 
-    def _launch(self, label: str, module: str, *arguments: str | Path, secret: Mapping[str, str]) -> Supervised:
+    def _launch(self, program: Program) -> Supervised:
         """A program of the site finds its secrets in the environment, and none of the clouds' settings of the person who runs the
         lab: a profile there would send the controller to a real account."""
         clean = {name: value for name, value in python_environment().items() if not name.startswith(("AWS_", "PG"))}
-        command = [sys.executable, "-m", module, *arguments]
-        return launch(self.workspace, f"{label}-{self.name}", command, environment={**clean, **secret})
+        settings = str(self.settings / f"{program.name}.toml")
+        command = [sys.executable, "-m", program.module, *program.verb, "--settings", settings]
+        return launch(self.workspace, f"{program.name}-{self.name}", command, environment={**clean, **program.secrets})

@@ -9,9 +9,11 @@ from pathlib import Path
 from lab import estate, site_clouds
 from lab.cabling import SITES, Cabling, Door
 from lab.edge_identity import AUTHORITY, CERTIFICATE, SOCKET, edge_name
+from lab.fleet import PAYMENTS
 from lab.vendors import AUTHORITIES, VENDORS
 
-SERVICE = "payments"
+SERVICE = PAYMENTS
+"""Leads the others where traffic goes."""
 WRITER = "azure"
 """Where the writer starts."""
 

@@ -18,15 +18,16 @@ from controller.postgres.session import Address, Sessions
 from lab.addresses import LOCAL
 from lab.cabling import SITES, Cabling, Door
 from lab.founding import Passwords
-from lab.site_settings import SERVICE
 
 ASK = timedelta(seconds=1)
 
 
 class Witness:
-    """Reads only: it holds no session in etcd and changes nothing in a database."""
+    """How one service stands. Reads only: it holds no session in etcd and changes nothing in a database."""
 
     def __init__(self, cabling: Cabling, passwords: Passwords) -> None:
+        """`passwords`: of the service that is asked about."""
+        self.service = passwords.service
         urls = [f"http://{LOCAL}:{cabling.direct(site, Door.ETCD)}" for site in SITES]
         self._etcd = Etcd(urls, call_deadline=timedelta(seconds=0.5), deadline=timedelta(seconds=2))
         self._store = Store(self._etcd, controller="lab", clock=SystemClock())
@@ -35,14 +36,14 @@ class Witness:
     async def control(self) -> Control | None:
         """What the controllers want and see; None before the service was founded or while etcd has no majority."""
         try:
-            return await self._store.read(SERVICE)
+            return await self._store.read(self.service)
         except TrimaranError:
             return None
 
     async def journal(self, after: int = 0) -> tuple[JournalEntry, ...]:
         """Every entry above a sequence, however many. Raises TrimaranError when etcd has no majority."""
         entries: list[JournalEntry] = []
-        while page := await self._store.journal(SERVICE, after):
+        while page := await self._store.journal(self.service, after):
             entries += page
             after = page[-1].sequence
         return tuple(entries)
@@ -93,7 +94,7 @@ def _absence(site: str, posture: Posture, facts: Mapping[str, NodeFacts]) -> str
         return f"{posture.writer} is not yet the writer of epoch {posture.reign}"
     if site == posture.writer:
         return ""
-    stream = naming.stream(SERVICE, posture.reign, posture.writer, SiteName(site))
+    stream = naming.stream(posture.service, posture.reign, posture.writer, SiteName(site))
     if node is None or node.role is not Role.FOLLOWER:
         return f"{site} is {node.role if node else 'silent'}, not yet a follower"
     if not any(one.name == stream and one.seeded and one.running for one in node.subscriptions):
@@ -107,8 +108,8 @@ def _node(site: str, cabling: Cabling, passwords: Passwords) -> Node:
     address = Address(
         host=LOCAL,
         port=cabling.direct(site, Door.DATABASE),
-        database=naming.database(SERVICE),
-        user=naming.control_role(SERVICE),
+        database=naming.database(passwords.service),
+        user=naming.control_role(passwords.service),
         password=passwords.control,
     )
-    return Node(service=SERVICE, site=SiteName(site), sessions=Sessions(address, site=site), publishers={})
+    return Node(service=passwords.service, site=SiteName(site), sessions=Sessions(address, site=site), publishers={})

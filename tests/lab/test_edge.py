@@ -31,6 +31,7 @@ from lab.binaries import readable_place
 from lab.cabling import CLIENTS, SITES, Door
 from lab.copies import HAPROXY
 from lab.faults import Fault
+from lab.fleet import PAYMENTS
 from lab.laboratory import Laboratory, laboratory
 from lab.site_settings import CURRENCY, SERVICE
 from lab.workspace import python_environment
@@ -250,8 +251,7 @@ async def test_a_service_that_is_killed_costs_no_keyed_payment_and_weights_outli
     """SIGKILL of the service behind a live edge: others serve until it is back. Then etcd dies everywhere: nothing changes, and the
     agent says how old its posture is, also one that was started since."""
     async with laboratory("test-edge-killed") as lab:
-        service = lab.sites[STALE].service
-        assert service is not None
+        service = lab.sites[STALE].running[PAYMENTS]
         async with paying(lab, "killed") as seen:
             await asyncio.sleep(1)
             service.kill()

@@ -14,6 +14,7 @@ from controller.core.model import JournalEntry
 from lab.aftermath import broken_aftermath
 from lab.cabling import CLIENTS, Door
 from lab.faults import Fault, OccupiedError, UnknownTargetError, parse
+from lab.fleet import PAYMENTS
 from lab.laboratory import Laboratory, laboratory
 from lab.offering import Offering, offer
 from lab.record import Unanswered
@@ -195,9 +196,7 @@ async def test_a_crashed_site_is_a_black_hole_and_only_it() -> None:
 async def test_what_ends_by_itself_is_noted_and_started_again() -> None:
     """A service that dies without a fault is a finding, and does not stay dead."""
     async with laboratory("test-supervision") as lab:
-        service = lab.sites[OTHER].service
-        assert service is not None
-        service.kill()
+        lab.sites[OTHER].running[PAYMENTS].kill()
         until = time.monotonic() + 20
         while not await ready(lab, OTHER):
             assert time.monotonic() < until

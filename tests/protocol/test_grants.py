@@ -10,6 +10,8 @@ MAY = """SELECT p.oid::regproc::text FROM pg_proc AS p
          WHERE p.pronamespace IN ('trimaran'::regnamespace, 'ledger'::regnamespace) AND has_function_privilege(%s, p.oid, 'EXECUTE')"""
 PAYING = {f"trimaran.{name}" for name in ("identity", "admit", "guard", "barrier", "await_barrier")} | {
     "ledger.pay",
+    "ledger.hold",
+    "ledger.review",
     "ledger.await_held",
 }
 

@@ -31,7 +31,7 @@ from lab.postgres import PostgresServer
 
 SITES = (Site("aws"), Site("azure"), Site("gcp"))
 AWS, AZURE, GCP = SITES
-TABLES = ("ledger.account", "ledger.payment", "ledger.entry")
+TABLES = ("ledger.account", "ledger.payment", "ledger.entry", "ledger.profile", "ledger.held")
 DEBTOR, CREDITOR, OTHER_DEBTOR, OTHER_CREDITOR = (uuid.UUID(int=number) for number in range(1, 5))
 
 
