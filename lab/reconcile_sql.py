@@ -1,14 +1,18 @@
-"""Reads a site's whole ledger by SQL, past the service."""
+"""Reads a site's whole ledger by SQL, past the service; and whatever else is read of a database in one snapshot."""
 
 import asyncio
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import TypeVar
 
 import psycopg
 
 from lab.reconcile import AccountRow, EntryRow, Ledger, PaymentRow
+
+R = TypeVar("R")
 
 PAYMENTS = """
 SELECT id::text, idempotency_key, debtor::text, creditor::text, amount, currency, epoch,
@@ -19,7 +23,12 @@ ACCOUNTS = "SELECT id::text, currency, opening_balance, balance, overdraft_allow
 
 
 async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
-    """Every payment, entry and account of one database in one snapshot.
+    """Every payment, entry and account of one database in one snapshot. Raises as `in_one_snapshot` does."""
+    return await in_one_snapshot(conninfo, deadline, _ledger)
+
+
+async def in_one_snapshot(conninfo: str, deadline: timedelta, read: Callable[[psycopg.AsyncConnection], Awaitable[R]]) -> R:
+    """What `read` makes of one database, all of it as of one moment (repeatable read) and without writing.
 
     Raises psycopg.Error, or TimeoutError at the deadline: on a black hole a cancelled psycopg query waits ten seconds more for
     a server that is not there, so the deadline shuts the socket down.
@@ -41,9 +50,7 @@ async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
         try:
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await connection.set_read_only(True)
-            payments = await (await connection.execute(PAYMENTS)).fetchall()
-            entries = await (await connection.execute(ENTRIES)).fetchall()
-            accounts = await (await connection.execute(ACCOUNTS)).fetchall()
+            return await read(connection)
         except psycopg.OperationalError as error:
             if gone:
                 raise TimeoutError(f"no answer within {deadline.total_seconds()} s") from error
@@ -51,6 +58,12 @@ async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
         finally:
             alarm.cancel()
             await connection.close()
+
+
+async def _ledger(connection: psycopg.AsyncConnection) -> Ledger:
+    payments = await (await connection.execute(PAYMENTS)).fetchall()
+    entries = await (await connection.execute(ENTRIES)).fetchall()
+    accounts = await (await connection.execute(ACCOUNTS)).fetchall()
     return Ledger(
         payments=tuple(
             PaymentRow(id=i, key=k, debtor=d, creditor=c, amount=a, currency=u, epoch=e, body_digest=b, created_at=t)
