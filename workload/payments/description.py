@@ -1,0 +1,220 @@
+"""What payments answers, for its OpenAPI document. Every id, amount and name in an example is made up."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from workload.openapi import probes
+from workload.openapi.answer import Answer, Described, Descriptions, Refusal, Told
+from workload.openapi.layers import DURABLE
+from workload.payments.model import Status
+from workload.payments.problems import REFUSALS, describe_refusal
+
+SAYS = """Payments and the ledger behind them.
+
+A payment is acknowledged once it is on disk in two clouds. Whoever hears `outcome: unknown`, or nothing, repeats the request with the
+same Idempotency-Key, for as long as it likes: the payment is made once. All amounts are in minor units of the currency."""
+
+TAGS = {
+    "payments": "Making payments, and looking at them.",
+    "reviews": "Payments that wait for a person.",
+    **probes.TAGS,
+}
+
+PAYMENT, ACCOUNT, OTHER = "01890a5d-ac96-774b-bcce-b302099a8057", UUID(int=1), UUID(int=2)
+ORDER = {"amount": 1250, "currency": "EUR", "debtor": str(ACCOUNT), "creditor": str(OTHER)}
+MADE = {**ORDER, "id": PAYMENT, "status": "completed", "epoch": 3, "created_at": "2026-01-02T03:04:05.678901+00:00"}
+REVIEW = {
+    **MADE,
+    "status": "held",
+    "score": 7.43,
+    "reasons": ["amount 410.00 is 41 times the median of this account"],
+    "decided": None,
+}
+DECIDED = {
+    **REVIEW,
+    "status": "approved",
+    "decided": {"by": "reviewer", "reason": "called the account's owner", "at": "2026-01-02T04:00:00+00:00", "epoch": 3},
+}
+
+
+class PaymentDocument(Told):
+    """A payment as the ledger has it."""
+
+    id: UUID
+    status: Status
+    """`held`: a person looks at it first. `rejected`: one did, and it will never be made."""
+    amount: int
+    currency: str
+    debtor: UUID
+    creditor: UUID
+    epoch: int
+    """Reign of the writer that admitted it."""
+    created_at: datetime
+
+
+class AccountDocument(Told):
+    """An account as the ledger has it."""
+
+    id: UUID
+    currency: str
+    balance: int
+    """Durable: what it shows is on disk in two clouds."""
+    overdraft_allowed: bool
+
+
+class RulingDocument(Told):
+    """Who decided about a held payment."""
+
+    by: str
+    reason: str
+    at: datetime
+    epoch: int
+
+
+class ReviewDocument(Told):
+    """A payment that is or was held, under the payment's own id."""
+
+    id: UUID
+    status: Literal["held", "approved", "rejected"]
+    amount: int
+    currency: str
+    debtor: UUID
+    creditor: UUID
+    score: float
+    """Robust standard deviations above what is usual for the debtor."""
+    reasons: list[str]
+    epoch: int
+    created_at: datetime
+    decided: RulingDocument | None
+
+
+class ReviewsDocument(Told):
+    """Payments that wait, oldest first. The next page begins after the id of the last one."""
+
+    reviews: list[ReviewDocument]
+
+
+class EarlierRuling(Told):
+    """What was decided before."""
+
+    review: ReviewDocument | None = None
+
+
+def _refused() -> tuple[Refusal, ...]:
+    told = ((describe_refusal(outcome), says) for outcome, says in REFUSALS.items())
+    return tuple(Refusal(status=problem.status, kind=problem.kind, says=says) for problem, says in told)
+
+
+def _unknown(noun: str) -> Refusal:
+    return Refusal(status=404, kind=f"unknown-{noun}", says=f"there is no {noun} with this id")
+
+
+FORBIDDEN = Refusal(status=403, kind="forbidden", says="the caller does not have the scope of this operation")
+KEPT = ("Served-By",)
+
+MAKE = Described(
+    summary="Make a payment, once",
+    says="The same key with the same body is answered with what became of the first request. A payment that looks unusual for its debtor"
+    " may be held for a person; its id stays, and the same request or its address tell what became of it.",
+    tag="payments",
+    answers={
+        201: Answer(
+            says="The payment is made, and durable in two clouds.",
+            body=PaymentDocument,
+            headers=("Location", *KEPT),
+            perhaps=("Idempotent-Replayed",),
+            example=MADE,
+            links={"read_payment": {"id": "$response.body#/id"}, "read_account": {"id": "$response.body#/debtor"}},
+        ),
+        202: Answer(
+            says="The payment is held, durably: no money moved, and a person decides.",
+            body=PaymentDocument,
+            headers=("Location", *KEPT),
+            perhaps=("Idempotent-Replayed",),
+            example={**MADE, "status": "held"},
+            links={"read_payment": {"id": "$response.body#/id"}, "read_review": {"id": "$response.body#/id"}},
+        ),
+    },
+    refusals=(*_refused(), *DURABLE),
+    parameters={"Idempotency-Key": "order-2026-0001"},
+    bodies={"12.50 euros": ORDER},
+)
+
+READ_PAYMENT = Described(
+    summary="Look at a payment",
+    tag="payments",
+    answers={200: Answer(says="The payment, made or held.", body=PaymentDocument, headers=KEPT, example=MADE)},
+    refusals=(_unknown("payment"), *DURABLE),
+    parameters={"id": PAYMENT},
+)
+
+READ_ACCOUNT = Described(
+    summary="Look at an account",
+    tag="payments",
+    answers={
+        200: Answer(
+            says="The account.",
+            body=AccountDocument,
+            headers=KEPT,
+            example={"id": str(ACCOUNT), "currency": "EUR", "balance": 998750, "overdraft_allowed": False},
+        )
+    },
+    refusals=(_unknown("account"), *DURABLE),
+    parameters={"id": str(ACCOUNT)},
+)
+
+LIST_REVIEWS = Described(
+    summary="List what waits for a person",
+    tag="reviews",
+    answers={200: Answer(says="One page.", body=ReviewsDocument, headers=KEPT, example={"reviews": [REVIEW]})},
+    refusals=(FORBIDDEN, *DURABLE),
+)
+
+READ_REVIEW = Described(
+    summary="Look at one held payment",
+    tag="reviews",
+    answers={200: Answer(says="The payment, and why it is held.", body=ReviewDocument, headers=KEPT, example=REVIEW)},
+    refusals=(FORBIDDEN, _unknown("review"), *DURABLE),
+    parameters={"id": PAYMENT},
+)
+
+DECIDE = Described(
+    summary="Approve or reject a held payment, for ever",
+    says="An approval makes the payment in the same transaction. One that cannot be made any more, because the money is gone, is refused"
+    " as any payment would be, and stays held.",
+    tag="reviews",
+    answers={
+        200: Answer(
+            says="It is decided, durably.",
+            body=ReviewDocument,
+            headers=KEPT,
+            perhaps=("Idempotent-Replayed",),
+            example=DECIDED,
+        )
+    },
+    refusals=(
+        FORBIDDEN,
+        _unknown("review"),
+        Refusal(
+            status=409,
+            kind="already-decided",
+            says="it was decided the other way before; `review` says by whom",
+            members=EarlierRuling,
+        ),
+        *_refused(),
+        *DURABLE,
+    ),
+    parameters={"id": PAYMENT},
+    bodies={"approval": {"verdict": "approve", "reason": "called the account's owner"}},
+)
+
+DESCRIPTIONS: Descriptions = {
+    ("POST", "/v1/payments"): MAKE,
+    ("GET", "/v1/payments/{id}"): READ_PAYMENT,
+    ("GET", "/v1/accounts/{id}"): READ_ACCOUNT,
+    ("GET", "/v1/reviews"): LIST_REVIEWS,
+    ("GET", "/v1/reviews/{id}"): READ_REVIEW,
+    ("POST", "/v1/reviews/{id}"): DECIDE,
+    **probes.durable(),
+}
