@@ -69,13 +69,21 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """A service without payments: its write path is asked for, up to the barrier, by the name that clients know it by."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
     """One service as this controller looks after it."""
 
     name: str
     writer: Site
     """Writer the service is founded with; afterwards the posture holds it. So with the policy's mode and shares."""
-    canary: Canary
+    canary: Canary | Readiness
+    """How a failover proves that a site serves."""
     databases: Mapping[Site, DatabaseSettings]
     streams: Mapping[Site, Mapping[Site, DatabaseSettings]]
     """`streams[follower][publisher]`: the publisher as the follower's own server dials it."""
@@ -200,11 +208,10 @@ def _settings(table: SettingsTable, policies: Mapping[str, Policy], token: str |
 
 
 def _service(name: str, given: ServiceTable, policy: Policy, environ: Mapping[str, str]) -> ServiceSettings:
-    canary = given.canary
     return ServiceSettings(
         name=name,
         writer=Site(given.writer),
-        canary=Canary(debtor=str(canary.debtor), creditor=str(canary.creditor), currency=canary.currency),
+        canary=_canary(given),
         databases=_databases(given.databases),
         streams={Site(follower): _databases(publishers) for follower, publishers in given.streams.items()},
         capacity={Site(site): one for site, one in given.capacity.items()},
@@ -214,6 +221,13 @@ def _service(name: str, given: ServiceTable, policy: Policy, environ: Mapping[st
         control_password=environ[password_variable(name, "control")],
         stream_password=environ[password_variable(name, "stream")],
     )
+
+
+def _canary(given: ServiceTable) -> Canary | Readiness:
+    if given.readiness is not None:
+        return Readiness(host=given.readiness.host)
+    assert given.canary is not None, "one of both, see settings_rules"
+    return Canary(debtor=str(given.canary.debtor), creditor=str(given.canary.creditor), currency=given.canary.currency)
 
 
 def _cloud(name: str, given: SiteTable) -> CloudName | None:

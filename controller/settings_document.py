@@ -13,6 +13,7 @@ from controller.settings_tables import (
     GroupName,
     ListenTable,
     Ratio,
+    ReadinessTable,
     ServiceName,
     SiteName,
     SiteTable,
@@ -26,7 +27,8 @@ class ServiceTable(Table):
     mode: Mode
     writer: SiteName
     shares: dict[SiteName, Ratio]
-    canary: CanaryTable
+    canary: CanaryTable | None = None
+    readiness: ReadinessTable | None = None
     databases: dict[SiteName, DatabaseTable]
     streams: dict[SiteName, dict[SiteName, DatabaseTable]]
     capacity: dict[SiteName, InstancesTable] = Field(default_factory=dict)

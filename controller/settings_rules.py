@@ -50,6 +50,8 @@ def _of_service(key: str, service: Mapping[str, object], sites: frozenset[str]) 
     yield from _among(f"{key}.shares", service.get("shares"), sites)
     policy = _table(service, "policy")
     yield from _among(f"{key}.policy.capacities", policy.get("capacities"), sites)
+    if ("canary" in service) == ("readiness" in service):
+        yield f"{key}.canary", "either two accounts for test payments, or readiness: by what else a serving site is proven"
     canary = _table(service, "canary")
     if canary.get("debtor") is not None and canary.get("debtor") == canary.get("creditor"):
         yield f"{key}.canary.creditor", "another account than the debtor's"

@@ -114,6 +114,13 @@ class CanaryTable(Table):
     currency: Annotated[str, one_word("[A-Z]{3}", "three capital letters as in ISO 4217")]
 
 
+class ReadinessTable(Table):
+    """`services.SERVICE.readiness`: of a service that no payment goes through."""
+
+    host: Text
+    """Name that clients know it by; every site's edge is asked under it."""
+
+
 class DatabaseTable(Table):
     """`[services.SERVICE.databases.SITE]` and `[services.SERVICE.streams.FOLLOWER.PUBLISHER]`"""
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import assert_never
 from uuid import uuid4
 
 import aiohttp
@@ -36,7 +37,7 @@ from controller.probing.shared_probe import SharedProbe
 from controller.probing.sql_probe import SqlProbe
 from controller.probing.zone_probe import Nameservers, ZoneProbe
 from controller.provider_watch import APART, ProviderWatch, calm
-from controller.settings import DatabaseSettings, ServiceSettings, Settings
+from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSettings, Settings
 from controller.steering import Helm, Rudder
 from controller.wiring_clouds import Providers, authorities, providers
 from controller.zone_watch import ZoneWatch
@@ -234,25 +235,33 @@ def _executor(
         service=service.name,
         databases=databases,
         authorities=_rudders(helms, service, settings, urgent=True),
-        canaries={
-            site: CanaryProbe(
-                session=http,
-                site=site,
-                url=f"{seen.edge}/v1/payments",
-                debtor=service.canary.debtor,
-                creditor=service.canary.creditor,
-                currency=service.canary.currency,
-                new_key=_canary_key,
-                clock=clock,
-            )
-            for site, seen in settings.sites.items()
-        },
+        canaries={site: _canary(service.canary, site, seen.edge, http, clock) for site, seen in settings.sites.items()},
         managed=asked.replicas,
         capacities=asked.capacities,
         floors={site: instances.floor for site, instances in service.capacity.items()},
         clock=clock,
     )
     return Executor(coordination=store, actions=actions, clock=clock)
+
+
+def _canary(canary: Canary | Readiness, site: Site, edge: str, http: aiohttp.ClientSession, clock: Clock) -> Probe:
+    """What proves that a site serves. Readiness is answered by the own service or not at all: no other site answers for this one."""
+    match canary:
+        case Readiness(host=host):
+            return HttpProbe(session=http, url=f"{edge}/readyz", clock=clock, host=host)
+        case Canary():
+            return CanaryProbe(
+                session=http,
+                site=site,
+                url=f"{edge}/v1/payments",
+                debtor=canary.debtor,
+                creditor=canary.creditor,
+                currency=canary.currency,
+                new_key=_canary_key,
+                clock=clock,
+            )
+        case _:
+            assert_never(canary)
 
 
 def _canary_key() -> str:

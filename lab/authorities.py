@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from lab import estate
+from lab import estate, keys
 from lab.addresses import LOCAL
 from lab.clouds.certificates import Papers, mint
 from lab.clouds.control import CloudControl
@@ -164,20 +164,22 @@ async def make_records(authority: Authority, zone: str, steered: Steered) -> Non
 
 
 async def provide(authority: Authority) -> None:
-    """Have the payments service's instances and managed servers in this cloud. Raises LabError when the API turns a call away."""
+    """Have the services' instances and managed servers in this cloud, and the key that wraps the vault's data keys. Raises LabError when
+    the API turns a call away."""
     match authority.vendor.place:
         case place if place == ROUTE53:
             await asyncio.to_thread(_provide_aws, authority)
         case place if place == AZUREDNS:
-            await carry_out(authority, estate.for_azure())
+            await carry_out(authority, [*estate.for_azure(), *keys.for_azure()])
         case _:
-            await carry_out(authority, estate.for_google())
+            await carry_out(authority, [*estate.for_google(), *keys.for_google()])
 
 
 def _provide_aws(authority: Authority) -> None:
     clients = {api: aws_client(api, authority) for api in ("ecs", "rds")}
     for api, operation, parameters in estate.for_aws():
         getattr(clients[api], operation)(**parameters)
+    keys.found_aws(aws_client("kms", authority))
 
 
 async def carry_out(authority: Authority, orders: Iterable[Order]) -> None:

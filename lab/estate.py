@@ -1,4 +1,4 @@
-"""What every cloud runs for the payments service beside the zone: instances and managed servers, named as the controllers' settings do,
+"""What every cloud runs for the services beside the zone: instances and managed servers, named as the controllers' settings do,
 in each vendor's own words as the infrastructure program makes them. Pure.
 
 The emulated servers stand for the real PostgreSQL servers of the lab, of which no cloud knows; of the read replicas there is nothing
@@ -8,12 +8,12 @@ but what the clouds' APIs say about them.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lab.fleet import FLEET, PAYMENTS
 from lab.zones import PLACE, PROJECT, Order
 
 INSTANCES, FLOOR = 1, 3
 """What runs in peace at every site, and what a site is to have at least when it takes traffic."""
 
-APP = "payments"
 CLUSTER = "trimaran"
 SERVER, REPLICA = "payments", "payments-reports"
 """The site's own server, and a read replica of it that the provider manages."""
@@ -27,28 +27,22 @@ REGION = "us-central1"
 Table = Mapping[str, object]
 
 
-def capacity(site: str) -> Table:
-    """`[services.payments.capacity.SITE]`"""
-    return {"floor": FLOOR, "name": APP, **({"cluster": CLUSTER} if site == "aws" else {})}
-
-
-def server() -> Table:
-    """`[services.payments.servers.SITE]`"""
-    return {"server": SERVER}
-
-
-def replica() -> Table:
-    """`[services.payments.replicas.SITE]`"""
-    return {"server": REPLICA}
+def asked(service: str, site: str) -> Mapping[str, Table]:
+    """`[services.SERVICE.capacity.SITE]` and its like, by kind. Both databases lie on one managed server; its read replica is for reports
+    about payments."""
+    capacity = {"floor": FLOOR, "name": service, **({"cluster": CLUSTER} if site == "aws" else {})}
+    found: dict[str, Table] = {"capacity": capacity, "servers": {"server": SERVER}}
+    return found | ({"replicas": {"server": REPLICA}} if service == PAYMENTS else {})
 
 
 def for_aws() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """API, operation of its client, and parameters."""
     yield "ecs", "create_cluster", {"clusterName": CLUSTER}
-    task = {"name": APP, "image": APP, "memory": 64}
-    yield "ecs", "register_task_definition", {"family": APP, "containerDefinitions": [task]}
-    instances = {"cluster": CLUSTER, "serviceName": APP, "taskDefinition": APP, "desiredCount": INSTANCES}
-    yield "ecs", "create_service", instances
+    for service in FLEET:
+        task = {"name": service, "image": service, "memory": 64}
+        yield "ecs", "register_task_definition", {"family": service, "containerDefinitions": [task]}
+        instances = {"cluster": CLUSTER, "serviceName": service, "taskDefinition": service, "desiredCount": INSTANCES}
+        yield "ecs", "create_service", instances
     size = {"DBInstanceClass": "db.m7g.large", "AllocatedStorage": 100, "MultiAZ": True}
     owner = {"MasterUsername": "owner", "MasterUserPassword": "of-the-emulated-server"}
     yield "rds", "create_db_instance", {"DBInstanceIdentifier": SERVER, "Engine": "postgres", **size, **owner}
@@ -57,10 +51,11 @@ def for_aws() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 
 def for_azure() -> Iterator[Order]:
-    """A container app, a server, and its read replica."""
-    container = {"name": APP, "image": APP}
-    template = {"containers": [container], "scale": {"minReplicas": INSTANCES, "maxReplicas": 10}}
-    yield _put(f"{PLACE}/Microsoft.App/containerApps/{APP}", "2025-07-01", {"template": template})
+    """Container apps, a server, and its read replica."""
+    for service in FLEET:
+        container = {"name": service, "image": service}
+        template = {"containers": [container], "scale": {"minReplicas": INSTANCES, "maxReplicas": 10}}
+        yield _put(f"{PLACE}/Microsoft.App/containerApps/{service}", "2025-07-01", {"template": template})
     servers = f"{PLACE}/Microsoft.DBforPostgreSQL/flexibleServers"
     standby = {"highAvailability": {"mode": "ZoneRedundant", "state": "Healthy"}}
     yield _put(f"{servers}/{SERVER}", "2025-08-01", standby)
@@ -70,8 +65,9 @@ def for_azure() -> Iterator[Order]:
 
 def for_google() -> Iterator[Order]:
     """The same, by routes of the lab's own: the emulated APIs hold what there is, and make nothing."""
-    service = f"projects/{PROJECT}/locations/{REGION}/services/{APP}"
-    yield Order(method="PUT", path=f"/_lab/services/{service}", body={"scaling": {"minInstanceCount": INSTANCES}})
+    for service in FLEET:
+        place = f"projects/{PROJECT}/locations/{REGION}/services/{service}"
+        yield Order(method="PUT", path=f"/_lab/services/{place}", body={"scaling": {"minInstanceCount": INSTANCES}})
     settings = {"availabilityType": "REGIONAL", "dataDiskSizeGb": "100"}
     own = {"settings": settings, "currentDiskSize": str(20 << 30)}
     yield Order(method="PUT", path=f"/_lab/instances/{SERVER}", body={"instance": own})

@@ -7,6 +7,8 @@ from workload.schema.baseline import baseline, tables
 from workload.schema.migration import read_migrations
 
 PAYMENTS, VAULT = "payments", "vault"
+FLEET = (PAYMENTS, VAULT)
+"""Each with its own writer, epoch and ack set."""
 
 LEDGER = (
     "ledger.account",

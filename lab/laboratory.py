@@ -19,8 +19,8 @@ from lab.cabling import SITES, Cabling, Door, lay_cables, lay_etcd
 from lab.errors import LabError
 from lab.etcd import EtcdCluster
 from lab.faults import Faults
-from lab.fleet import PAYMENTS
-from lab.founding import Passwords, account_ids, found_payments
+from lab.fleet import PAYMENTS, VAULT
+from lab.founding import Passwords, account_ids, found_payments, found_vault
 from lab.haproxy import prepare_edges
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
@@ -38,6 +38,7 @@ from lab.site_settings import (
     service_settings,
 )
 from lab.supervision import Supervisor
+from lab.vault_settings import NOBODY, vault_settings
 from lab.vendors import AUTHORITIES, ROUTE53, VENDORS
 from lab.whereabouts import write_token
 from lab.witness import Witness
@@ -224,7 +225,7 @@ async def _assemble(
         servers_up = tasks.create_task(_start_servers(workspace, cabling, postgres))
     authorities, etcd, servers = authorities_up.result(), etcd_up.result(), servers_up.result()
     cabling = await lay_etcd(cabling, etcd)
-    passwords = {PAYMENTS: Passwords(service=PAYMENTS)}
+    passwords = {service: Passwords(service=service) for service in (PAYMENTS, VAULT)}
     edges = prepare_edges(workspace, cabling, haproxy)
     ours = programs(passwords)
     sites = {
@@ -234,11 +235,13 @@ async def _assemble(
     write_token(workspace.directory("settings") / TOKEN_FILE)
     for name, site in sites.items():
         site.write(PAYMENTS, service_settings(cabling, name))
+        site.write(VAULT, vault_settings(cabling, name, _known(authorities).authority_file, *NOBODY))
         site.write(CONTROLLER, controller_settings(cabling, name, _known(authorities), policy))
     say("ledgers, streams, controllers, payments services and edges")
     payers = account_ids(accounts)
     async with _together() as tasks:
         tasks.create_task(found_payments(servers, cabling, passwords[PAYMENTS], payers))
+        tasks.create_task(found_vault(servers, cabling, passwords[VAULT]))
         for site in sites.values():
             site.start_services()  # importing takes most of a start: meanwhile the databases are founded
     for site in sites.values():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from lab.authorities import CREDENTIALS
-from lab.fleet import PAYMENTS
+from lab.fleet import PAYMENTS, VAULT
 from lab.founding import Passwords
 from lab.site import CONTROLLER, Program
 
@@ -12,6 +12,7 @@ def programs(passwords: Mapping[str, Passwords]) -> Mapping[str, Program]:
     """By name; `passwords` by service."""
     found = (
         Program(name=PAYMENTS, module="workload.payments", secrets=_of_app(passwords[PAYMENTS])),
+        Program(name=VAULT, module="workload.vault", secrets={**_of_app(passwords[VAULT]), **CREDENTIALS}),
         Program(name=CONTROLLER, module="controller", verb=("run",), secrets={**_of_controllers(passwords), **CREDENTIALS}),
     )
     return {program.name: program for program in found}

@@ -30,6 +30,7 @@ from lab.reconcile_sql import read_ledger
 from lab.record import Line
 from lab.site_settings import SERVICE, WRITER
 from lab.supervision import inexcusable, told
+from lab.witness import Witness
 
 QUIET = timedelta(seconds=15)
 """For etcd to answer and for a plan that is under way, a traffic share being given back for one, to end."""
@@ -50,13 +51,15 @@ async def look_back(
     """
     troubles = [await load.finish(settle)]
     reconciliation, unread = await _reconciled(lab, load, agree)
-    control, journal, said = await _records(lab)
+    control, journal, said = await _records(lab.witness)
+    broken, unsaid = await _breaches(lab)
     disagreeing, uncompared = await _compared(lab)
     exits = [one for one in lab.supervisor.exits if one.at >= since]
     dead = [label for label, process in lab.processes().items() if not process.alive]
     troubles += [
         *unread,
         *said,
+        *unsaid,
         *await _apart(lab),
         uncompared,
         lab.supervisor.failure,
@@ -69,7 +72,7 @@ async def look_back(
         etcd_disagreeing=disagreeing,
         exits=[told(one, since) for one in exits],
         fallen=[told(one, since) for one in exits if inexcusable(one, lab.etcd.binary)],
-        breaches=await _breaches(lab, control, journal) if control and journal else (),
+        breaches=broken,
         troubles=tuple(filter(None, troubles)),
     )
     return aftermath, journal
@@ -121,30 +124,40 @@ async def _read_ledgers(lab: Laboratory) -> dict[str, Ledger | str]:
     return dict(zip(lab.sites, found, strict=True))
 
 
-async def _records(lab: Laboratory) -> tuple[Control | None, tuple[JournalEntry, ...], tuple[str, ...]]:
+async def _records(witness: Witness) -> tuple[Control | None, tuple[JournalEntry, ...], tuple[str, ...]]:
     """Control state, once no plan is under way, and the journal up to there; and what could not be read."""
     until = time.monotonic() + QUIET.total_seconds()
     while True:
-        control = await lab.witness.control()
+        control = await witness.control()
         try:
-            journal = await lab.witness.journal()
+            journal = await witness.journal()
         except TrimaranError as error:
-            journal, said = (), f"the journal cannot be read: {error}"
+            journal, said = (), f"the journal of {witness.service} cannot be read: {error}"
         else:
-            said = "" if journal else "the journal is empty"
-        unchanged = (
-            control is not None and (now := await lab.witness.control()) is not None and now.revisions == control.revisions
-        )
+            said = "" if journal else f"the journal of {witness.service} is empty"
+        unchanged = control is not None and (now := await witness.control()) is not None and now.revisions == control.revisions
         if (unchanged and control is not None and control.plan is None and not said) or time.monotonic() > until:
             silent = "" if control else "etcd does not answer when the run is over"
             return control, journal, tuple(filter(None, (silent, said)))
         await asyncio.sleep(LOOK)
 
 
-async def _breaches(lab: Laboratory, control: Control, journal: Sequence[JournalEntry]) -> tuple[str, ...]:
-    posture, policy = control.posture, _policy(lab)
-    writer = (await lab.witness.facts()).get(posture.writer)
-    streams = {site: naming.stream(SERVICE, posture.reign, posture.writer, SiteName(site)) for site in lab.sites}
+async def _breaches(lab: Laboratory) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Promises that any service's control plane broke, and what could not be read of the services beside payments."""
+    found: list[str] = []
+    unread: list[str] = []
+    for service, witness in lab.witnesses.items():
+        control, journal, said = await _records(witness)
+        unread += said if service != SERVICE else ()
+        if control and journal:
+            found += [f"{service}: {one}" for one in await _broken_by(lab, witness, control, journal)]
+    return tuple(found), tuple(unread)
+
+
+async def _broken_by(lab: Laboratory, witness: Witness, control: Control, journal: Sequence[JournalEntry]) -> tuple[str, ...]:
+    posture, policy = control.posture, _policy(lab, witness.service)
+    writer = (await witness.facts()).get(posture.writer)
+    streams = {site: naming.stream(witness.service, posture.reign, posture.writer, SiteName(site)) for site in lab.sites}
     # Of a writer that cannot be read nobody knows who counts: an empty set in its place would break no promise.
     counting = {SiteName(site) for site, stream in streams.items() if writer and stream in writer.ack_slots}
     records = Records(
@@ -158,10 +171,10 @@ async def _breaches(lab: Laboratory, control: Control, journal: Sequence[Journal
     return breaches(records)
 
 
-def _policy(lab: Laboratory) -> Policy:
+def _policy(lab: Laboratory, service: str) -> Policy:
     """What the controllers were told, from their own settings file."""
-    secrets = {password_variable(SERVICE, role): "-" for role in ("control", "stream")}
-    return read_settings(lab.sites[WRITER].settings / "controller.toml", secrets).services[SERVICE].policy
+    secrets = {password_variable(one, role): "-" for one in lab.witnesses for role in ("control", "stream")}
+    return read_settings(lab.sites[WRITER].settings / "controller.toml", secrets).services[service].policy
 
 
 async def _compared(lab: Laboratory) -> tuple[list[str], str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lab import estate, site_clouds
 from lab.cabling import SITES, Cabling, Door
 from lab.edge_identity import AUTHORITY, CERTIFICATE, SOCKET, edge_name
-from lab.fleet import PAYMENTS
+from lab.fleet import FLEET, PAYMENTS, VAULT
 from lab.vendors import AUTHORITIES, VENDORS
 
 SERVICE = PAYMENTS
@@ -57,10 +57,17 @@ def account_id(name: str) -> uuid.UUID:
 
 CANARY = (account_id("canary debtor"), account_id("canary creditor"))
 
+PROVEN: Mapping[str, str] = {
+    PAYMENTS: f'canary = {{ debtor = "{CANARY[0]}", creditor = "{CANARY[1]}", currency = "{CURRENCY}" }}',
+    VAULT: f'readiness = {{ host = "{VAULT}.{ZONE}" }}',
+}
+"""How controllers prove that a site serves, by service: nobody but the vault's clients may put numbers into it."""
+
 
 def service_settings(cabling: Cabling, site: str) -> str:
     """Settings of the payments service beside this site's edge."""
-    lines = [f'site = "{site}"', f'service = "{SERVICE}"', *_listen(cabling.direct(site, Door.SERVICE))]
+    top = [f'site = "{site}"', f'service = "{SERVICE}"', "open_to_everybody = true"]
+    lines = [*top, *_listen(cabling.direct(site, Door.SERVICE))]
     for other in SITES:
         lines += _address(f"databases.{other}", cabling.port(site, other, Door.DATABASE))
     return "\n".join(lines) + "\n"
@@ -90,34 +97,33 @@ def controller_settings(cabling: Cabling, site: str, zones: Zones, policy: Seque
     ]
     for other in SITES:
         lines += [f"[sites.{other}]", f'edge = "{_url(cabling.port(site, other, Door.EDGE))}"']
-    lines += _service(cabling, site)
+    for service in FLEET:
+        lines += _service(cabling, site, service)
+        if policy:
+            lines += [f"[services.{service}.policy]", *policy]
     lines += _dns(cabling, site, zones)
-    if policy:
-        lines += [f"[services.{SERVICE}.policy]", *policy]
     return "\n".join(lines) + "\n"
 
 
-def _service(cabling: Cabling, site: str) -> list[str]:
-    debtor, creditor = CANARY
+def _service(cabling: Cabling, site: str, service: str) -> list[str]:
     shares = ", ".join(f"{other} = 1.0" for other in SITES)
     lines = [
-        f"[services.{SERVICE}]",
+        f"[services.{service}]",
         'mode = "automatic"',
         f'writer = "{WRITER}"',
         f"shares = {{ {shares} }}",
-        f'canary = {{ debtor = "{debtor}", creditor = "{creditor}", currency = "{CURRENCY}" }}',
+        PROVEN[service],
     ]
     for other in SITES:
-        lines += _address(f"services.{SERVICE}.databases.{other}", cabling.port(site, other, Door.DATABASE))
+        lines += _address(f"services.{service}.databases.{other}", cabling.port(site, other, Door.DATABASE))
     for follower in SITES:
         for publisher in SITES:
             if publisher != follower:
                 dialled = cabling.port(follower, publisher, Door.DATABASE)
-                lines += _address(f"services.{SERVICE}.streams.{follower}.{publisher}", dialled)
+                lines += _address(f"services.{service}.streams.{follower}.{publisher}", dialled)
     for other in SITES:
-        asked = {"capacity": estate.capacity(other), "servers": estate.server(), "replicas": estate.replica()}
-        for kind, table in asked.items():
-            lines += site_clouds.lines(f"services.{SERVICE}.{kind}", {other: table})
+        for kind, table in estate.asked(service, other).items():
+            lines += site_clouds.lines(f"services.{service}.{kind}", {other: table})
     return lines
 
 

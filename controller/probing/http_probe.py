@@ -22,10 +22,14 @@ class HttpProbe:
     session: aiohttp.ClientSession
     url: str
     clock: Clock
+    host: str | None = None
+    """Whom the request is for, when several services stand behind one edge; None: whoever the URL names."""
 
     async def measure(self, deadline: timedelta) -> ProbeResult:
         """Ask once. The deadline covers connecting, sending and the whole reply, and ends with the connection closed."""
-        return await exchange(self.session, self.clock, deadline, method="GET", url=self.url, expected=frozenset({200}))
+        headers = None if self.host is None else {"Host": self.host}
+        expected = frozenset({200})
+        return await exchange(self.session, self.clock, deadline, method="GET", url=self.url, expected=expected, headers=headers)
 
 
 async def exchange(

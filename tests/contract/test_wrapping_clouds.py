@@ -12,6 +12,7 @@ from tests.contract.implementation import Started, started
 from tests.contract.wrapping_worlds import AWS, AZURE, GCP, AwsWorld, AzureWorld, GcpWorld
 from workload.vault.errors import WrapBroken, WrapRefused
 from workload.vault.kms.aws import Kms
+from workload.vault.kms.azure import KeyVault
 
 LONG = timedelta(seconds=5)
 KEY, CONTEXT = b"k" * 32, b"context"
@@ -134,3 +135,15 @@ async def test_a_destruction_that_is_called_off_opens_again(gcp: GcpWorld) -> No
         await gcp.wrapper.unwrap(wrapped, CONTEXT, LONG)
     await gcp.enable()
     assert await gcp.wrapper.unwrap(wrapped, CONTEXT, LONG) == KEY
+
+
+async def test_one_vault_by_two_addresses_is_one_vault(azure: AzureWorld) -> None:
+    """A private address here, a public one there: what one site wrapped, the other opens, because the vault's name is in the wrap and
+    the way to it is not."""
+    name = "https://trimaran.vault.test"
+    here = KeyVault(client=lambda: azure.keys, vault_url=name, key=azure.test)
+    there = KeyVault(client=lambda: azure.keys, vault_url=name, key=azure.test)
+    wrapped = await here.wrap(KEY, CONTEXT, LONG)
+    assert wrapped.kek.startswith(f"{name}/keys/{azure.test}/") and await there.unwrap(wrapped, CONTEXT, LONG) == KEY
+    with pytest.raises(WrapBroken):
+        await azure.wrapper.unwrap(wrapped, CONTEXT, LONG)

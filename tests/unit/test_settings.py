@@ -12,12 +12,14 @@ import pytest
 from controller.core.model import Mode, Site
 from controller.core.policy import Policy
 from controller.errors import SettingsError
-from controller.settings import Settings, password_variable, read_settings
+from controller.settings import Readiness, Settings, password_variable, read_settings
 from controller.settings_policy import ADAPTERS, ELSEWHERE
 from controller.settings_tables import duration
 
 SITES = ("aws", "azure", "gcp")
 ENVIRON = {"TRIMARAN_PAYMENTS_CONTROL_PASSWORD": "c", "TRIMARAN_PAYMENTS_STREAM_PASSWORD": "s"}
+
+CANARY_OR_READINESS = "either two accounts for test payments, or readiness: by what else a serving site is proven"
 
 
 def document() -> dict[str, Any]:
@@ -123,6 +125,18 @@ def test_right_settings_become_values(read: Callable[..., Settings]) -> None:
     assert settings.led_by("payments") == ("payments",) and settings.led_by("screening") == ()
     assert [settings.sites[Site(site)].cloud for site in SITES] == list(SITES), "named after their clouds"
     assert service.capacity[Site("aws")].floor == 4 and service.policy.replicas == {"gcp"}
+
+
+def test_a_service_without_payments_is_proven_by_its_readiness(read: Callable[..., Settings]) -> None:
+    """The vault has no accounts; and a service that is proven by nothing, or by both, is refused."""
+    given = document()
+    service = given["services"]["payments"]
+    canary = service.pop("canary")
+    assert problems(read, given, ENVIRON) == {"services.payments.canary": CANARY_OR_READINESS}
+    service["readiness"] = {"host": "vault.trimaran.test"}
+    assert read(given).services["payments"].canary == Readiness(host="vault.trimaran.test")
+    service["canary"] = canary
+    assert problems(read, given, ENVIRON) == {"services.payments.canary": CANARY_OR_READINESS}
 
 
 def test_every_field_of_the_policy_can_be_set() -> None:

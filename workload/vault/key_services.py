@@ -72,15 +72,15 @@ def _azure(named: AzureKey) -> Wrapper:
     from workload.vault.kms.azure import KeyVault, keys_client
 
     # Key Vault is reached by its own address; of the subscription nothing is asked.
-    arm = Arm(subscription_id="", authority_file=named.authority_file)
+    arm, dialled = Arm(subscription_id="", authority_file=named.authority_file), named.endpoint or named.vault
     match named.identity:
         case "federated":
             assert named.tenant and named.client and named.token_file, "checked in key_settings"
             credential = federated(tenant_id=named.tenant, client_id=named.client, assertion=token_file(named.token_file))
-            return KeyVault(client=partial(keys_client, arm, named.vault, credential), vault_url=named.vault, key=named.key)
+            return KeyVault(client=partial(keys_client, arm, dialled, credential), vault_url=named.vault, key=named.key)
         case "static":
-            lab = StaticCredential(LAB_TOKEN, endpoint_url=named.vault)
-            return KeyVault(client=partial(keys_client, arm, named.vault, lab), vault_url=named.vault, key=named.key)
+            lab = StaticCredential(LAB_TOKEN, endpoint_url=dialled)
+            return KeyVault(client=partial(keys_client, arm, dialled, lab), vault_url=named.vault, key=named.key)
         case _:
             assert_never(named.identity)
 

@@ -84,7 +84,9 @@ class AzureKey(Table):
     """`[key_services.azure]`"""
 
     vault: Https
-    """Address of the Key Vault, or of the managed HSM."""
+    """Address of the Key Vault, or of the managed HSM: part of the name of every wrap, and so the same at every site."""
+    endpoint: Https | None = None
+    """Where it is dialled from here, when that is another address: a private one, or a lab's link. None: `vault`."""
     key: Text
     """Its name there."""
     authority_file: Text | None = None

@@ -31,6 +31,7 @@ def test_clouds_that_are_not_named_are_not_opened() -> None:
         {"aws": {**AWS, "endpoint": None}},
         {"aws": {**AWS, "endpoint": "https://kms.example.test"}},
         {"azure": {**AZURE, "vault": "https://vault.example.test"}},
+        {"azure": {**AZURE, "endpoint": "https://vault.example.test"}},
     ],
 )
 def test_a_labs_identity_is_shown_to_nobody_else(services: dict[str, object]) -> None:
