@@ -205,12 +205,19 @@ def readiness(servers: Mapping[str, Server], settings: Settings) -> Mapping[Site
 
 
 def orders(shares: Shares, settings: Settings) -> Mapping[str, int]:
-    """The weight of every server that the agent is in charge of, as `backend/server`. Sites the edge has no door to get none."""
+    """The weight of every server that the agent is in charge of, as `backend/server`. Sites the edge has no door to get none.
+
+    Every service gets the same: the companions' clients come by the same addresses, and a site that is drained is drained of all.
+    """
     return {
-        f"{haproxy.PAYMENTS}/{haproxy.LOCAL}": shares.weights.get(settings.home, 0),
-        f"{haproxy.PAYMENTS}/{haproxy.SPARE}": WHOLE if shares.last_resort else 0,
-        f"{haproxy.HANDED}/{haproxy.LOCAL}": WHOLE if shares.accepts else 0,
-        **{f"{haproxy.PAYMENTS}/{haproxy.peer(site)}": shares.weights.get(site, 0) for site in settings.others},
+        server: weight
+        for one in (haproxy.lead(settings), *haproxy.companions(settings))
+        for server, weight in {
+            f"{one.requests}/{haproxy.LOCAL}": shares.weights.get(settings.home, 0),
+            f"{one.requests}/{haproxy.SPARE}": WHOLE if shares.last_resort else 0,
+            f"{one.handed}/{haproxy.LOCAL}": WHOLE if shares.accepts else 0,
+            **{f"{one.requests}/{haproxy.peer(site)}": shares.weights.get(site, 0) for site in settings.others},
+        }.items()
     }
 
 

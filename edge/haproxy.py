@@ -5,10 +5,11 @@ configuration starts with is what an edge without an agent does: its own site se
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from edge.settings import Peer, Settings
+from edge.settings import Local, Peer, Settings
 
 PAYMENTS, READINESS, HANDED = "payments", "readiness", "handed"
 LOCAL, SPARE = "local", "spare"
@@ -19,6 +20,9 @@ drained site its traffic back."""
 
 THUMBPRINT = "Client-Cert-Thumbprint"
 """SHA-256 of the certificate whose key the client holds, base64url: what its token must be bound to (RFC 8705). Our own word."""
+
+SPAN, SITE, RECEIVED, TRACE = "Edge-Span", "Edge-Site", "Edge-Received", "traceparent"
+"""What the edge says of itself, in place of whatever a client says there; see `workload/telemetry/propagation.py`."""
 
 NAMES, EVER = "names", "24d"
 """The resolvers section; and the longest time that HAProxy counts, 2^31 ms."""
@@ -45,6 +49,50 @@ PROBLEM = (
 the same request may have arrived."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backends:
+    """One service of the site, and the names of what stands for it in the configuration."""
+
+    requests: str
+    """Takes clients' requests: the own instance, and other sites' doors."""
+    handed: str
+    """Takes what other sites hand over: the own instance or nobody."""
+    own: str
+    """Answers about the own instance, health checks of others."""
+    local: Local
+    hosts: tuple[str, ...] = ()
+    """By which it is told from the others; none: whatever is nobody else's is for it."""
+
+    @property
+    def host(self) -> str:
+        """By which checks ask for it."""
+        return self.hosts[0] if self.hosts else "edge"
+
+    @property
+    def wanted(self) -> str:
+        """Name of the condition that a request is for this service."""
+        return f"for-{self.requests}"
+
+
+def lead(settings: Settings) -> Backends:
+    """The service that the edge is for."""
+    return Backends(requests=PAYMENTS, handed=HANDED, own="own", local=settings.local)
+
+
+def companions(settings: Settings) -> tuple[Backends, ...]:
+    """The other services behind the same doors."""
+    return tuple(
+        Backends(
+            requests=f"companion-{name}",
+            handed=f"{HANDED}-{name}",
+            own=f"own-{name}",
+            local=one,
+            hosts=tuple(host.lower() for host in one.hosts),
+        )
+        for name, one in settings.companions.items()
+    )
+
+
 def peer(site: str) -> str:
     """The server that stands for another site."""
     return f"peer-{site}"
@@ -52,6 +100,7 @@ def peer(site: str) -> str:
 
 def render(settings: Settings) -> str:
     """The whole configuration."""
+    services = (lead(settings), *companions(settings))
     sections = (
         _process(settings),
         _defaults(settings),
@@ -59,9 +108,9 @@ def render(settings: Settings) -> str:
         _clients(settings),
         _handed(settings),
         _agent(settings),
-        ("backend own", "retries 0", f"server {LOCAL} {_local(settings)} track {PAYMENTS}/{LOCAL}"),
-        _taken(settings),
-        _payments(settings),
+        *(_about(one) for one in services),
+        *(_taken(one) for one in services),
+        *(_requests(settings, one) for one in services),
         _readiness(settings),
     )
     return "\n\n".join(_section(*lines) for lines in sections) + "\n"
@@ -125,12 +174,16 @@ def _clients(settings: Settings) -> Iterable[str]:
         "acl repeatable method GET HEAD",
         "acl repeatable req.hdr(idempotency-key) -m found",
         "http-request disable-l7-retry unless repeatable",
+        *_followed(settings),
         *_offered(BEACON, *OWN_PATHS),
         *_secured(settings),
+        *_told_apart(settings),
         # A client that keeps one connection for all its requests outlives every TTL, and would be handed over for ever.
         f"http-after-response set-header Connection close if {{ srv_uweight({HANDED}/{LOCAL}) eq 0 }}",
         f"use_backend agent if {{ path {BEACON} }}",
+        *(f"use_backend {one.own} if {{ path {' '.join(OWN_PATHS)} }} {one.wanted}" for one in companions(settings)),
         f"use_backend own if {{ path {' '.join(OWN_PATHS)} }}",
+        *(f"use_backend {one.requests} if {one.wanted}" for one in companions(settings)),
         f"default_backend {PAYMENTS}",
     )
 
@@ -151,6 +204,24 @@ def _certified(settings: Settings) -> Iterable[str]:
     )
 
 
+def _followed(settings: Settings) -> Iterable[str]:
+    """The edge's own part of a trace. HAProxy as distributions ship it sends no spans: the service tells this one for it. Whoever begins
+    no trace gets one that is begun here and, like everybody's who does not ask for it, sampled by the service's own rule."""
+    span = "%[var(txn.span)]"
+    return (
+        "http-request set-var(txn.span) uuid,regsub(-,,g),bytes(0,16)",
+        f"http-request set-header {SPAN} {span}",
+        f"http-request set-header {SITE} {settings.site}",
+        f"http-request set-header {RECEIVED} %[date(0,us)]",
+        f"http-request set-header {TRACE} 00-{span}{span}-{span}-00 unless {{ req.hdr({TRACE}) -m found }}",
+    )
+
+
+def _told_apart(settings: Settings) -> Iterable[str]:
+    """By the name that was asked for, without the port that a client may say with it."""
+    return (f"acl {one.wanted} req.hdr(host),field(1,:),lower -m str {' '.join(one.hosts)}" for one in companions(settings))
+
+
 def _secured(settings: Settings) -> Iterable[str]:
     """With a door for TLS the other one is for questions about the site: what is sent to the service there could be read on the way."""
     if settings.secure is None:
@@ -159,13 +230,13 @@ def _secured(settings: Settings) -> Iterable[str]:
     return (f"http-request return {problem} if {{ path_reg ^/v[0-9]+/ }} !{{ ssl_fc }}",)
 
 
-def _local(settings: Settings) -> str:
-    """The own service, with both sides' names verified when it is spoken to over TLS."""
-    tls = settings.local.tls
+def _local(local: Local) -> str:
+    """The own instance, with both sides' names verified when it is spoken to over TLS."""
+    tls = local.tls
     if tls is None:
-        return str(settings.local)
+        return str(local)
     papers = f"crt {_quoted(tls.certificate)} ca-file {_quoted(tls.authority)} verify required"
-    return f"{settings.local} ssl {papers} verifyhost {tls.name} sni str({tls.name}) check-sni {tls.name}"
+    return f"{local} ssl {papers} verifyhost {tls.name} sni str({tls.name}) check-sni {tls.name}"
 
 
 def _handed(settings: Settings) -> Iterable[str]:
@@ -177,6 +248,8 @@ def _handed(settings: Settings) -> Iterable[str]:
         f"bind {settings.handed} ssl {_certificates(settings)}",
         "http-request disable-l7-retry",
         *_offered(*OWN_PATHS),
+        *_told_apart(settings),
+        *(f"use_backend {one.handed} if {one.wanted}" for one in companions(settings)),
         f"default_backend {HANDED}",
     )
 
@@ -195,42 +268,47 @@ def _agent(settings: Settings) -> Iterable[str]:
     return ("backend agent", "retries 0", "timeout server 300ms", f"server agent {settings.agent} maxconn 16")
 
 
-def _taken(settings: Settings) -> Iterable[str]:
+def _about(one: Backends) -> Iterable[str]:
+    """Who asks about the own instance is answered by it or by nobody."""
+    return (f"backend {one.own}", "retries 0", f"server {LOCAL} {_local(one.local)} track {one.requests}/{LOCAL}")
+
+
+def _taken(one: Backends) -> Iterable[str]:
     """What this edge says for a service that gave no answer becomes 502, which the edge that handed over takes to another site. A
     service says 502 never, and 503 when every other site would say the same."""
     return (
-        f"backend {HANDED}",
+        f"backend {one.handed}",
         "retries 0",
         "http-response set-var(txn.answered) bool(true)",
         "http-after-response set-status 502 unless { var(txn.answered) -m bool }",
         *_problems(dict.fromkeys((502, 503, 504), 502)),
-        f"server {LOCAL} {_local(settings)} weight 256 track {PAYMENTS}/{LOCAL}",
+        f"server {LOCAL} {_local(one.local)} weight 256 track {one.requests}/{LOCAL}",
     )
 
 
-def _payments(settings: Settings) -> Iterable[str]:
+def _requests(settings: Settings, one: Backends) -> Iterable[str]:
     """503 is not retried: the service says it when the writer is out of reach, and every other site asks the same writer. An outage
     of the database would arrive three times."""
-    own = f"{_local(settings)} check inter 250ms fastinter 50ms downinter 100ms fall 2 rise 2"
+    own = f"{_local(one.local)} check inter 250ms fastinter 50ms downinter 100ms fall 2 rise 2"
     return (
-        f"backend {PAYMENTS}",
+        f"backend {one.requests}",
         "balance roundrobin",
         f"retries {RETRIES}",
         "option redispatch 1",
         "retry-on conn-failure empty-response response-timeout 502",
         # It can send again only what it had as a whole before it sent anything; most clients send head and body one after the other.
         "option http-buffer-request",
-        *_asked("/healthz"),
+        *_asked("/healthz", one.host),
         # The others keep their weights meanwhile. As backup servers they would not count as servers to go to at once: HAProxy waits
         # for the length of a connection attempt before it tries again with no other server than the one that failed.
-        f"use-server {LOCAL} if {{ srv_uweight({PAYMENTS}/{LOCAL}) eq 256 }}",
+        f"use-server {LOCAL} if {{ srv_uweight({one.requests}/{LOCAL}) eq 256 }}",
         # One refused connection says enough about a process on the same machine: the attempt after it goes elsewhere.
         f"server {LOCAL} {own} weight 256 observe layer4 error-limit 1 on-error mark-down",
         *(
-            f"server {peer(site)} {_door(settings, one)} weight 1 check inter 500ms fastinter 200ms downinter 500ms fall 2 rise 2"
-            for site, one in settings.others.items()
+            f"server {peer(site)} {_door(settings, other)} weight 1 check inter 500ms fastinter 200ms downinter 500ms fall 2 rise 2"
+            for site, other in settings.others.items()
         ),
-        f"server {SPARE} {_local(settings)} weight 0 backup track {PAYMENTS}/{LOCAL}",
+        f"server {SPARE} {_local(one.local)} weight 0 backup track {one.requests}/{LOCAL}",
     )
 
 
@@ -241,16 +319,16 @@ def _readiness(settings: Settings) -> Iterable[str]:
     return (
         f"backend {READINESS}",
         "timeout check 1s",
-        *_asked("/readyz"),
-        f"server {LOCAL} {_local(settings)} {pace}",
+        *_asked("/readyz", lead(settings).host),
+        f"server {LOCAL} {_local(settings.local)} {pace}",
         *(f"server {peer(site)} {_door(settings, one)} {pace}" for site, one in settings.others.items()),
     )
 
 
-def _asked(path: str) -> Iterable[str]:
+def _asked(path: str, host: str) -> Iterable[str]:
     return (
         "option httpchk",
-        f"http-check send meth GET uri {path} ver HTTP/1.1 hdr Host edge",
+        f"http-check send meth GET uri {path} ver HTTP/1.1 hdr Host {host}",
         "http-check expect status 200",
     )
 

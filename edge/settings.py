@@ -83,6 +83,13 @@ class Local(Address):
     tls: ServiceDoor | None = None
 
 
+class Companion(Local):
+    """`[companions.SERVICE]`: another service of this site. Its requests go where those of the service go that the edge is for."""
+
+    hosts: Annotated[tuple[HostName, ...], Field(min_length=1)]
+    """Names by which clients ask for it. Whatever is asked for under any other name is not for it."""
+
+
 class Peer(Address):
     """`[peers.SITE]`: another site's door for what is handed over, and the name in its certificate."""
 
@@ -119,6 +126,8 @@ class Settings(Table):
     handed: Address
     """Where other sites hand requests over."""
     local: Local
+    companions: dict[ServiceName, Companion] = Field(default_factory=dict)
+    """Further services behind the same doors, told by the name that is asked for."""
     agent: Address
     """Where the agent answers `/beacon`, `/status` and `/metrics`; only HAProxy and the site's own monitoring need to reach it."""
     peers: Annotated[dict[SiteName, Peer], Field(min_length=1)]
@@ -137,6 +146,15 @@ class Settings(Table):
     def _home_is_no_peer(self) -> Self:
         if self.site in self.peers:
             raise ValueError(f"peers are the other sites; leave [peers.{self.site}] out")
+        return self
+
+    @model_validator(mode="after")
+    def _every_name_leads_to_one_service(self) -> Self:
+        hosts = [host.lower() for one in self.companions.values() for host in one.hosts]
+        if twice := sorted({host for host in hosts if hosts.count(host) > 1}):
+            raise ValueError(f"companions: {twice[0]} is the name of one service only")
+        if self.service in self.companions:
+            raise ValueError(f"companions are the other services; leave [companions.{self.service}] out")
         return self
 
     @property

@@ -49,6 +49,8 @@ class Service:
     """Requests for payments that arrived."""
     begun: int = 0
     """Those of which at least the head arrived."""
+    last: Mapping[str, str] = field(default_factory=dict)
+    """Headers of the last of them."""
     _runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -74,6 +76,7 @@ class Service:
 
     async def _pay(self, request: web.Request) -> web.Response:
         self.begun += 1
+        self.last = request.headers
         await request.read()
         self.payments += 1
         match self.manner:
@@ -133,6 +136,8 @@ class Edges:
     settings: Mapping[str, Settings]
     edges: Mapping[str, Edge]
     http: aiohttp.ClientSession = field(repr=False)
+    companions: Mapping[str, Service] = field(default_factory=dict)
+    """Each site's other service, where a test has one."""
 
     def runtime(self, site: str) -> Runtime:
         """One site's HAProxy."""
@@ -183,8 +188,12 @@ class Edges:
         return ssl.create_default_context(cafile=str(self.settings[site].identity.authority))
 
 
+VAULT = "vault.trimaran.test"
+"""Whom clients ask for to reach the companion."""
+
+
 def table(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, int]], peers: str = LOCAL) -> str:
-    """One edge's settings; `peers` is the host of all other sites."""
+    """One edge's settings; `peers` is the host of all other sites. A port for a `companion` is one more service."""
     own, place = ports[site], edge_place(workspace, site)
     lines = [
         f'site = "{site}"',
@@ -204,6 +213,8 @@ def table(workspace: Workspace, site: str, ports: Mapping[str, Mapping[str, int]
         "[etcd]",
         f'endpoints = ["http://{LOCAL}:9"]',
     ]
+    if "companion" in own:
+        lines += ["[companions.vault]", f'host = "{LOCAL}"', f"port = {own['companion']}", f'hosts = ["{VAULT}"]']
     for other in ports.keys() - {site}:
         lines += [f"[peers.{other}]", f'host = "{peers}"', f"port = {ports[other]['handed']}", f'name = "{edge_name(other)}"']
     return "\n".join(lines) + "\n"
@@ -233,20 +244,23 @@ async def edges(
     without: Mapping[str, str] | None = None,
     meet: bool = True,
     peers: str = LOCAL,
+    companion: bool = False,
 ) -> AsyncIterator[Edges]:
     """Running services and HAProxies, all found well.
 
     `strangers` hold certificates of an authority that nobody else trusts. `without`: what is put in the place of which words of the
     configuration, to show what a safeguard is worth. `meet`: are the sites to find each other well?
-    `peers`: the host by which they know each other.
+    `peers`: the host by which they know each other. `companion`: has every site one more service?
     """
     async with AsyncExitStack() as stack:
         workspace = stack.enter_context(Workspace(name))
-        ports = {site: {door: workspace.port() for door in ("clients", "handed", "local", "agent")} for site in sites}
+        doors = ("clients", "handed", "local", "agent", *(("companion",) if companion else ()))
+        ports = {site: {door: workspace.port() for door in doors} for site in sites}
         identities, others = issue(sites), issue(sites)
         made: dict[str, Edge] = {}
         settings: dict[str, Settings] = {}
         services: dict[str, Service] = {}
+        beside: dict[str, Service] = {}
         for site in sites:
             file = written(workspace, site, ports, peers)
             settings[site] = read_settings(file)
@@ -256,13 +270,24 @@ async def edges(
             services[site] = Service(site, ports[site]["local"])
             await services[site].start()
             stack.push_async_callback(services[site].stop)
+            if companion:
+                beside[site] = Service(f"{site}-vault", ports[site]["companion"])
+                await beside[site].start()
+                stack.push_async_callback(beside[site].stop)
             made[site].start_proxy()
         timeout = aiohttp.ClientTimeout(total=10)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        given = Edges(services=services, settings=settings, edges=made, http=http)
+        given = Edges(services=services, settings=settings, edges=made, http=http, companions=beside)
         for site in sites:
-            met = {f"payments/peer-{other}": Health.HEALTHY for other in sites if other != site and meet and not strangers}
-            await given.until(site, {"payments/local": Health.HEALTHY, **met})
+            backends = ("payments", *(("companion-vault",) if companion else ()))
+            met = {
+                f"{backend}/peer-{other}": Health.HEALTHY
+                for backend in backends
+                for other in sites
+                if other != site and meet and not strangers
+            }
+            met |= {f"{backend}/local": Health.HEALTHY for backend in backends}
+            await given.until(site, met)
         try:
             yield given
         finally:  # before the services: a check that one accepts while it stops listening would be closed by nobody
