@@ -121,7 +121,7 @@ class Barrier:
 
 
 async def _without_delay(say: Say) -> dict[str, Any]:
-    tuning = Tuning(sessions=PAYERS, max_in_flight=PAYERS * 2)
+    tuning = Tuning(sessions=PAYERS)
     async with world("bench-barrier", linked=False, accounts=2 * PAYERS) as place:
         settings = place.settings(WRITER, tuning)
         bare, held = Assembly(settings, place.passwords.app, unheld), Assembly(settings, place.passwords.app)

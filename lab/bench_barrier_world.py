@@ -58,7 +58,7 @@ class World:
         """Settings of a payments service at `site`."""
         databases = {other: Address(host=LOCAL, port=self.cabling.port(site, other, Door.DATABASE)) for other in SITES}
         listen = Address(host=LOCAL, port=self.cabling.direct(site, Door.EDGE))
-        return Settings(site=site, service="payments", listen=listen, databases=databases, tuning=tuning)
+        return Settings(site=site, service="payments", listen=listen, databases=databases, tuning=tuning, open_to_everybody=True)
 
     async def commit_natively(self, *, wait: bool) -> None:
         """Have every commit on the writer wait, or not, until one of both streams has it on disk.

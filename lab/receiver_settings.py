@@ -35,6 +35,7 @@ def dispatcher_settings(site: str, *, listen: int, databases: Mapping[str, int],
     lines = [
         f'site = "{site}"',
         'service = "payments"',
+        "open_to_everybody = true",
         f"secrets = {json.dumps(str(secrets))}",
         f'allow = ["{NETWORK}"]',
         "plain_http = true",

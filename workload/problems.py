@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from workload.durable.errors import Busy, NoSession, NothingHappened, NoWriter, OutcomeUnknown, Rejected, Unanswered
+from workload.telemetry.redaction import redact_value
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:trimaran:problem:"
@@ -40,7 +41,8 @@ def render(problem: Problem, instance: str) -> Response:
         "instance": instance,
         **problem.members,
     }
-    return Response(json.dumps(document), status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
+    # A client's own field name, a path and a framework's message may each hold a number that was pasted into the wrong place.
+    return Response(json.dumps(redact_value(document)), status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def describe_unanswered(error: Unanswered) -> Problem:

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from psycopg import sql
 
 import controller.postgres
 import workload.payments
+from lab import fleet
 from lab.binaries import find_postgres
 from lab.links import Links, Relay
 from lab.postgres import PostgresServer, create_server
@@ -32,6 +34,19 @@ OPENING = 1_000_000
 
 NODE = Path(controller.postgres.__file__).with_name("node.sql")
 LEDGER = Path(workload.payments.__file__).with_name("ledger.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """How a test speaks to a process."""
+
+    context: ssl.SSLContext | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def scheme(self) -> str:
+        """Of its addresses."""
+        return "http" if self.context is None else "https"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,22 +77,33 @@ class Sites:
         await eventually(lambda: self.ask(publisher, query, slot, end))
 
     @asynccontextmanager
-    async def service(self, site: str, module: str = "workload.payments", tuning: str = "") -> AsyncIterator["Service"]:
-        """One process of the service at `site`, reaching the other site through the links."""
-        assert self.links is not None
+    async def service(
+        self, site: str, module: str = "workload.payments", tuning: str = "", tables: str = "", client: Client | None = None
+    ) -> AsyncIterator["Service"]:
+        """One process of the service at `site`, reaching the other site through the links. `tables`: further ones of its settings; without
+        `[access]` it is open to everybody. `client`: how it is asked when that is not plain HTTP."""
+        access = "[access]" in tables
         self.started += 1
         port = self.workspace.port()
-        lines = [f'site = "{site}"', 'service = "payments"', "[listen]", 'host = "127.0.0.1"', f"port = {port}"]
+        lines = [f'site = "{site}"', 'service = "payments"', *(() if access else ("open_to_everybody = true",))]
+        lines += ["[listen]", 'host = "127.0.0.1"', f"port = {port}"]
         for other, server in self.servers.items():
-            reached = server.port if other == site else self.links.port(site, other, "service")
+            reached = server.port if other == site or self.links is None else self.links.port(site, other, "service")
             lines += [f"[databases.{other}]", 'host = "127.0.0.1"', f"port = {reached}"]
         settings = self.workspace.directory("settings") / f"payments-{self.started}.toml"
-        settings.write_text("\n".join([*lines, "[tuning]", tuning]) + "\n")
+        settings.write_text("\n".join([*lines, "[tuning]", tuning, tables]) + "\n")
         environment = {"PAYMENTS_APP_PASSWORD": PASSWORD}
         process = launch_module(
             self.workspace, f"payments-{self.started}", module, "--settings", settings, environment=environment
         )
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", timeout=aiohttp.ClientTimeout(total=5)) as http:
+        spoken = client or Client()
+        connector = aiohttp.TCPConnector(ssl=spoken.context if spoken.context is not None else True)
+        async with aiohttp.ClientSession(
+            f"{spoken.scheme}://127.0.0.1:{port}",
+            timeout=aiohttp.ClientTimeout(total=5),
+            connector=connector,
+            headers=spoken.headers,
+        ) as http:
             service = Service(http=http, process=process)
             try:
                 await eventually(service.is_alive)
@@ -187,9 +213,10 @@ async def _found(sites: Sites, site: str, role: str, ack_slots: list[str]) -> No
         await session.execute("CREATE DATABASE payments OWNER payments_control")
     async with await sites.connect(site) as session:
         await session.execute(NODE.read_text())
-        await session.execute(LEDGER.read_text())
+        schema = fleet.payments()
+        await session.execute(schema.script.encode())
         await session.execute(
-            "CREATE PUBLICATION payments_ledger FOR TABLE ledger.account, ledger.payment, ledger.entry, trimaran.marker"
+            f"CREATE PUBLICATION payments_ledger FOR TABLE {', '.join(schema.tables)}, trimaran.marker".encode()
         )
         await session.execute(
             "INSERT INTO trimaran.node (service, site, role, epoch, ack_slots, system_identifier, timeline)"

@@ -220,14 +220,15 @@ async def test_clients_that_hang_up_leak_nothing(service: Service) -> None:
 
 async def test_overload_is_refused_at_the_door(sites: Sites) -> None:
     """With both places taken by answers that wait, the next request hears so within milliseconds instead of queueing."""
-    async with sites.service(AZURE, tuning="max_in_flight = 2") as small:
+    two = "[limits]\nlowest = 2\nfirst = 2\nhighest = 2\nqueue = 0"
+    async with sites.service(AZURE, tables=two) as small:
         await eventually(small.is_ready)
         async with streams_cut(sites):
             waiting = [asyncio.create_task(small.pay(str(uuid4()))) for _ in range(2)]
             await asyncio.sleep(0.2)
             refused = await small.pay(str(uuid4()))
             assert (refused.status, refused.body["type"]) == (503, "urn:trimaran:problem:overloaded")
-            assert (refused.body["outcome"], refused.headers["Retry-After"]) == ("nothing-happened", "1")
+            assert refused.body["outcome"] == "nothing-happened" and int(refused.headers["Retry-After"]) >= 1
             assert refused.seconds < 0.2
             assert (await small.get("/healthz")).status == 200
             assert all(map(is_unknown, await asyncio.gather(*waiting)))
@@ -237,7 +238,9 @@ async def test_a_stopping_service_finishes_what_it_began(sites: Sites) -> None:
     """SIGTERM under load: every request that was accepted is answered, and the exit status is 0."""
     async with sites.service(AZURE) as service:
         await eventually(service.is_ready)
-        payments = [asyncio.create_task(service.pay(str(uuid4()))) for _ in range(20)]
+        # A pair of accounts for each: twenty that wait for one another's rows measure how patient the database is.
+        pairs = zip(ACCOUNTS[::2], ACCOUNTS[1::2], strict=True)
+        payments = [asyncio.create_task(service.pay(str(uuid4()), debtor, creditor)) for debtor, creditor in pairs]
         await asyncio.sleep(0.01)
         await service.process.stop()
         answers = await asyncio.gather(*payments, return_exceptions=True)
@@ -275,7 +278,7 @@ async def _in_pieces() -> AsyncIterator[bytes]:
     yield b"{}"
 
 
-@pytest.mark.parametrize("amount", [0, -1, 1.5, "1", True, 2**53 + 1])
+@pytest.mark.parametrize("amount", [0, -1, 1.5, "1", True, 10**12])
 async def test_an_amount_is_a_whole_positive_number(service: Service, amount: object) -> None:
     """Nothing is rounded, guessed or converted."""
     assert (await service.pay(str(uuid4()), amount=amount)).status == 422

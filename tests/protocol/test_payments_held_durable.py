@@ -69,7 +69,9 @@ async def serving(sites: Sites) -> AsyncIterator[Service]:
     assert sites.links is not None
     ports = {AWS: sites.servers[AWS].port, AZURE: sites.links.port(AWS, AZURE, "service")}
     databases = {site: Address(host="127.0.0.1", port=port) for site, port in ports.items()}
-    settings = Settings(site=AWS, service="payments", listen=Address(host="127.0.0.1", port=1), databases=databases)
+    settings = Settings(
+        site=AWS, service="payments", listen=Address(host="127.0.0.1", port=1), databases=databases, open_to_everybody=True
+    )
     metrics, screen = Metrics(), Suspicious()
     database = Database(settings, Tenant(service="payments", password=PASSWORD, await_held=ledger.AWAIT_HELD), metrics)
     screening = Screening(

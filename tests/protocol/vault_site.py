@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
-from fastapi import Request
 
 import workload.vault
 from controller.core import naming
@@ -38,30 +37,16 @@ FOLDER = Path(workload.vault.__file__).parent
 SCHEMA = (FOLDER / "vault.sql").read_text() + (FOLDER / "evidence.sql").read_text()
 PLANTED = "4111111111111111"
 GROUNDS = Grounds(caller="desk", reason="dispute")
-SCOPES = frozenset({"vault:tokenize", "vault:reveal", "vault:read", "vault:erase"})
 
 
 UNUSED = {
-    "access": {"issuer": "https://issuer.test", "audience": SERVICE, "keys_url": "https://issuer.test/keys"},
+    "access": {"issuer": "https://issuer.test", "audience": SERVICE, "keys_url": "https://127.0.0.1:9/keys"},
     "key_services": {
         "aws": {"key": "alias/vault", "region": "eu-central-1"},
         "azure": {"key": "vault", "vault": "https://vault.test", "identity": "static"},
     },
 }
 """What settings must name and these tests stand in for: the issuer of tokens, and the clouds' key services."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Somebody:
-    """A caller that may do everything."""
-
-    subject: str = "desk"
-    scopes: frozenset[str] = SCOPES
-
-
-def anybody(request: Request) -> Somebody:
-    """Whoever asks."""
-    return Somebody()
 
 
 def order(subject: UUID | None = None, number: str = PLANTED, key: UUID | None = None) -> Order:
@@ -136,7 +121,7 @@ class Sites:
         listen = {"host": "127.0.0.1", "port": 1}  # asked without a network
         told = {"site": site, "service": SERVICE, "listen": listen, "databases": databases, "keys": keys, **UNUSED}
         settings = Settings.model_validate(told)
-        assembly = Assembly(settings, PASSWORD, tuple(self.clouds.values()), who=anybody, durably=durably)
+        assembly = Assembly(settings, PASSWORD, tuple(self.clouds.values()), durably=durably)
 
         async def is_ready() -> bool:
             with suppress(Unanswered):

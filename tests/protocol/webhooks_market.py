@@ -125,6 +125,7 @@ class Market:
             secrets=self.folder / "secrets.toml",
             allow=(IPv4Network("127.0.0.0/8"),),
             plain_http=True,
+            open_to_everybody=True,
             manners=manners,
             interval=timedelta(seconds=0.05),
             lapse=timedelta(seconds=1),

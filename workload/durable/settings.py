@@ -57,7 +57,6 @@ class Tuning(Table):
     barrier_deadline: Seconds = timedelta(seconds=0.8)
     request_deadline: Seconds = timedelta(seconds=0.9)
     """Everything together; below the clients' own deadline, so that they hear `outcome-unknown` instead of nothing."""
-    max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 256
     freshness: Seconds = timedelta(seconds=1)
     """Anything made durable within this time is proof enough that the write path works."""
 

@@ -16,7 +16,7 @@ class Meter:
             f"{service}_refusals", "Requests sent away at the door, by limit and rank.", ["kind", "rank"], registry=registry
         )
         seconds = Histogram(
-            f"{service}_request_seconds",
+            f"{service}_served_seconds",
             "From arrival to the end of the answer, waiting at the door included, by rank.",
             ["rank"],
             registry=registry,

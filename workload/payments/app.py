@@ -6,33 +6,48 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import FastAPI, Header, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from workload import problems
+from workload.amounts import Whole
 from workload.durable.answers import Answers
 from workload.durable.errors import Unanswered
-from workload.payments import reviews
+from workload.payments import reviews, subjects
 from workload.payments.model import Account, Order, Outcome, Payment, Status
-from workload.payments.problems import describe_refusal
+from workload.payments.problems import describe_refusal, refuse_without_vault
 from workload.payments.service import Payments
 from workload.problems import Problem
+from workload.telemetry.numbers import holds_number
 
 REPLAYS = frozenset({Outcome.REPLAYED, Outcome.STILL_HELD})
 
-IdempotencyKey = Annotated[str, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+
+def no_number(key: str) -> str:
+    """The key as it is. Raises ValueError for one in which a card number or an IBAN stands: keys are kept for ever, and shown."""
+    if holds_number(key):
+        raise ValueError("expected a key without a card or account number")
+    return key
+
+
+IdempotencyKey = Annotated[str, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$"), AfterValidator(no_number)]
+
+MOST = 10**12 - 1
+"""Minor units of one payment: with a digit more, an amount could be taken for a card number, and would be redacted as one."""
 
 
 class PaymentBody(BaseModel):
     """The body of `POST /v1/payments`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    amount: Annotated[int, Field(strict=True, gt=0, le=2**53)]
-    """Minor units; up to 2^53, so that every JSON reader sees the same number."""
+    amount: Annotated[Whole, Field(gt=0, le=MOST)]
+    """Minor units."""
     debtor: UUID
     creditor: UUID
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     """ISO 4217."""
+    source: UUID | None = None
+    """Token of the vault that the money comes from."""
 
 
 def build(
@@ -44,13 +59,15 @@ def build(
     situation: Callable[[], Mapping[str, object]],
     identify: reviews.Identify | None = None,
 ) -> FastAPI:
-    """The application. `situation` is what this process sees, shown with readiness. Without `identify` nobody can say who reviews, and
-    there is no queue."""
+    """The application. `situation` is what this process sees, shown with readiness. Without `identify` nobody can say who reviews or
+    erases, and neither is offered."""
     app = FastAPI(title="Payments", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
+    refuse_without_vault(app)
     _add_resources(app, payments, site)
     if identify is not None:
         reviews.install(app, payments, site=site, identify=identify)
+        subjects.install(app, payments, site=site, identify=identify)
     _add_probes(app, answers, metrics, situation)
     return app
 
@@ -58,7 +75,7 @@ def build(
 def _add_resources(app: FastAPI, payments: Payments, site: str) -> None:
     @app.post("/v1/payments", status_code=201)
     async def make_payment(request: Request, body: PaymentBody, idempotency_key: IdempotencyKey) -> Response:
-        order = Order(key=idempotency_key, debtor=body.debtor, creditor=body.creditor, amount=body.amount, currency=body.currency)
+        order = Order(key=idempotency_key, **body.model_dump())
         decision = await payments.pay(order)
         if decision.payment is None or decision.outcome is Outcome.REJECTED:
             return problems.render(describe_refusal(decision.outcome), request.url.path)

@@ -11,6 +11,8 @@ from workload.durable.statement import REIGN
 from workload.payments.model import (
     Account,
     Decision,
+    Erasure,
+    Forgotten,
     Order,
     Outcome,
     Payment,
@@ -26,6 +28,9 @@ from workload.payments.screen import Advice
 DECIDED = "SELECT outcome, payment_id, payment_epoch, created_at, epoch, system_identifier, timeline FROM"
 PAY = f"{DECIDED} ledger.pay(%s, %s, %s, %s, %s, %s, %s)"
 HOLD = f"{DECIDED} ledger.hold(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+PAY_FROM = f"{DECIDED} ledger.pay_from(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+HOLD_FROM = f"{DECIDED} ledger.hold_from(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+FORGET = "SELECT outcome, to_jsonb(proof), epoch, system_identifier, timeline FROM ledger.forget_subject(%s, %s, %s, %s)"
 REVIEW = "SELECT outcome, held, epoch, system_identifier, timeline FROM ledger.review(%s, %s, %s, %s)"
 READ_PAYMENT = (  # only constants go into the text
     f"SELECT {REIGN}, p.id, p.debtor, p.creditor, p.amount, p.currency, p.epoch, p.created_at, p.status FROM trimaran.admit() AS a"
@@ -46,6 +51,12 @@ READ_ACCOUNT = (
 AWAIT_HELD = "SELECT ledger.await_held(%s, %s, %s)"
 """Which of these payments the follower asked holds: what `durable.neighbour` asks."""
 
+KNOWS = (
+    "SELECT 1 FROM (SELECT %s::text AS key) AS asked"
+    " WHERE EXISTS (SELECT FROM ledger.payment AS p WHERE p.idempotency_key = asked.key)"
+    " OR EXISTS (SELECT FROM ledger.held AS h WHERE h.idempotency_key = asked.key)"
+)
+"""Was an order of this key ever taken, made or held? What `limits.follower` asks the nearest database."""
 
 COMPLETED = frozenset({Outcome.CREATED, Outcome.REPLAYED})
 STATUSES = {
@@ -57,18 +68,37 @@ STATUSES = {
 """Of the payment that an outcome is about; every other outcome is about none."""
 
 
-async def pay(session: Session, site: str, order: Order, new_id: UUID, deadline: timedelta) -> tuple[Decision, Evidence]:
-    """Decide and write one order in one round trip. Raises NoWriter, Rejected or OutcomeUnknown."""
-    written = await statement.write(session, site, PAY, _values(order, new_id), deadline)
-    return _decided(site, order, written)
+async def pay(
+    session: Session, site: str, order: Order, new_id: UUID, deadline: timedelta, subject: UUID | None = None
+) -> tuple[Decision, Evidence]:
+    """Decide and write one order in one round trip. `subject`: whose its source is, when the vault was asked; else the ledger has to
+    know. Raises NoWriter, Rejected or OutcomeUnknown."""
+    values, query = _values(order, new_id), PAY
+    if order.source is not None:
+        values, query = (*values, order.source, subject), PAY_FROM
+    return _decided(site, order, await statement.write(session, site, query, values, deadline))
 
 
 async def hold(
-    session: Session, site: str, order: Order, advice: Advice, new_id: UUID, deadline: timedelta
+    session: Session, site: str, order: Order, advice: Advice, new_id: UUID, deadline: timedelta, subject: UUID | None = None
 ) -> tuple[Decision, Evidence]:
-    """Keep one order for a person, in one round trip, unless its key is taken. Raises NoWriter, Rejected or OutcomeUnknown."""
-    values = (*_values(order, new_id), advice.score, list(advice.reasons))
-    return _decided(site, order, await statement.write(session, site, HOLD, values, deadline))
+    """Keep one order for a person, in one round trip, unless its key is taken. `subject`: see `pay`. Raises NoWriter, Rejected or
+    OutcomeUnknown."""
+    values, query = (*_values(order, new_id), advice.score, list(advice.reasons)), HOLD
+    if order.source is not None:
+        values, query = (*values, order.source, subject), HOLD_FROM
+    return _decided(site, order, await statement.write(session, site, query, values, deadline))
+
+
+async def forget(
+    session: Session, site: str, subject: UUID, caller: str, reason: str, new_id: UUID, deadline: timedelta
+) -> tuple[Forgotten, Evidence]:
+    """Forget whose accounts and sources these are, in one round trip. Raises NoWriter, Rejected or OutcomeUnknown."""
+    written = await statement.write(session, site, FORGET, (new_id, subject, caller, reason), deadline)
+    outcome, proof, *reign = written.row
+    known = outcome in ("erased", "replayed")
+    found = Forgotten(is_replayed=outcome == "replayed", proof=_erasure(proof) if known else None)
+    return found, Evidence(reign=_reign(site, reign), lsn=written.lsn, ack_slots=written.ack_slots)
 
 
 async def review(
@@ -152,6 +182,21 @@ def _decided(site: str, order: Order, written: statement.Written) -> tuple[Decis
 def _reign(site: str, found: list[Any]) -> Reign:
     epoch, system_identifier, timeline = found
     return Reign(site=site, epoch=epoch, system_identifier=system_identifier, timeline=timeline)
+
+
+def _erasure(proof: dict[str, Any]) -> Erasure:
+    """A row of `ledger.erasure` as `to_jsonb` writes it."""
+    return Erasure(
+        id=UUID(proof["id"]),
+        subject_digest=bytes.fromhex(proof["subject_digest"].removeprefix("\\x")),
+        accounts=proof["accounts"],
+        profiles=proof["profiles"],
+        sources=proof["sources"],
+        caller=proof["caller"],
+        reason=proof["reason"],
+        epoch=proof["epoch"],
+        at=datetime.fromisoformat(proof["at"]),
+    )
 
 
 def _review(held: dict[str, Any]) -> Review:

@@ -16,13 +16,15 @@ class Order:
     creditor: UUID
     amount: int
     currency: str
+    source: UUID | None = None
+    """Token of the vault that the money comes from."""
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of what is asked, without the key: the same key with another digest is another payment."""
-        return hashlib.sha256(
-            b"%b%b%d %b" % (self.debtor.bytes, self.creditor.bytes, self.amount, self.currency.encode())
-        ).digest()
+        """SHA-256 of what is asked, without the key: the same key with another digest is another payment. A source is part of it;
+        without one the digest is that of orders from before there were any."""
+        asked = b"%b%b%d %b" % (self.debtor.bytes, self.creditor.bytes, self.amount, self.currency.encode())
+        return hashlib.sha256(asked + (b"" if self.source is None else b" from " + self.source.bytes)).digest()
 
 
 class Outcome(StrEnum):
@@ -43,6 +45,10 @@ class Outcome(StrEnum):
     CURRENCY_MISMATCH = "currency_mismatch"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     BALANCE_LIMIT = "balance_limit"
+    UNKNOWN_SOURCE = "unknown_source"
+    """No payment came from this token yet. Said to a client, it means that the vault has no such token either."""
+    ERASED_SOURCE = "erased_source"
+    """Its subject was forgotten, here or in the vault."""
 
 
 class Status(StrEnum):
@@ -133,6 +139,32 @@ class Reviewed(StrEnum):
     ALREADY_APPROVED = "already_approved"
     ALREADY_REJECTED = "already_rejected"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """That somebody was forgotten: what is kept of it, for ever. Whose it was can be checked by whoever knows the subject, and by
+    nobody else."""
+
+    id: UUID
+    subject_digest: bytes
+    """SHA-256 of the subject's sixteen bytes."""
+    accounts: int
+    profiles: int
+    sources: int
+    """Payments of which the token was kept until then."""
+    caller: str
+    reason: str
+    epoch: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """The ledger's answer to an erasure. `proof` is None when nothing was ever held of the subject."""
+
+    is_replayed: bool
+    proof: Erasure | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+from fastapi import FastAPI, Request, Response
+
 from workload.payments.model import Outcome
-from workload.problems import Problem
+from workload.payments.sources import VaultOutOfReach
+from workload.problems import Problem, render
 
 REFUSALS: Mapping[Outcome, str] = {
     Outcome.KEY_REUSED: "this Idempotency-Key already belongs to a payment with another body",
@@ -14,6 +17,8 @@ REFUSALS: Mapping[Outcome, str] = {
     Outcome.CURRENCY_MISMATCH: "both accounts must be in the payment's currency",
     Outcome.INSUFFICIENT_FUNDS: "the debtor's balance is below the amount and the account allows no overdraft",
     Outcome.BALANCE_LIMIT: "a balance would leave the range of a 64-bit integer",
+    Outcome.UNKNOWN_SOURCE: "the vault has no token with the source's id",
+    Outcome.ERASED_SOURCE: "the source's subject was forgotten; nobody pays from it any more",
 }
 
 
@@ -24,3 +29,19 @@ def describe_refusal(outcome: Outcome) -> Problem:
     does not occur: the twin waits for the first and is answered like any replay.
     """
     return Problem(status=422, kind=outcome.value.replace("_", "-"), detail=REFUSALS[outcome], members={"outcome": "refused"})
+
+
+def describe_out_of_reach(error: VaultOutOfReach) -> Problem:
+    """A source that only the vault could tell of, and it does not. Nothing happened, and the same request may well succeed."""
+    members = {"outcome": "nothing-happened"}
+    return Problem(status=503, kind="vault-out-of-reach", detail=str(error), retry_after=1, members=members)
+
+
+def refuse_without_vault(app: FastAPI) -> None:
+    """Answer payments whose source nobody can tell of."""
+
+    async def on_out_of_reach(request: Request, error: Exception) -> Response:
+        assert isinstance(error, VaultOutOfReach)
+        return render(describe_out_of_reach(error), request.url.path)
+
+    app.add_exception_handler(VaultOutOfReach, on_out_of_reach)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from workload.calls.settings import CalleeSettings
 from workload.durable.settings import Seconds, Table
 from workload.payments.screen import Default
 
@@ -9,6 +10,7 @@ from workload.payments.screen import Default
 class ScreeningTable(Table):
     """`[screening]`. Without the table nothing is screened, and nothing is ever held."""
 
+    callee: CalleeSettings
     default: Default = Default.PASS
     """What becomes of payments while nobody screens them."""
     deadline: Seconds = timedelta(seconds=0.06)

@@ -10,8 +10,9 @@ from workload.durable.evidence import Evidence
 from workload.durable.session import Session
 from workload.payments import ledger
 from workload.payments.metrics import Metrics
-from workload.payments.model import Account, Decision, Order, Payment, Review, Sitting, Verdict
+from workload.payments.model import Account, Decision, Forgotten, Order, Outcome, Payment, Review, Sitting, Verdict
 from workload.payments.screen import Advice
+from workload.payments.sources import Nowhere, Sources, VaultOutOfReach
 
 
 class Screened(Protocol):
@@ -25,31 +26,65 @@ class Payments:
     """The service itself, without HTTP."""
 
     def __init__(
-        self, *, answers: Answers, metrics: Metrics, new_id: Callable[[], UUID], screening: Screened | None = None
+        self,
+        *,
+        answers: Answers,
+        metrics: Metrics,
+        new_id: Callable[[], UUID],
+        screening: Screened | None = None,
+        sources: Sources | None = None,
     ) -> None:
-        """Without `screening` nothing is ever held."""
+        """Without `screening` nothing is ever held; without `sources` no payment comes from a token that none came from before."""
         self._answers = answers
+        self._sources = sources or Nowhere()
         self._metrics = metrics
         self._new_id = new_id
         self._screening = screening
 
     async def pay(self, order: Order) -> Decision:
-        """Carry the order out, once per key for ever, or hold it. Raises Unanswered within the request deadline and screening's.
+        """Carry the order out, once per key for ever, or hold it. Raises Unanswered, VaultOutOfReach among them, within the request
+        deadline and screening's; for the first payment from a source, twice the former and the vault's.
 
         Screened before a session to the writer is taken: those are few, and a screen that hangs would hold all of them. What screening
-        says of a key that the ledger knows does not matter: whatever became of it is the answer.
+        says of a key that the ledger knows does not matter: whatever became of it is the answer. The vault is asked last, and only about
+        a source that the writer does not know: what the ledger knows needs no vault.
         """
-        new_id = self._new_id()
         advice = None if self._screening is None else await self._screening.advice(order)
+        decision = await self._decide(order, advice)
+        if order.source is not None and decision.outcome is Outcome.UNKNOWN_SOURCE:
+            found = await self._subject(order.source)
+            if isinstance(found, Outcome):
+                decision = Decision(outcome=found, payment=None)
+            else:
+                decision = await self._decide(order, advice, found)
+        self._metrics.decided(decision.outcome)
+        return decision
+
+    async def _decide(self, order: Order, advice: Advice | None, subject: UUID | None = None) -> Decision:
+        new_id = self._new_id()
 
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Decision, Evidence]:
             if advice is not None and advice.hold:
-                return await ledger.hold(session, site, order, advice, new_id, deadline)
-            return await ledger.pay(session, site, order, new_id, deadline)
+                return await ledger.hold(session, site, order, advice, new_id, deadline, subject)
+            return await ledger.pay(session, site, order, new_id, deadline, subject)
 
-        decision = await self._answers.give(ask)
-        self._metrics.decided(decision.outcome)
-        return decision
+        return await self._answers.give(ask)
+
+    async def _subject(self, source: UUID) -> UUID | Outcome:
+        try:
+            return await self._sources.subject(source)
+        except VaultOutOfReach as error:
+            self._metrics.unanswered(error)
+            raise
+
+    async def forget(self, subject: UUID, caller: str, reason: str) -> Forgotten:
+        """Forget whose accounts and sources these are; again answers the same proof. Raises Unanswered."""
+        new_id = self._new_id()
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Forgotten, Evidence]:
+            return await ledger.forget(session, site, subject, caller, reason, new_id, deadline)
+
+        return await self._answers.give(ask)
 
     async def payment(self, id: UUID) -> Payment | None:
         """The durable payment, made or held, or None. Raises Unanswered."""

@@ -1,13 +1,36 @@
 """What one process of the payments service needs to know."""
 
-from typing import Literal
+from datetime import timedelta
+from typing import Literal, Self
 
-from workload.durable.settings import DurableSettings
+from pydantic import model_validator
+
+from workload.calls.settings import CalleeSettings
+from workload.durable.settings import DurableSettings, Seconds, Table
+from workload.layer_settings import LimitedSettings
+from workload.payments.screen_settings import ScreeningTable
 
 PASSWORD_VARIABLE = "PAYMENTS_APP_PASSWORD"
 
 
-class Settings(DurableSettings):
+class VaultTable(Table):
+    """`[vault]`. Without the table only payments from sources that are known already can be made, beside those that name none."""
+
+    callee: CalleeSettings
+    deadline: Seconds = timedelta(seconds=0.3)
+    """Of one question about a source that no payment came from yet. Whoever names one waits for it between two trips to the writer."""
+
+
+class Settings(DurableSettings, LimitedSettings):
     """Everything but its password."""
 
     service: Literal["payments"]
+    screening: ScreeningTable | None = None
+    vault: VaultTable | None = None
+
+    @model_validator(mode="after")
+    def _others_learn_who_asks(self) -> Self:
+        for name, table in (("screening", self.screening), ("vault", self.vault)):
+            if table is not None and table.callee.name is not None and self.identity is None:
+                raise ValueError(f"{name}.callee: expected [identity]: {table.callee.name} has to be shown who asks")
+        return self

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from detection.score import Limits
-from workload.durable.settings import Address, Seconds, SiteName, Table
+from workload.durable.settings import Seconds, Table
+from workload.layer_settings import LayerSettings
 
 _DEFAULTS = Limits()
 Positive = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
@@ -33,12 +34,10 @@ class Thresholds(Table):
         )
 
 
-class Settings(Table):
+class Settings(LayerSettings):
     """The whole file."""
 
     service: Literal["screening"]
-    site: SiteName
-    listen: Address
     limits: Thresholds = Thresholds()
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 256
     body_deadline: Seconds = timedelta(seconds=1)

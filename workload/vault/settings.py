@@ -6,12 +6,13 @@ from pydantic import model_validator
 
 from workload.access.settings import AccessSettings
 from workload.durable.settings import DurableSettings
+from workload.layer_settings import LimitedSettings
 from workload.vault.key_settings import KeyServices, KeyTuning
 
 PASSWORD_VARIABLE = "VAULT_APP_PASSWORD"  # noqa: S105  the name of a variable, not a password
 
 
-class Settings(DurableSettings):
+class Settings(DurableSettings, LimitedSettings):
     """Everything but its password."""
 
     service: Literal["vault"]

@@ -1,25 +1,26 @@
-"""Puts the service together. Names concrete classes; which key services there are, and who stands at the door, is passed in.
+"""Puts the service together. Names concrete classes; which key services there are is passed in.
 
 There is no setting that turns the barrier off, and none that keeps a data key with fewer wraps than one.
 """
 
-import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import UUID
 
 from starlette.types import ASGIApp
 
 from workload import process
-from workload.durable.database import Database, Durably, Tenant, die_of_a_defect
+from workload.access.door import caller_of
+from workload.durable.database import Database, Durably, Tenant
 from workload.gate import Gate
 from workload.identifiers import uuid7
+from workload.layers import Layers
+from workload.limits.assembly import build_limits
 from workload.vault import app as http
-from workload.vault.callers import WhoCalls
+from workload.vault.callers import OPERATIONS
 from workload.vault.clouds import Clouds
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
@@ -29,12 +30,6 @@ from workload.vault.service import Vault
 from workload.vault.settings import Settings
 from workload.vault.store import AWAIT_HELD
 from workload.vault.wrapping import Wrapper
-
-Door = Callable[[ASGIApp], ASGIApp]
-"""Puts whoever checks callers in front of the application."""
-
-Keeper = Callable[[], Coroutine[Any, Any, None]]
-"""Work that goes on for as long as the process lives."""
 
 
 def random_token() -> UUID:
@@ -51,13 +46,10 @@ class Assembly:
         password: str,
         wrappers: Sequence[Wrapper],
         *,
-        who: WhoCalls,
-        door: Door = lambda app: app,
-        keepers: Sequence[Keeper] = (),
         durably: Durably = lambda durability: durability,
     ) -> None:
-        """`door` leaves with each request what `who` reads there; `keepers` are what the door needs done beside."""
-        self.site = settings.site
+        """Raises CannotBegin when a certificate cannot be used."""
+        self.settings, self.site = settings, settings.site
         self.metrics = Metrics()
         tenant = Tenant(service=settings.service, password=password, await_held=AWAIT_HELD, durably=durably)
         self.database = Database(settings, tenant, self.metrics)
@@ -81,53 +73,45 @@ class Assembly:
             tuning=settings.keys,
             meter=self.metrics,
         )
-        self._keepers = (*keepers, self.keyring.tend, self.repairs.tend)
         self.metrics.watch("cached_keys", "Data keys in memory.", lambda: self.keyring.cached)
-        self._stand_at_the_door(settings, who, door)
-
-    def _stand_at_the_door(self, settings: Settings, who: WhoCalls, door: Door) -> None:
+        self.layers = Layers(settings, OPERATIONS, self.metrics)
         application = http.build(
             self.vault,
             self.database.answers,
-            who=who,
+            who=caller_of,
             site=self.site,
             metrics=self.metrics.render,
             situation=self.situation,
         )
-        self.gate = Gate(
-            door(application),
-            max_in_flight=settings.tuning.max_in_flight,
-            deadline=settings.tuning.request_deadline,
-            on_refusal=self.metrics.overloaded,
-        )
+        # Paths before everything that tells where a request went which it turns away.
+        self.application = self.layers.around(application, gate=self._gate, paths=Paths)
         self.metrics.watch("in_flight", "Requests being served.", lambda: self.gate.inside)
-        # Before the gate, which tells where a request went that it turns away.
-        self.application: ASGIApp = Paths(self.gate)
 
     def situation(self) -> Mapping[str, object]:
         """What this process sees, for people and probes."""
-        return {**self.database.situation(), "in_flight": self.gate.inside, "cached_keys": self.keyring.cached}
+        mine = {"in_flight": self.gate.inside, "cached_keys": self.keyring.cached}
+        return {**self.database.situation(), **mine, **self.layers.situation()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep sessions warm, the writer known, old keys out and wraps whole for the length of the block. Raises what ended a
         background task, if anything did."""
-        async with self.database.running():
-            tasks = [asyncio.create_task(work) for work in (keep() for keep in self._keepers)]
-            for task in tasks:
-                task.add_done_callback(die_of_a_defect)
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-                ended = await asyncio.gather(*tasks, return_exceptions=True)
-        for defect in ended:
-            if isinstance(defect, Exception):
-                raise defect
+        async with self.layers.running(), self.database.running(), process.beside(self.keyring.tend, self.repairs.tend):
+            yield
+
+    def _gate(self, app: ASGIApp) -> ASGIApp:
+        settings = self.settings
+        self.gate = Gate(
+            app,
+            max_in_flight=settings.limits.highest,
+            deadline=settings.tuning.request_deadline,
+            on_refusal=self.metrics.overloaded,
+            limits=build_limits(settings.limits, self.metrics),
+        )
+        return self.gate
 
 
 async def serve(assembly: Assembly, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is inside. Raises what ended a background task, if anything did."""
     async with assembly.running():
-        await process.serve(assembly.application, listener, site=assembly.site)
+        await process.serve(assembly.application, listener, site=assembly.site, context=assembly.layers.context)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from workload.durable.settings import DurableSettings, Seconds, Table, Tuning
+from workload.layer_settings import LayerSettings
 
 PASSWORD_VARIABLE = "PAYMENTS_APP_PASSWORD"  # noqa: S105  the name of a variable, not a password
 
@@ -49,7 +50,7 @@ class Manners(Table):
         return min(self.longest_pause, doubled)
 
 
-class Settings(DurableSettings):
+class Settings(DurableSettings, LayerSettings):
     """Everything but its password and the merchants' secrets."""
 
     service: Literal["payments"]

@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from functools import partial
 
 from workload import process
+from workload.access.operations import Operation
 from workload.durable.database import Database, Durably, Tenant
 from workload.durable.finder import Finder
 from workload.durable.session import connect
+from workload.layers import Layers
 from workload.webhooks import app as http
 from workload.webhooks.courier import Carry, carry
 from workload.webhooks.dispatcher import Dispatcher, Place
@@ -31,6 +33,10 @@ from workload.webhooks.signing import Secrets
 
 NOTHING_HELD = "SELECT '{}'::uuid[]"
 """Never asked: no answer of this process rests on one row alone, so the barrier proves them all."""
+
+
+OPERATIONS = (Operation(method="GET", path="/status", scope="webhooks:read"),)
+"""All that may be asked: it names merchants that are in trouble."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,8 @@ class Chair:
 
 
 class Assembly:
-    """Every part of one process but the client's sockets, put together and not yet running. Raises SecretsError."""
+    """Every part of one process but the client's sockets, put together and not yet running. Raises SecretsError, and CannotBegin when a
+    certificate cannot be used."""
 
     def __init__(
         self,
@@ -93,6 +100,7 @@ class Assembly:
         seat = Seat(openers, lapse=settings.lapse, deadline=tuning.statement_deadline)
         self._seat = seated(Chair(seat=seat, finder=self.database.finder, refresh=self.secrets.refresh))
         self._courier = courier
+        self.layers = Layers(settings, OPERATIONS, self.metrics)
         self.dispatcher: Dispatcher | None = None
         self.metrics.watch("active", "1 while this process sends.", lambda: float(self._of(lambda one: one.is_active)))
         self.metrics.watch("running", "Accounts that are being sent to.", lambda: self._of(lambda one: one.running))
@@ -143,5 +151,6 @@ async def serve(assembly: Assembly, listener: socket.socket) -> None:
     names = ThreadPoolExecutor(2 * (manners.places + manners.slow_places), "names")
     asyncio.get_running_loop().set_default_executor(names)
     application = http.build(metrics=assembly.metrics.render, situation=assembly.situation)
-    async with assembly.at_work():
-        await process.serve(application, listener, site=assembly.settings.site)
+    layers = assembly.layers
+    async with layers.running(), assembly.at_work():
+        await process.serve(layers.around(application), listener, site=assembly.settings.site, context=layers.context)

@@ -147,9 +147,9 @@ async def test_only_retries_of_what_may_have_happened_go_first(answer: dict[str,
     with suppress(RuntimeError):
         await service.ask(idempotency_key="k")
     service.answer = {"status": 201, "body": {}}
-    before = service.counted("payments_request_seconds_count", rank=rank)
+    before = service.counted("payments_served_seconds_count", rank=rank)
     await service.ask(idempotency_key="k")
-    assert service.counted("payments_request_seconds_count", rank=rank) == before + 1
+    assert service.counted("payments_served_seconds_count", rank=rank) == before + 1
 
 
 async def test_a_defect_gives_its_place_back() -> None:

@@ -11,6 +11,7 @@ from workload.payments.settings import PASSWORD_VARIABLE, Settings
 GOOD = """
 site = "aws"
 service = "payments"
+open_to_everybody = true
 [listen]
 host = "127.0.0.1"
 port = 8080

@@ -9,7 +9,7 @@ from detection.score import Limits
 from workload.durable.settings import SettingsError, read_settings
 from workload.screening.settings import Settings
 
-GOOD = 'service = "screening"\nsite = "aws"\n[listen]\nhost = "127.0.0.1"\nport = 8080\n'
+GOOD = 'service = "screening"\nsite = "aws"\nopen_to_everybody = true\n[listen]\nhost = "127.0.0.1"\nport = 8080\n'
 
 
 def read(directory: Path, text: str) -> Settings:

@@ -11,6 +11,7 @@ from workload.webhooks.settings import Manners, Settings
 GOOD = """
 site = "aws"
 service = "payments"
+open_to_everybody = true
 secrets = "secrets.toml"
 [listen]
 host = "127.0.0.1"

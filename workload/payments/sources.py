@@ -1,0 +1,90 @@
+"""Where the money of a payment comes from: a token of the vault, which says whose it is and not what number stands behind it.
+
+Only about a token that no payment came from yet is the vault asked; every other one the ledger knows. So payments from known tokens go on
+while the vault is gone.
+"""
+
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from workload.calls.answer import Answered, Outcome, Question, Unavailable
+from workload.durable.errors import NothingHappened
+from workload.payments import model
+
+GONE = {404: ("unknown-token", model.Outcome.UNKNOWN_SOURCE), 410: ("erased", model.Outcome.ERASED_SOURCE)}
+"""What the vault says of a token that nobody can pay from: status, end of the problem's type, and what becomes of the order."""
+
+
+class VaultOutOfReach(NothingHappened):
+    """Nobody can say whose this source is: no payment came from it yet, and the vault does not answer."""
+
+
+class Sources(Protocol):
+    """Knows whose a token is."""
+
+    async def subject(self, token: UUID) -> UUID | model.Outcome:
+        """The subject, or why nobody can pay from it. Raises VaultOutOfReach, within a deadline of its own."""
+
+
+class Calls(Protocol):
+    """Asks the vault, by mutual TLS, within the deadline that the question names."""
+
+    async def ask(self, question: Question) -> Outcome:
+        """Does not raise."""
+
+
+class Nowhere:
+    """Sources of a process that has no vault to ask."""
+
+    async def subject(self, token: UUID) -> UUID | model.Outcome:  # noqa: ARG002
+        """Nobody can say."""
+        raise VaultOutOfReach("no payment came from this source yet, and this process has no vault to ask whose it is")
+
+
+class Described(BaseModel):
+    """An answer of `GET /v1/tokens/{token}`, as far as it is used here: neither kind nor last digits are kept."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    subject: UUID
+
+
+class Refusal(BaseModel):
+    """A problem document of the vault's."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: str
+
+
+class CalledVault:
+    """Sources by asking the vault over the network. Any of its sites may answer: all have the same tokens."""
+
+    def __init__(self, calls: Calls, deadline: timedelta) -> None:
+        self._calls, self._deadline = calls, deadline
+
+    async def subject(self, token: UUID) -> UUID | model.Outcome:
+        """See `Sources`."""
+        path = f"/v1/tokens/{token}"
+        question = Question(method="GET", path=path, within=self._deadline, idempotent=True, elsewhere=True)
+        answer = await self._calls.ask(question)
+        if isinstance(answer, Unavailable):
+            raise VaultOutOfReach(f"the vault was asked whose the source is: {answer.reason}: {answer.detail}")
+        return _read(answer)
+
+
+def _read(answer: Answered) -> UUID | model.Outcome:
+    """Only what the vault itself says counts: a 404 of somebody who has no such route would turn good tokens away for good."""
+    try:
+        if answer.status == 200:
+            return Described.model_validate_json(answer.body).subject
+        if answer.status in GONE:
+            kind, outcome = GONE[answer.status]
+            if Refusal.model_validate_json(answer.body).type.endswith(f":{kind}"):
+                return outcome
+    except ValidationError as error:
+        raise VaultOutOfReach("the vault was asked whose the source is: an answer that cannot be read") from error
+    raise VaultOutOfReach(f"the vault was asked whose the source is: HTTP {answer.status}")

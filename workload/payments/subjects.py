@@ -1,0 +1,67 @@
+"""HTTP for whoever carries out erasures: a person's data go, and a proof that they did stays. See `workload/schema/erasure.py`."""
+
+import json
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import FastAPI, Request, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from workload import problems
+from workload.payments.model import Erasure
+from workload.payments.reviews import Identify
+from workload.payments.service import Payments
+from workload.problems import Problem
+from workload.telemetry.numbers import holds_number
+
+MOST_DIGITS = 8
+"""In a person's name or address, as the vault has it: no card number is as short."""
+
+
+def no_number(name: str) -> str:
+    """The name as it is. Raises ValueError for one that could be a number: it stays in the proof for ever."""
+    if sum(character.isdigit() for character in name) > MOST_DIGITS or holds_number(name):
+        raise ValueError("a name")
+    return name
+
+
+class EraseBody(BaseModel):
+    """The body of `DELETE /v1/subjects/{id}`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z ,.'-]{2,199}$")]
+    """Words, such as `request of the subject`. No digits: it stays for ever, and must not hold a number."""
+    by: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(no_number)] | None = None
+    """The person who wants it, for the record; who asks is known by its token."""
+
+
+def install(app: FastAPI, payments: Payments, *, site: str, identify: Identify) -> None:
+    """Add erasures to `app`."""
+
+    @app.delete("/v1/subjects/{id}")
+    async def forget_subject(request: Request, id: UUID, body: EraseBody) -> Response:
+        caller = identify(request).subject
+        told = caller if body.by is None else f"{caller} for {body.by}"
+        forgotten = await payments.forget(id, told, body.reason)
+        if forgotten.proof is None:
+            problem = Problem(status=404, kind="unknown-subject", detail="nothing was ever held here of this subject")
+            return problems.render(problem, request.url.path)
+        replayed = {"Idempotent-Replayed": "true"} if forgotten.is_replayed else {}
+        headers = {"Served-By": site, **replayed}
+        return Response(json.dumps(show(forgotten.proof)), headers=headers, media_type="application/json")
+
+
+def show(proof: Erasure) -> dict[str, object]:
+    """A proof as it is shown. Who was forgotten is told by a digest alone."""
+    return {
+        "proof": str(proof.id),
+        "subject_sha256": proof.subject_digest.hex(),
+        "accounts": proof.accounts,
+        "profiles": proof.profiles,
+        "sources": proof.sources,
+        "caller": proof.caller,
+        "reason": proof.reason,
+        "epoch": proof.epoch,
+        "erased_at": proof.at.isoformat(),
+    }
