@@ -16,6 +16,7 @@ from controller.core.policy import Policy
 from controller.errors import SettingsError, SettingsProblem
 from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
 from controller.settings_document import ServiceTable, SettingsTable
+from controller.settings_papers import IdentitySettings, TokenSettings, read_identity, read_tokens
 from controller.settings_policy import problems, read_policy
 from controller.settings_rules import contradictory
 from controller.settings_tables import CloudName, DatabaseTable, SiteTable
@@ -112,6 +113,10 @@ class Settings:
     clouds: CloudsTable
     authorities: AuthoritiesTable
     groups: Mapping[Group, GroupTable]
+    identity: IdentitySettings | None = None
+    """None: edges are asked without a certificate."""
+    tokens: TokenSettings | None = None
+    """None: canaries are paid without a token."""
 
     def led_by(self, service: str) -> tuple[Group, ...]:
         """Steering groups whose traffic follows this service's posture."""
@@ -155,9 +160,14 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         for variable in (password_variable(name, role) for name in named for role in ("control", "stream"))
         if not environ.get(variable)
     ]
+    papers = (
+        (read_identity(path.parent, table.identity, tell), read_tokens(path.parent, table.tokens, tell))
+        if table
+        else (None, None)
+    )
     if table is None or found:
         raise SettingsError(found)
-    return _settings(table, policies, token, environ)
+    return _settings(table, policies, token, papers, environ)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -194,7 +204,14 @@ def _policy(service: str, given: Mapping[str, Any], sites: frozenset[str], tell:
     )
 
 
-def _settings(table: SettingsTable, policies: Mapping[str, Policy], token: str | None, environ: Mapping[str, str]) -> Settings:
+def _settings(
+    table: SettingsTable,
+    policies: Mapping[str, Policy],
+    token: str | None,
+    papers: tuple[IdentitySettings | None, TokenSettings | None],
+    environ: Mapping[str, str],
+) -> Settings:
+    identity, tokens = papers
     return Settings(
         site=Site(table.site),
         listen=Listen(host=table.listen.host, port=table.listen.port, token=token),
@@ -204,6 +221,8 @@ def _settings(table: SettingsTable, policies: Mapping[str, Policy], token: str |
         clouds=table.clouds,
         authorities=table.authorities,
         groups={Group(name): given for name, given in table.groups.items()},
+        identity=identity,
+        tokens=tokens,
     )
 
 

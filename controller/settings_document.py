@@ -11,6 +11,7 @@ from controller.settings_tables import (
     DatabaseTable,
     EtcdTable,
     GroupName,
+    IdentityTable,
     ListenTable,
     Ratio,
     ReadinessTable,
@@ -18,6 +19,7 @@ from controller.settings_tables import (
     SiteName,
     SiteTable,
     Table,
+    TokensTable,
 )
 
 
@@ -48,3 +50,5 @@ class SettingsTable(Table):
     clouds: CloudsTable = CloudsTable()
     authorities: AuthoritiesTable = AuthoritiesTable()
     groups: dict[GroupName, GroupTable] = Field(default_factory=dict)
+    identity: IdentityTable | None = None
+    tokens: TokensTable | None = None

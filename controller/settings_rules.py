@@ -34,8 +34,21 @@ def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
         yield from ((f"services.{name}", expected) for expected in taken(name))
         if sites:
             yield from _of_service(f"services.{name}", service, sites)
+    if "tokens" in document and "identity" not in document:
+        yield "identity", "a certificate; the access token that [tokens] asks for is bound to it"
+    yield from _of_open_doors(document)
     yield from _of_groups(document, sites)
     yield from _of_clouds(document)
+
+
+def _of_open_doors(document: Mapping[str, object]) -> Iterator[Problem]:
+    """A token goes to no edge in the open: whoever reads it on the way may show it where certificates are not asked for."""
+    if "tokens" not in document:
+        return
+    for site, given in _table(document, "sites").items():
+        edge = given.get("edge") if isinstance(given, dict) else None
+        if isinstance(edge, str) and not edge.startswith("https://"):
+            yield f"sites.{site}.edge", "an https:// address; the access token of [tokens] is sent there"
 
 
 def _of_service(key: str, service: Mapping[str, object], sites: frozenset[str]) -> Iterator[Problem]:

@@ -106,6 +106,27 @@ class SiteTable(Table):
     """Whose API the site's instances and managed servers answer to; a site named after its cloud need not say."""
 
 
+class IdentityTable(Table):
+    """`[identity]`: who this controller is to edges and to the issuer of tokens; PEM files, relative ones beside the settings."""
+
+    certificate: Text
+    """Its own, as a client's, with chain and private key: its token is bound to it."""
+    authority: Text | None = None
+    """Who vouches for the edges; without it whom the machine trusts."""
+
+
+class TokensTable(Table):
+    """`[tokens]`: where it gets the access token for its canaries, by client credentials."""
+
+    url: Annotated[str, one_word(r"https://[^/\s]+/[^\s]*", "the issuer's token endpoint, by https")]
+    client: Text
+    """Its id there."""
+    scope: str = ""
+    """Empty: everything that it may have."""
+    authority: Text | None = None
+    """Who vouches for the issuer; without it whom the machine trusts."""
+
+
 class CanaryTable(Table):
     """`services.SERVICE.canary`"""
 

@@ -5,6 +5,8 @@ over, and a cut that waited behind it would be late by as much.
 """
 
 import asyncio
+import random
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ from controller.ports import Clock, Probe
 from controller.postgres.database import PostgresDatabase
 from controller.postgres.node import Node
 from controller.postgres.session import Address, Sessions
+from controller.probing.bearer import Bearer, TokenEndpoint, client_context
 from controller.probing.canary_probe import CanaryProbe
 from controller.probing.http_probe import HttpProbe
 from controller.probing.shared_probe import SharedProbe
@@ -63,6 +66,8 @@ class Assembly:
     clock: Clock
     providers: Mapping[str, ProviderWatch] = field(default_factory=dict)
     """By service."""
+    bearer: Bearer | None = None
+    """Keeps the access token that canaries are paid with."""
 
     async def found(self, service: ServiceSettings) -> None:
         """Have a posture for the service; tries until etcd answers, and keeps an existing one."""
@@ -87,6 +92,8 @@ class Assembly:
             for service_name, watch in self.providers.items():
                 tasks.create_task(watch.run(), name=f"providers of {service_name}")
             tasks.create_task(self.zone.run(), name="zone")
+            if self.bearer is not None:
+                tasks.create_task(self.bearer.keep(), name="access token")
 
 
 def first_posture(service: ServiceSettings, settings: Settings) -> Posture:
@@ -110,13 +117,13 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         etcd = Etcd(settings.etcd)
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
-        warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+        warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=_trust(settings))
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar()))
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
         caretakers = []
         asked = {service.name: providers(service, settings) for service in settings.services.values()}
-        edges = _edges(settings, http, clock)
+        edges, bearer = _edges(settings, http, clock), _bearer(settings, clock)
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
@@ -126,7 +133,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
                 controller=settings.site,
                 coordination=store,
                 observer=_observer(service, settings, databases, edges, clock),
-                executor=_executor(service, settings, store, databases, helms, asked[service.name], http, clock),
+                executor=_executor(service, settings, store, databases, helms, asked[service.name], http, bearer, clock),
                 policy=service.policy,
                 clock=clock,
                 metrics=metrics,
@@ -151,7 +158,23 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             zone=_zone(helms, settings, loops, clock, metrics),
             clock=clock,
             providers=_watches(settings, asked, clock, metrics),
+            bearer=bearer,
         )
+
+
+def _trust(settings: Settings) -> ssl.SSLContext | bool:
+    """How edges are spoken to by https: as the client that this controller is, or as anybody."""
+    identity = settings.identity
+    return True if identity is None else client_context(identity.certificate, identity.authority)
+
+
+def _bearer(settings: Settings, clock: Clock) -> Bearer | None:
+    tokens, identity = settings.tokens, settings.identity
+    if tokens is None or identity is None:
+        return None
+    context = client_context(identity.certificate, tokens.authority)
+    endpoint = TokenEndpoint(url=tokens.url, client=tokens.client, scope=tokens.scope, context=context)
+    return Bearer(endpoint.ask, clock, random.random)
 
 
 def _watches(settings: Settings, asked: Mapping[str, Providers], clock: Clock, metrics: Metrics) -> Mapping[str, ProviderWatch]:
@@ -229,13 +252,14 @@ def _executor(
     helms: Sequence[Helm],
     asked: Providers,
     http: aiohttp.ClientSession,
+    bearer: Bearer | None,
     clock: Clock,
 ) -> Executor:
     actions = Actions(
         service=service.name,
         databases=databases,
         authorities=_rudders(helms, service, settings, urgent=True),
-        canaries={site: _canary(service.canary, site, seen.edge, http, clock) for site, seen in settings.sites.items()},
+        canaries={site: _canary(service.canary, site, seen.edge, http, bearer, clock) for site, seen in settings.sites.items()},
         managed=asked.replicas,
         capacities=asked.capacities,
         floors={site: instances.floor for site, instances in service.capacity.items()},
@@ -244,7 +268,9 @@ def _executor(
     return Executor(coordination=store, actions=actions, clock=clock)
 
 
-def _canary(canary: Canary | Readiness, site: Site, edge: str, http: aiohttp.ClientSession, clock: Clock) -> Probe:
+def _canary(
+    canary: Canary | Readiness, site: Site, edge: str, http: aiohttp.ClientSession, bearer: Bearer | None, clock: Clock
+) -> Probe:
     """What proves that a site serves. Readiness is answered by the own service or not at all: no other site answers for this one."""
     match canary:
         case Readiness(host=host):
@@ -259,6 +285,7 @@ def _canary(canary: Canary | Readiness, site: Site, edge: str, http: aiohttp.Cli
                 currency=canary.currency,
                 new_key=_canary_key,
                 clock=clock,
+                bearer=bearer,
             )
         case _:
             assert_never(canary)

@@ -8,6 +8,7 @@ import aiohttp
 
 from controller.core.model import Site
 from controller.ports import Clock, ProbeResult
+from controller.probing.bearer import Bearer
 from controller.probing.http_probe import exchange
 
 
@@ -26,9 +27,20 @@ class CanaryProbe:
     new_key: Callable[[], str]
     """A new idempotency key for every measurement."""
     clock: Clock
+    bearer: Bearer | None = None
+    """By whose token it may pay; None: nobody asks for one."""
 
     async def measure(self, deadline: timedelta) -> ProbeResult:
-        """Pay once; only a payment that this site acknowledged (201) is well. One whose outcome is unknown counts as not well."""
+        """Pay once; only a payment that this site acknowledged (201) is well. One whose outcome is unknown counts as not well.
+
+        Without a token nothing is asked and nobody waits for one: that says nothing about the site, and says so.
+        """
+        headers = {"Idempotency-Key": self.new_key()}
+        if self.bearer is not None:
+            if (token := self.bearer.token) is None:
+                detail = f"not asked: this controller has no access token ({self.bearer.trouble or 'it has ended'})"
+                return ProbeResult(ok=False, latency=timedelta(0), detail=detail)
+            headers["Authorization"] = f"Bearer {token}"
         return await exchange(
             self.session,
             self.clock,
@@ -37,6 +49,6 @@ class CanaryProbe:
             url=self.url,
             expected=frozenset({201}),
             by=self.site,
-            headers={"Idempotency-Key": self.new_key()},
+            headers=headers,
             body={"amount": 1, "debtor": self.debtor, "creditor": self.creditor, "currency": self.currency},
         )

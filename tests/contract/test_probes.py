@@ -14,10 +14,13 @@ import pytest
 from aiohttp import web
 
 from controller.core.model import Epoch, Lsn, NodeFacts, Role, Site, Token
+from controller.errors import Transient
 from controller.ports import Probe, ProbeResult
+from controller.probing.bearer import Bearer, Granted
 from controller.probing.canary_probe import CanaryProbe
 from controller.probing.http_probe import HttpProbe
 from controller.probing.sql_probe import SqlProbe
+from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.probe import Behaviour, MemoryNode, MemoryProbe
 
 DEADLINE = timedelta(milliseconds=250)
@@ -63,6 +66,7 @@ class Site200:
     def __post_init__(self) -> None:
         self.bodies: list[dict[str, object]] = []
         self.keys: list[str] = []
+        self.tokens: list[str | None] = []
         self.peers: set[object] = set()
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -71,6 +75,7 @@ class Site200:
         text = await request.text()
         self.bodies.append(json.loads(text) if text else {})
         self.keys.append(request.headers.get("Idempotency-Key", ""))
+        self.tokens.append(request.headers.get("Authorization"))
         if self.behaviour is Behaviour.HANGS:
             await asyncio.sleep(5)
         headers = {"Served-By": self.by} if self.by else {}
@@ -110,7 +115,7 @@ async def canary() -> AsyncIterator[Victim]:
         yield Victim(probe, lambda behaviour: setattr(site, "behaviour", behaviour), lambda: len(site.bodies))
 
 
-def canary_probe(session: aiohttp.ClientSession, url: str) -> CanaryProbe:
+def canary_probe(session: aiohttp.ClientSession, url: str, bearer: Bearer | None = None) -> CanaryProbe:
     """A canary with numbered keys."""
     keys = iter(range(1000))
     return CanaryProbe(
@@ -122,6 +127,7 @@ def canary_probe(session: aiohttp.ClientSession, url: str) -> CanaryProbe:
         currency="EUR",
         new_key=lambda: f"canary-{next(keys)}",
         clock=CLOCK,
+        bearer=bearer,
     )
 
 
@@ -280,3 +286,31 @@ def test_a_canary_that_another_site_paid_proves_nothing_about_this_one(by: str |
 
     result = asyncio.run(run())
     assert (result.ok, result.detail) == (False, said)
+
+
+def test_a_canary_pays_with_its_controllers_token_and_without_one_asks_nobody() -> None:
+    """The issuer is away and the token has ended: said as such and at once, so that nobody takes it for the site's word or waits."""
+    away = False
+
+    async def ask() -> Granted:
+        if away:
+            raise Transient("the issuer was silent for 2 s")
+        return Granted(token="t-1", lasts=timedelta(hours=1))
+
+    async def run() -> tuple[Site200, ProbeResult, ProbeResult]:
+        nonlocal away
+        site, clock = Site200(ok=201), SteppedClock()
+        async with served(site) as url, aiohttp.ClientSession() as session:
+            bearer = Bearer(ask, clock, lambda: 0.0)
+            await bearer.renew()
+            probe = canary_probe(session, url, bearer)
+            paid = await probe.measure(DEADLINE)
+            away = True
+            await clock.advance(timedelta(hours=1))
+            await bearer.renew()
+            return site, paid, await probe.measure(DEADLINE)
+
+    site, paid, unpaid = asyncio.run(run())
+    assert paid.ok and site.tokens == ["Bearer t-1"]
+    assert (unpaid.ok, unpaid.latency) == (False, timedelta(0))
+    assert unpaid.detail == "not asked: this controller has no access token (the issuer was silent for 2 s)"
