@@ -84,6 +84,7 @@ async def serve(settings: Settings, listener: socket.socket, told: asyncio.Event
             clock=assembly.clock,
             zone=assembly.zone,
             providers=assembly.providers,
+            companions={name: settings.companions_of(name) for name in assembly.loops},
             gate=api.Gate(token=settings.listen.token, local=settings.listen.local),
         )
         runner = web.AppRunner(operators, access_log=None, shutdown_timeout=0.1)

@@ -122,6 +122,12 @@ class Settings:
         """Steering groups whose traffic follows this service's posture."""
         return tuple(group for group, table in self.groups.items() if table.lead == service)
 
+    def companions_of(self, service: str) -> tuple[str, ...]:
+        """The other services of this file that share a steering group with it."""
+        groups = ({table.lead, *table.members} for table in self.groups.values())
+        found = {name for group in groups if service in group for name in group if name in self.services}
+        return tuple(sorted(found - {service}))
+
 
 def password_variable(service: str, role: str) -> str:
     """Environment variable that holds the password of a service's `control` or `stream` role."""

@@ -131,7 +131,7 @@ class GroupTable(Table):
     lead: ServiceName
     """Service of this file whose posture the group's traffic follows."""
     members: tuple[Text, ...] = ()
-    """Further services that go with it; for people and figures, nothing is asked about them."""
+    """Further services that go with it. Those that this file also looks after are shown beside the lead when they write elsewhere."""
     names: Annotated[tuple[NameTable, ...], Field(min_length=1)]
     addresses: dict[SiteName, Address]
     """Of every site's edge."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from controller.ports import Control
 from lab.addresses import LOCAL
 from lab.errors import LabError
 from lab.faults import Active, OccupiedError, UnknownTargetError, parse
@@ -96,15 +97,14 @@ def told(active: Active) -> dict[str, object]:
 
 async def state(lab: Laboratory, load: Offering | None) -> dict[str, object]:
     """Everything `lab status` shows."""
-    control, missing = await asyncio.gather(lab.witness.control(), lab.unfinished())
-    posture = control.posture if control else None
+    missing = await lab.unfinished()
+    controls = {service: await witness.control() for service, witness in lab.witnesses.items()}
+    services = {service: _standing(control) for service, control in controls.items()}
     return {
         "name": lab.workspace.name,
-        "writer": posture.writer if posture else None,
-        "epoch": posture.reign if posture else None,
+        "services": services,
         "whole": not missing,
         "missing": missing,
-        "plan": control.plan.kind if control and control.plan else None,
         "faults": [told(active) for active in lab.faults.active.values()],
         "sites": {
             name: {process.label: _condition(process.alive, process.frozen) for process in site.processes()}
@@ -117,6 +117,16 @@ async def state(lab: Laboratory, load: Offering | None) -> dict[str, object]:
         "load": _aged(load.progress()) if load else None,
         "controllers": dict(lab.controllers()),
         "directory": str(lab.workspace.path),
+    }
+
+
+def _standing(control: Control | None) -> dict[str, object]:
+    """Where one service writes; all unknown while etcd does not answer."""
+    posture, plan = (control.posture, control.plan) if control else (None, None)
+    return {
+        "writer": posture.writer if posture else None,
+        "epoch": posture.reign if posture else None,
+        "plan": plan.kind if plan else None,
     }
 
 

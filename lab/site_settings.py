@@ -139,6 +139,7 @@ def _dns(cabling: Cabling, site: str, zones: Zones) -> list[str]:
         *site_clouds.lines("authorities", served),
         f"[groups.{GROUP}]",
         f'lead = "{SERVICE}"',
+        f'members = ["{VAULT}"]',
         f"names = [{names}]",
         f"addresses = {{ {addresses} }}",
     ]

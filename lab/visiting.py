@@ -101,7 +101,10 @@ def _told(reply: Reply, *, as_json: bool, said: str) -> Exit:
 def _draw(state: Mapping[str, Any]) -> None:
     console = open_console()
     whole = "whole" if state["whole"] else state["missing"]
-    console.print(f"lab {state['name']}: {state['writer'] or 'nobody known'} writes, epoch {state['epoch']}; {whole}")
+    console.print(f"lab {state['name']}: {whole}")
+    for service, standing in state["services"].items():
+        plan = f", {standing['plan']} under way" if standing["plan"] else ""
+        console.print(f"  {service}: {standing['writer'] or 'nobody known'} writes, epoch {standing['epoch']}{plan}")
     for fault in state["faults"]:
         console.print(f"  {fault['fault']} of {fault['place']} since {fault['since']}")
     table = Table.grid(padding=(0, 2))

@@ -14,11 +14,13 @@ from controller.api.status import Told, status
 from controller.coordination.codec import plain
 from controller.core.beacon import silence
 from controller.core.explain import explain
+from controller.core.fleet import Fleet, Whereabouts
 from controller.core.model import JournalEntry, Part, Site
 from controller.core.policy import Moment
 from controller.errors import Transient
 from controller.loop import Loop
 from controller.metrics import Metrics
+from controller.observe import running
 from controller.ports import Clock, Coordination, Request
 from controller.provider_watch import ProviderWatch
 from controller.zone_watch import ZoneWatch
@@ -66,6 +68,8 @@ class Desk:
     clock: Clock
     zone: ZoneWatch | None
     providers: Mapping[str, ProviderWatch]
+    companions: Mapping[str, tuple[str, ...]]
+    """By service: the others that go with it."""
 
     def loop_of(self, request: web.Request) -> Loop:
         """The loop of the service in the path. Raises Problem 404."""
@@ -93,7 +97,22 @@ class Desk:
             journal_end=chronicle.end,
             zone=self.zone.document() if self.zone else None,
             providers=self.providers.get(loop.service),
+            fleet=self.fleet_of(loop.service),
         )
+
+    def fleet_of(self, service: str) -> Fleet | None:
+        """Where this service and those that go with it write; None when none does."""
+        others = self.companions.get(service, ())
+        own, *rest = (self._whereabouts(self.loops[name]) for name in (service, *others))
+        return Fleet(own=own, others=tuple(rest)) if rest else None
+
+    def _whereabouts(self, loop: Loop) -> Whereabouts:
+        """As this controller knows it; what is too old to be believed is unknown."""
+        if loop.view is None or (age := self.clock.monotonic() - loop.view.at) > loop.policy.freshness:
+            return Whereabouts(service=loop.service, writer=None)
+        posture, under_way = loop.view.snapshot.posture, running(loop.view.control)
+        plan = loop.view.control.plan.kind if under_way and loop.view.control.plan else None
+        return Whereabouts(service=loop.service, writer=posture.writer, reign=posture.reign, plan=plan, age=age)
 
     async def healthz(self, _: web.Request) -> web.Response:
         """The process lives."""
@@ -177,8 +196,10 @@ def build(
     gate: Gate,
     zone: ZoneWatch | None = None,
     providers: Mapping[str, ProviderWatch] | None = None,
+    companions: Mapping[str, tuple[str, ...]] | None = None,
 ) -> web.Application:
-    """The application of one controller; without a watch over the zone or over a service's providers, status says nothing about them."""
+    """The application of one controller; without a watch over the zone or over a service's providers, status says nothing about them.
+    `companions`: by service, the others that go with it."""
     desk = Desk(
         controller=site,
         loops=loops,
@@ -188,6 +209,7 @@ def build(
         clock=clock,
         zone=zone,
         providers=providers or {},
+        companions=companions or {},
     )
     app = web.Application(middlewares=[described, guarded(gate)], client_max_size=64 * 1024)
     service = "/v1/services/{service}"

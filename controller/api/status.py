@@ -12,6 +12,8 @@ from controller.api.readiness import documents, warnings
 from controller.core import naming
 from controller.core.circumstances import Circumstances, circumstances
 from controller.core.explain import explain_decision
+from controller.core.fleet import Fleet
+from controller.core.fleet import told as said_of
 from controller.core.health import Agreement
 from controller.core.model import Aged, NodeFacts, Part, Pause, Posture, Site
 from controller.core.phases import sentence
@@ -43,6 +45,8 @@ class Told:
     zone: Document | None = None
     """What the last look at all authorities found; None before the first."""
     providers: ProviderWatch | None = None
+    fleet: Fleet | None = None
+    """None: the service goes with no other."""
 
     @property
     def tick_age(self) -> timedelta:
@@ -84,6 +88,7 @@ def status(told: Told) -> Document:
         },
         "controllers": sorted(told.view.control.sessions),
         "requests": [asked.id for asked in told.view.control.requests],
+        "fleet": _fleet(told.fleet) if told.fleet else None,
         "zone": told.zone,
         "moves": moves(seen),
         "warnings": warnings(told.providers) if told.providers else [],
@@ -141,6 +146,15 @@ def _plan(plan: Plan | None, told: Told) -> Document | None:
         "owner": under_way.owner,
         "owner_alive": under_way.owner_alive,
     }
+
+
+def _fleet(fleet: Fleet) -> Document:
+    """Where the others write; `said` is empty when all are together."""
+    others = [
+        {"service": one.service, "writer": one.writer, "reign": one.reign, "plan": one.plan, "age_s": seconds(one.age)}
+        for one in fleet.others
+    ]
+    return {"together": fleet.together, "said": said_of(fleet), "others": others}
 
 
 def _site(site: Site, seen: Circumstances) -> Document:

@@ -63,6 +63,8 @@ def _head(status: Document) -> Iterator[Text]:
     if pause := posture["pause"]:
         until = f"until {_clock(pause['until'])}" if pause["until"] else "until resumed"
         yield Text(f"PAUSED by {pause['by']} since {_clock(pause['since'])} {until}: {pause['reason']}", "bold yellow")
+    if (fleet := status.get("fleet")) and fleet["said"]:
+        yield Text(f"fleet {fleet['said']}", "bold yellow")
     if not posture["settled"]:
         yield Text("not settled: no follower has confirmed this epoch's first transaction yet", "yellow")
     if (found := status["verified"]) and not found["proven"]:

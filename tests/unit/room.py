@@ -100,6 +100,8 @@ class Room:
     edges: dict[Site, MemoryProbe] = field(default_factory=dict)
     hands: Hands = field(default_factory=Hands)
     providers: ProviderWatch | None = None
+    companions: dict[Site, MeasuredLoop] = field(default_factory=dict)
+    """Each controller's loop of a second service, `vault`, which ticks when a test says so."""
 
     def kill(self, site: Site) -> None:
         """The site's database and edge are silent from now on, for everybody."""
@@ -153,11 +155,15 @@ class Room:
 
 @asynccontextmanager
 async def room(
-    *, founded: bool = True, policy: Policy | None = None, providers: Callable[[SteppedClock], ProviderWatch] | None = None
+    *,
+    founded: bool = True,
+    policy: Policy | None = None,
+    providers: Callable[[SteppedClock], ProviderWatch] | None = None,
+    companion: bool = False,
 ) -> AsyncIterator[Room]:
     """Three controllers that have known each other for a second; azure writes epoch 1. Their logs are kept off the terminal.
 
-    `providers`: makes the watch that all three ask, which runs as long as the room stands.
+    `providers`: makes the watch that all three ask, which runs as long as the room stands. `companion`: a second service goes with it.
     """
     clock = SteppedClock()
     with capture_logs():
@@ -165,7 +171,7 @@ async def room(
             http = await stack.enter_async_context(aiohttp.ClientSession())
             given = Room(clock=clock, etcd=MemoryEtcd(clock=clock), http=http)
             watch = given.providers = providers(clock) if providers else ProviderWatch(service="payments", clock=clock)
-            _furnish(given, policy or Policy())
+            _furnish(given, policy or Policy(), companion=companion)
             stack.push_async_callback(_ended, asyncio.create_task(watch.run()))
             for server in given.servers.values():
                 await server.start_server()
@@ -196,48 +202,57 @@ def first() -> Posture:
     )
 
 
-def _furnish(given: Room, policy: Policy) -> None:
+def _furnish(given: Room, policy: Policy, *, companion: bool) -> None:
     for site in SITES:
         said = writing(AZURE, reign=1) if site == AZURE else follower(site, AZURE, reign=1)
         given.nodes[site] = MemoryNode(probe=MemoryProbe(clock=given.clock), said=said)
         given.edges[site] = MemoryProbe(clock=given.clock)
     for site in SITES:
-        _add_controller(given, site, policy)
+        _add_controller(given, site, policy, companion=companion)
 
 
-def _add_controller(given: Room, site: Site, policy: Policy) -> None:
+def _add_controller(given: Room, site: Site, policy: Policy, *, companion: bool) -> None:
     store, given.links[site] = coordination(given.etcd, site)
     given.stores[site] = store
     metrics = Metrics(given.clock)
-    observer = Observer(
-        vantage=site,
-        edges=given.edges,
-        databases={other: SqlProbe(node, given.clock) for other, node in given.nodes.items()},
-        policy=policy,
-        clock=given.clock,
-    )
-    loop = given.loops[site] = MeasuredLoop(
-        service="payments",
-        controller=site,
-        coordination=store,
-        observer=observer,
-        executor=Executor(coordination=store, actions=given.hands, clock=given.clock),  # type: ignore[arg-type]
-        policy=policy,
-        clock=given.clock,
-        metrics=metrics,
-    )
-    metrics.watch(loop)
+
+    def looking_after(service: str) -> MeasuredLoop:
+        observer = Observer(
+            vantage=site,
+            edges=given.edges,
+            databases={other: SqlProbe(node, given.clock) for other, node in given.nodes.items()},
+            policy=policy,
+            clock=given.clock,
+        )
+        return MeasuredLoop(
+            service=service,
+            controller=site,
+            coordination=store,
+            observer=observer,
+            executor=Executor(coordination=store, actions=given.hands, clock=given.clock),  # type: ignore[arg-type]
+            policy=policy,
+            clock=given.clock,
+            metrics=metrics,
+        )
+
+    loop = given.loops[site] = looking_after("payments")
+    loops = {"payments": loop}
+    if companion:
+        loops["vault"] = given.companions[site] = looking_after("vault")
+    for one in loops.values():
+        metrics.watch(one)
     watches = {watch.service: watch for watch in (given.providers,) if watch is not None}
     for watch in watches.values():
         metrics.watch_providers(watch)
     gate = api.Gate(token=TOKEN, local=True)
     application = api.build(
         site=site,
-        loops={"payments": loop},
+        loops=loops,
         coordination=store,
         metrics=metrics,
         clock=given.clock,
         gate=gate,
         providers=watches,
+        companions={name: tuple(loops.keys() - {name}) for name in loops},
     )
     given.servers[site] = TestServer(application)

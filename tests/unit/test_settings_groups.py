@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from controller.settings import Settings
-from tests.unit.test_settings import document, problems, read
+from tests.unit.test_settings import ENVIRON, document, problems, read
 
 __all__ = ["read"]  # the fixture
 
@@ -30,3 +30,13 @@ def test_an_address_that_no_record_could_hold_is_refused(read: Callable[..., Set
     given = document()
     given["groups"]["payments"]["addresses"]["aws"] = address
     assert set(problems(read, given)) == {"groups.payments.addresses.aws"}
+
+
+def test_services_of_one_group_that_this_file_looks_after_go_together(read: Callable[..., Settings]) -> None:
+    """A member without a database, such as screening, has no writer that could be elsewhere."""
+    given = document()
+    given["services"]["vault"] = {**given["services"]["payments"]}
+    given["groups"]["payments"]["members"] = ["screening", "vault"]
+    environ = ENVIRON | {f"TRIMARAN_VAULT_{role}_PASSWORD": "v" for role in ("CONTROL", "STREAM")}
+    settings = read(given, environ)
+    assert (settings.companions_of("payments"), settings.companions_of("vault")) == (("vault",), ("payments",))
