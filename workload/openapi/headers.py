@@ -30,8 +30,8 @@ ASKED: Sequence[Mapping[str, Any]] = (
         "required": False,
         "description": "Milliseconds for which the client goes on waiting, from when it sent the request. Work that would be too late is"
         " refused with 504 before it is begun; calls to other services get what is left. More than 30000 counts as 30000.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-        "example": 2000,
+        "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
+        "example": "2000",
     },
     {
         "name": "Retry-Attempt",

@@ -35,6 +35,10 @@ class ReadyDocument(Told):
     """Requests at the barrier."""
     in_flight: int
     sites: dict[str, SiteDocument]
+    issuer_keys_age_seconds: float | None = None
+    """Since the issuer of tokens last confirmed its keys."""
+    open_to_everybody: Literal[True] | None = None
+    """Nobody is asked for a token: a bench."""
 
 
 class UnreadyDocument(Told):
@@ -48,6 +52,8 @@ class UnreadyDocument(Told):
     waiting: int | None = None
     in_flight: int | None = None
     sites: dict[str, SiteDocument] | None = None
+    issuer_keys_age_seconds: float | None = None
+    open_to_everybody: Literal[True] | None = None
 
 
 LIVES = Described(

@@ -4,32 +4,20 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from detection.score import Limits
-from workload.access.operations import Operation
 from workload.openapi.document import Service, document
 from workload.openapi.shared import Document
 from workload.payments import app as payments
 from workload.payments import description as payments_described
+from workload.payments.operations import OPERATIONS as PAYMENTS
 from workload.screening import app as screening
 from workload.screening import description as screening_described
+from workload.screening.operations import OPERATIONS as SCREENING
 from workload.vault import app as vault
 from workload.vault import description as vault_described
 from workload.vault.callers import OPERATIONS as VAULT
 
 NOBODY = cast(Any, None)
 SITE = "aws"
-
-PAYMENTS = tuple(
-    Operation(method=method, path=path, scope=scope)
-    for method, path, scope in (
-        ("POST", "/v1/payments", "payments:write"),
-        ("GET", "/v1/payments/{id}", "payments:read"),
-        ("GET", "/v1/accounts/{id}", "accounts:read"),
-        ("GET", "/v1/reviews", "payments:review"),
-        ("GET", "/v1/reviews/{id}", "payments:review"),
-        ("POST", "/v1/reviews/{id}", "payments:review"),
-    )
-)
-SCREENING = (Operation(method="POST", path="/v1/scores", scope="screening:score"),)
 
 
 def documents() -> Mapping[str, Document]:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Header, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from workload import problems
-from workload.amounts import Whole
+from workload.amounts import WHOLE
 from workload.durable.answers import Answers
 from workload.durable.errors import Unanswered
 from workload.payments import reviews, subjects
@@ -40,7 +40,7 @@ class PaymentBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    amount: Annotated[Whole, Field(gt=0, le=MOST)]
+    amount: Annotated[int, Field(strict=True, gt=0, le=MOST), WHOLE]
     """Minor units."""
     debtor: UUID
     creditor: UUID

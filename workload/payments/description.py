@@ -18,10 +18,12 @@ same Idempotency-Key, for as long as it likes: the payment is made once. All amo
 TAGS = {
     "payments": "Making payments, and looking at them.",
     "reviews": "Payments that wait for a person.",
+    "erasures": "Forgetting somebody, provably.",
     **probes.TAGS,
 }
 
 PAYMENT, ACCOUNT, OTHER = "01890a5d-ac96-774b-bcce-b302099a8057", UUID(int=1), UUID(int=2)
+SUBJECT, TOKEN = UUID(int=1), "7c1a9e4e-0f5d-4b5c-9a52-3f1f3a6f7b10"
 ORDER = {"amount": 1250, "currency": "EUR", "debtor": str(ACCOUNT), "creditor": str(OTHER)}
 MADE = {**ORDER, "id": PAYMENT, "status": "completed", "epoch": 3, "created_at": "2026-01-02T03:04:05.678901+00:00"}
 REVIEW = {
@@ -35,6 +37,17 @@ DECIDED = {
     **REVIEW,
     "status": "approved",
     "decided": {"by": "reviewer", "reason": "called the account's owner", "at": "2026-01-02T04:00:00+00:00", "epoch": 3},
+}
+ERASURE = {
+    "proof": "01890a5d-ac96-774b-bcce-b302099a8059",
+    "subject_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "accounts": 1,
+    "profiles": 1,
+    "sources": 2,
+    "caller": "desk for Jo Doe",
+    "reason": "customer request",
+    "epoch": 3,
+    "erased_at": "2026-01-02T04:00:00+00:00",
 }
 
 
@@ -95,10 +108,39 @@ class ReviewsDocument(Told):
     reviews: list[ReviewDocument]
 
 
+class ErasureDocument(Told):
+    """That somebody was forgotten: all that is kept of it."""
+
+    proof: UUID
+    subject_sha256: str
+    """Of the sixteen bytes of the subject's id: whoever knows it can check whose erasure this is, and nobody else learns it."""
+    accounts: int
+    profiles: int
+    sources: int
+    """Payments of which the token was kept until then."""
+    caller: str
+    reason: str
+    epoch: int
+    erased_at: datetime
+
+
 class EarlierRuling(Told):
     """What was decided before."""
 
     review: ReviewDocument | None = None
+
+
+class ReadyPaymentsDocument(probes.ReadyDocument):
+    """A write has just gone through: the writer took it, and the barrier opened."""
+
+    left_alone: dict[str, list[str]]
+    """Sites of other services that are not asked for now."""
+
+
+class UnreadyPaymentsDocument(probes.UnreadyDocument):
+    """The same, when it has not."""
+
+    left_alone: dict[str, list[str]] | None = None
 
 
 def _refused() -> tuple[Refusal, ...]:
@@ -136,9 +178,13 @@ MAKE = Described(
             links={"read_payment": {"id": "$response.body#/id"}, "read_review": {"id": "$response.body#/id"}},
         ),
     },
-    refusals=(*_refused(), *DURABLE),
+    refusals=(
+        *_refused(),
+        Refusal(status=503, kind="vault-out-of-reach", says="nobody can tell of the source at present; nothing happened"),
+        *DURABLE,
+    ),
     parameters={"Idempotency-Key": "order-2026-0001"},
-    bodies={"12.50 euros": ORDER},
+    bodies={"12.50 euros": ORDER, "from a card": {**ORDER, "source": TOKEN}},
 )
 
 READ_PAYMENT = Described(
@@ -209,6 +255,24 @@ DECIDE = Described(
     bodies={"approval": {"verdict": "approve", "reason": "called the account's owner"}},
 )
 
+FORGET = Described(
+    summary="Forget somebody",
+    says="Unties the subject from its accounts, habits and sources; the payments stay, as the law wants. Again answers the same proof.",
+    tag="erasures",
+    answers={
+        200: Answer(
+            says="It is done, and on record in two clouds.",
+            body=ErasureDocument,
+            headers=KEPT,
+            perhaps=("Idempotent-Replayed",),
+            example=ERASURE,
+        )
+    },
+    refusals=(Refusal(status=404, kind="unknown-subject", says="nothing was ever held here of this subject"), *DURABLE),
+    parameters={"id": str(SUBJECT)},
+    bodies={"request": {"reason": "customer request", "by": "Jo Doe"}},
+)
+
 DESCRIPTIONS: Descriptions = {
     ("POST", "/v1/payments"): MAKE,
     ("GET", "/v1/payments/{id}"): READ_PAYMENT,
@@ -216,5 +280,6 @@ DESCRIPTIONS: Descriptions = {
     ("GET", "/v1/reviews"): LIST_REVIEWS,
     ("GET", "/v1/reviews/{id}"): READ_REVIEW,
     ("POST", "/v1/reviews/{id}"): DECIDE,
-    **probes.durable(),
+    ("DELETE", "/v1/subjects/{id}"): FORGET,
+    **probes.durable(ReadyPaymentsDocument, UnreadyPaymentsDocument),
 }

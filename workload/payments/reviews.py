@@ -37,7 +37,7 @@ Identify = Callable[[Request], Caller]
 class Word(BaseModel):
     """The body of `POST /v1/reviews/{id}`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     verdict: Literal["approve", "reject"]
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]

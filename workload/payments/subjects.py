@@ -28,7 +28,7 @@ def no_number(name: str) -> str:
 class EraseBody(BaseModel):
     """The body of `DELETE /v1/subjects/{id}`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z ,.'-]{2,199}$")]
     """Words, such as `request of the subject`. No digits: it stays for ever, and must not hold a number."""

@@ -35,7 +35,7 @@ def build(limits: Limits, *, site: str, metrics: Callable[[], bytes], counted: C
         """The same, under the name that others ask for."""
         return {"ready": True, "site": site}
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get("/metrics")
     async def numbers() -> Response:
         return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -7,15 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detection.profile import MEMORY, Profile
 from detection.streaming import NARROWEST, WIDEST, Level
+from workload.amounts import WHOLE
 
-Amount = Annotated[int, Field(strict=True, gt=0, le=2**53)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Amount = Annotated[int, Field(strict=True, gt=0, le=2**53), WHOLE]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class Given(BaseModel):
     """Nothing unknown in it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class OrderBody(Given):

@@ -47,7 +47,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(no_num
 class TokenBody(BaseModel):
     """The body of `POST /v1/tokens`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     subject: UUID
     """Whose number it is: what an erasure names."""
@@ -58,7 +58,7 @@ class TokenBody(BaseModel):
 class RevealBody(BaseModel):
     """The body of `POST /v1/tokens/{token}/reveal`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     reason: Reason
 
@@ -66,7 +66,7 @@ class RevealBody(BaseModel):
 class EraseBody(BaseModel):
     """The body of `DELETE /v1/subjects/{id}`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     reason: Reason
     by: Name | None = None

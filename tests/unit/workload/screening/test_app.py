@@ -82,6 +82,6 @@ async def test_it_is_ready_when_it_lives() -> None:
 async def test_the_contract_is_published() -> None:
     """What may be asked and what is answered, as OpenAPI."""
     document = (await ask(Desk().app, "GET", "/openapi.json")).body
-    assert set(document["paths"]) == {"/v1/scores", "/healthz", "/readyz"}
+    assert set(document["paths"]) == {"/v1/scores", "/healthz", "/readyz", "/metrics"}
     score = document["components"]["schemas"]["ScoreBody"]["properties"]
     assert set(score) == {"score", "reasons", "advice"}
