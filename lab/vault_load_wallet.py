@@ -1,0 +1,79 @@
+"""What the cardholders of one run hold: their numbers, the tokens they were told, who of them was erased. Pure."""
+
+import hmac
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from lab.vault_load_schedule import card_number, named
+
+CARDS = 8
+"""Of one subject. Each new subject has a data key made and wrapped by three clouds, which is most of what a token can cost."""
+
+ASKED_AGAIN = 6
+"""Of so many reveals one asks for a number of somebody who was erased, as soon as there is one. It must be refused for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A number to be kept."""
+
+    key: str
+    subject: str
+    digits: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A token that was told."""
+
+    token: str
+    subject: str
+
+
+class Wallet:
+    """Answers what to ask for next, from what was told so far."""
+
+    def __init__(self, run: str, seed: int, secret: bytes, cards: int = CARDS) -> None:
+        """`secret`: key of the digests. `cards`: of one subject."""
+        self._run, self._seed, self._secret, self._cards = run, seed, secret, cards
+        self._chance = random.Random(f"{run}/{seed}/wallet")
+        self._living: list[Held] = []
+        self._erased: list[Held] = []
+        self._by_subject: dict[str, list[Held]] = defaultdict(list)
+        self._whole: list[str] = []
+
+    def card(self, number: int) -> Card:
+        """The card of this number of the run."""
+        return Card(
+            key=named(self._run, "token", number),
+            subject=named(self._run, "subject", number // self._cards),
+            digits=card_number(self._run, self._seed, number),
+        )
+
+    def digest(self, digits: str) -> str:
+        """What the record holds in place of a number."""
+        return hmac.digest(self._secret, digits.encode(), "sha256").hex()
+
+    def keep(self, card: Card, token: str) -> None:
+        """The token of a card was told. A subject all of whose cards were may be erased from now on."""
+        held = Held(token=token, subject=card.subject)
+        self._living.append(held)
+        tokens = self._by_subject[card.subject]
+        tokens.append(held)
+        if len(tokens) == self._cards:
+            self._whole.append(card.subject)
+
+    def erase(self, subject: str) -> None:
+        """The proof of an erasure was told."""
+        self._living = [held for held in self._living if held.subject != subject]
+        self._erased += self._by_subject.pop(subject, [])
+
+    def to_reveal(self, number: int) -> Held | None:
+        """A token for the reveal of this number; None while none was told."""
+        held = self._erased if self._erased and number % ASKED_AGAIN == 0 else self._living
+        return self._chance.choice(held) if held else None
+
+    def to_erase(self) -> str | None:
+        """A subject of which no card is still to be kept, each once; None when there is none."""
+        return self._whole.pop(0) if self._whole else None

@@ -1,0 +1,81 @@
+"""What one errand of a schedule comes to: which card, which token, which subject, and what the wallet keeps of the answer."""
+
+from collections.abc import Callable
+
+from lab.load_payer import Device
+from lab.vault_load_answers import erase, reveal, tokenize
+from lab.vault_load_holder import Holder
+from lab.vault_load_record import Erased, ErasureWanted, RevealWanted, Tokenized, TokenWanted
+from lab.vault_load_schedule import Due, Errand, named
+from lab.vault_load_settings import Settings
+from lab.vault_load_wallet import Wallet
+
+BY, WHY = "a cardholder", "erasure request under data protection law"
+
+
+class Wishes:
+    """Carries one errand after the other to its end, each by a device."""
+
+    def __init__(self, settings: Settings, wallet: Wallet, holder: Holder, monotonic: Callable[[], float]) -> None:
+        self._settings, self._wallet, self._holder, self._monotonic = settings, wallet, holder, monotonic
+
+    async def carry(self, due: Due, device: Device) -> None:
+        """To its end; nothing when there is nothing yet to reveal or to erase."""
+        match due.errand:
+            case Errand.TOKENIZE:
+                await self._tokenize(due.number, device)
+            case Errand.REVEAL:
+                await self._reveal(due.number, device)
+            case Errand.ERASE:
+                await self._erase(due.number, device)
+
+    async def _tokenize(self, number: int, device: Device) -> None:
+        card = self._wallet.card(number)
+        wanted = TokenWanted(
+            key=card.key,
+            device=device.number,
+            name=device.name,
+            caller=self._caller(device),
+            subject=card.subject,
+            digest=self._wallet.digest(card.digits),
+            t=self._monotonic(),
+        )
+        answer = await self._holder.carry(wanted, tokenize(card), device)
+        if isinstance(answer, Tokenized):
+            self._wallet.keep(card, answer.token)
+
+    async def _reveal(self, number: int, device: Device) -> None:
+        held = self._wallet.to_reveal(number)
+        if held is None:
+            return
+        wanted = RevealWanted(
+            key=named(self._settings.run, "reveal", number),
+            device=device.number,
+            name=device.name,
+            caller=self._caller(device),
+            subject=held.subject,
+            token=held.token,
+            t=self._monotonic(),
+        )
+        await self._holder.carry(wanted, reveal(held.token, number), device)
+
+    async def _erase(self, number: int, device: Device) -> None:
+        subject = self._wallet.to_erase()
+        if subject is None:
+            return
+        wanted = ErasureWanted(
+            key=named(self._settings.run, "erasure", number),
+            device=device.number,
+            name=device.name,
+            caller=self._caller(device),
+            by=BY,
+            reason=WHY,
+            subject=subject,
+            t=self._monotonic(),
+        )
+        if isinstance(await self._holder.carry(wanted, erase(wanted), device), Erased):
+            self._wallet.erase(subject)
+
+    def _caller(self, device: Device) -> str:
+        callers = self._settings.callers
+        return callers[device.number % len(callers)]

@@ -1,0 +1,366 @@
+"""The cardholders' generator behaves as clients do: it keeps wanting, keeps its keys, and counts nothing that is not on its record."""
+
+import asyncio
+import json
+import random
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from lab.load_payer import ATTEMPTS_AT_ONCE, Device, Manners, NoReplyError, Reply, Route
+from lab.record import Attempted, Declined, Defect, Enrolled, Failed, Unresolved
+from lab.resolver import Answer, StubResolver
+from lab.vault_load import Cardholders
+from lab.vault_load_answers import Attempt, Request, erase, judge, reveal, tokenize
+from lab.vault_load_holder import Holder
+from lab.vault_load_record import (
+    Erased,
+    ErasureWanted,
+    Line,
+    Revealed,
+    RevealWanted,
+    Tokenized,
+    TokenWanted,
+    VaultRecord,
+    Wanted,
+    read_vault_record,
+)
+from lab.vault_load_settings import Settings
+from lab.vault_load_stats import Stats
+from lab.vault_load_wallet import Card
+from workload.vault.app import EraseBody, RevealBody, TokenBody
+
+WHO: dict[str, Any] = {"device": 0, "name": "vault", "caller": "shop"}
+CARD = Card(key="6f1f9f60-0000-4000-8000-000000000001", subject="6f1f9f60-0000-4000-8000-000000000002", digits="4111111111111111")
+WANTED = TokenWanted(key=CARD.key, subject=CARD.subject, digest="d", t=0.0, **WHO)
+ASKED = RevealWanted(key="r", token="t", subject="s", t=0.0, **WHO)
+GONE = ErasureWanted(key="e", subject="s", by="a cardholder", reason="request", t=0.0, **WHO)
+KEPT = Reply(status=201, body=json.dumps({"token": "t", "epoch": 3}).encode())
+SHOWN = Reply(status=200, body=json.dumps({"token": "t", "kind": "card", "number": CARD.digits}).encode())
+PROVEN = Reply(status=200, body=json.dumps({"proof": "p", "epoch": 3}).encode())
+BUSY = Reply(status=503, body=json.dumps({"type": "urn:x:problem:keys-out-of-reach"}).encode(), retry_after="1")
+
+
+@dataclass
+class World:
+    """A vault, an authority and a clock that only sleeping moves."""
+
+    answers: list[Reply | Exception] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=lambda: ["192.0.2.1"])
+    now: float = 100.0
+    lines: list[Line] = field(default_factory=list)
+    sent: list[tuple[str, Request, int, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.holder = Holder(
+            send=self.send,
+            routes={f"192.0.2.{n}": Route(site=site, host="127.0.0.1", port=n) for n, site in ((1, "aws"), (2, "gcp"))},
+            write=self.lines.append,
+            digest=lambda digits: f"digest of {len(digits)}",
+            manners=Manners(),
+            monotonic=lambda: self.now,
+            sleep=self.sleep,
+        )
+        self.device = Device(number=0, name="vault", resolver=StubResolver(self.ask, lambda: self.now), chance=random.Random(1))
+
+    async def ask(self, name: str, patience: float) -> Answer:
+        return Answer(addresses=(self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0],), ttl=2.0)
+
+    async def send(self, route: Route, request: Request, attempt: int, left: float) -> Reply:
+        assert isinstance(self.lines[-1], Attempted), "sent before it was on the record"
+        self.sent.append((route.site, request, attempt, left))
+        answer = self.answers.pop(0) if self.answers else NoReplyError("reset")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+async def test_a_number_is_kept_under_one_key_until_it_is_settled() -> None:
+    """Resets and 503s are tried again with the same request; the acknowledgement is the last line."""
+    world = World(answers=[NoReplyError("reset"), BUSY, KEPT])
+    outcome = await world.holder.carry(WANTED, tokenize(CARD), world.device)
+    assert isinstance(outcome, Tokenized)
+    assert [type(line) for line in world.lines] == [TokenWanted, Attempted, Failed, Attempted, Failed, Attempted, Tokenized]
+    assert len({request for _, request, _, _ in world.sent}) == 1
+    assert [attempt for _, _, attempt, _ in world.sent] == [1, 2, 3]
+    assert all(0 < left <= 1 for *_, left in world.sent)
+    assert (outcome.token, outcome.epoch, outcome.attempt) == ("t", 3, 3)
+    assert world.now >= 101, "a Retry-After is honoured"
+
+
+async def test_every_attempt_of_a_reveal_gives_a_reason_of_its_own() -> None:
+    """The acknowledged one is on the record with the reason that it gave: an earlier row in the audit trail is not its own."""
+    world = World(answers=[NoReplyError("reset"), SHOWN])
+    outcome = await world.holder.carry(ASKED, reveal("t", 7), world.device)
+    assert isinstance(outcome, Revealed)
+    first, second = (json.loads(request.body)["reason"] for _, request, _, _ in world.sent)
+    assert first != second == outcome.reason
+    assert outcome.digest == "digest of 16"
+    assert CARD.digits not in "".join(map(repr, world.lines))
+
+
+async def test_a_bad_address_is_used_until_its_ttl_ends() -> None:
+    """The cardholder goes back to the dead site as long as the resolver says so, then to the other one."""
+    world = World(addresses=["192.0.2.1", "192.0.2.2"])
+    world.holder.ends = 104.0
+    await world.holder.carry(WANTED, tokenize(CARD), world.device)
+    sites = [site for site, *_ in world.sent]
+    assert sites == sorted(sites)
+    assert set(sites) == {"aws", "gcp"}
+
+
+async def test_a_run_that_is_over_leaves_a_last_word() -> None:
+    """What nothing settled is unresolved on the record, no attempt begins after the end, and no pause outlasts it."""
+    world = World(answers=[BUSY] * 50)
+    world.holder.settle(3.1)
+    assert isinstance(await world.holder.carry(WANTED, tokenize(CARD), world.device), Unresolved)
+    assert isinstance(world.lines[-1], Unresolved)
+    assert all(line.t < 103.1 for line in world.lines if isinstance(line, Attempted))
+    assert world.lines[-1].t == pytest.approx(103.1)
+
+
+async def test_a_cancelled_errand_leaves_a_last_word_too() -> None:
+    """A second SIGTERM ends everything, and still nothing is missing on the record."""
+    world = World()
+    task = asyncio.create_task(world.holder.carry(WANTED, tokenize(CARD), world.device))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert isinstance(world.lines[-1], Unresolved)
+
+
+async def test_nothing_is_counted_that_could_not_be_written() -> None:
+    """With a full disk the token is not acknowledged, whatever the vault said."""
+    world = World(answers=[KEPT])
+
+    def refuse(line: Line) -> None:
+        world.lines.append(line)
+        if isinstance(line, Tokenized):
+            raise OSError("no space")
+
+    world.holder._write = refuse
+    with pytest.raises(OSError, match="no space"):
+        await world.holder.carry(WANTED, tokenize(CARD), world.device)
+
+
+@pytest.mark.parametrize(("settling", "asked"), [(False, 20), (True, ATTEMPTS_AT_ONCE)])
+async def test_what_is_settled_is_not_asked_for_as_fast_as_it_is_refused(settling: bool, asked: int) -> None:
+    """While more is wanted each errand pauses by itself; afterwards those that pause keep their turns."""
+    world = World(answers=[BUSY] * 100)
+
+    async def stand_still(seconds: float) -> None:
+        await asyncio.Event().wait()
+
+    world.holder._sleep = stand_still
+    if settling:
+        world.holder.settle(60)
+    tasks = [
+        asyncio.create_task(world.holder.carry(replace(WANTED, key=str(number)), tokenize(CARD), world.device))
+        for number in range(20)
+    ]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(world.sent) == asked
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reply", "kind"),
+    [
+        (WANTED, KEPT, Tokenized),
+        (WANTED, replace(KEPT, status=200), Tokenized),
+        (WANTED, replace(KEPT, status=202), Failed),
+        (WANTED, replace(KEPT, status=500), Failed),
+        (WANTED, Reply(status=201, body=b"<html>"), Failed),
+        (WANTED, Reply(status=201, body=b'{"token": "t"}'), Failed),
+        (WANTED, Reply(status=201, body=b'{"token": "t", "epoch": "3"}'), Failed),
+        (WANTED, Reply(status=201, body=b'["token", "epoch"]'), Failed),
+        (WANTED, BUSY, Failed),
+        (WANTED, Reply(status=429, body=b""), Failed),
+        (WANTED, Reply(status=422, body=b'{"type": "urn:x:problem:key-reused"}'), Declined),
+        (ASKED, SHOWN, Revealed),
+        (ASKED, Reply(status=200, body=b'{"token": "t"}'), Failed),
+        (ASKED, Reply(status=410, body=b'{"type": "urn:x:problem:erased"}'), Declined),
+        (GONE, PROVEN, Erased),
+        (GONE, Reply(status=200, body=b'{"epoch": 3}'), Failed),
+        (GONE, Reply(status=404, body=b'{"type": "urn:x:problem:unknown-subject"}'), Declined),
+    ],
+)
+def test_only_a_readable_success_is_an_acknowledgement(wanted: Wanted, reply: Reply, kind: type[Line]) -> None:
+    """Anything unclear settles nothing, and is asked again."""
+    attempt = Attempt(number=1, request=reveal("t", 0)(1), site="aws", began=1.0)
+    outcome = judge(reply, wanted, attempt, 1.5, str)
+    assert isinstance(outcome, kind)
+    assert (outcome.key, outcome.attempt, outcome.site, outcome.t) == (wanted.key, 1, "aws", 1.5)
+
+
+def test_requests_are_what_the_vault_reads() -> None:
+    """Its own models take every body, and no representation shows a number."""
+    kept, shown, gone = tokenize(CARD)(1), reveal("t", 3)(2), erase(GONE)(1)
+    assert TokenBody.model_validate_json(kept.body).number.get_secret_value() == CARD.digits
+    assert RevealBody.model_validate_json(shown.body).reason
+    assert EraseBody.model_validate_json(gone.body).by == "a cardholder"
+    assert (kept.method, kept.path, kept.key) == ("POST", "/v1/tokens", CARD.key)
+    assert (shown.method, shown.path, shown.key) == ("POST", "/v1/tokens/t/reveal", None)
+    assert (gone.method, gone.path, gone.key) == ("DELETE", "/v1/subjects/s", None)
+    assert CARD.digits not in repr(kept)
+
+
+def settings(tmp_path: Path, **more: object) -> Settings:
+    basic = {
+        "run": "r",
+        "record": tmp_path / "record",
+        "nameservers": {"route53": 9},
+        "names": ["vault"],
+        "callers": ["shop", "bank"],
+    }
+    routes = {"192.0.2.1": {"site": "aws", "port": 9}}
+    return Settings.model_validate({**basic, "routes": routes, "request_deadline": 0.2, "settle": 0, **more})
+
+
+class Vault:
+    """Keeps, shows and forgets in memory; every second answer to a token is lost on its way."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, tuple[str, str]] = {}
+        self.erased: set[str] = set()
+        self.answered = 0
+
+    async def send(self, route: Route, request: Request, attempt: int, left: float) -> Reply:
+        await asyncio.sleep(0)
+        said = json.loads(request.body)
+        if request.method == "DELETE":
+            subject = request.path.rpartition("/")[2]
+            self.erased.add(subject)
+            return Reply(status=200, body=json.dumps({"proof": f"proof of {subject}", "epoch": 1}).encode())
+        if request.path == "/v1/tokens":
+            self.numbers[f"t-{request.key}"] = said["subject"], said["number"]
+            self.answered += 1
+            if self.answered % 2:
+                raise NoReplyError("reset")
+            return Reply(status=201, body=json.dumps({"token": f"t-{request.key}", "epoch": 1}).encode())
+        subject, number = self.numbers[request.path.split("/")[3]]
+        if subject in self.erased:
+            return Reply(status=410, body=b'{"type": "urn:x:problem:erased"}')
+        return Reply(status=200, body=json.dumps({"number": number}).encode())
+
+
+async def run(tmp_path: Path, vault: Vault, **more: object) -> tuple[Cardholders, list[Line]]:
+    """One run against it."""
+    with VaultRecord(tmp_path / "record") as record:
+        wanted = settings(tmp_path, **more)
+        load = Cardholders(wanted, record, vault.send, {"route53": World().ask})
+        await load.run()
+    return load, list(read_vault_record(tmp_path / "record"))
+
+
+async def test_numbers_are_kept_shown_and_forgotten(tmp_path: Path) -> None:
+    """Whoever was told a token may ask for it, sees the number that was entrusted, and after an erasure sees it no more."""
+    vault = Vault()
+    fast: dict[str, Any] = {"first_pause": 0.001, "longest_pause": 0.001, "settle": 5, "cards": 2, "devices": 3}
+    load, lines = await run(tmp_path, vault, tokenize=200, reveal=200, erase=20, duration=0.5, **fast)
+    told = [line for line in lines if isinstance(line, Tokenized)]
+    entrusted = {line.key: line.digest for line in lines if isinstance(line, TokenWanted)}
+    tokens = {line.key: line.token for line in lines if isinstance(line, RevealWanted)}
+    shown = [line for line in lines if isinstance(line, Revealed)]
+    assert len(told) == len(entrusted) == len(vault.numbers)
+    assert shown
+    assert all(entrusted[tokens[line.key].removeprefix("t-")] == line.digest for line in shown)
+    assert len({line.digest for line in shown}) > 1
+    assert {line.why for line in lines if isinstance(line, Declined)} == {"erased"}
+    assert len([line for line in lines if isinstance(line, Erased)]) >= 3
+    assert {line.caller for line in lines if isinstance(line, TokenWanted)} == {"shop", "bank"}
+    assert [line.device for line in lines if isinstance(line, Enrolled)] == [0, 1, 2]
+    assert load.stats.snapshot(phase="done")["in_flight"] == 0
+    record = (tmp_path / "record").read_text()
+    assert not [digits for _, digits in vault.numbers.values() if digits in record]
+
+
+class Silence(Vault):
+    """Nothing ever answers."""
+
+    async def send(self, route: Route, request: Request, attempt: int, left: float) -> Reply:
+        await asyncio.Event().wait()
+        raise AssertionError("a black hole answered")
+
+
+async def test_errands_go_on_while_nothing_answers(tmp_path: Path) -> None:
+    """Every number of the schedule is brought although none is kept; each is unresolved in the end, and nothing is asked to be shown."""
+    _, lines = await run(tmp_path, Silence(), tokenize=1000, reveal=100, duration=0.1005)
+    assert sum(isinstance(line, TokenWanted) for line in lines) == 100
+    assert sum(isinstance(line, Unresolved) for line in lines) == 100
+    assert not [line for line in lines if isinstance(line, RevealWanted | ErasureWanted)]
+
+
+async def test_errands_end_when_told(tmp_path: Path) -> None:
+    """SIGTERM is heard between two errands however far apart they are, a second one ends the settling too."""
+    with VaultRecord(tmp_path / "record") as record:
+        wanted = settings(tmp_path, tokenize=0.02, reveal=0, erase=0, settle=1000)
+        load = Cardholders(wanted, record, Silence().send, {"route53": World().ask})
+        async with asyncio.timeout(5):
+            task = asyncio.create_task(load.run())
+            await asyncio.sleep(0)
+            load.stop_wanting.set()
+            load.stop_settling.set()
+            await task
+    assert load.phase == "done"
+
+
+async def test_errands_that_were_not_asked_for_again_are_a_defect_of_the_run(tmp_path: Path) -> None:
+    """Silence, and a window shorter than one request."""
+    _, lines = await run(tmp_path, Silence(), settle=0.001, tokenize=1000, reveal=0, erase=0, duration=0.0055, devices=1)
+    defects = [line.what for line in lines if isinstance(line, Defect)]
+    assert defects == ["5 errands were not asked for again after the last one began"]
+
+
+async def test_reaching_the_bound_is_a_defect_of_the_run(tmp_path: Path) -> None:
+    """Dropped errands are on the record: a run that stopped wanting must not look like an open loop."""
+    load, lines = await run(tmp_path, Silence(), tokenize=2000, reveal=0, erase=0, duration=0.04, max_in_flight=10)
+    assert sum(isinstance(line, TokenWanted) for line in lines) == 10
+    assert [type(line) for line in lines].count(Defect) == 1
+    assert load.stats.bound_hit == 69
+
+
+async def test_a_record_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
+    """Without a record nothing can be proven, so the run stops by itself and says so."""
+    record = VaultRecord(Path("/dev/full"))
+    load = Cardholders(settings(tmp_path), record, Vault().send, {"route53": World().ask})
+    async with asyncio.timeout(5):
+        await load.run()
+    assert load.broken
+    assert load.stats.counts["offered"] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"routes": {}}, {"tokenize": 0}, {"names": []}, {"callers": []}, {"run": "two words"}, {"typo": 1}, {"nameservers": {}}],
+)
+def test_settings_that_cannot_work_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    """Before anything is wanted."""
+    with pytest.raises(ValidationError):
+        settings(tmp_path, **wrong)
+
+
+def test_stats_tell_the_epoch_of_what_was_acknowledged_last() -> None:
+    """A reveal names none, so it does not hide what the token or the erasure before it said."""
+    stats = Stats(lambda: 10.0)
+    told = Tokenized(key="k", attempt=1, token="t", epoch=4, site="aws", status=201, latency=0.1, t=9.5)
+    seen = Revealed(key="r", attempt=1, digest="d", reason="w", site="gcp", status=200, latency=0.1, t=9.6)
+    for line in (WANTED, ASKED, GONE, told, seen, Failed(key="e", attempt=1, site="aws", why="deadline", t=9.7)):
+        stats.count(line)
+    shown = stats.snapshot(phase="offering")
+    assert (shown["offered"], shown["acknowledged"], shown["in_flight"], shown["failed_attempts"]) == (3, 2, 1, 1)
+    assert shown["last_acknowledged"] == {"t": 9.5, "epoch": 4, "site": "aws"}
+    stats.count(Erased(key="e", attempt=2, proof="p", epoch=5, site="gcp", status=200, latency=0.1, t=9.8))
+    assert stats.snapshot(phase="done")["last_acknowledged"] == {"t": 9.8, "epoch": 5, "site": "gcp"}
