@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.reconcile import Reconciliation
+from lab.vault_aftermath import VaultAftermath, broken_vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Aftermath:
     """Promises that journal, posture and the writer's row show to be broken, in words."""
     troubles: Sequence[str] = ()
     """What the lab could not do, end or read. Whatever that would have shown is not proven."""
+    vault: VaultAftermath | None = None
+    """None: no cardholder took part in this run."""
 
 
 def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
@@ -43,4 +46,5 @@ def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
         (not found.etcd_disagreeing, f"etcd members disagree: {', '.join(found.etcd_disagreeing)}"),
         (not found.fallen, f"processes ended by themselves: {'; '.join(found.fallen)}"),
     )
-    return (*(said for kept, said in rules if not kept), *found.breaches, *found.troubles)
+    vault = broken_vault(found.vault) if found.vault else ()
+    return (*(said for kept, said in rules if not kept), *vault, *found.breaches, *found.troubles)

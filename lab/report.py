@@ -5,9 +5,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lab.aftermath import Aftermath, broken_aftermath
+from lab.fleet import PAYMENTS
+from lab.half_moved import ServiceMove, broken_move
 from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Habit
+from lab.report_services import services
 from lab.site_settings import NAMES
 from lab.timeline import DETECT, Bin, FloorMoment, Moment, Span, phases_ms
 
@@ -55,6 +58,21 @@ class Rehearsal(Aftermath):
     lab_started_s: float
     cpu_seconds: Mapping[str, float]
     """Processor seconds per second and process, in calm."""
+    vault_move: ServiceMove | None = None
+    """None: no cardholder took part in this run."""
+
+    @property
+    def moves(self) -> tuple[ServiceMove, ...]:
+        """Every service that clients used, payments first."""
+        payments = ServiceMove(
+            service=PAYMENTS,
+            writer_before=self.writer_before,
+            writer_after=self.writer_after,
+            epoch_before=self.epoch_before,
+            epoch_after=self.epoch_after,
+            first_acknowledged=self.recovery.first_acknowledged,
+        )
+        return (payments,) if self.vault_move is None else (payments, self.vault_move)
 
 
 def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
@@ -80,7 +98,8 @@ def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
         ),
         (seen.whole_at is not None, f"{seen.site} did not become a follower again"),
     )
-    return (*broken_aftermath(seen), *(said for kept, said in rules if not kept))
+    vault = broken_move(seen.vault_move, seen.site) if seen.vault_move else ()
+    return (*broken_aftermath(seen), *(said for kept, said in rules if not kept), *vault)
 
 
 def document(seen: Rehearsal) -> dict[str, Any]:
@@ -102,6 +121,7 @@ def document(seen: Rehearsal) -> dict[str, Any]:
             "denied": found.denied,
             "unresolved": found.unresolved,
         },
+        **services(seen.moves, seen.site, found, seen.vault),
         "recovery_seconds": {
             "first_acknowledged": _rounded(seen.recovery.first_acknowledged),
             **{f"clients_{name}": value for name, value in _spread(_own_name(seen.recovery)).items()},

@@ -5,8 +5,10 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from lab.fleet import VAULT
 from lab.record import Habit
 from lab.report import KEPT, Rehearsal, document
+from lab.report_services import told_half_moved, told_vault
 from lab.report_svg import phases, throughput
 
 SHOWN_DIGEST = 16
@@ -25,6 +27,7 @@ def page(seen: Rehearsal) -> str:
             _head(said, title),
             _figures(said),
             _pictures(seen, said),
+            _section("Services", _services(said)),
             _section("What happened", _timeline(said)),
             _section("Who had to wait", _clients(said)),
             _section("What the name servers said", _answers(said)),
@@ -48,7 +51,10 @@ def headline(said: Mapping[str, Any]) -> str:
     """The run in one sentence."""
     first = said["recovery_seconds"]["first_acknowledged"]
     after = "no payment was acknowledged afterwards" if first is None else f"paying again after {first:.2f} s"
-    return f"{said['fault'].capitalize()} of {said['site']}: {after}, {said['payments']['lost']} payments lost"
+    lost = f"{said['payments']['lost']} payments lost"
+    if (vault := said["services"].get(VAULT)) is not None:
+        lost = f"{said['payments']['lost']} payments and {vault['lost']} tokens lost"
+    return f"{said['fault'].capitalize()} of {said['site']}: {after}, {lost}"
 
 
 def _head(said: Mapping[str, Any], title: str) -> str:
@@ -112,6 +118,24 @@ def _ledgers(said: Mapping[str, Any]) -> str:
     verdict = "All three hold the same." if said["ledgers_equal"] else "They differ."
     etcd = "etcd's members agree." if said["etcd"]["equal"] else "etcd's members disagree."
     return f"<p>{verdict} {etcd}</p>" + _table((("site", ""), ("SHA-256 of all rows", "")), rows)
+
+
+def _services(said: Mapping[str, Any]) -> str:
+    figures = ("epoch", "first in it", "asked", "acknowledged", "lost", "twice")
+    heads = (("service", ""), ("writer", ""), *((name, "number") for name in figures), ("the three sites", ""))
+    rows = [
+        (
+            (name, ""),
+            (f"{one['writer_before']} → {one['writer_after'] or 'nobody known'}", ""),
+            (f"{one['epoch_before']} → {one['epoch_after'] or 'unknown'}", "number"),
+            (_seconds(one["first_ack_s"]), "number"),
+            *((f"{one[figure]:,}", "number") for figure in ("attempted", "acknowledged", "lost", "duplicated")),
+            ("hold the same" if one["ledgers_equal"] else "differ", ""),
+        )
+        for name, one in said["services"].items()
+    ]
+    notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in (told_half_moved(said), told_vault(said)) if note)
+    return _table(heads, rows) + notes
 
 
 def _clients(said: Mapping[str, Any]) -> str:

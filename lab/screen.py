@@ -11,9 +11,11 @@ from rich.text import Text
 
 from controller.cli.exits import Exit
 from lab.errors import AlreadyRunningError, LabError, NothingInstalledError
+from lab.fleet import VAULT
 from lab.record import Habit
 from lab.report import KEPT
 from lab.report_page import headline
+from lab.report_services import told_half_moved, told_vault
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -84,6 +86,11 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         f"{payments['attempted']} attempted, {payments['acknowledged']} acknowledged, {payments['unresolved']} unresolved",
     )
     facts.add_row("lost, duplicated", f"{payments['lost']}, {payments['duplicated']}")
+    if (vault := said["services"].get(VAULT)) is not None:
+        facts.add_row("vault", _vault(vault))
+        facts.add_row("tokens lost, duplicated", f"{vault['lost']}, {vault['duplicated']}; {told_vault(said)}")
+    if half := told_half_moved(said):
+        facts.add_row("services", half)
     facts.add_row(
         "clients paying again",
         f"median {_s(recovery['clients_p50'])}, 95 % {_s(recovery['clients_p95'])}, last {_s(recovery['clients_max'])}",
@@ -119,6 +126,11 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         console.print(Text("Every promise was kept.", style="bold green"))
     for broken in said["broken"]:
         console.print(Text(f"Broken: {broken}.", style="bold red"))
+
+
+def _vault(one: Mapping[str, Any]) -> str:
+    moved = f"{one['writer_before']} (epoch {one['epoch_before']}) -> {one['writer_after']} (epoch {one['epoch_after']})"
+    return f"{moved}, first acknowledged {_s(one['first_ack_s'])}, all three {'equal' if one['ledgers_equal'] else 'DIFFER'}"
 
 
 def _held(group: Mapping[str, Any], site: str) -> str:
