@@ -8,6 +8,7 @@ from workload.calls.answer import Outcome, Question, Reason, Unavailable
 from workload.calls.callee import Callee
 from workload.calls.settings import CalleeSettings
 from workload.calls.wiring import calling
+from workload.telemetry.steps import Kind, step
 
 
 class Line:
@@ -15,6 +16,7 @@ class Line:
 
     def __init__(
         self,
+        service: str,
         settings: CalleeSettings,
         identity: Identity | None,
         *,
@@ -22,7 +24,8 @@ class Line:
         on_outcome: Callable[[str], None] = lambda outcome: None,
         outgoing: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """As `calling` wants it."""
+        """`service`: whom it leads to, for traces; else as `calling` wants it."""
+        self._service = service
         self._settings, self._identity, self._own_site = settings, identity, own_site
         self._on_outcome, self._outgoing = on_outcome, outgoing
         self._callee: Callee | None = None
@@ -36,7 +39,11 @@ class Line:
         """As `Callee.ask`."""
         if self._callee is None:
             return Unavailable(reason=Reason.UNREACHABLE, detail="this process is starting or ending")
-        return await self._callee.ask(question)
+        with step("call", Kind.CLIENT, service=self._service) as call:
+            outcome = await self._callee.ask(question)
+            if isinstance(outcome, Unavailable):
+                call.fail(outcome.reason.value)
+        return outcome
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

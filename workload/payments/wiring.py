@@ -104,6 +104,7 @@ class Assembly:
 
     def _line(self, service: str, callee: CalleeSettings) -> Line:
         self.lines[service] = line = Line(
+            service,
             callee,
             self.settings.identity,
             own_site=self.site,
