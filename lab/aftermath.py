@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.reconcile import Reconciliation
+from lab.reconcile_webhooks import WebhookReconciliation
 from lab.vault_aftermath import VaultAftermath, broken_vault
 
 
@@ -23,6 +24,8 @@ class Aftermath:
     """Those of them that have no excuse."""
     breaches: Sequence[str] = ()
     """Promises that journal, posture and the writer's row show to be broken, in words."""
+    webhooks: WebhookReconciliation | None = None
+    """What merchants were told; None: nothing could be read of it, and `troubles` says why."""
     troubles: Sequence[str] = ()
     """What the lab could not do, end or read. Whatever that would have shown is not proven."""
     vault: VaultAftermath | None = None
@@ -47,4 +50,21 @@ def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
         (not found.fallen, f"processes ended by themselves: {'; '.join(found.fallen)}"),
     )
     vault = broken_vault(found.vault) if found.vault else ()
-    return (*(said for kept, said in rules if not kept), *vault, *found.breaches, *found.troubles)
+    told = broken_webhooks(found.webhooks) if found.webhooks else ()
+    return (*(said for kept, said in rules if not kept), *vault, *told, *found.breaches, *found.troubles)
+
+
+def broken_webhooks(found: WebhookReconciliation) -> tuple[str, ...]:
+    """Every promise to merchants that was not kept; duplicates are none, they carry the id of the first."""
+    rules = (
+        (found.sent > 0, "no merchant was told anything, so nothing is proven about webhooks"),
+        (found.lost == 0, f"{found.lost} webhooks are lost"),
+        (found.pending == 0, f"{found.pending} webhooks were still to be sent when the run ended"),
+        (found.reordered == 0, f"{found.reordered} webhooks came after a later one of their account"),
+        (found.unheld == 0, f"{found.unheld} webhooks tell of payments that a ledger does not hold"),
+        (found.altered == 0, f"{found.altered} webhooks say something else than the ledgers"),
+        (found.unsigned == 0, f"{found.unsigned} attempts were not rightly signed"),
+        (found.gaps == 0, f"the sequences of {found.gaps} accounts have gaps"),
+        (found.outboxes_equal, f"the outboxes differ: {dict(found.digests)}"),
+    )
+    return tuple(said for kept, said in rules if not kept)

@@ -20,6 +20,7 @@ from lab.addresses import LOCAL
 from lab.cabling import SITES, Cabling, Door
 from lab.fleet import PAYMENTS, Schema
 from lab.postgres import PostgresServer
+from lab.receiver_process import Endpoint
 from lab.site_settings import CANARY, CURRENCY, WRITER, account_id
 
 FUNDS = 100_000_000
@@ -50,11 +51,16 @@ def account_ids(count: int) -> tuple[uuid.UUID, ...]:
 
 
 async def found_payments(
-    servers: Mapping[str, PostgresServer], cabling: Cabling, passwords: Passwords, accounts: Sequence[uuid.UUID]
+    servers: Mapping[str, PostgresServer],
+    cabling: Cabling,
+    passwords: Passwords,
+    accounts: Sequence[uuid.UUID],
+    endpoints: Sequence[Endpoint] = (),
 ) -> None:
-    """The ledgers, and accounts with funds in them."""
+    """The ledgers, accounts with funds in them, and where those go that are to be told by webhook: before anybody is paid."""
     async with _founded(servers, cabling, passwords, fleet.payments()) as writer:
         await _open_accounts(writer, accounts)
+        await _register(writer, endpoints)
 
 
 async def found_vault(servers: Mapping[str, PostgresServer], cabling: Cabling, passwords: Passwords) -> None:
@@ -129,3 +135,10 @@ async def _open_accounts(writer: Node, accounts: Sequence[uuid.UUID]) -> None:
         (opened, (CURRENCY, FUNDS, False, list(accounts))),
         (opened, (CURRENCY, FUNDS, True, list(CANARY))),
     )
+
+
+async def _register(writer: Node, endpoints: Sequence[Endpoint]) -> None:
+    rows = "unnest(%s::uuid[], %s::text[], %s::text[]) AS e (account, url, secret)"
+    wanted = f"SELECT outbox.register(account, url, secret, true) FROM {rows}"  # noqa: S608  only constants
+    columns = ([one.account for one in endpoints], [one.url for one in endpoints], [one.secret for one in endpoints])
+    await writer.run("register endpoints", (wanted, columns))

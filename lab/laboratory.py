@@ -24,7 +24,9 @@ from lab.founding import Passwords, account_ids, found_payments, found_vault
 from lab.haproxy import prepare_edges
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
-from lab.programs import programs
+from lab.programs import WEBHOOKS, programs
+from lab.receiver_process import MERCHANTS, Receiver, start_receiver
+from lab.receiver_settings import SECRETS, dispatcher_at
 from lab.site import CONTROLLER, Site
 from lab.site_settings import (
     ADDRESSES,
@@ -77,6 +79,7 @@ class Laboratory:
     passwords: Mapping[str, Passwords]
     """By service."""
     accounts: tuple[str, ...]
+    receiver: Receiver
     postgres: PostgresBinaries
 
     @property
@@ -97,6 +100,7 @@ class Laboratory:
         everyone = [process for site in self.sites.values() for process in site.processes()]
         everyone += [self.cabling.links.process, self.cabling.public.process]
         everyone += [process for one in self.authorities.values() for process in (one.api, one.nameserver)]
+        everyone += [self.receiver.process]
         return {process.label: process for process in everyone}
 
     def parts(self) -> tuple[Mapping[str, str], ...]:
@@ -108,12 +112,13 @@ class Laboratory:
             "HAProxy": self.sites[SITES[0]].edge.binary.version,
             "controllers": checkout,
             "payments service": checkout,
+            "webhook dispatchers": checkout,
             **{sdk: _version(sdk) for sdk in SDKS},
         }
         clouds = {vendor.title: checkout for vendor in VENDORS.values()} | {VENDORS[ROUTE53].title: f"moto {_version('moto')}"}
         clouds |= {"ECS and RDS": f"moto {_version('moto')}"}
         clouds |= dict.fromkeys(("Container Apps and Flexible Server", "Cloud Run and Cloud SQL"), checkout)
-        emulated = {**clouds, "name servers": checkout, "network": checkout}
+        emulated = {**clouds, "name servers": checkout, "merchants": checkout, "network": checkout}
         return (
             *({"name": name, "kind": "real", "version": version} for name, version in real.items()),
             *({"name": name, "kind": "emulated", "version": version} for name, version in emulated.items()),
@@ -223,7 +228,9 @@ async def _assemble(
         authorities_up = tasks.create_task(_start_authorities(workspace, cabling))
         etcd_up = tasks.create_task(_start_etcd(workspace, cabling, binary))
         servers_up = tasks.create_task(_start_servers(workspace, cabling, postgres))
+        receiver_up = tasks.create_task(start_receiver(workspace, list(map(str, account_ids(min(accounts, MERCHANTS))))))
     authorities, etcd, servers = authorities_up.result(), etcd_up.result(), servers_up.result()
+    receiver = receiver_up.result()
     cabling = await lay_etcd(cabling, etcd)
     passwords = {service: Passwords(service=service) for service in (PAYMENTS, VAULT)}
     edges = prepare_edges(workspace, cabling, haproxy)
@@ -239,8 +246,11 @@ async def _assemble(
         site.write(CONTROLLER, controller_settings(cabling, name, _known(authorities), policy))
     say("ledgers, streams, controllers, payments services and edges")
     payers = account_ids(accounts)
+    for name, site in sites.items():
+        receiver.hand_out(site.settings / SECRETS)
+        site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS))
     async with _together() as tasks:
-        tasks.create_task(found_payments(servers, cabling, passwords[PAYMENTS], payers))
+        tasks.create_task(found_payments(servers, cabling, passwords[PAYMENTS], payers, receiver.endpoints))
         tasks.create_task(found_vault(servers, cabling, passwords[VAULT]))
         for site in sites.values():
             site.start_services()  # importing takes most of a start: meanwhile the databases are founded
@@ -259,6 +269,7 @@ async def _assemble(
         witnesses={service: Witness(cabling, own) for service, own in passwords.items()},
         passwords=passwords,
         accounts=tuple(map(str, payers)),
+        receiver=receiver,
         postgres=postgres,
     )
 

@@ -7,12 +7,16 @@ from lab.fleet import PAYMENTS, VAULT
 from lab.founding import Passwords
 from lab.site import CONTROLLER, Program
 
+WEBHOOKS = "webhooks"
+"""Tells merchants what the payments service's outbox holds; it has no database of its own."""
+
 
 def programs(passwords: Mapping[str, Passwords]) -> Mapping[str, Program]:
     """By name; `passwords` by service."""
     found = (
         Program(name=PAYMENTS, module="workload.payments", secrets=_of_app(passwords[PAYMENTS])),
         Program(name=VAULT, module="workload.vault", secrets={**_of_app(passwords[VAULT]), **CREDENTIALS}),
+        Program(name=WEBHOOKS, module="workload.webhooks", secrets=_of_app(passwords[PAYMENTS])),
         Program(name=CONTROLLER, module="controller", verb=("run",), secrets={**_of_controllers(passwords), **CREDENTIALS}),
     )
     return {program.name: program for program in found}

@@ -6,10 +6,10 @@ they carry the id of the first, and are counted; everything else that is counted
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lab.receiver_record import Accepted, Line, Rejected
+from lab.receiver_record import Accepted, Line, Rejected, TurnedAway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,10 @@ class WebhookReconciliation:
     altered: int
     unsigned: int
     gaps: int
+    turned_away: int = 0
+    """Attempts that a merchant's fault sent away unread: without any, nothing was ever tried again."""
+    first_of: Mapping[int, float] = field(default_factory=dict)
+    """By epoch of the payment: monotonic seconds at which the first webhook of it was accepted."""
     findings: tuple[WebhookFinding, ...]
     digests: Mapping[str, str]
 
@@ -102,6 +106,16 @@ class WebhookReconciliation:
         """Was everything kept that is promised of webhooks?"""
         return not self.findings
 
+    @property
+    def is_through(self) -> bool:
+        """Is nothing left to be sent or to be copied, and nothing wrong? Then a later look shows the same."""
+        return self.is_sound and not self.pending and self.outboxes_equal
+
+    def first_after(self, fault: float, epoch: int) -> float | None:
+        """Seconds from a fault (monotonic) to the first webhook of a payment of a later epoch; None: there was none."""
+        moments = [t for of, t in self.first_of.items() if of > epoch and t >= fault]
+        return min(moments) - fault if moments else None
+
 
 def reconcile_webhooks(
     lines: Iterable[Line], outboxes: Mapping[str, OutboxRows], *, all_through: bool = False
@@ -114,7 +128,7 @@ def reconcile_webhooks(
         raise ValueError("no outbox to compare with")
     first: dict[str, Accepted] = {}
     findings: list[WebhookFinding] = []
-    accepted = 0
+    accepted = turned_away = 0
     for line in lines:
         match line:
             case Accepted():
@@ -122,8 +136,8 @@ def reconcile_webhooks(
                 first.setdefault(line.id, line)
             case Rejected():
                 findings.append(WebhookFinding(wrong=Wrong.UNSIGNED, site=None, subject=line.account, detail=line.why))
-            case _:
-                pass
+            case TurnedAway():
+                turned_away += 1
     findings += _reordered(first.values())
     for site, outbox in sorted(outboxes.items()):
         findings += _lost(site, outbox, first, all_through=all_through)
@@ -142,9 +156,20 @@ def reconcile_webhooks(
         altered=_count(findings, Wrong.ALTERED),
         unsigned=sum(finding.wrong is Wrong.UNSIGNED for finding in findings),
         gaps=_count(findings, Wrong.GAP),
+        turned_away=turned_away,
+        first_of=_first_of(first, outboxes.values()),
         findings=tuple(findings),
         digests={site: outbox.digest() for site, outbox in sorted(outboxes.items())},
     )
+
+
+def _first_of(first: Mapping[str, Accepted], outboxes: Iterable[OutboxRows]) -> Mapping[int, float]:
+    epochs = {event.id: event.epoch for outbox in outboxes for event in outbox.events}
+    found: dict[int, float] = {}
+    for id, line in first.items():
+        if (epoch := epochs.get(id)) is not None:
+            found[epoch] = min(line.t, found.get(epoch, line.t))
+    return found
 
 
 def _count(findings: Iterable[WebhookFinding], wrong: Wrong) -> int:

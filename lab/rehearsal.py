@@ -185,6 +185,8 @@ async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offeri
         epoch_before=notes.epoch,
         epoch_after=found.epoch_after,
         reconciliation=found.reconciliation,
+        webhooks=found.webhooks,
+        first_webhook=found.webhooks.first_after(fault.at, notes.epoch) if found.webhooks else None,
         recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until, site=notes.writer),
         met_old_writer=attempts_at(lines, notes.writer, begin=until, end=math.inf if fenced is None else fault.at + fenced),
         must_meet_old_writer=course.meets_old_writer,

@@ -11,6 +11,7 @@ from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Habit
 from lab.report_services import services
+from lab.report_webhooks import webhooks_said
 from lab.site_settings import NAMES
 from lab.timeline import DETECT, Bin, FloorMoment, Moment, Span, phases_ms
 
@@ -29,6 +30,8 @@ class Rehearsal(Aftermath):
     writer_before: str
     epoch_before: int
     recovery: Recovery
+    first_webhook: float | None = None
+    """Seconds from the fault to the first webhook of a payment of a later epoch; None: there was none."""
     answers: Mapping[str, Answers] = field(default_factory=dict)
     """What each authority told clients between the decision to drain the site and its healing, by the authority's name for people."""
     beside: Sequence[str] = ()
@@ -127,6 +130,7 @@ def document(seen: Rehearsal) -> dict[str, Any]:
             **{f"clients_{name}": value for name, value in _spread(_own_name(seen.recovery)).items()},
         },
         **_traffic(seen),
+        "webhooks": webhooks_said(seen.webhooks, seen.first_webhook) if seen.webhooks else None,
         "phases_ms": phases_ms(seen.spans),
         "floors": [asdict(one) for one in seen.floors],
         "ledgers": dict(found.digests),

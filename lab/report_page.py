@@ -10,6 +10,7 @@ from lab.record import Habit
 from lab.report import KEPT, Rehearsal, document
 from lab.report_services import told_half_moved, told_vault
 from lab.report_svg import phases, throughput
+from lab.report_webhooks import webhooks_rows
 
 SHOWN_DIGEST = 16
 """Characters of a ledger's digest on the page; report.json holds all of them."""
@@ -31,6 +32,7 @@ def page(seen: Rehearsal) -> str:
             _section("What happened", _timeline(said)),
             _section("Who had to wait", _clients(said)),
             _section("What the name servers said", _answers(said)),
+            _section("Webhooks", _webhooks(said)),
             _section("Instances", _floors(said)),
             '<div class="pair">',
             _section("Ledgers", _ledgers(said)),
@@ -175,6 +177,14 @@ def _answers(said: Mapping[str, Any]) -> str:
         " Silent: queries that got no answer in time and were put to another authority."
     )
     return _table(heads, rows) + f'<p class="soft">{escape(note)}</p>' if rows else ""
+
+
+def _webhooks(said: Mapping[str, Any]) -> str:
+    if said["webhooks"] is None:
+        return ""
+    rows = [((name, ""), (value, "number")) for name, value in webhooks_rows(said["webhooks"])]
+    note = "What merchants wrote down themselves against every site's outbox, once all had had the time to arrive."
+    return _table((("events", ""), ("", "number")), rows) + f'<p class="soft">{note}</p>'
 
 
 def _floors(said: Mapping[str, Any]) -> str:

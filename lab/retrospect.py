@@ -28,6 +28,7 @@ from lab.offering import Offering
 from lab.reconcile import Fault, Ledger, Reconciliation, reconcile
 from lab.reconcile_sql import read_ledger
 from lab.record import Line
+from lab.retrospect_webhooks import LabGround, reconciled_webhooks
 from lab.site_settings import SERVICE, WRITER
 from lab.supervision import inexcusable, told
 from lab.witness import Witness
@@ -51,6 +52,7 @@ async def look_back(
     """
     troubles = [await load.finish(settle)]
     reconciliation, unread = await _reconciled(lab, load, agree)
+    webhooks, untold = await reconciled_webhooks(LabGround(lab))
     control, journal, said = await _records(lab.witness)
     broken, unsaid = await _breaches(lab)
     disagreeing, uncompared = await _compared(lab)
@@ -58,6 +60,7 @@ async def look_back(
     dead = [label for label, process in lab.processes().items() if not process.alive]
     troubles += [
         *unread,
+        *untold,
         *said,
         *unsaid,
         *await _apart(lab),
@@ -67,6 +70,7 @@ async def look_back(
     ]
     aftermath = Aftermath(
         reconciliation=reconciliation,
+        webhooks=webhooks,
         writer_after=str(control.posture.writer) if control else None,
         epoch_after=int(control.posture.reign) if control else None,
         etcd_disagreeing=disagreeing,

@@ -16,6 +16,7 @@ from lab.record import Habit
 from lab.report import KEPT
 from lab.report_page import headline
 from lab.report_services import told_half_moved, told_vault
+from lab.report_webhooks import webhooks_line
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -91,6 +92,8 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         facts.add_row("tokens lost, duplicated", f"{vault['lost']}, {vault['duplicated']}; {told_vault(said)}")
     if half := told_half_moved(said):
         facts.add_row("services", half)
+    if said["webhooks"] is not None:
+        facts.add_row("webhooks", webhooks_line(said["webhooks"]))
     facts.add_row(
         "clients paying again",
         f"median {_s(recovery['clients_p50'])}, 95 % {_s(recovery['clients_p95'])}, last {_s(recovery['clients_max'])}",
