@@ -62,12 +62,9 @@ async def reconciled_webhooks(
         read = await ground.outboxes()
         held = {site: rows for site, rows in read.items() if isinstance(rows, OutboxRows)}
         unread = tuple(rows for rows in read.values() if isinstance(rows, str))
-        late = monotonic() > until
-        if held and not unread:
-            found = reconcile_webhooks(lines, held, all_through=late)
-            if found.is_through:
-                return found, ()
-        if late:
+        if held and not unread and (found := reconcile_webhooks(lines, held)).is_through:
+            return found, ()
+        if monotonic() > until:
             owing = {site: rows for site, rows in held.items() if await ground.owes(site)}
             return reconcile_webhooks(lines, owing or held, all_through=True) if held else None, unread
         await rest(LOOK)

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from lab.receiver import Mood
 from lab.receiver import Settings as ReceiverSettings
-from lab.receiver_settings import dispatcher_settings, endpoint, new_secret, receiver_settings, secrets_file
+from lab.receiver_settings import MANNERS, dispatcher_settings, endpoint, misbehaving, new_secret, receiver_settings, secrets_file
 from workload.durable.settings import read_settings
 from workload.webhooks.settings import Settings
 from workload.webhooks.signing import read_secrets
@@ -23,3 +24,17 @@ def test_each_side_reads_its_settings(tmp_path: Path) -> None:
     received = ReceiverSettings.model_validate_json(receiver_settings(9000, tmp_path / "record", {"account": [secret]}))
     assert (received.port, received.merchants) == (9000, {"account": (secret,)})
     assert endpoint(9000, "account") == "http://127.0.0.1:9000/merchants/account"
+
+
+def test_some_merchants_misbehave_and_most_do_not(tmp_path: Path) -> None:
+    """Answers that are errors and answers that are slow, or nothing would be tried again; and nobody who never takes anything."""
+    accounts = [f"shop-{number}" for number in range(20)]
+    faults = misbehaving(accounts)
+    moods = [fault.mood for fault in faults.values()]
+    assert (moods.count(Mood.FLAKY), moods.count(Mood.SLOW), len(moods)) == (4, 2, 6)
+    assert all(fault.share < 0.5 for fault in faults.values())
+    slow = [fault.seconds for fault in faults.values() if fault.mood is Mood.SLOW]
+    assert all(MANNERS["slow_after"] < seconds < MANNERS["request_deadline"] for seconds in slow)
+    assert misbehaving(accounts[:2]).keys() == {"shop-1"}
+    received = receiver_settings(9000, tmp_path / "record", {"shop-1": [new_secret()]}, faults)
+    assert ReceiverSettings.model_validate_json(received).faults == faults

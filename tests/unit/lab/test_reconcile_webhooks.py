@@ -53,8 +53,9 @@ def test_a_sound_run_has_no_findings() -> None:
     """Everything once, in order; attempts that were turned away count for nothing."""
     away = TurnedAway(account=A, why="down", t=0.0)
     outcome = judge((away, *SOUND), ALL, ALL, all_through=True)
-    assert outcome.is_sound
+    assert outcome.is_sound and outcome.is_through
     assert (outcome.sent, outcome.pending, outcome.duplicated, outcome.outboxes_equal) == (4, 0, 0, True)
+    assert outcome.turned_away == 1
 
 
 def test_duplicates_are_counted_and_allowed() -> None:
@@ -132,3 +133,26 @@ def test_without_an_outbox_nothing_is_proven() -> None:
     """An empty comparison finds nothing wrong with anything."""
     with pytest.raises(ValueError, match="no outbox"):
         reconcile_webhooks(SOUND, {})
+
+
+@pytest.mark.parametrize(
+    ("lines", "outboxes"),
+    [(SOUND[:3], (replace(ALL, cursors={}),)), (SOUND, (ALL, outbox(A1, A2, B1))), ((*SOUND[1:], SOUND[0]), (ALL,))],
+    ids=["pending", "not yet copied", "reordered"],
+)
+def test_a_run_is_through_only_when_nothing_is_left_and_nothing_wrong(
+    lines: Sequence[Line], outboxes: tuple[OutboxRows, ...]
+) -> None:
+    """Whoever stopped looking before that would call lost what is on its way, or kept what is not."""
+    assert not judge(lines, *outboxes).is_through
+
+
+def test_the_first_webhook_of_a_later_reign_is_timed_from_the_fault() -> None:
+    """Of payments that the new writer took, not of those that the old one left to be told; and not of a reign before the fault."""
+    late = [replace(took(A1), t=3.0), replace(took(A2), t=12.5), replace(took(A2), t=12.0), replace(took(A3), t=13.0)]
+    held = outbox(A1, replace(A2, epoch=2), replace(A3, epoch=3))
+    outcome = judge(late, held)
+    assert outcome.first_of == {1: 3.0, 2: 12.5, 3: 13.0}
+    assert outcome.first_after(10.0, 1) == 2.5
+    assert outcome.first_after(12.6, 1) == pytest.approx(0.4)
+    assert outcome.first_after(10.0, 3) is None
