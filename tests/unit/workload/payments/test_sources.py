@@ -1,0 +1,222 @@
+"""What payments makes of the vault's word about a token: only the vault's own, and nothing but the subject."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.unit.workload.asgi import Answer, ask
+from tests.unit.workload.payments.desk import BODY, ID, ORDER, Desk, Reviewer, decided
+from workload.calls.answer import Answered, Question, Reason, Unavailable
+from workload.payments import ledger
+from workload.payments.model import Order, Outcome
+from workload.payments.sources import CalledVault, Nowhere, VaultOutOfReach
+
+pytestmark = pytest.mark.asyncio
+
+TOKEN, SUBJECT = UUID(int=5), UUID(int=6)
+PROBLEM = "urn:trimaran:problem:"
+
+
+class Vault:
+    """Answers as a test says, and remembers what it was asked."""
+
+    def __init__(self, outcome: Answered | Unavailable) -> None:
+        self.outcome = outcome
+        self.asked: list[Question] = []
+
+    async def ask(self, question: Question) -> Answered | Unavailable:
+        self.asked.append(question)
+        return self.outcome
+
+    def sources(self) -> CalledVault:
+        """As payments asks it."""
+        return CalledVault(self, timedelta(seconds=0.3))
+
+
+def said(status: int, **body: object) -> Answered:
+    """An answer."""
+    return Answered(status=status, body=json.dumps(body).encode(), headers={}, site="aws")
+
+
+async def test_a_known_token_is_its_subjects() -> None:
+    """Asked within the deadline, of any site, as often as it takes; neither kind nor last digits are kept."""
+    vault = Vault(said(200, token=str(TOKEN), subject=str(SUBJECT), last_four="1111"))
+    assert await vault.sources().subject(TOKEN) == SUBJECT
+    (question,) = vault.asked
+    assert (question.method, question.path, question.content) == ("GET", f"/v1/tokens/{TOKEN}", None)
+    assert (question.within, question.idempotent, question.elsewhere) == (timedelta(seconds=0.3), True, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (said(404, type=f"{PROBLEM}unknown-token"), Outcome.UNKNOWN_SOURCE),
+        (said(410, type=f"{PROBLEM}erased"), Outcome.ERASED_SOURCE),
+    ],
+)
+async def test_what_the_vault_refuses_is_refused(answer: Answered, outcome: Outcome) -> None:
+    """For good: its word is durable."""
+    assert await Vault(answer).sources().subject(TOKEN) is outcome
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        said(404, type=f"{PROBLEM}not-found"),
+        said(404, detail="no such page"),
+        said(410, type=f"{PROBLEM}unknown-token"),
+        said(200, token=str(TOKEN)),
+        Answered(status=200, body=b"<html>", headers={}, site="aws"),
+        said(401, type=f"{PROBLEM}no-token"),
+        said(403, type=f"{PROBLEM}missing-scope"),
+        said(429, type=f"{PROBLEM}too-many-requests"),
+        Unavailable(reason=Reason.SILENT, detail="aws: no answer within 0.300 s", reached=True),
+        Unavailable(reason=Reason.OPEN, detail="it has not answered lately"),
+    ],
+)
+async def test_whatever_is_not_the_vaults_word_is_no_answer(answer: Answered | Unavailable) -> None:
+    """A proxy's 404 turns no good token away for good, and nothing that was answered is repeated."""
+    with pytest.raises(VaultOutOfReach) as caught:
+        await Vault(answer).sources().subject(TOKEN)
+    assert str(TOKEN) not in str(caught.value)
+
+
+async def test_without_a_vault_nobody_can_say() -> None:
+    """A process that has none serves known tokens alone."""
+    with pytest.raises(VaultOutOfReach, match="no vault"):
+        await Nowhere().subject(TOKEN)
+
+
+async def test_the_digest_of_an_order_without_a_source_is_what_it_was() -> None:
+    """Keys of before mean the payments of before; another source is another payment."""
+    digest = "ef5d8f6fba7201ada4cf4bcfd5474b95adeefcdfb06c91bc07604a9bab616857"
+    orders = [ORDER, *(Order(**{**asked(ORDER), "source": source}) for source in (TOKEN, SUBJECT))]
+    assert len({one.digest for one in orders}) == 3
+    assert ORDER.digest.hex() == digest
+
+
+def asked(order: Order) -> dict[str, Any]:
+    """Its fields."""
+    return {name: getattr(order, name) for name in ("key", "debtor", "creditor", "amount", "currency")}
+
+
+class Counter(Desk):
+    """A desk whose writer answers one thing after the other, and which has sources of its own."""
+
+    def __init__(self, *answers: Any, subject: UUID | Outcome | VaultOutOfReach) -> None:
+        super().__init__(answers[0])
+        self.answers_left, self.told = list(answers), subject
+        self.subjects = 0
+        self.payments._sources = self
+
+    async def run(self, work: Callable[..., Any], deadline: object) -> Any:
+        """The session."""
+        self.asked += 1
+        return self.answers_left.pop(0)
+
+    async def subject(self, token: UUID) -> UUID | Outcome:
+        """The vault."""
+        self.subjects += 1
+        if isinstance(self.told, VaultOutOfReach):
+            raise self.told
+        return self.told
+
+
+async def pay(desk: Desk, **changes: object) -> Answer:
+    """From the token."""
+    return await ask(desk.app, "POST", "/v1/payments", {**BODY, "source": str(TOKEN), **changes}, {"Idempotency-Key": "k"})
+
+
+async def test_the_vault_is_asked_only_about_what_the_ledger_does_not_know() -> None:
+    """Once known it is one trip to the writer as ever; unknown, the writer is asked again with the vault's word."""
+    known = Counter(decided("created"), subject=SUBJECT)
+    assert ((await pay(known)).status, known.subjects, known.asked) == (201, 0, 1)
+    new = Counter(decided("unknown_source", None), decided("created"), subject=SUBJECT)
+    answer = await pay(new)
+    assert (answer.status, answer.body["id"], new.subjects, new.asked) == (201, str(ID), 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "expected"),
+    [
+        (Outcome.UNKNOWN_SOURCE, 422, "unknown-source"),
+        (Outcome.ERASED_SOURCE, 422, "erased-source"),
+        (VaultOutOfReach("the vault was asked whose the source is: silent"), 503, "vault-out-of-reach"),
+    ],
+)
+async def test_without_the_vaults_word_nothing_is_written(told: Any, status: int, expected: str) -> None:
+    """Refused for good, or to be tried again; either way the writer was asked once, and wrote nothing."""
+    desk = Counter(decided("unknown_source", None), subject=told)
+    answer = await pay(desk)
+    assert (answer.status, answer.body["type"], desk.asked) == (status, f"{PROBLEM}{expected}", 1)
+    assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
+
+
+async def test_a_source_is_a_uuid_and_nothing_else() -> None:
+    """A number that is put there is refused by its shape, and not repeated."""
+    answer = await pay(Counter(decided("created"), subject=SUBJECT), source="4111111111111111")
+    assert answer.status == 422 and "4111" not in str(answer.body)
+
+
+@pytest.mark.parametrize(("amount", "status"), [(10**12 - 1, 201), (10**12, 422)])
+async def test_no_amount_could_be_taken_for_a_card_number(amount: int, status: int) -> None:
+    """Fewer than thirteen digits; what would be redacted in every log cannot be paid."""
+    desk = Desk(decided("created"))
+    assert (await ask(desk.app, "POST", "/v1/payments", {**BODY, "amount": amount}, {"Idempotency-Key": "k"})).status == status
+
+
+PROOF = {
+    "id": str(ID),
+    "subject_digest": "\\x" + "ab" * 32,
+    "accounts": 1,
+    "profiles": 0,
+    "sources": 2,
+    "caller": "maria for kim",
+    "reason": "request",
+    "epoch": 3,
+    "at": "2026-01-02T03:04:05+00:00",
+}
+
+
+@pytest.mark.parametrize(("outcome", "replayed"), [("erased", None), ("replayed", "true")])
+async def test_an_erasure_answers_its_proof(outcome: str, replayed: str | None) -> None:
+    """Durable as everything, with who asked for whom."""
+    desk = Desk(((outcome, PROOF, 3, 11, 1), "COMMIT", ("0/10", ["slot"])), reviewer=Reviewer())
+    body = {"reason": "request of the subject", "by": "kim"}
+    answer = await ask(desk.app, "DELETE", f"/v1/subjects/{SUBJECT}", body)
+    assert (answer.status, answer.body["proof"], answer.body["subject_sha256"]) == (200, str(ID), "ab" * 32)
+    assert answer.headers.get("idempotent-replayed") == replayed and len(desk.confirmed) == 1
+
+
+async def test_of_whom_nothing_is_held_there_is_no_proof() -> None:
+    """404, in the words that whoever carries out erasures looks for."""
+    desk = Desk((("unknown_subject", None, 3, 11, 1), "COMMIT", ("0/10", ["slot"])), reviewer=Reviewer())
+    answer = await ask(desk.app, "DELETE", f"/v1/subjects/{SUBJECT}", {"reason": "request of the subject"})
+    assert (answer.status, answer.body["type"]) == (404, f"{PROBLEM}unknown-subject")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"reason": "ticket 17"},
+        {"reason": "ok", "by": "kim"},
+        {"reason": "request", "by": "4111 1111 1111 1111"},
+        {"reason": "request", "by": "123456789"},
+        {"reason": "request", "by": "DE89370400440532013000"},
+    ],
+)
+async def test_a_reason_and_a_name_hold_no_number(body: dict[str, str]) -> None:
+    """They stay for ever."""
+    desk = Desk(None, reviewer=Reviewer())
+    assert (await ask(desk.app, "DELETE", f"/v1/subjects/{SUBJECT}", body)).status == 422
+    assert desk.asked == 0
+
+
+async def test_keys_are_looked_up_among_payments_and_held_ones() -> None:
+    """One question with one parameter, as whoever asks it has one."""
+    assert ledger.KNOWS.count("%s") == 1 and "ledger.held" in ledger.KNOWS and "ledger.payment" in ledger.KNOWS
