@@ -13,6 +13,8 @@ from lab.workspace import Workspace
 
 SITES = ("aws", "azure", "gcp")
 CLIENTS = "clients"
+ISSUER = "issuer"
+"""Where tokens come from: a place of its own, outside of every site."""
 
 
 class Door(StrEnum):
@@ -20,7 +22,9 @@ class Door(StrEnum):
 
     DATABASE = "postgres"
     EDGE = "edge"
-    """Where clients and controllers reach the site's services: HAProxy."""
+    """Where clients and controllers reach the site's services: HAProxy, over TLS."""
+    HEALTH = "health"
+    """Where health checks of the authorities ask it about the site, without TLS."""
     PEER = "peer"
     """Where other sites' edges hand requests over."""
     SERVICE = "service"
@@ -36,6 +40,7 @@ class Door(StrEnum):
     CONTROLLER = "controller"
     ETCD = "etcd"
     API = "api"
+    ISSUER = "issuer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +77,9 @@ class Cabling:
         """End both processes; every connection through them breaks."""
         await asyncio.gather(self.links.stop(), self.public.stop())
 
-    def routes(self) -> Mapping[str, int]:
-        """Where the internet takes clients and health checks: the port of the clients' link to each site's edge."""
-        return {site: self.port(CLIENTS, site, Door.EDGE) for site in SITES}
+    def routes(self, door: Door = Door.EDGE) -> Mapping[str, int]:
+        """Where the internet takes clients, or health checks: the port of the clients' link to this door of each site's edge."""
+        return {site: self.port(CLIENTS, site, door) for site in SITES}
 
     def direct(self, destination: str, door: Door) -> int:
         """The door itself, past every link: for the lab's own work, never for a part of the product."""
@@ -84,8 +89,9 @@ class Cabling:
 async def lay_cables(workspace: Workspace) -> Cabling:
     """Choose every port and start the links. etcd's doors follow in `lay_etcd`, because its members choose their own ports."""
     doors: dict[tuple[str, Door], int] = {
-        (site, door): workspace.port() for site in SITES for door in Door if door not in (Door.ETCD, Door.API)
+        (site, door): workspace.port() for site in SITES for door in Door if door not in (Door.ETCD, Door.API, Door.ISSUER)
     }
+    doors[ISSUER, Door.ISSUER] = workspace.port()
     doors |= {(place, Door.API): workspace.port() for place in AUTHORITIES}
     relays = [
         Relay(source=source, destination=place, kind=door, listen=workspace.port(), target=port)
@@ -113,5 +119,7 @@ def _callers(place: str, door: Door) -> tuple[str, ...]:
     """Who reaches this door through a link. Clients know edges only; payers must not reach a database or a controller."""
     if door in (Door.SERVICE, Door.AGENT, Door.WEBHOOKS):
         return ()
+    if door is Door.HEALTH:
+        return (CLIENTS,)
     others = tuple(site for site in SITES if site != place)
-    return (*others, CLIENTS) if door is Door.EDGE else others
+    return (*others, CLIENTS) if door in (Door.EDGE, Door.ISSUER) else others

@@ -20,10 +20,10 @@ def towards_clients(place: Path, port: int) -> Sequence[str]:
     return ["[secure]", f'host = "{LOCAL}"', f"port = {port}", *papers]
 
 
-def towards_the_service(place: Path, service: str) -> Sequence[str]:
-    """Lines of the same: mutual TLS to its own service."""
+def towards_the_service(place: Path, service: str, table: str = "local") -> Sequence[str]:
+    """Lines of the same: mutual TLS to its own service, or to the one that another table is about."""
     papers = [f'certificate = "{place / SERVICE}"', f'authority = "{place / FLEET}"']
-    return ["[local.tls]", f'name = "{service_host(service)}"', *papers]
+    return [f"[{table}.tls]", f'name = "{service_host(service)}"', *papers]
 
 
 def files(site: str, fleet: Mapping[str, Papers], door: Papers, clients: Papers) -> Mapping[str, bytes]:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from lab.authorities import Authority
-from lab.cabling import SITES, Cabling
+from lab.cabling import ISSUER, SITES, Cabling
 from lab.clouds.faults import FaultKind, Rule
 from lab.errors import LabError
+from lab.issuer_process import IssuerProcess
 from lab.links import ONE_WAY
 from lab.site import Site
-from lab.vendors import AUTHORITIES
+from lab.vendors import AUTHORITIES, VENDORS
 
 SLOW_DELAY, SLOW_JITTER, SLOW_LOSS = timedelta(milliseconds=75), timedelta(milliseconds=100), 0.02
 """A slow site: 150 ms round trip and up to 200 ms more, 2 % loss."""
@@ -44,6 +45,8 @@ class Fault(StrEnum):
     """An authority's name servers answer nothing and refuse nothing; its API works."""
     AUTHORITY_DOWN = "authority-down"
     """Both at once: name servers silent, API hanging."""
+    ISSUER_DOWN = "issuer-down"
+    """The issuer of tokens killed: nobody gets a token, and no service the keys that tokens are checked with."""
 
 
 API_FAULTS: Mapping[Fault, FaultKind] = {
@@ -56,6 +59,13 @@ API_FAULTS: Mapping[Fault, FaultKind] = {
 
 OF_AUTHORITIES = frozenset({*API_FAULTS, Fault.DNS_STALE, Fault.DNS_DOWN, Fault.AUTHORITY_DOWN})
 """Faults of an authority, not of a site."""
+
+PLACES = (*SITES, *AUTHORITIES, ISSUER)
+
+
+def title_of(place: str) -> str:
+    """A place as people know it."""
+    return VENDORS[place].title if place in VENDORS else "the issuer of tokens" if place == ISSUER else place
 
 
 class UnknownTargetError(LabError):
@@ -80,6 +90,8 @@ class Active:
 
 def places_of(fault: Fault) -> tuple[str, ...]:
     """Where this fault can happen."""
+    if fault is Fault.ISSUER_DOWN:
+        return (ISSUER,)
     return AUTHORITIES if fault in OF_AUTHORITIES else SITES
 
 
@@ -99,9 +111,11 @@ def parse(fault: str, place: str | None) -> tuple[Fault, str]:
 class Faults:
     """Injects and heals."""
 
-    def __init__(self, cabling: Cabling, sites: Mapping[str, Site], authorities: Mapping[str, Authority]) -> None:
+    def __init__(
+        self, cabling: Cabling, sites: Mapping[str, Site], authorities: Mapping[str, Authority], issuer: IssuerProcess
+    ) -> None:
         """Sites and authorities by place."""
-        self._cabling, self._sites, self._authorities = cabling, sites, authorities
+        self._cabling, self._sites, self._authorities, self._issuer = cabling, sites, authorities, issuer
         self.active: dict[str, Active] = {}
         self._busy: set[str] = set()
 
@@ -130,8 +144,8 @@ class Faults:
         Raises UnknownTargetError, OccupiedError when there is nothing to heal, LabError when it cannot be healed; then the
         fault counts as present and healing can be tried again.
         """
-        if place not in (*SITES, *AUTHORITIES):
-            raise UnknownTargetError(f"there is no place {place!r}; there are {', '.join((*SITES, *AUTHORITIES))}")
+        if place not in PLACES:
+            raise UnknownTargetError(f"there is no place {place!r}; there are {', '.join(PLACES)}")
         if (present := self.active.get(place)) is None or place in self._busy:
             why = "suffers from nothing" if present is None else "is being changed at this moment"
             raise OccupiedError(f"{place} {why}: there is nothing to heal now")
@@ -160,6 +174,8 @@ class Faults:
             case Fault.ETCD if site:
                 for process in site.etcd.processes(place):
                     process.kill()
+            case Fault.ISSUER_DOWN:
+                self._issuer.kill()
             case Fault.DNS_STALE if authority:
                 await authority.keep_stale(stale=True)
             case Fault.DNS_DOWN if authority:
@@ -188,6 +204,8 @@ class Faults:
                 site.start_controller()
             case Fault.ETCD if site:
                 await site.etcd.rejoin(place)
+            case Fault.ISSUER_DOWN:
+                await self._issuer.start()
             case Fault.DNS_STALE if authority:
                 await authority.keep_stale(stale=False)
             case Fault.DNS_DOWN if authority:

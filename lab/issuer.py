@@ -49,6 +49,8 @@ class Settings(BaseModel):
     """Vouches for clients' certificates, PEM; without it none is asked for, and no token is bound to one."""
     issuer: str = ISSUER
     algorithm: Algorithm = Algorithm.ES256
+    signing_file: Path | None = None
+    """Its own keys, kept for the next start; without it every start begins with new ones."""
     lifetime: timedelta = timedelta(hours=6)
     """Of a token, as ISO 8601 or seconds. While the issuer is away nobody gets a new one: it is how long clients outlast that."""
     clients: Mapping[str, ClientSettings]
@@ -60,7 +62,7 @@ class Issuer:
     def __init__(self, settings: Settings, port: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         """`port`: where it listens."""
         self._settings, self._origin = settings, f"https://{LOCAL}:{port}"
-        self._signing = Signing(settings.algorithm)
+        self._signing = Signing(settings.algorithm, settings.signing_file)
         self._tokens = Tokens(
             settings.issuer, settings.clients, self._signing, lifetime=settings.lifetime, endpoint=f"{self._origin}/token"
         )

@@ -4,10 +4,12 @@ Clients prove themselves by their TLS certificate or by a signed statement that 
 are JWTs bound to the certificate that was shown (RFC 9068, RFC 8705 section 3).
 """
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, ClientMixin, OAuth2Request
@@ -129,9 +131,14 @@ class Statement(JWTBearerClientAssertion):  # type: ignore[misc]
 class Signing:
     """The issuer's keys: one signs, the one before it is still published."""
 
-    def __init__(self, algorithm: Algorithm) -> None:
-        self.algorithm = algorithm
-        self._keys = [self._new()]
+    def __init__(self, algorithm: Algorithm, file: Path | None = None) -> None:
+        """`file`: keeps them for the next start. An issuer that came back with new ones would have ended every token that it ever gave.
+
+        Raises OSError, ValueError for a file of another kind.
+        """
+        self.algorithm, self._file = algorithm, file
+        self._keys = self._kept() or [self._new()]
+        self._keep()
 
     @property
     def present(self) -> KeySet:
@@ -141,6 +148,7 @@ class Signing:
     def rotate(self) -> None:
         """Sign with a new key from now on. The one before stays published, older ones do not."""
         self._keys = [self._keys[-1], self._new()]
+        self._keep()
 
     def published(self) -> Mapping[str, Any]:
         """The JWKS."""
@@ -149,6 +157,19 @@ class Signing:
     def wrong(self) -> Mapping[str, Any]:
         """A JWKS with the same ids over keys that signed nothing."""
         return {"keys": [self._show(self._new(), str(key.kid)) for key in self._keys]}
+
+    def _kept(self) -> list[ECKey | RSAKey]:
+        if self._file is None or not self._file.exists():
+            return []
+        kind = ECKey if self.algorithm is Algorithm.ES256 else RSAKey
+        return [kind.import_key(one) for one in json.loads(self._file.read_bytes())]
+
+    def _keep(self) -> None:
+        if self._file is not None:
+            unfinished = self._file.with_name(self._file.name + ".new")
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(json.dumps([key.as_dict(private=True) for key in self._keys]))
+            unfinished.replace(self._file)
 
     def _new(self) -> ECKey | RSAKey:
         is_curve = self.algorithm is Algorithm.ES256

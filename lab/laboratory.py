@@ -15,13 +15,16 @@ from controller.errors import TrimaranError
 from lab.addresses import LOCAL
 from lab.authorities import Authority, provide, start_authorities
 from lab.binaries import EtcdBinary, HaproxyBinary, PostgresBinaries, find_etcd, find_haproxy, find_postgres
-from lab.cabling import SITES, Cabling, Door, lay_cables, lay_etcd
+from lab.cabling import ISSUER, SITES, Cabling, Door, lay_cables, lay_etcd
+from lab.door_settings import controller_papers, service_door
 from lab.errors import LabError
 from lab.etcd import EtcdCluster
 from lab.faults import Faults
 from lab.fleet import PAYMENTS, VAULT
 from lab.founding import Passwords, account_ids, found_payments, found_vault
 from lab.haproxy import prepare_edges
+from lab.issuer_process import IssuerProcess, prepare_issuer
+from lab.papers import Archive, issue_papers
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
 from lab.programs import WEBHOOKS, programs
@@ -32,6 +35,7 @@ from lab.site_settings import (
     ADDRESSES,
     ALIASES,
     GROUP,
+    HOSTS,
     TOKEN_FILE,
     WEIGHTED,
     ZONE,
@@ -40,14 +44,19 @@ from lab.site_settings import (
     service_settings,
 )
 from lab.supervision import Supervisor
-from lab.vault_settings import NOBODY, vault_settings
+from lab.vault_settings import vault_settings
 from lab.vendors import AUTHORITIES, ROUTE53, VENDORS
 from lab.whereabouts import write_token
 from lab.witness import Witness
 from lab.workspace import Workspace
 from lab.zones import Steered
+from workload.access.identity import service_name
+from workload.vault.callers import Scope
 
 SDKS = ("boto3", "azure-mgmt-trafficmanager", "google-api-python-client")
+SERVICES = ("payments", "vault", "screening", "webhooks")
+"""Whatever has a certificate of the fleet's at every site."""
+
 ACCOUNTS = 200
 LOOK = 0.05
 STARTED = timedelta(seconds=60)
@@ -72,6 +81,8 @@ class Laboratory:
     sites: Mapping[str, Site]
     authorities: Mapping[str, Authority]
     """By place."""
+    issuer: IssuerProcess
+    papers: Archive
     faults: Faults
     supervisor: Supervisor
     witnesses: Mapping[str, Witness]
@@ -93,12 +104,12 @@ class Laboratory:
 
     def routes(self) -> Mapping[str, Mapping[str, object]]:
         """Where the internet takes each address of the zone: the client link of one site's edge."""
-        return _routes(self.cabling)
+        return _routes(self.cabling, Door.EDGE)
 
     def processes(self) -> Mapping[str, Supervised]:
         """Every process by its label."""
         everyone = [process for site in self.sites.values() for process in site.processes()]
-        everyone += [self.cabling.links.process, self.cabling.public.process]
+        everyone += [self.cabling.links.process, self.cabling.public.process, *self.issuer.processes()]
         everyone += [process for one in self.authorities.values() for process in (one.api, one.nameserver)]
         everyone += [self.receiver.process]
         return {process.label: process for process in everyone}
@@ -112,6 +123,7 @@ class Laboratory:
             "HAProxy": self.sites[SITES[0]].edge.binary.version,
             "controllers": checkout,
             "payments service": checkout,
+            "issuer of tokens": f"authlib {_version('authlib')}",
             "webhook dispatchers": checkout,
             **{sdk: _version(sdk) for sdk in SDKS},
         }
@@ -223,27 +235,28 @@ async def _assemble(
     accounts: int,
 ) -> Laboratory:
     postgres, binary, haproxy = binaries
+    papers = issue_papers(workspace, SERVICES, [host for hosts in HOSTS.values() for host in hosts])
+    issuer = prepare_issuer(workspace, papers, cabling.direct(ISSUER, Door.ISSUER))
     say("PostgreSQL servers, etcd members, three emulated clouds and their name servers")
     async with _together() as tasks:
         authorities_up = tasks.create_task(_start_authorities(workspace, cabling))
         etcd_up = tasks.create_task(_start_etcd(workspace, cabling, binary))
         servers_up = tasks.create_task(_start_servers(workspace, cabling, postgres))
+        tasks.create_task(issuer.start())
         receiver_up = tasks.create_task(start_receiver(workspace, list(map(str, account_ids(min(accounts, MERCHANTS))))))
     authorities, etcd, servers = authorities_up.result(), etcd_up.result(), servers_up.result()
     receiver = receiver_up.result()
     cabling = await lay_etcd(cabling, etcd)
     passwords = {service: Passwords(service=service) for service in (PAYMENTS, VAULT)}
-    edges = prepare_edges(workspace, cabling, haproxy)
+    edges = prepare_edges(workspace, cabling, haproxy, papers.edges)
     ours = programs(passwords)
     sites = {
         name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, edge=edges[name], programs=ours)
         for name in SITES
     }
     write_token(workspace.directory("settings") / TOKEN_FILE)
-    for name, site in sites.items():
-        site.write(PAYMENTS, service_settings(cabling, name))
-        site.write(VAULT, vault_settings(cabling, name, _known(authorities).authority_file, *NOBODY))
-        site.write(CONTROLLER, controller_settings(cabling, name, _known(authorities), policy))
+    for site in sites.values():
+        _write_settings(site, cabling, papers, _known(authorities), policy)
     say("ledgers, streams, controllers, payments services and edges")
     payers = account_ids(accounts)
     for name, site in sites.items():
@@ -257,13 +270,15 @@ async def _assemble(
     for site in sites.values():
         site.edge.start()
         site.start_controller()
-    faults = Faults(cabling, sites, authorities)
+    faults = Faults(cabling, sites, authorities, issuer)
     return Laboratory(
         workspace=workspace,
         cabling=cabling,
         etcd=etcd,
         sites=sites,
         authorities=authorities,
+        issuer=issuer,
+        papers=papers,
         faults=faults,
         supervisor=Supervisor(sites, faults),
         witnesses={service: Witness(cabling, own) for service, own in passwords.items()},
@@ -274,8 +289,17 @@ async def _assemble(
     )
 
 
-def _routes(cabling: Cabling) -> Mapping[str, Mapping[str, object]]:
-    ports = cabling.routes()
+def _write_settings(site: Site, cabling: Cabling, papers: Archive, zones: Zones, policy: Sequence[str]) -> None:
+    """Of every program of the site."""
+    asking = {service_name(PAYMENTS): (Scope.READ.value,)}
+    site.write(PAYMENTS, service_settings(cabling, site.name, *service_door(cabling, papers, site.name, PAYMENTS)))
+    vault_door = service_door(cabling, papers, site.name, VAULT, asking)
+    site.write(VAULT, vault_settings(cabling, site.name, zones.authority_file, *vault_door))
+    site.write(CONTROLLER, controller_settings(cabling, site.name, zones, controller_papers(cabling, papers, site.name), policy))
+
+
+def _routes(cabling: Cabling, door: Door) -> Mapping[str, Mapping[str, object]]:
+    ports = cabling.routes(door)
     return {address: {"site": site, "port": ports[site], "host": LOCAL} for site, address in ADDRESSES.items()}
 
 
@@ -292,7 +316,7 @@ def _known(authorities: Mapping[str, Authority]) -> Zones:
 async def _start_authorities(workspace: Workspace, cabling: Cabling) -> Mapping[str, Authority]:
     ports = {place: cabling.direct(place, Door.API) for place in AUTHORITIES}
     steered = Steered(group=GROUP, names=WEIGHTED, addresses=ADDRESSES, aliases=ALIASES)
-    authorities = await start_authorities(workspace, ports, _routes(cabling), ZONE, steered)
+    authorities = await start_authorities(workspace, ports, _routes(cabling, Door.HEALTH), ZONE, steered)
     await asyncio.gather(*map(provide, authorities.values()))
     return authorities
 
@@ -329,8 +353,9 @@ async def _await_service(lab: Laboratory, deadline: timedelta = timedelta(second
 
 async def _missing(lab: Laboratory, http: aiohttp.ClientSession) -> str:
     for site in SITES:
-        if not await _answers(http, f"http://{LOCAL}:{lab.cabling.direct(site, Door.EDGE)}/readyz"):
-            return f"the payments service of {site} is not ready: {lab.processes()[f'payments-{site}'].tail(2)}"
+        for service, hosts in HOSTS.items():
+            if not await _answers(http, f"http://{LOCAL}:{lab.cabling.direct(site, Door.HEALTH)}/readyz", hosts[0]):
+                return f"the {service} service of {site} is not ready: {lab.processes()[f'{service}-{site}'].tail(2)}"
     for service, witness in lab.witnesses.items():
         control = await witness.control()
         seen = control.observations.keys() if control else ()
@@ -339,9 +364,9 @@ async def _missing(lab: Laboratory, http: aiohttp.ClientSession) -> str:
     return await lab.unfinished()
 
 
-async def _answers(http: aiohttp.ClientSession, url: str) -> bool:
+async def _answers(http: aiohttp.ClientSession, url: str, host: str) -> bool:
     try:
-        async with http.get(url) as answer:
+        async with http.get(url, headers={"Host": host}) as answer:
             return answer.status == 200
     except (aiohttp.ClientError, TimeoutError):
         return False

@@ -12,23 +12,21 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
 import uvloop
 
-from lab.load_payer import Device, Manners, NoReplyError, Payer, Post, Reply, Route
+from lab.load_payer import Device, Manners, Payer, Post, Reply, Route, Sending
 from lab.load_schedule import Offer, first_share, ignores_ttl, offers
 from lab.load_settings import Settings
 from lab.load_stats import Stats, publish
+from lab.load_transport import KEEP_ALIVE as KEEP_ALIVE
+from lab.load_transport import Request, Transport, transport
 from lab.record import Answered, Defect, Enrolled, Habit, Line, Record, Unanswered
 from lab.resolver import Answer, Ask, StubResolver, udp
 from lab.selection import Authorities
-
-KEEP_ALIVE = 4.0
-"""Seconds an idle connection is kept: shorter than a server's usual 5, so that requests do not race its goodbye."""
 
 
 class Load:
@@ -125,7 +123,13 @@ class Load:
             return
         task: asyncio.Task[object] = asyncio.create_task(self._payer.pay(offer, self._devices[offer.device]))
         self._paying.add(task)
-        task.add_done_callback(self._paying.discard)
+        task.add_done_callback(lambda done: self._ended(offer, done))
+
+    def _ended(self, offer: Offer, task: "asyncio.Task[object]") -> None:
+        """A payer that stumbled leaves a payment without a last word, and says nothing by itself."""
+        self._paying.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not self.broken:
+            self._write(Defect(what=f"the payer of {offer.key} ended with {error!r}", t=time.monotonic()))
 
     async def _settle(self) -> None:
         """At most one request longer than the window: no attempt begins after it."""
@@ -180,30 +184,29 @@ async def _race(work: Coroutine[object, object, None], stop: asyncio.Event) -> N
         await working
 
 
-@asynccontextmanager
-async def http_post() -> AsyncIterator[Post]:
-    """Requests through one pool of connections, as many as there are requests in flight. The payer's deadline ends them."""
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
+def posting(transport: Transport) -> Post:
+    """Payments through this transport."""
 
-    async def post(route: Route, body: bytes, key: str) -> Reply:
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        try:
-            async with session.post(f"http://{route.host}:{route.port}/v1/payments", data=body, headers=headers) as answer:
-                return Reply(status=answer.status, body=await answer.read(), retry_after=answer.headers.get("Retry-After"))
-        except (aiohttp.ClientError, ConnectionError) as error:
-            raise NoReplyError(type(error).__name__) from error
+    async def post(route: Route, sending: Sending) -> Reply:
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": sending.key,
+            "Deadline-Ms": str(int(1000 * sending.left)),
+            "Retry-Attempt": str(sending.attempt - 1),
+        }
+        request = Request(
+            method="POST", path="/v1/payments", host=sending.name, client=sending.device, body=sending.body, headers=headers
+        )
+        return await transport.carry(route, request)
 
-    async with session:
-        yield post
+    return post
 
 
 async def _main(settings: Settings) -> int:
     with Record(settings.record) as record:
-        async with http_post() as post:
+        sites = {route.site for route in settings.routes.values()}
+        async with transport(settings.entrance, sites) as carrying:
+            post = posting(carrying)
             servers = {authority: udp("127.0.0.1", port) for authority, port in settings.nameservers.items()}
             load, loop = Load(settings, record, post, servers), asyncio.get_running_loop()
 

@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from lab.load_schedule import Offer, backoff
-from lab.record import Acknowledged, Attempted, Declined, Failed, Line, Offered, Unresolved
+from lab.record import Acknowledged, Attempted, Declined, Failed, Held, Line, Offered, Unresolved
 from lab.resolver import StubResolver, UnresolvedError
 
 RETRIED = frozenset({408, 409, 425, 429})
 """4xx that a later attempt with the same key can turn into a success; 409: the same key is being worked on right now."""
 LONGEST_RETRY_AFTER = 5.0
+
+HELD = "held"
+"""Status of a payment that a person looks at first."""
 
 ATTEMPTS_AT_ONCE = 4
 """Requests one device has under way; further ones wait their turn, while offers go on. A device in calm has less than one.
@@ -45,8 +48,23 @@ class NoReplyError(Exception):
     """The request failed below HTTP; says how."""
 
 
-Post = Callable[[Route, bytes, str], Awaitable[Reply]]
-"""Send a payment's body under a key to a site. Raises NoReplyError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """One attempt to pay."""
+
+    key: str
+    body: bytes
+    name: str
+    """DNS name that the device pays through."""
+    device: int
+    attempt: int
+    """The first is 1."""
+    left: float
+    """Seconds that the payer goes on waiting."""
+
+
+Post = Callable[[Route, Sending], Awaitable[Reply]]
+"""Send a payment to a site. Raises NoReplyError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +88,26 @@ class Device:
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ATTEMPTS_AT_ONCE))
 
 
-def judge(reply: Reply, key: str, attempt: int, site: str, began: float, now: float) -> Acknowledged | Declined | Failed:
-    """What an answer means. Only a 200 or 201 that names payment and epoch is an acknowledgement; 5xx settles nothing."""
-    if reply.status in (200, 201):
+Settled = Acknowledged | Held | Declined
+"""What ends the attempts for a payment."""
+
+
+def judge(reply: Reply, key: str, attempt: int, site: str, began: float, now: float) -> Settled | Failed:
+    """What an answer means. Only a 200 or 201 that names payment and epoch is an acknowledgement, and only a 202 that does and says `held`
+    says that the payment waits for a person; 5xx settles nothing."""
+    if reply.status in (200, 201, 202):
         try:
             body = json.loads(reply.body)
-            payment, epoch = str(body["id"]), int(body["epoch"])
-        except (ValueError, KeyError, TypeError):
+            payment, epoch, status = str(body["id"]), int(body["epoch"]), body.get("status")
+        except (ValueError, KeyError, TypeError, AttributeError):
             return Failed(key=key, attempt=attempt, site=site, why=f"{reply.status} that cannot be read", t=now)
-        return Acknowledged(
-            key=key, attempt=attempt, payment=payment, epoch=epoch, site=site, status=reply.status, latency=now - began, t=now
-        )
+        if reply.status != 202:
+            return Acknowledged(
+                key=key, attempt=attempt, payment=payment, epoch=epoch, site=site, status=reply.status, latency=now - began, t=now
+            )
+        if status == HELD:
+            return Held(key=key, attempt=attempt, payment=payment, epoch=epoch, site=site, latency=now - began, t=now)
+        return Failed(key=key, attempt=attempt, site=site, why="202 that does not say held", t=now)
     if 400 <= reply.status < 500 and reply.status not in RETRIED:
         return Declined(key=key, attempt=attempt, site=site, status=reply.status, why=_kind(reply.body), t=now)
     return Failed(key=key, attempt=attempt, site=site, why=f"{reply.status} {_kind(reply.body)}".strip(), t=now)
@@ -114,7 +141,7 @@ class Payer:
         self.last_offer = self._monotonic()
         self.ends = self.last_offer + seconds
 
-    async def pay(self, offer: Offer, device: Device) -> Acknowledged | Declined | Unresolved:
+    async def pay(self, offer: Offer, device: Device) -> Settled | Unresolved:
         """Attempt until settled or `ends`; every line is written before it counts, an unsettled payment is written as such."""
         body = json.dumps(
             {"amount": offer.amount, "currency": self._currency, "debtor": offer.debtor, "creditor": offer.creditor}
@@ -164,16 +191,18 @@ class Payer:
         pause = backoff(attempt, retry_after, device.chance, first=manners.first_pause, longest=manners.longest_pause)
         return min(pause, max(self.ends - self._monotonic(), 0.0))
 
-    async def _attempt(
-        self, key: str, attempt: int, body: bytes, device: Device
-    ) -> tuple[Acknowledged | Declined | Failed, float | None]:
+    async def _attempt(self, key: str, attempt: int, body: bytes, device: Device) -> tuple[Settled | Failed, float | None]:
         began, site = self._monotonic(), None
         try:
             async with asyncio.timeout(self._manners.request_deadline):
                 route = self._route(await device.resolver.address(device.name))
                 site = route.site
                 self._write(Attempted(key=key, attempt=attempt, site=site, t=began))
-                reply = await self._post(route, body, key)
+                left = self._manners.request_deadline - (self._monotonic() - began)
+                sending = Sending(
+                    key=key, body=body, name=device.name, device=device.number, attempt=attempt, left=max(left, 0.0)
+                )
+                reply = await self._post(route, sending)
         except TimeoutError:
             return self._failed(key, attempt, site, "deadline"), None
         except (NoReplyError, UnresolvedError) as error:

@@ -16,6 +16,31 @@ class RouteSettings(BaseModel):
     host: str = "127.0.0.1"
 
 
+class ClientSettings(BaseModel):
+    """One client of the service."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """Its id at the issuer of tokens."""
+    certificate: Path
+    """With chain and private key, PEM: proves it to issuer and edges, and its tokens are bound to it."""
+
+
+class EntranceSettings(BaseModel):
+    """How clients come in: by TLS, each with its certificate and its access token."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    doors: Path
+    """Who vouches for the edges, PEM."""
+    issuer: Path
+    """Who vouches for the issuer of tokens."""
+    token_url: str = Field(pattern=r"^https://")
+    clients: tuple[ClientSettings, ...] = Field(min_length=1)
+    """Devices are spread over them in turn."""
+
+
 class Settings(BaseModel):
     """One run of load."""
 
@@ -33,6 +58,8 @@ class Settings(BaseModel):
     """DNS names; devices are spread over them in turn."""
     routes: dict[str, RouteSettings] = Field(min_length=1)
     """By address, as DNS answers it: the internet's routing."""
+    entrance: EntranceSettings | None = None
+    """None: over plain http and without tokens, to a service that asks for neither."""
     accounts: tuple[str, ...] = Field(min_length=2)
     currency: str = "EUR"
     largest_amount: int = Field(default=1000, ge=1)

@@ -7,7 +7,10 @@ from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.record import Acknowledged, Answered, Declined, Failed, Line, Offered, Unresolved
+from lab.record import Acknowledged, Answered, Declined, Failed, Held, Line, Offered, Unresolved
+
+OTHER_ENDS = ("held", "declined", "unresolved")
+"""Of a payment, beside its acknowledgement."""
 
 
 class Stats:
@@ -37,6 +40,8 @@ class Stats:
                 self.sites[line.site] += 1
                 self._recent.append(line)
                 self._last = line
+            case Held():
+                self.counts["held"] += 1
             case Failed():
                 self.counts["failed_attempts"] += 1
                 self.why[line.why] += 1
@@ -60,8 +65,8 @@ class Stats:
         return {
             "t": now,
             "phase": phase,
-            **{name: self.counts[name] for name in ("offered", "acknowledged", "declined", "unresolved", "failed_attempts")},
-            "in_flight": self.counts["offered"] - acknowledged - self.counts["declined"] - self.counts["unresolved"],
+            **{name: self.counts[name] for name in ("offered", "acknowledged", *OTHER_ENDS, "failed_attempts")},
+            "in_flight": self.counts["offered"] - acknowledged - sum(self.counts[name] for name in OTHER_ENDS),
             "rate_last_second": len(latencies),
             "latency_ms_last_second": _spread(latencies),
             "last_acknowledged": None

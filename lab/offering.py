@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lab.authorities import await_ready
+from lab.cabling import CLIENTS
+from lab.door_settings import issuer_url
 from lab.errors import LabError
 from lab.laboratory import Laboratory
+from lab.papers import MERCHANTS
 from lab.processes import Supervised, launch_module
 from lab.record import DamagedError, Line, read_record
 from lab.site_settings import NAMES
@@ -65,6 +68,16 @@ class Offering:
         return "" if status == 0 else f"the load generator ended with {status}: {self.process.tail(3)}"
 
 
+def entrance(lab: Laboratory, clients: Sequence[str]) -> Mapping[str, object]:
+    """How these clients come in: `lab.load_settings.EntranceSettings`."""
+    return {
+        "doors": str(lab.papers.doors),
+        "issuer": str(lab.papers.issuer.authority),
+        "token_url": f"{issuer_url(lab.cabling, CLIENTS)}/token",
+        "clients": [{"name": client, "certificate": str(lab.papers.client(client))} for client in clients],
+    }
+
+
 async def offer(
     lab: Laboratory,
     run: str,
@@ -86,6 +99,7 @@ async def offer(
         "nameservers": {place: authority.dns_port for place, authority in lab.authorities.items()},
         "names": list(names),
         "routes": {address: dict(route) for address, route in lab.routes().items()},
+        "entrance": entrance(lab, MERCHANTS),
         "accounts": list(lab.accounts),
         "rate": rate,
         "settle": settle.total_seconds(),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lab.record import Acknowledged, Declined, Defect, Failed, Line, Offered
+from lab.record import Acknowledged, Declined, Defect, Failed, Held, Line, Offered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,9 @@ class Reconciliation:
     denied: int = 0
     """Declined for good, and on some ledger all the same."""
     unresolved: int
-    """Offered, and neither acknowledged nor declined: asked for until the load's deadline, and never told."""
+    """Offered, and neither acknowledged, held nor declined: asked for until the load's deadline, and never told."""
+    held: int = 0
+    """Told that a person looks at it first, and not acknowledged since."""
     last_words: Mapping[str, int] = field(default_factory=dict)
     """What the last attempts of those came to, and how many of them: the most frequent first."""
     strangers: int
@@ -133,6 +135,7 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
     told: dict[str, set[str]] = defaultdict(set)
     declined: dict[str, Declined] = {}
     failed: dict[str, str] = {}
+    held: set[str] = set()
     defects = []
     for line in lines:
         match line:
@@ -142,13 +145,15 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
                 told[line.key].add(line.payment)
             case Declined():
                 declined[line.key] = line
+            case Held():
+                held.add(line.key)
             case Failed():
                 failed[line.key] = line.why
             case Defect():
                 defects.append(line.what)
             case _:
                 pass
-    unresolved = offered.keys() - told.keys() - declined.keys()
+    unresolved = offered.keys() - told.keys() - declined.keys() - held
     findings = [
         Finding(fault=Fault.DUPLICATED, site=None, subject=key, detail=f"acknowledged as {', '.join(sorted(ids))}")
         for key, ids in told.items()
@@ -167,6 +172,7 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
         duplicated=len({finding.subject for finding in findings if finding.fault is Fault.DUPLICATED}),
         denied=len({finding.subject for finding in findings if finding.fault is Fault.DENIED}),
         unresolved=len(unresolved),
+        held=len(held - told.keys()),
         last_words=dict(Counter(failed.get(key, "nothing was answered yet") for key in unresolved).most_common()),
         strangers=len({payment.key for ledger in ledgers.values() for payment in ledger.payments} - offered.keys()),
         findings=tuple(findings),

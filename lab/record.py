@@ -60,6 +60,21 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The client was told that a person looks at the payment before it is made. From now on it must be known under this id, for ever."""
+
+    key: str
+    attempt: int
+    payment: str
+    epoch: int
+    """Reign that held it."""
+    site: str
+    latency: float
+    """As of an acknowledgement."""
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """An attempt ended without an answer that settles it: nothing is known about the payment, and the key is tried again."""
 
@@ -141,11 +156,12 @@ class Defect:
     t: float
 
 
-Line = Offered | Attempted | Acknowledged | Failed | Declined | Unresolved | Enrolled | Answered | Unanswered | Defect
+Line = Offered | Attempted | Acknowledged | Held | Failed | Declined | Unresolved | Enrolled | Answered | Unanswered | Defect
 KINDS: dict[str, type[Line]] = {
     "offered": Offered,
     "attempted": Attempted,
     "acknowledged": Acknowledged,
+    "held": Held,
     "failed": Failed,
     "declined": Declined,
     "unresolved": Unresolved,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import estate, site_clouds
+from lab import edge_tls, estate, site_clouds
 from lab.cabling import SITES, Cabling, Door
 from lab.edge_identity import AUTHORITY, CERTIFICATE, SOCKET, edge_name
 from lab.fleet import FLEET, PAYMENTS, VAULT
@@ -26,8 +26,13 @@ GROUP = "everywhere"
 """Steering group of whatever runs at all three sites: here the payments service leads, and alone goes with, it."""
 WEIGHTED: Mapping[str, int] = {f"everywhere.{ZONE}": 2, f"everywhere-slow.{ZONE}": 30}
 """The group's weighted names, which alone are steered."""
-ALIASES: Mapping[str, str] = dict(zip(NAMES, WEIGHTED, strict=True))
-"""Each name of the service stands for a weighted one: more services would add names here, and none to steer."""
+VAULT_NAMES = (f"{VAULT}.{ZONE}",)
+"""DNS names of the vault; it has the TTL of the weighted name."""
+ALIASES: Mapping[str, str] = {**dict(zip(NAMES, WEIGHTED, strict=True)), **dict(zip(VAULT_NAMES, WEIGHTED, strict=False))}
+"""Each name of a service stands for a weighted one: more services would add names here, and none to steer."""
+
+HOSTS: Mapping[str, Sequence[str]] = {PAYMENTS: tuple(NAMES), VAULT: VAULT_NAMES}
+"""By service: names that clients ask for it by."""
 
 ADDRESSES: Mapping[str, str] = {"aws": "192.0.2.1", "azure": "192.0.2.2", "gcp": "192.0.2.3"}
 """What the names are answered with (RFC 5737: documentation only); the load generator routes each to a site's edge."""
@@ -64,10 +69,9 @@ PROVEN: Mapping[str, str] = {
 """How controllers prove that a site serves, by service: nobody but the vault's clients may put numbers into it."""
 
 
-def service_settings(cabling: Cabling, site: str) -> str:
-    """Settings of the payments service beside this site's edge."""
-    top = [f'site = "{site}"', f'service = "{SERVICE}"', "open_to_everybody = true"]
-    lines = [*top, *_listen(cabling.direct(site, Door.SERVICE))]
+def service_settings(cabling: Cabling, site: str, *door: str) -> str:
+    """Settings of the payments service beside this site's edge; `door`: lines that say who it is and who may come in."""
+    lines = [f'site = "{site}"', f'service = "{SERVICE}"', *_listen(cabling.direct(site, Door.SERVICE)), *door]
     for other in SITES:
         lines += _address(f"databases.{other}", cabling.port(site, other, Door.DATABASE))
     return "\n".join(lines) + "\n"
@@ -76,9 +80,12 @@ def service_settings(cabling: Cabling, site: str) -> str:
 def edge_settings(cabling: Cabling, site: str, place: Path) -> str:
     """Settings of this site's edge, whose own files are at `place`."""
     lines = [f'site = "{site}"', f'service = "{SERVICE}"', f"posture_file = {_path(place / 'posture.json')}"]
-    doors = {"clients": Door.EDGE, "handed": Door.PEER, "local": Door.SERVICE, "agent": Door.AGENT}
+    doors = {"clients": Door.HEALTH, "handed": Door.PEER, "local": Door.SERVICE, "agent": Door.AGENT}
     for table, door in doors.items():
         lines += _address(table, cabling.direct(site, door))
+    lines += [*edge_tls.towards_clients(place, cabling.direct(site, Door.EDGE)), *edge_tls.towards_the_service(place, PAYMENTS)]
+    lines += [*_address(f"companions.{VAULT}", cabling.direct(site, Door.VAULT)), f"hosts = {json.dumps(list(HOSTS[VAULT]))}"]
+    lines += edge_tls.towards_the_service(place, VAULT, f"companions.{VAULT}")
     for other in _others(site):
         lines += [*_address(f"peers.{other}", cabling.port(site, other, Door.PEER)), f'name = "{edge_name(other)}"']
     lines += ["[identity]", f"certificate = {_path(place / CERTIFICATE)}", f"authority = {_path(place / AUTHORITY)}"]
@@ -86,8 +93,8 @@ def edge_settings(cabling: Cabling, site: str, place: Path) -> str:
     return "\n".join([*lines, "[etcd]", f"endpoints = {json.dumps(_etcd(cabling, site))}"]) + "\n"
 
 
-def controller_settings(cabling: Cabling, site: str, zones: Zones, policy: Sequence[str] = ()) -> str:
-    """Settings of this site's controller; `policy` are further lines of its policy table."""
+def controller_settings(cabling: Cabling, site: str, zones: Zones, papers: Sequence[str] = (), policy: Sequence[str] = ()) -> str:
+    """Settings of this site's controller. `papers`: lines that say who it is as a client; `policy`: further lines of its policy tables."""
     lines = [
         f'site = "{site}"',
         *_listen(cabling.direct(site, Door.CONTROLLER)),
@@ -96,7 +103,8 @@ def controller_settings(cabling: Cabling, site: str, zones: Zones, policy: Seque
         f"endpoints = {json.dumps(_etcd(cabling, site))}",
     ]
     for other in SITES:
-        lines += [f"[sites.{other}]", f'edge = "{_url(cabling.port(site, other, Door.EDGE))}"']
+        lines += [f"[sites.{other}]", f'edge = "https://{LOCAL}:{cabling.port(site, other, Door.EDGE)}"']
+    lines += papers
     for service in FLEET:
         lines += _service(cabling, site, service)
         if policy:

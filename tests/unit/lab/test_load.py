@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from lab.load import Load
-from lab.load_payer import ATTEMPTS_AT_ONCE, Device, Manners, NoReplyError, Payer, Reply, Route, judge
+from lab.load_payer import ATTEMPTS_AT_ONCE, Device, Manners, NoReplyError, Payer, Reply, Route, Sending, judge
 from lab.load_schedule import Offer
 from lab.load_settings import Settings
 from lab.load_stats import Stats
@@ -65,9 +65,9 @@ class World:
     async def ask(self, name: str, patience: float) -> Answer:
         return Answer(addresses=(self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0],), ttl=2.0)
 
-    async def post(self, route: Route, body: bytes, key: str) -> Reply:
+    async def post(self, route: Route, sending: Sending) -> Reply:
         assert isinstance(self.lines[-1], Attempted), "sent before it was on the record"
-        self.posted.append((route.site, key))
+        self.posted.append((route.site, sending.key))
         answer = self.answers.pop(0) if self.answers else NoReplyError("reset")
         if isinstance(answer, Exception):
             raise answer
@@ -128,7 +128,7 @@ class SilentWorld(World):
         self.speak = asyncio.Event()
         self.under_way = self.most = 0
 
-    async def post(self, route: Route, body: bytes, key: str) -> Reply:
+    async def post(self, route: Route, sending: Sending) -> Reply:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         await self.speak.wait()
@@ -152,8 +152,8 @@ async def test_one_device_never_floods_the_service() -> None:
 class RefusingWorld(World):
     """Everything is refused at once, and whoever pauses after that pauses until the test is over."""
 
-    async def post(self, route: Route, body: bytes, key: str) -> Reply:
-        self.posted.append((route.site, key))
+    async def post(self, route: Route, sending: Sending) -> Reply:
+        self.posted.append((route.site, sending.key))
         return BUSY
 
     async def sleep(self, seconds: float) -> None:
@@ -191,11 +191,11 @@ class EndingWorld(World):
 
     window: float = 0.0
 
-    async def post(self, route: Route, body: bytes, key: str) -> Reply:
+    async def post(self, route: Route, sending: Sending) -> Reply:
         self.now += 0.01
         if not self.posted:
             self.payer.settle(self.window)
-        self.posted.append((route.site, key))
+        self.posted.append((route.site, sending.key))
         return BUSY
 
 
@@ -276,7 +276,7 @@ def settings(tmp_path: Path, **more: object) -> Settings:
     return Settings.model_validate({**basic, "routes": routes, **more})
 
 
-async def black_hole(route: Route, body: bytes, key: str) -> Reply:
+async def black_hole(route: Route, sending: Sending) -> Reply:
     """Nothing ever answers."""
     await asyncio.Event().wait()
     raise AssertionError("a black hole answered")
