@@ -30,6 +30,9 @@ REASON = r"^[A-Za-z][A-Za-z ,.'-]{2,199}$"
 MOST_DIGITS = 8
 """In a person's name or address. No card number is as short; an account number may be, so that is looked for."""
 
+NAME = rf"^(?:[^\x00-\x1f0-9]*[0-9]){{0,{MOST_DIGITS}}}[^\x00-\x1f0-9]*$"
+"""The same for who only reads the published schema, and nothing that no database keeps in a text."""
+
 IdempotencyKey = Annotated[UUID, Header()]
 Reason = Annotated[str, Field(pattern=REASON)]
 
@@ -41,7 +44,7 @@ def no_number(name: str) -> str:
     return name
 
 
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(no_number)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NAME), AfterValidator(no_number)]
 
 
 class TokenBody(BaseModel):

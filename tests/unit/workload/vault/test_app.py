@@ -204,6 +204,7 @@ def spoiled() -> list[tuple[str, str, object, dict[str, str]]]:
         ("DELETE", f"/v1/subjects/{SUBJECT}", {"reason": "dispute", "by": PLANTED}, {}),
         ("DELETE", f"/v1/subjects/{SUBJECT}", {"reason": "dispute", "by": "MT84MALT011000012345MTLCAST001S"}, {}),
         ("DELETE", f"/v1/subjects/{PLANTED}", {"reason": "dispute"}, {}),
+        ("DELETE", f"/v1/subjects/{SUBJECT}", {"reason": "dispute", "by": "Jo\x00Doe"}, {}),
     ]
     return found
 
