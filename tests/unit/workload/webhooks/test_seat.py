@@ -1,5 +1,6 @@
 """The seat is held by asking, and no answer is no seat."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -23,12 +24,20 @@ class Server:
         self.is_free = True
         self.is_silent = False
         self.is_reachable = True
+        self.hangs: asyncio.Event | None = None
+        self.given_up = False
         self.asked: list[str] = []
         self.opened: list[OneSession] = []
 
     async def open(self) -> "OneSession":
         if not self.is_reachable:
             raise Unreachable("away")
+        if self.hangs is not None:
+            try:
+                await self.hangs.wait()
+            except asyncio.CancelledError:
+                self.given_up = True
+                raise
         self.opened.append(OneSession(self))
         return self.opened[-1]
 
@@ -132,3 +141,44 @@ async def test_leaving_ends_the_session() -> None:
     await mine.hold(AZURE)
     mine.leave()
     assert server.opened[0].broken and not mine.is_held
+
+
+async def test_a_writer_that_cannot_be_reached_holds_up_nobody() -> None:
+    """Its database hangs, as after its cloud has died; the next writer's seat is taken as soon as it is known, not when that has ended."""
+    old, new = Server(), Server()
+    old.hangs = asyncio.Event()
+    mine = Seat(
+        {"azure": old.open, "aws": new.open}, lapse=timedelta(seconds=3), deadline=timedelta(seconds=0.4), patience=timedelta(0)
+    )
+    assert [await mine.hold(AZURE) for _ in range(3)] == [False] * 3
+    async with asyncio.timeout(5):
+        while not await mine.hold(AWS):
+            await asyncio.sleep(0)
+    assert old.given_up and not old.opened, "nobody wants that session any more"
+
+
+async def test_a_slow_opening_is_waited_for_over_several_looks() -> None:
+    """One and the same: begun anew with each look, one that is slower than a look would never be done."""
+    server = Server()
+    server.hangs = asyncio.Event()
+    mine = Seat({"azure": server.open}, lapse=timedelta(seconds=3), deadline=timedelta(seconds=0.4), patience=timedelta(0))
+    assert [await mine.hold(AZURE) for _ in range(3)] == [False] * 3
+    server.hangs.set()
+    async with asyncio.timeout(5):
+        while not await mine.hold(AZURE):
+            await asyncio.sleep(0)
+    assert len(server.opened) == 1 and not server.given_up
+
+
+async def test_what_was_opened_for_nobody_is_shut() -> None:
+    """It was done in the very moment in which the seat was left."""
+    server = Server()
+    server.hangs = asyncio.Event()
+    mine = Seat({"azure": server.open}, lapse=timedelta(seconds=3), deadline=timedelta(seconds=0.4), patience=timedelta(0))
+    assert not await mine.hold(AZURE)
+    server.hangs.set()
+    while not server.opened:
+        await asyncio.sleep(0)
+    mine.leave()
+    await asyncio.sleep(0)
+    assert server.opened[0].broken
