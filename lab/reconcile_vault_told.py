@@ -1,12 +1,12 @@
 """What cardholders were told, and what every vault owes them for it. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lab.reconcile_vault_rows import Harm, TokenRow, VaultFinding, VaultRows
 from lab.record import Declined
-from lab.vault_load_record import Erased, ErasureWanted, Revealed, RevealWanted, Tokenized, TokenWanted
+from lab.vault_load_record import Erased, ErasureWanted, Line, Revealed, RevealWanted, Tokenized, TokenWanted
 
 CARD, TOKENIZE, REVEAL = "card", "tokenize", "reveal"
 ERASED = "erased"
@@ -48,6 +48,17 @@ class Account:
             and told.why == ERASED
             and any(erasure.subject == wanted.subject and erasure.t < told.t for erasure in self.erasures_wanted.values())
         )
+
+
+def first_told(lines: Iterable[Line], *, fault_at: float, epoch_before: int) -> float | None:
+    """Seconds from the fault to the first token or proof of an epoch above the one at injection; None: there was none. Reveals name no
+    epoch, and a replay names that of its token."""
+    found = [
+        line.t - fault_at
+        for line in lines
+        if isinstance(line, Tokenized | Erased) and line.t >= fault_at and line.epoch > epoch_before
+    ]
+    return min(found, default=None)
 
 
 def said(account: Account) -> Iterator[VaultFinding]:

@@ -8,20 +8,26 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from controller.core.model import Posture
 from controller.ports import Control
+from lab.aftermath import Aftermath
 from lab.consumption import cores, read_consumption
 from lab.errors import LabError
 from lab.faults import Active, Fault
+from lab.fleet import PAYMENTS, VAULT
+from lab.half_moved import ServiceMove
 from lab.laboratory import Laboratory, Say
 from lab.links import ONE_WAY
 from lab.offering import Offering, offer
 from lab.reconcile_answers import Answers, answers
 from lab.reconcile_recovery import attempts_at, recovery
+from lab.reconcile_vault_told import first_told
 from lab.record import Line
 from lab.report import Rehearsal
 from lab.retrospect import look_back
 from lab.site_settings import ADDRESSES, NAMES
 from lab.timeline import DETECT, Span, bins, failover_plan, fenced_at, floors, moments, spans
+from lab.vault_offering import Cardholding, entrust
 from lab.vendors import AUTHORITIES, VENDORS
 
 RETURNING = frozenset({Fault.FREEZE, Fault.PARTITION})
@@ -73,6 +79,7 @@ class _Notes:
 
     writer: str
     epoch: int
+    vault: Posture
     active: Active
     leader: str | None
     cpu: dict[str, float] = field(default_factory=dict)
@@ -88,40 +95,51 @@ async def rehearse(lab: Laboratory, course: Course, say: Say = lambda _: None, l
     Raises LabError when the lab is not calm before the fault, or nothing can be reconciled after it.
     """
     load = await offer(lab, course.run, rate=course.rate, names=course.paid_through, ignoring_ttl=course.ignoring_ttl)
-    notes = await _suffer(lab, course, load, say)
+    holding = await entrust(lab, course.run, ignoring_ttl=course.ignoring_ttl)
+    notes = await _suffer(lab, course, load, holding, say)
     await _heal(lab, course, notes, say)
     await asyncio.sleep(course.after.total_seconds())
     say("the load ends; payments under way are settled; then the clients' record is compared with every ledger")
-    return await _conclude(lab, course, notes, load, lab_started)
+    return await _conclude(lab, course, notes, load, holding, lab_started)
 
 
-async def _suffer(lab: Laboratory, course: Course, load: Offering, say: Say) -> _Notes:
-    before = await _posture(lab)
+async def _suffer(lab: Laboratory, course: Course, load: Offering, holding: Cardholding, say: Say) -> _Notes:
+    before, vault = await _control(lab, PAYMENTS), await _control(lab, VAULT)
     writer, epoch = str(before.posture.writer), int(before.posture.reign)
     if course.leader_on_site:
         await lab.etcd.move_leader(writer)
     say(f"calm: {course.rate:g} payments a second, {writer} writes in epoch {epoch}")
-    everyone = {**lab.processes(), "load": load.process}
+    everyone = {**lab.processes(), "load": load.process, "cardholders": holding.offering.process}
     consumed = read_consumption(everyone)
     await asyncio.sleep(course.calm.total_seconds())
     used = cores(consumed, read_consumption(everyone))
     leader = await lab.etcd.leader()
-    require_calm(before, await _posture(lab))
+    require_calm(before, await _control(lab, PAYMENTS))
+    require_calm(vault, await _control(lab, VAULT))
     for beside, place in course.beside:
         say(f"{beside} of {VENDORS[place].title}")
         await lab.faults.inject(beside, place)
     say(f"{course.fault} of {writer}")
     active = await lab.faults.inject(course.fault, writer)
-    notes = _Notes(writer=writer, epoch=epoch, active=active, leader=leader, cpu=dict(used))
-    say("waiting for the first payment acknowledged in a later epoch")
-    if await load.wait_for_epoch(epoch, course.patience):
-        say("payments are acknowledged again")
+    notes = _Notes(writer=writer, epoch=epoch, vault=vault.posture, active=active, leader=leader, cpu=dict(used))
+    say("waiting for the first payment and the first token acknowledged in a later epoch")
+    awaited = [_await_epoch(load, epoch, course.patience, "payments are acknowledged again", say)]
+    if vault.posture.writer == writer:
+        reign = int(vault.posture.reign)
+        awaited.append(_await_epoch(holding.offering, reign, course.patience, "tokens are acknowledged again", say))
+    if any(await asyncio.gather(*awaited)):
         await asyncio.sleep(course.hold.total_seconds())
     return notes
 
 
-async def _posture(lab: Laboratory) -> Control:
-    control = await lab.witness.control()
+async def _await_epoch(load: Offering, above: int, patience: timedelta, then: str, say: Say) -> bool:
+    if moved := await load.wait_for_epoch(above, patience):
+        say(then)
+    return moved
+
+
+async def _control(lab: Laboratory, service: str) -> Control:
+    control = await lab.witnesses[service].control()
     if control is None:
         raise LabError("etcd does not answer before the fault")
     return control
@@ -136,7 +154,7 @@ def require_calm(before: Control, now: Control) -> None:
     kept, found = (before.posture.writer, before.posture.reign), (now.posture.writer, now.posture.reign)
     if kept != found or now.posture.epoch != now.posture.reign:
         raise LabError(
-            f"calm was no calm: {kept[0]} wrote in epoch {kept[1]}, now {found[0]} does in epoch {found[1]}"
+            f"calm was no calm: {kept[0]} wrote {before.posture.service} in epoch {kept[1]}, now {found[0]} does in epoch {found[1]}"
             f" and epoch {now.posture.epoch} is claimed"
         )
     if now.plan is not None:
@@ -169,9 +187,26 @@ def _answers(lines: Sequence[Line], notes: _Notes, phases: Sequence[Span], until
     return {VENDORS[place].title: one for place, one in found.items()}
 
 
-async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offering, lab_started: float) -> Rehearsal:
+def _vault_move(notes: _Notes, found: Aftermath, holding: Cardholding) -> ServiceMove:
+    """What cardholders saw of the vault's move."""
+    before, after = notes.vault, found.vault
+    return ServiceMove(
+        service=VAULT,
+        writer_before=str(before.writer),
+        writer_after=after.writer_after if after else None,
+        epoch_before=int(before.reign),
+        epoch_after=after.epoch_after if after else None,
+        first_acknowledged=first_told(holding.lines(), fault_at=notes.active.at, epoch_before=int(before.reign))
+        if after
+        else None,
+    )
+
+
+async def _conclude(
+    lab: Laboratory, course: Course, notes: _Notes, load: Offering, holding: Cardholding, lab_started: float
+) -> Rehearsal:
     fault = notes.active
-    found, entries = await look_back(lab, load, since=fault.at - course.calm.total_seconds())
+    found, entries = await look_back(lab, load, since=fault.at - course.calm.total_seconds(), holding=holding)
     lines = load.lines()
     until = fault.at + (notes.healing_at or 0)
     fenced = fenced_at(entries, notes.writer, fault.wall)
@@ -185,6 +220,8 @@ async def _conclude(lab: Laboratory, course: Course, notes: _Notes, load: Offeri
         epoch_before=notes.epoch,
         epoch_after=found.epoch_after,
         reconciliation=found.reconciliation,
+        vault=found.vault,
+        vault_move=_vault_move(notes, found, holding),
         webhooks=found.webhooks,
         first_webhook=found.webhooks.first_after(fault.at, notes.epoch) if found.webhooks else None,
         recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until, site=notes.writer),

@@ -31,6 +31,8 @@ from lab.record import Line
 from lab.retrospect_webhooks import LabGround, reconciled_webhooks
 from lab.site_settings import SERVICE, WRITER
 from lab.supervision import inexcusable, told
+from lab.vault_offering import Cardholding
+from lab.vault_retrospect import look_back_vault
 from lab.witness import Witness
 
 QUIET = timedelta(seconds=15)
@@ -43,15 +45,23 @@ LOOK = 0.2
 
 
 async def look_back(
-    lab: Laboratory, load: Offering, *, since: float, settle: timedelta = SETTLED, agree: timedelta = QUIET
+    lab: Laboratory,
+    load: Offering,
+    *,
+    since: float,
+    settle: timedelta = SETTLED,
+    agree: timedelta = QUIET,
+    holding: Cardholding | None = None,
 ) -> tuple[Aftermath, tuple[JournalEntry, ...]]:
     """End the load, then read everything; answers also the journal. `since`: monotonic seconds from which an exit counts.
 
-    `agree`: how long the ledgers are given to become equal. Raises LabError when no ledger can be read, or the clients' record
-    cannot: nothing would be proven either way.
+    `agree`: how long the ledgers are given to become equal. `holding`: cardholders that are to be ended too. Raises LabError when no
+    ledger can be read, or the clients' record cannot: nothing would be proven either way.
     """
-    troubles = [await load.finish(settle)]
+    loads = [load] if holding is None else [load, holding.offering]
+    troubles = [*await asyncio.gather(*(one.finish(settle) for one in loads))]
     reconciliation, unread = await _reconciled(lab, load, agree)
+    vault, unproven = await look_back_vault(lab, holding, agree)
     webhooks, untold = await reconciled_webhooks(LabGround(lab))
     control, journal, said = await _records(lab.witness)
     broken, unsaid = await _breaches(lab)
@@ -61,6 +71,7 @@ async def look_back(
     troubles += [
         *unread,
         *untold,
+        unproven,
         *said,
         *unsaid,
         *await _apart(lab),
@@ -71,6 +82,7 @@ async def look_back(
     aftermath = Aftermath(
         reconciliation=reconciliation,
         webhooks=webhooks,
+        vault=vault,
         writer_after=str(control.posture.writer) if control else None,
         epoch_after=int(control.posture.reign) if control else None,
         etcd_disagreeing=disagreeing,

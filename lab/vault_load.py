@@ -18,16 +18,18 @@ from pathlib import Path
 
 import uvloop
 
-from lab.load_payer import Device, Manners, Route
+from lab.load_payer import Device, Manners, Reply, Route
 from lab.load_schedule import first_share, ignores_ttl
 from lab.load_stats import publish
+from lab.load_transport import Request as Carried
+from lab.load_transport import Transport, transport
 from lab.record import Answered, Defect, Enrolled, Habit, Unanswered
 from lab.resolver import Answer, Ask, StubResolver, udp
 from lab.selection import Authorities
+from lab.vault_load_answers import Request
 from lab.vault_load_holder import Holder, Send
 from lab.vault_load_record import Line, VaultRecord
 from lab.vault_load_schedule import Due, errands
-from lab.vault_load_send import http_send
 from lab.vault_load_settings import Settings
 from lab.vault_load_stats import Stats
 from lab.vault_load_wallet import Wallet
@@ -167,17 +169,38 @@ class Cardholders:
             publish(self._settings.stats, self.stats.snapshot(phase=self.phase))
 
 
+def sending(transport: Transport) -> Send:
+    """Requests of cardholders through this transport."""
+
+    async def send(route: Route, request: Request, device: Device, attempt: int, left: float) -> Reply:
+        headers = {"Content-Type": "application/json", "Deadline-Ms": str(int(1000 * left)), "Retry-Attempt": str(attempt - 1)}
+        if request.key is not None:
+            headers["Idempotency-Key"] = request.key
+        carried = Carried(
+            method=request.method,
+            path=request.path,
+            host=device.name,
+            client=device.number,
+            body=request.body,
+            headers=headers,
+        )
+        return await transport.carry(route, carried)
+
+    return send
+
+
 async def _main(settings: Settings) -> int:
     with VaultRecord(settings.record) as record:
-        async with http_send() as send:
+        sites = {route.site for route in settings.routes.values()}
+        async with transport(settings.entrance, sites) as carrying:
             servers = {authority: udp("127.0.0.1", port) for authority, port in settings.nameservers.items()}
-            run, loop = Cardholders(settings, record, send, servers), asyncio.get_running_loop()
+            run = Cardholders(settings, record, sending(carrying), servers)
 
             def stop() -> None:
                 (run.stop_settling if run.stop_wanting.is_set() else run.stop_wanting).set()
 
             for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop)
+                asyncio.get_running_loop().add_signal_handler(number, stop)
             print(json.dumps({"ready": True, "t": time.monotonic()}), flush=True)
             await run.run()
     print(json.dumps(run.stats.snapshot(phase="done")), flush=True)

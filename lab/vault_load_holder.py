@@ -11,8 +11,9 @@ from lab.resolver import UnresolvedError
 from lab.vault_load_answers import Ask, Attempt, Request, judge
 from lab.vault_load_record import Line, Told, Wanted
 
-Send = Callable[[Route, Request, int, float], Awaitable[Reply]]
-"""Send a request to a site: which attempt it is (from 1), and how many seconds the cardholder goes on waiting. Raises NoReplyError."""
+Send = Callable[[Route, Request, Device, int, float], Awaitable[Reply]]
+"""Send a device's request to a site: which attempt it is (from 1), and how many seconds the cardholder goes on waiting. Raises
+NoReplyError."""
 
 
 class Holder:
@@ -79,7 +80,7 @@ class Holder:
                 site = route.site
                 self._write(Attempted(key=wanted.key, attempt=number, site=site, t=began))
                 left = self._manners.request_deadline - (self._monotonic() - began)
-                reply = await self._send(route, request, number, left)
+                reply = await self._send(route, request, device, number, max(left, 0.0))
         except TimeoutError:
             return self._failed(wanted, number, site, "deadline"), None
         except (NoReplyError, UnresolvedError) as error:

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lab.load_settings import RouteSettings
+from lab.load_settings import EntranceSettings, RouteSettings
 from lab.vault_load_schedule import Rates
 from lab.vault_load_wallet import CARDS
+from workload.access.everybody import NAME as EVERYBODY
 
 
 class Settings(BaseModel):
@@ -25,8 +26,8 @@ class Settings(BaseModel):
     """DNS names; devices are spread over them in turn."""
     routes: dict[str, RouteSettings] = Field(min_length=1)
     """By address, as DNS answers it: the internet's routing."""
-    callers: tuple[str, ...] = Field(min_length=1)
-    """Clients as their tokens name them; devices are spread over them in turn."""
+    entrance: EntranceSettings | None = None
+    """None: over plain http and without tokens, to a vault that is open to everybody."""
     tokenize: float = Field(default=10, gt=0)
     reveal: float = Field(default=5, ge=0)
     erase: float = Field(default=0.2, ge=0)
@@ -46,6 +47,11 @@ class Settings(BaseModel):
     longest_pause: float = Field(default=2.0, gt=0)
     max_in_flight: int = Field(default=2000, ge=1)
     """Errands under way at once. Reaching it is a defect of the run: from there on it no longer wants what it promises."""
+
+    def caller(self, device: int) -> str:
+        """Who the vault takes this device for: devices are spread over the clients in turn."""
+        clients = self.entrance.clients if self.entrance else ()
+        return clients[device % len(clients)].name if clients else EVERYBODY
 
     @property
     def rates(self) -> Rates:

@@ -35,7 +35,7 @@ class Wishes:
             key=card.key,
             device=device.number,
             name=device.name,
-            caller=self._caller(device),
+            caller=self._settings.caller(device.number),
             subject=card.subject,
             digest=self._wallet.digest(card.digits),
             t=self._monotonic(),
@@ -52,7 +52,7 @@ class Wishes:
             key=named(self._settings.run, "reveal", number),
             device=device.number,
             name=device.name,
-            caller=self._caller(device),
+            caller=self._settings.caller(device.number),
             subject=held.subject,
             token=held.token,
             t=self._monotonic(),
@@ -67,7 +67,7 @@ class Wishes:
             key=named(self._settings.run, "erasure", number),
             device=device.number,
             name=device.name,
-            caller=self._caller(device),
+            caller=self._settings.caller(device.number),
             by=BY,
             reason=WHY,
             subject=subject,
@@ -75,7 +75,3 @@ class Wishes:
         )
         if isinstance(await self._holder.carry(wanted, erase(wanted), device), Erased):
             self._wallet.erase(subject)
-
-    def _caller(self, device: Device) -> str:
-        callers = self._settings.callers
-        return callers[device.number % len(callers)]

@@ -8,6 +8,7 @@ import pytest
 
 from lab.reconcile_vault import VaultReconciliation, reconcile_vault
 from lab.reconcile_vault_rows import AccessRow, DataKeyRow, ErasureRow, Harm, TokenRow, VaultRows, WrapRow
+from lab.reconcile_vault_told import first_told
 from lab.record import Attempted, Declined, Defect, Failed, Unresolved
 from lab.vault_load_record import Erased, ErasureWanted, Line, Revealed, RevealWanted, Tokenized, TokenWanted
 
@@ -306,3 +307,19 @@ def test_without_a_vault_nothing_is_proven() -> None:
     """Not even that nothing was lost."""
     with pytest.raises(ValueError, match="no vault"):
         reconcile_vault(RECORD, {}, CLOUDS)
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [
+        ((), None),
+        ((replace(kept("w1", "t1"), epoch=2, t=9.5),), None),
+        ((replace(kept("w1", "t1"), epoch=1, t=10.1),), None),
+        ((replace(kept("w1", "t1"), epoch=2, t=12.5), replace(kept("w2", "t2"), epoch=2, t=12.25)), 2.25),
+        ((replace(forgotten("e1", "proof"), epoch=3, t=11.0), replace(kept("w1", "t1"), epoch=2, t=12.0)), 1.0),
+        ((shown("r1", t=10.5),), None),
+    ],
+)
+def test_the_first_word_of_a_later_epoch_is_a_token_or_a_proof(lines: tuple[Line, ...], seconds: float | None) -> None:
+    """After the fault; the old writer's last words are none."""
+    assert first_told(lines, fault_at=10.0, epoch_before=1) == seconds

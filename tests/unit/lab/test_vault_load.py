@@ -7,13 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from pydantic import ValidationError
 
 from lab.load_payer import ATTEMPTS_AT_ONCE, Device, Manners, NoReplyError, Reply, Route
+from lab.load_transport import Request as Carried
+from lab.load_transport import Transport
 from lab.record import Attempted, Declined, Defect, Enrolled, Failed, Unresolved
 from lab.resolver import Answer, StubResolver
-from lab.vault_load import Cardholders
+from lab.vault_load import Cardholders, sending
 from lab.vault_load_answers import Attempt, Request, erase, judge, reveal, tokenize
 from lab.vault_load_holder import Holder
 from lab.vault_load_record import (
@@ -69,7 +72,7 @@ class World:
     async def ask(self, name: str, patience: float) -> Answer:
         return Answer(addresses=(self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0],), ttl=2.0)
 
-    async def send(self, route: Route, request: Request, attempt: int, left: float) -> Reply:
+    async def send(self, route: Route, request: Request, device: Device, attempt: int, left: float) -> Reply:
         assert isinstance(self.lines[-1], Attempted), "sent before it was on the record"
         self.sent.append((route.site, request, attempt, left))
         answer = self.answers.pop(0) if self.answers else NoReplyError("reset")
@@ -124,6 +127,20 @@ async def test_a_run_that_is_over_leaves_a_last_word() -> None:
     assert isinstance(world.lines[-1], Unresolved)
     assert all(line.t < 103.1 for line in world.lines if isinstance(line, Attempted))
     assert world.lines[-1].t == pytest.approx(103.1)
+
+
+async def test_who_waited_for_a_turn_to_the_end_is_not_asked_for() -> None:
+    """The end may come while all turns of the device are taken."""
+    world = World(answers=[KEPT])
+    for _ in range(ATTEMPTS_AT_ONCE):
+        await world.device.turns.acquire()
+    waiting = asyncio.create_task(world.holder.carry(WANTED, tokenize(CARD), world.device))
+    await asyncio.sleep(0)
+    world.holder.settle(1)
+    world.now += 2
+    world.device.turns.release()
+    assert isinstance(await waiting, Unresolved)
+    assert world.sent == []
 
 
 async def test_a_cancelled_errand_leaves_a_last_word_too() -> None:
@@ -223,7 +240,6 @@ def settings(tmp_path: Path, **more: object) -> Settings:
         "record": tmp_path / "record",
         "nameservers": {"route53": 9},
         "names": ["vault"],
-        "callers": ["shop", "bank"],
     }
     routes = {"192.0.2.1": {"site": "aws", "port": 9}}
     return Settings.model_validate({**basic, "routes": routes, "request_deadline": 0.2, "settle": 0, **more})
@@ -237,7 +253,7 @@ class Vault:
         self.erased: set[str] = set()
         self.answered = 0
 
-    async def send(self, route: Route, request: Request, attempt: int, left: float) -> Reply:
+    async def send(self, route: Route, request: Request, device: Device, attempt: int, left: float) -> Reply:
         await asyncio.sleep(0)
         said = json.loads(request.body)
         if request.method == "DELETE":
@@ -280,7 +296,7 @@ async def test_numbers_are_kept_shown_and_forgotten(tmp_path: Path) -> None:
     assert len({line.digest for line in shown}) > 1
     assert {line.why for line in lines if isinstance(line, Declined)} == {"erased"}
     assert len([line for line in lines if isinstance(line, Erased)]) >= 3
-    assert {line.caller for line in lines if isinstance(line, TokenWanted)} == {"shop", "bank"}
+    assert {line.caller for line in lines if isinstance(line, TokenWanted)} == {"everybody"}
     assert [line.device for line in lines if isinstance(line, Enrolled)] == [0, 1, 2]
     assert load.stats.snapshot(phase="done")["in_flight"] == 0
     record = (tmp_path / "record").read_text()
@@ -290,7 +306,7 @@ async def test_numbers_are_kept_shown_and_forgotten(tmp_path: Path) -> None:
 class Silence(Vault):
     """Nothing ever answers."""
 
-    async def send(self, route: Route, request: Request, attempt: int, left: float) -> Reply:
+    async def send(self, route: Route, request: Request, device: Device, attempt: int, left: float) -> Reply:
         await asyncio.Event().wait()
         raise AssertionError("a black hole answered")
 
@@ -303,25 +319,60 @@ async def test_errands_go_on_while_nothing_answers(tmp_path: Path) -> None:
     assert not [line for line in lines if isinstance(line, RevealWanted | ErasureWanted)]
 
 
-async def test_errands_end_when_told(tmp_path: Path) -> None:
-    """SIGTERM is heard between two errands however far apart they are, a second one ends the settling too."""
+@pytest.mark.parametrize("rate", [0.02, 1000])
+async def test_errands_end_when_told(tmp_path: Path, rate: float) -> None:
+    """SIGTERM is heard between two errands however far apart they are; a second one ends the settling of those that meet silence."""
     with VaultRecord(tmp_path / "record") as record:
-        wanted = settings(tmp_path, tokenize=0.02, reveal=0, erase=0, settle=1000)
+        wanted = settings(tmp_path, tokenize=rate, reveal=0, erase=0, settle=1000)
         load = Cardholders(wanted, record, Silence().send, {"route53": World().ask})
         async with asyncio.timeout(5):
             task = asyncio.create_task(load.run())
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.02)
             load.stop_wanting.set()
+            await asyncio.sleep(0.02)
+            assert load.phase == "settling" or rate < 1
             load.stop_settling.set()
             await task
     assert load.phase == "done"
+    assert load.stats.snapshot(phase="done")["in_flight"] == 0
 
 
 async def test_errands_that_were_not_asked_for_again_are_a_defect_of_the_run(tmp_path: Path) -> None:
-    """Silence, and a window shorter than one request."""
-    _, lines = await run(tmp_path, Silence(), settle=0.001, tokenize=1000, reveal=0, erase=0, duration=0.0055, devices=1)
-    defects = [line.what for line in lines if isinstance(line, Defect)]
-    assert defects == ["5 errands were not asked for again after the last one began"]
+    """Five requests meet silence, then nothing more is wanted, and the window is shorter than one request."""
+
+    class Fifth(Silence):
+        sent = 0
+
+        async def send(self, route: Route, request: Request, device: Device, attempt: int, left: float) -> Reply:
+            self.sent += 1
+            if self.sent == 5:
+                load.stop_wanting.set()
+            return await super().send(route, request, device, attempt, left)
+
+    with VaultRecord(tmp_path / "record") as record:
+        wanted = settings(tmp_path, settle=0.001, tokenize=1000, reveal=0, erase=0)
+        load = Cardholders(wanted, record, Fifth().send, {"route53": World().ask})
+        await load.run()
+    (defect,) = [line.what for line in read_vault_record(tmp_path / "record") if isinstance(line, Defect)]
+    count, _, said = defect.partition(" ")
+    assert int(count) >= 5
+    assert said == "errands were not asked for again after the last one began"
+
+
+@pytest.mark.parametrize(("window", "unasked"), [(0, 1), (3, 0)])
+async def test_who_was_not_asked_for_again_after_the_last_errand_is_counted(window: float, unasked: int) -> None:
+    """Refused to the end of the window it is unresolved; refused before the window alone, it is no evidence of the vault."""
+    world = World()
+
+    async def refuse(route: Route, request: Request, device: Device, attempt: int, left: float) -> Reply:
+        world.now += 0.01
+        if attempt == 1:
+            world.holder.settle(window)
+        return BUSY
+
+    world.holder._send = refuse
+    assert isinstance(await world.holder.carry(WANTED, tokenize(CARD), world.device), Unresolved)
+    assert world.holder.unasked == unasked
 
 
 async def test_reaching_the_bound_is_a_defect_of_the_run(tmp_path: Path) -> None:
@@ -342,14 +393,62 @@ async def test_a_record_that_cannot_be_written_ends_the_run(tmp_path: Path) -> N
     assert load.stats.counts["offered"] == 0
 
 
+async def test_a_disk_that_is_full_in_the_middle_ends_the_run(tmp_path: Path) -> None:
+    """Whoever wants something just then is the last."""
+
+    class Filling(VaultRecord):
+        left = 40
+
+        def append(self, line: Line) -> None:
+            self.left -= 1
+            if self.left < 0:
+                raise OSError("no space")
+            super().append(line)
+
+    with Filling(tmp_path / "record") as record:
+        load = Cardholders(settings(tmp_path, tokenize=1000), record, Vault().send, {"route53": World().ask})
+        async with asyncio.timeout(5):
+            await load.run()
+    assert load.broken
+    assert len(list(read_vault_record(tmp_path / "record"))) == 40
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"routes": {}}, {"tokenize": 0}, {"names": []}, {"callers": []}, {"run": "two words"}, {"typo": 1}, {"nameservers": {}}],
+    [{"routes": {}}, {"tokenize": 0}, {"names": []}, {"run": "two words"}, {"typo": 1}, {"nameservers": {}}],
 )
 def test_settings_that_cannot_work_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
     """Before anything is wanted."""
     with pytest.raises(ValidationError):
         settings(tmp_path, **wrong)
+
+
+def test_devices_are_told_apart_by_their_clients_as_the_transport_does(tmp_path: Path) -> None:
+    """The audit trail names the client whose token a request carried, and the record must name the same."""
+    clients = [{"name": name, "certificate": "x"} for name in ("wallet-1", "wallet-2", "wallet-3")]
+    entrance = {"doors": "d", "issuer": "i", "token_url": "https://127.0.0.1/token", "clients": clients}
+    known = settings(tmp_path, entrance=entrance)
+    assert [known.caller(device) for device in range(5)] == ["wallet-1", "wallet-2", "wallet-3", "wallet-1", "wallet-2"]
+
+
+async def test_requests_travel_with_what_edges_and_services_read() -> None:
+    """The host that tells services apart, whose client it is, the key where there is one, the deadline, and which attempt it is."""
+    seen: list[Carried] = []
+
+    class Noted(Transport):
+        async def carry(self, route: Route, request: Carried) -> Reply:
+            seen.append(request)
+            return KEPT
+
+    async with aiohttp.ClientSession() as http:
+        send, device = sending(Noted(http)), replace(World().device, number=5)
+        for request in (tokenize(CARD)(1), reveal("t", 0)(1)):
+            await send(Route(site="aws", host="127.0.0.1", port=1), request, device, 3, 0.25)
+    first, second = seen
+    assert (first.method, first.path, first.host, first.client) == ("POST", "/v1/tokens", "vault", 5)
+    assert first.headers["Idempotency-Key"] == CARD.key
+    assert "Idempotency-Key" not in second.headers
+    assert (first.headers["Deadline-Ms"], first.headers["Retry-Attempt"]) == ("250", "2")
 
 
 def test_stats_tell_the_epoch_of_what_was_acknowledged_last() -> None:
