@@ -2,12 +2,15 @@
 
 from collections import Counter as Counted
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from controller.core.comparison import words
+from controller.core.model import Health
 from controller.core.plans import Phase
 from controller.core.steps import Ledgers
 from controller.errors import TrimaranError
@@ -84,6 +87,7 @@ class Metrics(Collector):
         facts = GaugeMetricFamily("trimaran_facts_age_seconds", "Age of a node's answer.", labels=["service", "site"])
         heard = GaugeMetricFamily("trimaran_observation_age_seconds", "Age of an observation.", labels=["service", "vantage"])
         misses = GaugeMetricFamily("trimaran_probe_misses", "Consecutive misses from here.", labels=["service", "site", "part"])
+        traffic = GaugeMetricFamily("trimaran_site_traffic", "1 well, 0 failing; absent: unknown.", labels=["service", "site"])
         plan = GaugeMetricFamily("trimaran_plan_under_way", "1 while one is.", labels=["service", "kind", "phase"])
         now = self._clock.monotonic()
         for loop in self._loops:
@@ -97,6 +101,7 @@ class Metrics(Collector):
             for site, said in loop.observer.facts().items():
                 facts.add_metric([loop.service, site], said.age.total_seconds())
             _observations(loop.service, view, passed, heard, misses)
+            _traffic(loop, view, passed, traffic)
             if (under_way := view.control.plan) is not None and under_way.phase is not Phase.DONE:
                 plan.add_metric([loop.service, under_way.kind, under_way.phase], 1)
         yield from (
@@ -106,6 +111,7 @@ class Metrics(Collector):
             facts,
             heard,
             misses,
+            traffic,
             plan,
             self._checks(),
             *self._differences(),
@@ -172,6 +178,15 @@ def _observations(service: str, view: View, passed: float, heard: GaugeMetricFam
     for site, parts in own.value.opinions.items() if own else ():
         for part, said in parts.items():
             misses.add_metric([service, site, part], said.misses)
+
+
+def _traffic(loop: Loop, view: View, passed: float, traffic: GaugeMetricFamily) -> None:
+    """As status tells it: by the age of each word now, and held against the other sites'."""
+    since = timedelta(seconds=passed)
+    heard = {site: replace(one, age=one.age + since) for site, one in view.snapshot.observations.items()}
+    for site, word in words(heard, loop.policy.freshness).items():
+        if word.health is not Health.UNKNOWN:
+            traffic.add_metric([loop.service, site], float(word.health is Health.HEALTHY))
 
 
 @dataclass(slots=True, kw_only=True)

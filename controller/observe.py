@@ -8,7 +8,7 @@ swapped out, starved): silence during its own absence accuses nobody.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -50,8 +50,10 @@ class Observer:
         databases: Mapping[Site, SqlProbe],
         policy: Policy,
         clock: Clock,
+        traffic: Callable[[], Opinion | None] = lambda: None,
     ) -> None:
         self._vantage, self._policy, self._clock = vantage, policy, clock
+        self._traffic = traffic
         self._databases = databases
         self._targets = (
             *(_Target(site=site, part=Part.EDGE, probe=edges[site]) for site in sorted(edges)),
@@ -78,6 +80,7 @@ class Observer:
             sequence=self._sequence,
             opinions=opinions,
             suspects_itself=suspects_itself(self._vantage, opinions, self._policy),
+            traffic=self._traffic(),
         )
 
     def opinions(self) -> Mapping[Site, Mapping[Part, Opinion]]:

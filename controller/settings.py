@@ -48,6 +48,8 @@ class SiteSettings:
     """Base URL without a slash at the end."""
     cloud: CloudName | None
     """None: none whose API is known."""
+    agent: str | None = None
+    """Base URL of the agent beside the edge; None: nobody tells of the site's traffic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +224,7 @@ def _settings(
         site=Site(table.site),
         listen=Listen(host=table.listen.host, port=table.listen.port, token=token),
         etcd=tuple(table.etcd.endpoints),
-        sites={Site(name): SiteSettings(edge=site.edge, cloud=_cloud(name, site)) for name, site in table.sites.items()},
+        sites={Site(name): _site(name, site) for name, site in table.sites.items()},
         services={name: _service(name, given, policies[name], environ) for name, given in table.services.items()},
         clouds=table.clouds,
         authorities=table.authorities,
@@ -253,6 +255,10 @@ def _canary(given: ServiceTable) -> Canary | Readiness:
         return Readiness(host=given.readiness.host)
     assert given.canary is not None, "one of both, see settings_rules"
     return Canary(debtor=str(given.canary.debtor), creditor=str(given.canary.creditor), currency=given.canary.currency)
+
+
+def _site(name: str, given: SiteTable) -> SiteSettings:
+    return SiteSettings(edge=given.edge, cloud=_cloud(name, given), agent=given.agent)
 
 
 def _cloud(name: str, given: SiteTable) -> CloudName | None:

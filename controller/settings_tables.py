@@ -104,6 +104,8 @@ class SiteTable(Table):
     edge: Url
     cloud: CloudName | None = None
     """Whose API the site's instances and managed servers answer to; a site named after its cloud need not say."""
+    agent: Url | None = None
+    """Of the agent beside this site's edge (`[agent]` of its settings). Only the own site's is asked, so only that needs one."""
 
 
 class IdentityTable(Table):

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import assert_never
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from controller.coordination.etcd import Etcd
 from controller.coordination.store import Store
 from controller.core import naming
 from controller.core.model import Epoch, Posture, Site
+from controller.core.traffic import Limits, Track
 from controller.errors import TrimaranError
 from controller.execute import Executor
 from controller.loop import Loop
@@ -38,10 +40,12 @@ from controller.probing.canary_probe import CanaryProbe
 from controller.probing.http_probe import HttpProbe
 from controller.probing.shared_probe import SharedProbe
 from controller.probing.sql_probe import SqlProbe
+from controller.probing.traffic_probe import TrafficProbe
 from controller.probing.zone_probe import Nameservers, ZoneProbe
 from controller.provider_watch import APART, ProviderWatch, calm
 from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSettings, Settings
 from controller.steering import Helm, Rudder
+from controller.traffic_watch import TrafficWatch
 from controller.wiring_clouds import Providers, authorities, providers
 from controller.zone_watch import ZoneWatch
 
@@ -68,6 +72,8 @@ class Assembly:
     """By service."""
     bearer: Bearer | None = None
     """Keeps the access token that canaries are paid with."""
+    traffic: TrafficWatch | None = None
+    """None: the own site's edge has no agent that the settings name."""
 
     async def found(self, service: ServiceSettings) -> None:
         """Have a posture for the service; tries until etcd answers, and keeps an existing one."""
@@ -92,6 +98,8 @@ class Assembly:
             for service_name, watch in self.providers.items():
                 tasks.create_task(watch.run(), name=f"providers of {service_name}")
             tasks.create_task(self.zone.run(), name="zone")
+            if self.traffic is not None:
+                tasks.create_task(self.traffic.run(), name="traffic")
             if self.bearer is not None:
                 tasks.create_task(self.bearer.keep(), name="access token")
 
@@ -123,7 +131,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         loops: dict[str, Loop] = {}
         caretakers = []
         asked = {service.name: providers(service, settings) for service in settings.services.values()}
-        edges, bearer = _edges(settings, http, clock), _bearer(settings, clock)
+        edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
@@ -132,7 +140,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
                 service=service.name,
                 controller=settings.site,
                 coordination=store,
-                observer=_observer(service, settings, databases, edges, clock),
+                observer=_observer(service, settings, databases, edges, traffic, clock),
                 executor=_executor(service, settings, store, databases, helms, asked[service.name], http, bearer, clock),
                 policy=service.policy,
                 clock=clock,
@@ -159,6 +167,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             clock=clock,
             providers=_watches(settings, asked, clock, metrics),
             bearer=bearer,
+            traffic=traffic,
         )
 
 
@@ -227,13 +236,26 @@ def _edges(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> Map
     }
 
 
+def _traffic(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> TrafficWatch | None:
+    agent = settings.sites[settings.site].agent
+    if agent is None:
+        return None
+    probe = TrafficProbe(session=http, url=f"{agent}/status", clock=clock, limits=Limits(), track=Track())
+    return TrafficWatch(probe=probe, clock=clock)
+
+
 def _rudders(helms: Sequence[Helm], service: ServiceSettings, settings: Settings, *, urgent: bool) -> tuple[Rudder, ...]:
     """The service's hands on every authority, one for each group that it leads."""
     return tuple(helm.rudder(group, urgent=urgent) for helm in helms for group in settings.led_by(service.name))
 
 
 def _observer(
-    service: ServiceSettings, settings: Settings, databases: Databases, edges: Mapping[Site, Probe], clock: Clock
+    service: ServiceSettings,
+    settings: Settings,
+    databases: Databases,
+    edges: Mapping[Site, Probe],
+    traffic: TrafficWatch | None,
+    clock: Clock,
 ) -> Observer:
     return Observer(
         vantage=settings.site,
@@ -241,6 +263,7 @@ def _observer(
         databases={site: SqlProbe(database, clock) for site, database in databases.items()},
         policy=service.policy,
         clock=clock,
+        traffic=partial(traffic.word, service.name) if traffic else lambda: None,
     )
 
 

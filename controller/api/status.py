@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from controller.api import traffic
 from controller.api.moves import moves
 from controller.api.readiness import documents, warnings
 from controller.core import naming
 from controller.core.circumstances import Circumstances, circumstances
+from controller.core.comparison import words
 from controller.core.explain import explain_decision
 from controller.core.fleet import Fleet
 from controller.core.fleet import told as said_of
@@ -70,7 +72,7 @@ class Told:
 def status(told: Told) -> Document:
     """The whole document."""
     seen = told.seen()
-    posture = seen.posture
+    posture, told_of = seen.posture, words(seen.snapshot.observations, seen.policy.freshness)
     return {
         "service": posture.service,
         "controller": told.controller,
@@ -81,7 +83,10 @@ def status(told: Told) -> Document:
         "posture": _posture(posture, told.since),
         "plan": _plan(told.view.control.plan, told),
         "verified": told.verified,
-        "sites": {site: {**_site(site, seen), "provider": _provider(site, told)} for site in sorted(posture.weights)},
+        "sites": {
+            site: {**_site(site, seen), "traffic": traffic.document(told_of.get(site)), "provider": _provider(site, told)}
+            for site in sorted(posture.weights)
+        },
         "vantages": {
             site: {"age_s": seconds(heard.age), "suspects_itself": heard.value.suspects_itself}
             for site, heard in sorted(seen.snapshot.observations.items())
@@ -91,7 +96,7 @@ def status(told: Told) -> Document:
         "fleet": _fleet(told.fleet) if told.fleet else None,
         "zone": told.zone,
         "moves": moves(seen),
-        "warnings": warnings(told.providers) if told.providers else [],
+        "warnings": [*traffic.warnings(told_of), *(warnings(told.providers) if told.providers else [])],
         "decision": explain_decision(told.view.decision),
         "journal_end": told.journal_end,
     }

@@ -156,6 +156,9 @@ def _evidence(status: Document, *, brief: bool) -> Iterator[Text]:
             if health["health"] != "healthy":
                 said = _brief_voices(health["voices"]) if brief else _voices(health["voices"])
                 yield Text(f"{name}/{part} {health['health']}: {said or 'nobody said anything'}", COLOURS[health["health"]])
+        if (traffic := site.get("traffic")) and traffic["health"] == "failing":
+            told = f"by its own edge's count {_age(traffic['age_s'])} ago; it has no vote"
+            yield Text(f"{name}/traffic failing: {told}", COLOURS["failing"])
 
 
 def _voices(voices: list[Document]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from controller.core.circumstances import Circumstances, circumstances
+from controller.core.comparison import traffic_reasons
 from controller.core.guards import no_orphan_drain, review, surviving_capacity
 from controller.core.limits import AutomaticFailover, remembered
 from controller.core.model import Health, Part, Reason, Snapshot, Trigger, Verdict
@@ -184,13 +185,14 @@ def _ripe(condition: str, seen: Circumstances, held: Mapping[str, timedelta]) ->
 
 
 def _evidence(seen: Circumstances) -> tuple[Reason, ...]:
-    """What the vantages agree on about the writer, and about every part that is not healthy."""
+    """What the vantages agree on about the writer, and about every part that is not healthy; and whose traffic failed meanwhile."""
     writer = (seen.posture.writer, Part.DATABASE)
-    return tuple(
+    agreed = (
         agreement.reason
         for key, agreement in sorted(seen.agreements.items())
         if key == writer or agreement.health is not Health.HEALTHY
     )
+    return (*agreed, *traffic_reasons(seen.snapshot.observations, seen.policy.freshness))
 
 
 def _waiting(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Reason, ...]:

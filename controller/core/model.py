@@ -28,6 +28,10 @@ Lsn = NewType("Lsn", int)
 """Position in one server's write-ahead log, in bytes. Positions of different servers or epochs are never compared."""
 
 
+UNSAID = "unsaid when none"
+"""Mark of a field that is left out of what is written while it is None: versions that do not know it go on reading the rest."""
+
+
 class Health(StrEnum):
     """Unknown is a third answer: it never counts as failing and never counts as healthy."""
 
@@ -190,6 +194,8 @@ class Observation:
     opinions: Mapping[Site, Mapping[Part, Opinion]]
     suspects_itself: bool
     """This vantage saw every other site failing at once, so it blames its own network and accuses nobody."""
+    traffic: Opinion | None = field(default=None, metadata={UNSAID: True})
+    """What clients' requests say about the vantage's own site, as its edge counted them; heard, and without a vote. None: nobody counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

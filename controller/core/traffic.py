@@ -1,18 +1,16 @@
 """What a site's own traffic says about it: how many requests come, how many of them fail, how long they take. A passive signal.
 
-Rules for changing this file: as in `health.py`, every doubt ends in unknown. In doubt are: few requests, counters that began anew, habits
-that are not known yet, and what is true of all sites at once. The last one matters most: when the writer dies, requests fail at every
-site; taken for an edge's failure that would drain all of them for what a failover mends.
+Rules for changing this file: as in `health.py`, every doubt ends in unknown. In doubt are: few requests, counters that began anew,
+and habits that are not known yet. What is true of all sites at once is nobody's own fault; that is told apart in `comparison.py`.
 
 The detector is that of payments (`detection`): medians and spreads that forget, of which a minute of trouble moves nothing.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from controller.core.model import Health, Site
+from controller.core.model import Health, Opinion
 from detection.streaming import Level, deviation, first, moved, weighed
 
 
@@ -110,18 +108,9 @@ def unmeasured(track: Track, detail: str) -> Track:
     return replace(track, health=Health.UNKNOWN, bad=0, good=0, detail=detail)
 
 
-def alone(site: Site, tracks: Mapping[Site, Track]) -> tuple[Health, str]:
-    """What a site's traffic says about that site and no other, with the evidence: failing only while another site's does well.
-
-    The writer dies. Two thirds of the payments of every site end in 503, and each edge, asked for itself, is to blame.
-    """
-    track = tracks.get(site, Track())
-    if track.health is not Health.FAILING:
-        return track.health, track.detail
-    well = sorted(other for other, said in tracks.items() if other != site and said.health is Health.HEALTHY and said.good > 0)
-    if not well:
-        return Health.UNKNOWN, f"{track.detail}; but no other site's traffic is known to do well, so it may be the writer's fault"
-    return Health.FAILING, f"{track.detail}; that of {', '.join(well)} does well"
+def opinion(track: Track) -> Opinion:
+    """The track as one vantage's word about its own site."""
+    return Opinion(health=track.health, misses=track.bad, successes=track.good, latency=None, detail=track.detail)
 
 
 def _against(track: Track, window: Window, limits: Limits) -> str:

@@ -23,6 +23,8 @@ OLDEST = timedelta(seconds=3)
 class Reading:
     """What the agent told."""
 
+    service: str
+    """Whose requests the edge counts: the one that it leads with."""
     counts: Counts
     taken: timedelta
     """Monotonic time of this process at which HAProxy was asked for it, by the age that the agent told."""
@@ -39,6 +41,8 @@ class TrafficProbe:
     limits: Limits
     track: Track
     last: Reading | None = None
+    service: str = ""
+    """Whose requests are counted; empty until the agent has told."""
 
     async def look(self, deadline: timedelta) -> Track:
         """Ask once and judge; a look that fails is unknown, and the next one begins a new window. Never raises for the other side."""
@@ -47,6 +51,7 @@ class TrafficProbe:
         except (Transient, Unsupported) as error:
             self.last, self.track = None, unmeasured(self.track, str(error))
             return self.track
+        self.service = reading.service
         if self.last is None:
             self.last = reading
             return self.track
@@ -76,7 +81,8 @@ class TrafficProbe:
     def _reading(self, text: bytes) -> Reading:
         now = self.clock.monotonic()
         try:
-            told: Any = json.loads(text)["traffic"]
+            document: Any = json.loads(text)
+            service, told = str(document["service"]), document["traffic"]
             counted, trouble = told["counted"], told["trouble"]
             if counted is None:
                 raise Transient(f"the edge counted nothing: {trouble}")
@@ -87,4 +93,4 @@ class TrafficProbe:
             raise Unsupported(f"the edge's agent tells of traffic in a way that is not known here: {error!r}") from error
         if age > OLDEST:
             raise Transient(f"the edge's numbers are {age.total_seconds():.1f} s old")
-        return Reading(counts=counts, taken=now - age)
+        return Reading(service=service, counts=counts, taken=now - age)

@@ -36,7 +36,8 @@ class Agent:
     async def answer(self, _: web.Request) -> web.Response:
         self.asked += 1
         counted = {"answered": self.answered, "failed": self.failed, "mean_ms": 30, "age_s": self.age}
-        said = self.document if self.document is not None else {"traffic": {"trouble": "", "counted": counted}}
+        told = {"service": "payments", "traffic": {"trouble": "", "counted": counted}}
+        said = self.document if self.document is not None else told
         return web.json_response(said, status=self.status)
 
 
@@ -55,7 +56,7 @@ async def test_two_looks_make_a_window() -> None:
     """The first one alone says nothing; the counters' difference does."""
     agent = Agent()
     async with watching(agent) as (probe, clock):
-        assert (await probe.look(SOON)).detail == Track().detail
+        assert (await probe.look(SOON)).detail == Track().detail and probe.service == "payments"
         await clock.advance(SECOND)
         agent.answered, agent.failed = 1040, 2
         track = await probe.look(SOON)
@@ -80,10 +81,11 @@ async def test_the_same_numbers_again_are_no_window() -> None:
     [
         {"status": 503},
         {"age": OLDEST.total_seconds() + 0.1},
-        {"document": {"traffic": {"trouble": "HAProxy was silent for 0.3 s", "counted": None}}},
+        {"document": {"service": "payments", "traffic": {"trouble": "HAProxy was silent for 0.3 s", "counted": None}}},
         {"document": {}},
         {"document": [1]},
-        {"document": {"traffic": {"trouble": "", "counted": {"answered": "many"}}}},
+        {"document": {"service": "payments", "traffic": {"trouble": "", "counted": {"answered": "many"}}}},
+        {"document": {"traffic": {"trouble": "", "counted": {"answered": 1, "failed": 0, "mean_ms": 1, "age_s": 0}}}},
     ],
 )
 async def test_what_cannot_be_read_is_unknown_and_begins_anew(change: dict[str, Any]) -> None:
