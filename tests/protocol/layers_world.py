@@ -162,7 +162,8 @@ async def _collecting(file: Path) -> AsyncIterator[int]:
     task = asyncio.create_task(collector.run(settings, stop, lambda port, _: up.set_result(port)))
     try:
         async with asyncio.timeout(5):
-            yield await up
+            port = await up
+        yield port
     finally:
         stop.set()
         await asyncio.wait_for(task, 5)
