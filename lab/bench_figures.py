@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.bench_probing_figures import probing_rows
 from lab.bench_reckoning import Tally
+from lab.bench_throughput_figures import throughput_rows
 from lab.reconcile_recovery import Clients, percentile
 from lab.report import Rehearsal
 from lab.site_settings import NAMES
@@ -158,6 +159,8 @@ def table(document: Mapping[str, Any]) -> str:
         lines += _evacuation_rows(part)
     if (part := document.get("probing")) is not None:
         lines += probing_rows(part)
+    if (part := document.get("throughput")) is not None:
+        lines += throughput_rows(part)
     return "\n".join(lines)
 
 
