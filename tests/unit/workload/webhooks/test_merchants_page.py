@@ -37,7 +37,7 @@ class Shop:
         self.database.execute(example["SCHEMA"])
         self._receive: Callable[..., int] = example["receive"]
 
-    def hear(self, sequence: int, *, secrets: tuple[str, ...] = (), **changes: Any) -> int:
+    def hear(self, sequence: int, *, secrets: Any = (), **changes: Any) -> int:
         """One attempt, signed as the dispatcher does it."""
         data = {"account": "shop", "sequence": sequence, "payment": "p", "debtor": "d", "amount": 1, "currency": "EUR"}
         body = json.dumps({"type": changes.pop("type", "payment.received"), "data": data})
