@@ -27,6 +27,7 @@ from lab.load_transport import Request, Transport, transport
 from lab.record import Answered, Defect, Enrolled, Habit, Line, Record, Unanswered
 from lab.resolver import Answer, Ask, StubResolver, udp
 from lab.selection import Authorities
+from lab.spans import traceparent
 
 
 class Load:
@@ -184,8 +185,8 @@ async def _race(work: Coroutine[object, object, None], stop: asyncio.Event) -> N
         await working
 
 
-def posting(transport: Transport) -> Post:
-    """Payments through this transport."""
+def posting(transport: Transport, traced: float = 0) -> Post:
+    """Payments through this transport; that share of them with the wish that their way be shown."""
 
     async def post(route: Route, sending: Sending) -> Reply:
         headers = {
@@ -193,6 +194,7 @@ def posting(transport: Transport) -> Post:
             "Idempotency-Key": sending.key,
             "Deadline-Ms": str(int(1000 * sending.left)),
             "Retry-Attempt": str(sending.attempt - 1),
+            "traceparent": traceparent(sending.key, sending.attempt, traced),
         }
         request = Request(
             method="POST", path="/v1/payments", host=sending.name, client=sending.device, body=sending.body, headers=headers
@@ -206,7 +208,7 @@ async def _main(settings: Settings) -> int:
     with Record(settings.record) as record:
         sites = {route.site for route in settings.routes.values()}
         async with transport(settings.entrance, sites) as carrying:
-            post = posting(carrying)
+            post = posting(carrying, settings.traced)
             servers = {authority: udp("127.0.0.1", port) for authority, port in settings.nameservers.items()}
             load, loop = Load(settings, record, post, servers), asyncio.get_running_loop()
 

@@ -69,6 +69,8 @@ class Settings(BaseModel):
     ignoring_ttl: float = Field(default=0, ge=0, le=1)
     """Share of the devices that keep their first address for ever."""
     seed: int = 1
+    traced: float = Field(default=0, ge=0, le=1)
+    """Share of the payments whose way the payers ask to be shown."""
     duration: float | None = Field(default=None, gt=0)
     """Seconds of offers; None: until SIGTERM."""
     settle: float = Field(default=90, ge=0)

@@ -12,6 +12,7 @@ from typing import Any
 
 from lab.authorities import await_ready
 from lab.cabling import CLIENTS
+from lab.collector_process import RATIO
 from lab.door_settings import issuer_url
 from lab.errors import LabError
 from lab.laboratory import Laboratory
@@ -105,6 +106,7 @@ async def offer(
         "settle": settle.total_seconds(),
         "longest_pause": LONGEST_PAUSE.total_seconds(),
         "ignoring_ttl": ignoring_ttl,
+        "traced": RATIO,
         "seed": seed,
     }
     settings.write_text(json.dumps(wanted))

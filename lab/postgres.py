@@ -43,6 +43,11 @@ SETTINGS: Mapping[str, str] = {
     "dynamic_shared_memory_type": "mmap",  # inside the data directory: posix leaves /dev/shm files behind a SIGKILL
     "log_line_prefix": "'%m [%p] %q%a/%d '",
     "log_min_messages": "warning",
+    # Whoever reads a server's log is not who may read its rows: no row that an error is about, no statement, no value.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
     "max_wal_size": "512MB",
 }
 """What every server of the lab runs with. Nothing that a managed PostgreSQL would not let one set to the same effect."""

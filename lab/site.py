@@ -61,6 +61,11 @@ class Site:
         """Keep the settings of one program."""
         (self.settings / f"{program}.toml").write_text(settings)
 
+    def amend(self, program: str, lines: str) -> None:
+        """Add a table to the settings of one program."""
+        with (self.settings / f"{program}.toml").open("a") as file:
+            file.write(lines)
+
     def start_program(self, name: str) -> None:
         """Start one program unless it runs."""
         present = self.running.get(name)

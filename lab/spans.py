@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 
-from lab.record import Acknowledged
 from lab.report_svg import RIGHT, WIDTH
 
 CLIENT = "client"
@@ -18,7 +17,7 @@ CLIENT = "client"
 NAMES, ROW = 330, 24
 """Width of the names' column and height of a line."""
 
-_SHARES = 1 << 32
+_SHARES = 1 << 64
 _UNSAID = frozenset({"site", "http.request.method", "http.route"})
 """Notes that a line's name and place say already."""
 
@@ -73,9 +72,10 @@ def span_of(key: str, attempt: int) -> str:
 
 
 def traceparent(key: str, attempt: int, share: float) -> str:
-    """What a client sends along (W3C Trace Context); that share of payments is asked to be shown, every attempt of each."""
+    """What a client sends along (W3C Trace Context); that share of payments is asked to be shown, every attempt of each. It is the share
+    that services choose by themselves, by the same half of the trace's id."""
     trace = trace_of(key)
-    return f"00-{trace}-{span_of(key, attempt)}-{int(int(trace[:8], 16) < share * _SHARES):02x}"
+    return f"00-{trace}-{span_of(key, attempt)}-{int(int(trace[16:], 16) < share * _SHARES):02x}"
 
 
 def read_spans(lines: Iterable[str]) -> list[Span]:
@@ -87,32 +87,6 @@ def _read(line: str) -> Span:
     said = json.loads(line)
     texts = {name: str(said[name]) for name in ("trace", "parent", "name", "service", "site", "outcome")}
     return Span(id=str(said["span"]), begin=int(said["begin"]), end=int(said["end"]), notes=said["notes"], **texts)
-
-
-def client_span(paid: Acknowledged, wall_offset: float) -> Span:
-    """The client's attempt that was acknowledged. `wall_offset`: seconds to add to the record's clock for seconds since 1970."""
-    end = paid.t + wall_offset
-    return Span(
-        trace=trace_of(paid.key),
-        id=span_of(paid.key, paid.attempt),
-        parent="",
-        name="payment",
-        service=CLIENT,
-        site="",
-        begin=round((end - paid.latency) * 1e9),
-        end=round(end * 1e9),
-        notes={"attempt": paid.attempt},
-    )
-
-
-def choose(paid: Sequence[Acknowledged], told: Iterable[Span]) -> tuple[Acknowledged, Acknowledged] | None:
-    """Of the payments that were paid at the first attempt and told of by a service: the one in the middle, and the slowest.
-
-    None when nothing was told. A payment that was repeated has its time from waiting, which no span shows.
-    """
-    traces = {span.trace for span in told if span.service not in (CLIENT, "edge")}
-    known = sorted((one for one in paid if one.attempt == 1 and trace_of(one.key) in traces), key=lambda one: one.latency)
-    return (known[len(known) // 2], known[-1]) if known else None
 
 
 def tree(spans: Iterable[Span], trace: str) -> tuple[Node, ...]:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.record import Acknowledged
-from lab.spans import Span, choose, client_span, read_spans, rows, span_of, trace_of, traceparent, tree, waterfall
+from lab.spans import Span, read_spans, rows, span_of, trace_of, traceparent, tree, waterfall
 
 MS = 10**6
 KEY = "k-1"
@@ -21,11 +20,6 @@ def span(id: str, parent: str, begin: int, end: int, name: str = "step", **chang
         "begin": begin * MS, "end": end * MS,
     }  # fmt: skip
     return Span(**{**usual, **changes})  # type: ignore[arg-type]
-
-
-def paid(key: str, latency: float, attempt: int = 1, t: float = 100.0) -> Acknowledged:
-    """An acknowledgement."""
-    return Acknowledged(key=key, attempt=attempt, payment="p", epoch=1, site="aws", status=201, latency=latency, t=t)
 
 
 SPANS = (
@@ -65,22 +59,6 @@ def test_a_step_that_two_told_of_is_one() -> None:
 def test_spans_that_are_inside_each_other_end() -> None:
     """Ids are other people's: a circle has no top and is not shown."""
     assert tree([span("a", "b", 0, 1), span("b", "a", 0, 1), span("c", "c", 0, 1)], trace_of(KEY))[0].span.id == "c"
-
-
-def test_the_one_in_the_middle_and_the_slowest_are_chosen() -> None:
-    """Among those that were paid at once and that a service told of."""
-    acknowledged = [paid("slow", 0.9), paid(KEY, 0.05), paid("fast", 0.01), paid("again", 5.0, attempt=2), paid("untold", 2.0)]
-    told = [span("s", "", 0, 1, trace=trace_of(key)) for key in ("slow", KEY, "fast", "again")]
-    chosen = choose(acknowledged, told)
-    assert chosen is not None and [one.key for one in chosen] == [KEY, "slow"]
-    assert choose(acknowledged, [span("s", "", 0, 1, service="edge", trace=trace_of("slow"))]) is None
-
-
-def test_a_client_is_told_from_its_record() -> None:
-    """Its span is the one that it sent along."""
-    one = client_span(paid(KEY, 0.25, t=100.0), wall_offset=1000.0)
-    assert (one.begin, one.end) == (round(1099.75e9), round(1100e9))
-    assert traceparent(KEY, 1, 1.0) == f"00-{one.trace}-{one.id}-01"
 
 
 @given(st.text(max_size=40), st.integers(1, 9))

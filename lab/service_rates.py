@@ -1,0 +1,69 @@
+"""Rate, errors and duration of every service's requests, as its processes counted them, added up over the sites. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from workload.telemetry.rates import NO_ANSWER
+
+FAILED = frozenset({"5xx", NO_ANSWER})
+ASKED = "/v1/"
+"""How routes begin that somebody wants something of; others are about the service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRates:
+    """What the processes of one service counted since each of them started."""
+
+    requests: int
+    failed: int
+    """Answered with 5xx, or not at all."""
+    p99: float | None
+    """Seconds within which 99 of 100 were answered, rounded up to a bucket's bound; None: longer than all of them, or no request."""
+    silent: tuple[str, ...] = ()
+    """Sites whose process could not be asked."""
+
+
+def added_up(service: str, texts: Iterable[str], silent: Sequence[str] = ()) -> ServiceRates:
+    """From what each process shows on /metrics."""
+    requests, buckets = Counter[str](), Counter[float]()
+    for text in texts:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if not sample.labels.get("route", "").startswith(ASKED):
+                    continue
+                if sample.name == f"{service}_requests_total":
+                    requests[sample.labels["status"]] += round(sample.value)
+                elif sample.name == f"{service}_request_seconds_bucket":
+                    buckets[float(sample.labels["le"])] += round(sample.value)
+    return ServiceRates(
+        requests=requests.total(),
+        failed=sum(requests[status] for status in FAILED),
+        p99=_within(buckets, 0.99),
+        silent=tuple(silent),
+    )
+
+
+def _within(buckets: Mapping[float, int], share: float) -> float | None:
+    """The first bound below which that share of all is; buckets are cumulative, the last is without bound."""
+    bounds = sorted(buckets)
+    wanted = share * buckets[bounds[-1]] if bounds else 0
+    found = next((bound for bound in bounds if buckets[bound] >= wanted), math.inf) if wanted else math.inf
+    return None if math.isinf(found) else found
+
+
+def rates_said(found: Mapping[str, ServiceRates]) -> dict[str, Any]:
+    """The report's part."""
+    return {
+        service: {
+            "requests": one.requests,
+            "errors": one.failed,
+            "p99_ms": None if one.p99 is None else round(one.p99 * 1000),
+            "silent": list(one.silent),
+        }
+        for service, one in found.items()
+    }

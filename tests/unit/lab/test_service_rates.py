@@ -1,0 +1,49 @@
+"""Requests, errors and durations are added up over processes, and what is asked about a service itself is none of them."""
+
+import pytest
+
+from lab.service_rates import ServiceRates, added_up, rates_said
+from workload.metrics import ServiceMetrics
+from workload.telemetry.rates import Rates
+
+
+def shown(*requests: tuple[str, int, float]) -> str:
+    """What a process shows that had these requests: route, status, seconds."""
+    metrics = ServiceMetrics("vault")
+    rates = Rates(metrics)
+    for route, status, seconds in requests:
+        rates.count("POST", route, status, seconds)
+    return metrics.render().decode()
+
+
+def test_processes_are_added_up() -> None:
+    """5xx and no answer at all are errors; a refusal is an answer."""
+    one = shown(("/v1/tokens", 201, 0.004), ("/v1/tokens", 503, 0.9), ("/v1/tokens/{token}", 404, 0.004))
+    other = shown(("/v1/tokens", 0, 0.004))
+    assert added_up("vault", [one, other]) == ServiceRates(requests=4, failed=2, p99=0.9)
+    assert added_up("payments", [one]).requests == 0
+
+
+def test_what_is_about_the_service_itself_is_not_counted() -> None:
+    """Health checks are answered within a millisecond, hundreds a second: with them nothing is ever slow."""
+    text = shown(*[("/healthz", 200, 0.001)] * 500, ("none", 403, 0.001), ("/v1/tokens", 201, 0.2))
+    assert added_up("vault", [text]) == ServiceRates(requests=1, failed=0, p99=0.25)
+
+
+@pytest.mark.parametrize(("slow", "p99"), [(1, 0.005), (2, 0.6)])
+def test_one_of_a_hundred_may_take_longer(slow: int, p99: float) -> None:
+    """And not two."""
+    text = shown(*[("/v1/tokens", 201, 0.004)] * (100 - slow), *[("/v1/tokens", 201, 0.5)] * slow)
+    assert added_up("vault", [text]).p99 == p99
+
+
+def test_what_is_slower_than_every_bucket_has_no_figure() -> None:
+    """Nor has a service that nobody asked anything."""
+    assert added_up("vault", [shown(("/v1/tokens", 201, 30.0))]).p99 is None
+    assert added_up("vault", [shown()]).p99 is None and added_up("vault", []).p99 is None
+
+
+def test_sites_that_said_nothing_are_named() -> None:
+    """Their requests are in no figure."""
+    found = {"vault": added_up("vault", [shown(("/v1/tokens", 201, 0.004))], ["azure"])}
+    assert rates_said(found) == {"vault": {"requests": 1, "errors": 0, "p99_ms": 5, "silent": ["azure"]}}
