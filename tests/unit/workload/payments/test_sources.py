@@ -208,6 +208,8 @@ async def test_of_whom_nothing_is_held_there_is_no_proof() -> None:
         {"reason": "request", "by": "4111 1111 1111 1111"},
         {"reason": "request", "by": "123456789"},
         {"reason": "request", "by": "DE89370400440532013000"},
+        {"reason": "request", "by": "GB57TESTABCDEFGHIJKLMN"},
+        {"reason": "request", "by": "\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669"},
     ],
 )
 async def test_a_reason_and_a_name_hold_no_number(body: dict[str, str]) -> None:
