@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from controller import api
 from controller.coordination.store import Store
-from controller.core.model import Epoch, Lsn, Position, Posture, Site, Token
+from controller.core.model import Epoch, Lsn, Opinion, Position, Posture, Site, Token
 from controller.core.policy import Policy
 from controller.core.steps import (
     AwaitConfirmed,
@@ -99,6 +99,8 @@ class Room:
     nodes: dict[Site, MemoryNode] = field(default_factory=dict)
     edges: dict[Site, MemoryProbe] = field(default_factory=dict)
     hands: Hands = field(default_factory=Hands)
+    traffic: dict[Site, Opinion] = field(default_factory=dict)
+    """What each site's edge counted, as its own controller tells it; absent: nothing."""
     providers: ProviderWatch | None = None
     companions: dict[Site, MeasuredLoop] = field(default_factory=dict)
     """Each controller's loop of a second service, `vault`, which ticks when a test says so."""
@@ -223,6 +225,7 @@ def _add_controller(given: Room, site: Site, policy: Policy, *, companion: bool)
             databases={other: SqlProbe(node, given.clock) for other, node in given.nodes.items()},
             policy=policy,
             clock=given.clock,
+            traffic=lambda: given.traffic.get(site) if service == "payments" else None,
         )
         return MeasuredLoop(
             service=service,

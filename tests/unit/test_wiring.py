@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.core.model import Site
+from controller.core.model import Health, Site
 from controller.metrics import Metrics
 from controller.probing.zone_probe import ZoneProbe
 from controller.providers.memory.clock import SteppedClock
@@ -77,3 +77,15 @@ async def test_what_a_failover_asks_of_a_provider_has_been_asked_before(settings
         assert watch.replicas[GCP] is actions.managed[GCP]
         assert set(watch.servers) == set(SITES)
         assert asyncio.all_tasks() == {asyncio.current_task()}, "nobody is asked before work begins"
+
+
+async def test_the_own_sites_agent_is_asked_and_no_others(settings: Settings) -> None:
+    """One file may name every site's agent; what another site's says is told by that site's controller."""
+    async with assembled(settings, SteppedClock()) as assembly:
+        assert assembly.traffic is None
+        assert assembly.loops["payments"].observer.observe().traffic is None, "nobody counts, and nobody says that it is unknown"
+    agents = {site: replace(seen, agent=f"http://{site}.test:8010") for site, seen in settings.sites.items()}
+    async with assembled(replace(settings, sites=agents), SteppedClock()) as assembly:
+        assert assembly.traffic is not None and assembly.traffic.probe.url == "http://aws.test:8010/status"
+        heard = assembly.loops["payments"].observer.observe().traffic
+        assert heard is not None and heard.health is Health.UNKNOWN

@@ -54,8 +54,9 @@ OBSERVATION = Observation(
     opinions={AZURE: {Part.EDGE: OPINION, Part.DATABASE: replace(OPINION, latency=None)}},
     suspects_itself=True,
 )
+HEARD = replace(OBSERVATION, traffic=replace(OPINION, latency=None))
 REQUEST = Request(id="1", verb="pause", by="operator", reason="why", at=THEN, arguments={"for": "1h"})
-VALUES = (POSTURE, PLAN, OBSERVATION, REQUEST, Owner(controller="aws", session=2**62), Head(commits=2, recent=("a", "b")))
+VALUES = (POSTURE, PLAN, OBSERVATION, HEARD, REQUEST, Owner(controller="aws", session=2**62), Head(commits=2, recent=("a", "b")))
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
@@ -117,3 +118,17 @@ def test_a_field_that_is_new_to_the_text_takes_its_default() -> None:
     body = json.loads(encode(POSTURE))
     del body["drained"]
     assert decode(Posture, canonical(body), key="/k") == replace(POSTURE, drained=frozenset())
+
+
+def test_an_observation_from_before_there_was_traffic_is_read() -> None:
+    """Its vantage says nothing about traffic, and everything else counts."""
+    body = json.loads(encode(HEARD))
+    del body["traffic"]
+    assert decode(Observation, canonical(body), key="/k") == OBSERVATION
+
+
+def test_an_observation_that_says_nothing_of_traffic_can_be_read_by_who_does_not_know_it() -> None:
+    """Controllers are brought to a new version first and told of agents afterwards; in between nobody's word is lost. What means
+    something when it is none is still written."""
+    assert "traffic" not in json.loads(encode(OBSERVATION)) and "traffic" in json.loads(encode(HEARD))
+    assert json.loads(encode(replace(POSTURE, pause=None)))["pause"] is None
