@@ -104,6 +104,8 @@ def controller_settings(cabling: Cabling, site: str, zones: Zones, papers: Seque
     ]
     for other in SITES:
         lines += [f"[sites.{other}]", f'edge = "https://{LOCAL}:{cabling.port(site, other, Door.EDGE)}"']
+        if other == site:
+            lines += [f'agent = "{_url(cabling.direct(site, Door.AGENT))}"']
     lines += papers
     for service in FLEET:
         lines += _service(cabling, site, service)
