@@ -23,7 +23,7 @@ from typing import Any
 from controller.core.model import Health
 from lab.bench_evidence import TROUBLE
 from lab.bench_ground import await_calm
-from lab.calm_figures import Look, broken_calm, claims, nearness, waited
+from lab.calm_figures import Look, broken_calm, claims, nearness, traffic_called, waited
 from lab.calm_noise import LONGEST_PAUSE, LOSS, noise
 from lab.laboratory import Laboratory, laboratory
 from lab.offering import Offering, offer
@@ -95,6 +95,7 @@ async def _measure(lab: Laboratory, minutes: float, seed: int) -> dict[str, Any]
         "failovers": claimed.get("failover", 0),
         "claims": claimed,
         "near_misses": asdict(near),
+        "traffic": asdict(traffic_called(looks)),
         "pauses": dict(pauses),
         "payments": {**{name: getattr(found, name) for name in counts}, "defects": list(found.defects)},
         "clients": _clients(load),
@@ -126,6 +127,7 @@ async def _one_look(lab: Laboratory, t: float) -> Look:
             if opinion.health is Health.FAILING
         ),
         suspecting_themselves=frozenset(str(vantage) for vantage, seen in control.observations.items() if seen.suspects_itself),
+        traffic={str(vantage): seen.traffic for vantage, seen in control.observations.items() if seen.traffic is not None},
     )
 
 

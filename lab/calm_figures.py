@@ -3,9 +3,10 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from controller.core.model import JournalEntry, Part
+from controller.core.comparison import alone
+from controller.core.model import Health, JournalEntry, Opinion, Part, Site
 from controller.core.plans import PlanKind
 from lab.aftermath import Aftermath, broken_aftermath
 from lab.reconcile_recovery import percentile
@@ -26,6 +27,8 @@ class Look:
     accused: frozenset[Word]
     suspecting_themselves: frozenset[str] = frozenset()
     """Vantages whose word does not count at this moment."""
+    traffic: Mapping[str, Opinion] = field(default_factory=dict)
+    """What each site's own vantage says of its clients' requests."""
     answered: bool = True
     """False: etcd gave no answer, so nothing is known about this moment."""
 
@@ -63,6 +66,40 @@ def nearness(looks: Sequence[Look]) -> Nearness:
         longest_agreement_s=round(max((length for _, length in agreed), default=0.0), 2),
         self_suspicions=len(suspicions),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficCalled:
+    """What traffic was called during noise, in windows: one site and one second. Nothing here broke anything: it has no vote."""
+
+    windows: int
+    """Of which something was published."""
+    known: int
+    """Of these: called healthy or failing by the own vantage at some moment."""
+    failing: int
+    """Called failing by the own vantage."""
+    alone: int
+    """Called failing by everybody: while another site's did well."""
+    sites: dict[str, int]
+    """Windows of the last kind, by site."""
+
+
+def traffic_called(looks: Sequence[Look]) -> TrafficCalled:
+    """How often noise alone made a site's traffic be called failing: every one of them was false."""
+    told, known, failing, blamed = set[tuple[str, int]](), set[tuple[str, int]](), set[tuple[str, int]](), set[tuple[str, int]]()
+    for look in looks:
+        said = {Site(site): opinion for site, opinion in look.traffic.items()} if look.answered else {}
+        for site, opinion in said.items():
+            window = (str(site), int(look.t))
+            told.add(window)
+            if opinion.health is not Health.UNKNOWN:
+                known.add(window)
+            if opinion.health is Health.FAILING:
+                failing.add(window)
+            if alone(site, said)[0] is Health.FAILING:
+                blamed.add(window)
+    sites = dict(Counter(site for site, _ in blamed))
+    return TrafficCalled(windows=len(told), known=len(known), failing=len(failing), alone=len(blamed), sites=sites)
 
 
 def claims(entries: Iterable[JournalEntry]) -> dict[str, int]:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from controller.core.model import JournalEntry, Part
+from controller.core.model import Health, JournalEntry, Part
 from lab.aftermath import Aftermath
-from lab.calm_figures import Look, broken_calm, claims, nearness, waited
+from lab.calm_figures import Look, TrafficCalled, broken_calm, claims, nearness, traffic_called, waited
 from lab.calm_noise import pause_now_and_then
 from lab.reconcile import Fault, Finding
 from lab.record import Acknowledged, Line, Offered
+from tests.unit.core.worlds import said
 from tests.unit.lab.runs import reconciliation
 
 
@@ -49,6 +50,20 @@ def test_what_etcd_did_not_answer_is_unknown() -> None:
     two = (("aws", "azure"), ("gcp", "azure"))
     seen = nearness([look(0, *two), look(1, answered=False), look(9, *two), look(9.5)])
     assert (seen.unanswered, seen.agreements, seen.longest_agreement_s) == (1, 2, 1.0)
+
+
+def test_traffic_called_failing_is_counted_by_windows_and_compared_with_the_others() -> None:
+    """Ten looks a second are one window; what fails everywhere is failing and blames nobody; what etcd did not answer is nothing."""
+    well, bad, silent = (said(health) for health in (Health.HEALTHY, Health.FAILING, Health.UNKNOWN))
+    looks = [
+        *(Look(t=tenth / 10, accused=frozenset(), traffic={"aws": well, "gcp": silent}) for tenth in range(10)),
+        Look(t=1.0, accused=frozenset(), traffic={"aws": bad, "gcp": well}),
+        Look(t=1.9, accused=frozenset(), traffic={"aws": bad, "gcp": well}),
+        Look(t=2.0, accused=frozenset(), traffic={"aws": bad, "gcp": bad}),
+        Look(t=3.0, accused=frozenset(), traffic={"aws": bad, "gcp": well}, answered=False),
+    ]
+    assert traffic_called(looks) == TrafficCalled(windows=6, known=5, failing=3, alone=1, sites={"aws": 1})
+    assert traffic_called([look(0)]).windows == 0
 
 
 NOISE: dict[str, Any] = {"pauses": {"controller-aws": 2, "payments-gcp": 0}, "near": nearness([look(0), look(1, answered=False)])}
