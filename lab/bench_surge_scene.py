@@ -153,9 +153,9 @@ async def _take_limits_out(lab: Laboratory) -> None:
 
 async def read_door(lab: Laboratory, site: str) -> Mapping[str, float]:
     """What the door of a site's payments service has counted and learnt; empty when it cannot be asked."""
-    url = f"http://{LOCAL}:{lab.cabling.direct(site, Door.SERVICE)}/metrics"
+    url, context = f"https://{LOCAL}:{lab.cabling.direct(site, Door.SERVICE)}/metrics", lab.papers.towards(site, PAYMENTS)
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http, http.get(url) as answer:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http, http.get(url, ssl=context) as answer:
             return door_of(await answer.text())
     except (aiohttp.ClientError, TimeoutError):
         return {}

@@ -42,6 +42,8 @@ class Reply:
     status: int
     body: bytes
     retry_after: str | None = None
+    served_by: str | None = None
+    """The site whose service answered; None: it does not say."""
 
 
 class NoReplyError(Exception):

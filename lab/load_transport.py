@@ -61,8 +61,14 @@ class Transport:
         url = f"{scheme}://{route.host}:{route.port}{request.path}"
         try:
             async with self._http.request(request.method, url, data=request.body, headers=headers, **secure) as answer:
-                return Reply(status=answer.status, body=await answer.read(), retry_after=answer.headers.get("Retry-After"))
-        except (aiohttp.ClientError, ConnectionError, ssl.SSLError) as error:
+                return Reply(
+                    status=answer.status,
+                    body=await answer.read(),
+                    retry_after=answer.headers.get("Retry-After"),
+                    served_by=answer.headers.get("Served-By"),
+                )
+        except (aiohttp.ClientError, ConnectionError, ssl.SSLError, RuntimeError) as error:
+            # RuntimeError: uvloop, of a connection that ended while something was being written to it.
             raise NoReplyError(type(error).__name__) from error
 
 

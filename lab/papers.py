@@ -5,6 +5,7 @@ the clients' is whom edges and the issuer of tokens believe. A client with a cer
 edge, and a service with one of the clients' could pay.
 """
 
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from lab.clouds.certificates import mint
 from lab.issuer_tokens import ClientSettings
 from lab.service_identity import Authority, Papers, client_name, service_host
 from lab.workspace import Workspace
-from workload.access.identity import edge_name, service_name
+from workload.access.identity import Identity, client_context, edge_name, service_name
 from workload.payments.operations import ACCOUNTS, ERASE, READ, WRITE
 from workload.payments.reviews import SCOPE as REVIEW
 from workload.vault.callers import Scope
@@ -78,6 +79,11 @@ class Archive:
     def client(self, client: str) -> Path:
         """A client's, or a controller's."""
         return self.place / "clients" / f"{client}.pem"
+
+    def towards(self, site: str, service: str) -> ssl.SSLContext:
+        """TLS by which the lab asks a service at this site directly, about itself: as one of the fleet, past its edge."""
+        own = Identity(certificate=self.service(site, service), authority=self.fleet)
+        return client_context(own, service_name(service))
 
     def registrations(self) -> Mapping[str, ClientSettings]:
         """Every client as the issuer knows it."""

@@ -51,6 +51,8 @@ class Service:
     """Those of which at least the head arrived."""
     last: Mapping[str, str] = field(default_factory=dict)
     """Headers of the last of them."""
+    connections: set[object] = field(default_factory=set)
+    """Over which they came."""
     _runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -77,6 +79,7 @@ class Service:
     async def _pay(self, request: web.Request) -> web.Response:
         self.begun += 1
         self.last = request.headers
+        self.connections.add(request.transport and request.transport.get_extra_info("peername"))
         await request.read()
         self.payments += 1
         match self.manner:

@@ -112,3 +112,11 @@ async def test_a_drained_site_asks_its_clients_to_dial_again(pair: Edges) -> Non
         status, headers = await caller.answer()
         assert (status, headers["served-by"], headers.get("connection")) == (201, "azure", "close")
         assert await asyncio.wait_for(caller.reader.read(), 2) == b""
+
+
+async def test_a_crowd_of_new_clients_costs_the_service_no_connections() -> None:
+    """A site is lost, and everybody comes to another one over connections of their own; behind the edge the old ones do. Each new one would
+    bring the service a handshake of mutual TLS beside its payment."""
+    async with edges("edge-crowd", "aws", "azure") as given:
+        assert {(await given.ask("aws", headers=KEY)).status for _ in range(20)} == {201}
+        assert len(given.services["aws"].connections) <= 2

@@ -1,6 +1,7 @@
 """Edges from end to end: clients that keep a stale address, a service that dies, a control plane that is gone."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -33,7 +34,12 @@ from lab.copies import HAPROXY
 from lab.faults import Fault
 from lab.fleet import PAYMENTS
 from lab.laboratory import Laboratory, laboratory
-from lab.site_settings import CURRENCY, SERVICE
+from lab.load_payer import NoReplyError, Route
+from lab.load_settings import EntranceSettings
+from lab.load_transport import Request, Transport, transport
+from lab.offering import entrance
+from lab.papers import MERCHANTS
+from lab.site_settings import CURRENCY, HOSTS, SERVICE
 from lab.workspace import python_environment
 
 pytestmark = pytest.mark.timeout(120)
@@ -83,32 +89,34 @@ class Seen:
 async def paying(lab: Laboratory, run: str, rate: float = RATE, at: str = STALE) -> AsyncIterator[Seen]:
     """Payments with keys to one site's address for the length of the block: open loop, each sent once, one second each."""
     seen, sent = Seen(), set[asyncio.Task[None]]()
-    url = f"http://{LOCAL}:{lab.cabling.port(CLIENTS, at, Door.EDGE)}/v1/payments"
+    route = Route(site=at, host=LOCAL, port=lab.cabling.port(CLIENTS, at, Door.EDGE))
 
-    async def pay(http: aiohttp.ClientSession, number: int) -> None:
+    async def pay(clients: Transport, number: int) -> None:
         debtor, creditor = lab.accounts[number % 50], lab.accounts[50 + number % 50]
-        body = {"amount": 1, "currency": CURRENCY, "debtor": debtor, "creditor": creditor}
+        body = json.dumps({"amount": 1, "currency": CURRENCY, "debtor": debtor, "creditor": creditor}).encode()
+        headers = {"Content-Type": "application/json", "Idempotency-Key": f"{run}-{number}"}
+        request = Request(method="POST", path="/v1/payments", host=HOSTS[SERVICE][0], client=number, body=body, headers=headers)
         began = time.monotonic()
         try:
-            async with http.post(url, json=body, headers={"Idempotency-Key": f"{run}-{number}"}) as answer:
-                text = await answer.text()
-                if answer.status == 201:
-                    seen.served.append((began, answer.headers["Served-By"]))
-                else:
-                    seen.failed.append((began, f"{answer.status} {text}"))
-        except (aiohttp.ClientError, TimeoutError) as error:
+            async with asyncio.timeout(1):
+                reply = await clients.carry(route, request)
+            if reply.status == 201:
+                seen.served.append((began, str(reply.served_by)))
+            else:
+                seen.failed.append((began, f"{reply.status} {reply.body!r}"))
+        except (NoReplyError, TimeoutError) as error:
             seen.failed.append((began, repr(error)))
         seen.slowest = max(seen.slowest, time.monotonic() - began)
 
-    async def offer(http: aiohttp.ClientSession) -> None:
+    async def offer(clients: Transport) -> None:
         for number in range(1_000_000):
-            task = asyncio.create_task(pay(http, number))
+            task = asyncio.create_task(pay(clients, number))
             sent.add(task)
             task.add_done_callback(sent.discard)
             await asyncio.sleep(1 / rate)
 
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as http:
-        offering = asyncio.create_task(offer(http))
+    async with transport(EntranceSettings.model_validate(entrance(lab, MERCHANTS)), SITES) as clients:
+        offering = asyncio.create_task(offer(clients))
         try:
             yield seen
         finally:
@@ -126,7 +134,7 @@ async def status(lab: Laboratory, site: str) -> dict[str, Any]:
 
 async def beacon(lab: Laboratory, site: str) -> int:
     """What an authority's health check gets, through the clients' link."""
-    url = f"http://{LOCAL}:{lab.cabling.port(CLIENTS, site, Door.EDGE)}/beacon"
+    url = f"http://{LOCAL}:{lab.cabling.port(CLIENTS, site, Door.HEALTH)}/beacon"
     async with aiohttp.ClientSession() as http, http.get(url) as answer:
         return answer.status
 

@@ -234,7 +234,7 @@ async def knock(port: int) -> str:
 
 async def ready(lab: Laboratory, site: str) -> bool:
     """Does a payments service say that its write path works, asked through the clients' link?"""
-    url = f"http://127.0.0.1:{lab.cabling.port(CLIENTS, site, Door.EDGE)}/readyz"
+    url = f"http://127.0.0.1:{lab.cabling.port(CLIENTS, site, Door.HEALTH)}/readyz"
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http, http.get(url) as answer:
             return answer.status == 200

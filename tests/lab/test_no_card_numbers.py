@@ -12,6 +12,7 @@ import base64
 import json
 import mmap
 import re
+import ssl
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,9 +23,14 @@ import aiohttp
 import psycopg
 import pytest
 
+from controller.probing.bearer import TokenEndpoint, client_context
 from lab.addresses import LOCAL
-from lab.cabling import SITES, Door
+from lab.cabling import CLIENTS, SITES, Door
+from lab.door_settings import issuer_url
+from lab.fleet import PAYMENTS, VAULT
 from lab.laboratory import Laboratory, laboratory
+from lab.papers import MERCHANTS, WALLETS
+from lab.site_settings import HOSTS
 from workload.telemetry.numbers import luhn_holds
 
 pytestmark = pytest.mark.timeout(240)
@@ -33,6 +39,9 @@ COMMON = "41111111"
 """How all planted numbers begin, as the best known of all test numbers does. One look for each form of it finds whatever may be one."""
 SIZE = 16
 PUBLISHED = "4111111111111111"
+CLIENT = {PAYMENTS: MERCHANTS[0], VAULT: WALLETS[0]}
+"""Who plants it, by service."""
+
 ACCOUNT = "GB82WEST12345698765432"
 """The registry's own example of an IBAN."""
 
@@ -251,13 +260,31 @@ async def plant_all(plants: Sequence[Plant], ask: Ask, accounts: Sequence[str]) 
     return numbers, wrong
 
 
-async def spoken(http: aiohttp.ClientSession, url: str, plant: Plant) -> Reply:
-    """One request as a client sends it."""
-    headers = {"Content-Type": "application/json", **plant.headers}
-    body = plant.body.encode() if plant.body else None
-    async with http.request(plant.method, url + plant.path, headers=headers, data=body) as answer:
-        text = await answer.text()
-        return Reply(status=answer.status, said=f"{text} {json.dumps(dict(answer.headers))}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaker:
+    """Sends requests as clients do: over TLS to one site's edge, each service's by its own client."""
+
+    lab: Laboratory
+    http: aiohttp.ClientSession
+    site: str
+
+    async def speak(self, plant: Plant) -> Reply:
+        """One request."""
+        papers, host, client = self.lab.papers, HOSTS[plant.service][0], CLIENT[plant.service]
+        context = client_context(papers.client(client), papers.issuer.authority)
+        url = f"{issuer_url(self.lab.cabling, CLIENTS)}/token"
+        granted = await TokenEndpoint(url=url, client=client, context=context).ask()
+        own = {"Content-Type": "application/json", "Host": host, "Authorization": f"Bearer {granted.token}"}
+        return await self.send(plant, host, {**own, **plant.headers}, client_context(papers.client(client), papers.doors))
+
+    async def send(self, plant: Plant, host: str, headers: Mapping[str, str], context: ssl.SSLContext) -> Reply:
+        """The same, put together."""
+        url = f"https://{LOCAL}:{self.lab.cabling.direct(self.site, Door.EDGE)}{plant.path}"
+        body = plant.body.encode() if plant.body else None
+        asked = self.http.request(plant.method, url, headers=headers, data=body, ssl=context, server_hostname=host)
+        async with asked as answer:
+            text = await answer.text()
+            return Reply(status=answer.status, said=f"{text} {json.dumps(dict(answer.headers))}")
 
 
 async def raw(port: int, request: bytes) -> bytes:
@@ -290,27 +317,26 @@ async def pages(lab: Laboratory, http: aiohttp.ClientSession) -> list[tuple[str,
     """What can be asked of every process: metrics, readiness, the controllers' status and journal."""
     found = [("journal", repr(await lab.witness.journal()).encode())]
     for site in SITES:
-        port = lab.cabling.direct(site, Door.SERVICE)
-        for path in ("/metrics", "/readyz", "/healthz"):
-            async with http.get(f"http://{LOCAL}:{port}{path}") as answer:
-                found.append((f"{site}{path}", await answer.read()))
+        for service, door in ((PAYMENTS, Door.SERVICE), (VAULT, Door.VAULT)):
+            for path in ("/metrics", "/readyz", "/healthz"):
+                url = f"https://{LOCAL}:{lab.cabling.direct(site, door)}{path}"
+                async with http.get(url, ssl=lab.papers.towards(site, service)) as answer:
+                    found.append((f"{site} {service}{path}", await answer.read()))
     return found
 
 
 async def test_no_number_is_found_where_it_does_not_belong() -> None:
     """Every plant is refused or does no harm, no answer repeats a number, and nothing in the lab holds one in any form."""
     async with laboratory("test-no-numbers") as lab, aiohttp.ClientSession() as http:
-        edges = {site: lab.cabling.direct(site, Door.EDGE) for site in SITES}
-
-        async def ask(plant: Plant) -> Reply:
-            return await spoken(http, f"http://{LOCAL}:{edges['aws']}", plant)
-
+        ask = Speaker(lab=lab, http=http, site="aws").speak
         kept = f"kept-on-purpose-{uuid.uuid4()}"
         witness = Plant(name="kept", service="payments", headers={"Idempotency-Key": kept}, body=PAYMENT, is_refused=False)
         assert (await ask(filled(witness, planted(0), lab.accounts))).status == 201
-        numbers, wrong = await plant_all(PAYMENT_PLANTS, ask, lab.accounts)
+        numbers, wrong = await plant_all([*PAYMENT_PLANTS, *VAULT_PLANTS], ask, lab.accounts)
         broken = planted(len(numbers))
-        for port in (*edges.values(), *(lab.cabling.direct(site, Door.SERVICE) for site in SITES)):
+        for port in (
+            lab.cabling.direct(site, door) for site in SITES for door in (Door.EDGE, Door.HEALTH, Door.SERVICE, Door.VAULT)
+        ):
             assert broken.encode() not in await raw(port, f"{broken} {broken}\r\n{broken}\r\n\r\n".encode())
         everything = [*numbers.values(), broken, PUBLISHED, ACCOUNT]
         seen = [*await pages(lab, http), *await asyncio.to_thread(lambda: list(dump(lab)))]
