@@ -1,5 +1,7 @@
 """Checks of ours, beside those of schemathesis, which loads this module."""
 
+from typing import Any
+
 import schemathesis
 from schemathesis.checks import CheckContext
 from schemathesis.core.transport import Response
@@ -10,7 +12,7 @@ NOT_UNDERSTOOD = ("malformed-request", "bad-request", "invalid-content", "not-fo
 
 
 @schemathesis.check
-def what_the_document_allows_is_understood(ctx: CheckContext, response: Response, case: Case) -> None:
+def what_the_document_allows_is_understood(ctx: CheckContext, response: Response, case: "Case[Any]") -> None:
     """Whoever keeps to the document may be refused, but is never told that the request itself is wrong.
 
     The check of schemathesis for this goes by the status alone, and 422 says both.

@@ -140,15 +140,7 @@ async def fuzz(
     shown = ["--header", f"Authorization: Bearer {token}", "--phases", ",".join(phases)]
     settings = ROOT / "tests" / "contract" / "openapi" / f"{service}.toml"
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run", str(file)]
-    options = [
-        "--url",
-        f"http://{LOCAL}:{port}",
-        "--generation-deterministic",
-        "--generation-database",
-        "none",
-        "--no-color",
-        *shown,
-    ]
+    options = ["--url", f"http://{LOCAL}:{port}", "--generation-deterministic", "--no-color", *shown]
     async with served(seen, port, None):
         status, said = await _run([*command, *options], folder)
     return Found(status=status, said=said, met=seen.met)
