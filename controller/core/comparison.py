@@ -2,7 +2,7 @@
 
 It has no vote. Only a site's own vantage sees its edge's counters, and nothing is done on the word of one (`quorum-or-hold`). Two edges
 that fail do not make it two words about one site: when the writer dies, requests fail at every site, and a vote would drain all of
-them for what a failover mends. See `docs/decisions/0014-traffic-is-heard-not-obeyed.md`.
+them for what a failover mends. See `docs/decisions/0015-traffic-is-heard-not-obeyed.md`.
 """
 
 from collections.abc import Iterable, Mapping
