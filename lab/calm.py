@@ -2,7 +2,7 @@
 
 The round trip of every link, the clients' included, varies from 25 to 250 ms, 2 % of what it carries arrives late as after a loss,
 and every controller and payments service is stopped now and then for up to two seconds. Same policy as the demo's, half its load:
-50 payments a second. Environment: MINUTES (10), SEED (1).
+50 payments a second. Environment: MINUTES (10), SEED (1), RATE (50; a site's traffic says something from 20 a second at that site).
 Exit status 1 when the epoch moved, or any promise was broken that every run is judged by.
 """
 
@@ -38,18 +38,18 @@ LOOK_EVERY = 0.1
 SETTLE, AGREE = timedelta(seconds=60), timedelta(seconds=30)
 
 
-async def stay_calm(minutes: float, out: Path, seed: int = 1) -> bool:
+async def stay_calm(minutes: float, out: Path, seed: int = 1, rate: float = RATE) -> bool:
     """Noise for so long; writes `report.json` and answers whether calm was kept. A run that does not come to its end is not calm."""
     report: dict[str, Any] = {
         "minutes": minutes,
         "seed": seed,
-        "offered_per_second": RATE,
+        "offered_per_second": rate,
         "broken": ["it did not come to its end"],
     }
     await asyncio.to_thread(_keep, out / "report.json", report)
     try:
         async with laboratory("calm") as lab:
-            report |= await _measure(lab, minutes, seed)
+            report |= await _measure(lab, minutes, seed, rate)
     except TROUBLE as error:
         report["broken"] = [f"{type(error).__name__}: {error}"]
     await asyncio.to_thread(_keep, out / "report.json", report)
@@ -57,14 +57,14 @@ async def stay_calm(minutes: float, out: Path, seed: int = 1) -> bool:
     return not report["broken"]
 
 
-async def _measure(lab: Laboratory, minutes: float, seed: int) -> dict[str, Any]:
+async def _measure(lab: Laboratory, minutes: float, seed: int, rate: float) -> dict[str, Any]:
     await await_calm(lab)
     control = await lab.witness.control()
     assert control is not None, "it was calm a moment ago"
     epoch, known = int(control.posture.reign), await lab.witness.journal()
-    began, load = time.monotonic(), await offer(lab, "calm", rate=RATE, settle=SETTLE / 2)
+    began, load = time.monotonic(), await offer(lab, "calm", rate=rate, settle=SETTLE / 2)
     say(
-        f"noise for {minutes:g} minutes, seed {seed}, {RATE:g} payments a second: round trips of 25 to 250 ms, {LOSS:.0%} loss, "
+        f"noise for {minutes:g} minutes, seed {seed}, {rate:g} payments a second: round trips of 25 to 250 ms, {LOSS:.0%} loss, "
         f"pauses up to {LONGEST_PAUSE:g} s"
     )
     telling = asyncio.create_task(_tell(load))
@@ -158,17 +158,18 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    """Exit 0: calm; 1: a failover, a loss, or another broken promise; 2: MINUTES or SEED is not what it should be."""
+    """Exit 0: calm; 1: a failover, a loss, or another broken promise; 2: MINUTES, SEED or RATE is not what it should be."""
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     try:
         minutes, seed = float(os.environ.get("MINUTES", "10")), int(os.environ.get("SEED", "1"))
+        rate = float(os.environ.get("RATE", RATE))
     except ValueError:
-        minutes = seed = 0
-    if not 0 < minutes < 24 * 60:
-        given = f"{os.environ.get('MINUTES')!r} and {os.environ.get('SEED')!r}"
-        print(f"MINUTES, SEED: a number above 0 and a whole number, not {given}", file=sys.stderr)
+        minutes = rate = seed = 0
+    if not (0 < minutes < 24 * 60 and 0 < rate <= 1000):
+        given = ", ".join(f"{os.environ.get(name)!r}" for name in ("MINUTES", "SEED", "RATE"))
+        print(f"MINUTES, SEED, RATE: a number above 0, a whole number, and up to 1000 a second, not {given}", file=sys.stderr)
         sys.exit(2)
-    sys.exit(0 if asyncio.run(stay_calm(minutes, OUT, seed)) else 1)
+    sys.exit(0 if asyncio.run(stay_calm(minutes, OUT, seed, rate)) else 1)
 
 
 if __name__ == "__main__":
