@@ -12,7 +12,7 @@ from workload.access.operations import Operation
 from workload.gate import GUARDED
 from workload.openapi import layers, problems
 from workload.openapi.answer import JSON, REF, TEXT, Answer, Described, Descriptions, Refusal, Told
-from workload.openapi.headers import ASKED, header
+from workload.openapi.headers import ASKED, DEADLINE, header
 from workload.openapi.problems import Problem
 from workload.openapi.shared import Document, share_responses
 
@@ -90,7 +90,7 @@ def _operation(operation: Document, described: Described, name: str, path: str, 
         "summary": described.summary,
         "description": described.says,
         "tags": [described.tag],
-        "parameters": [*_parameters(operation, described), *(ASKED if guarded else ())],
+        "parameters": [*_parameters(operation, described), *(ASKED if guarded else (DEADLINE,))],
         "responses": {
             **{str(status): _success(answer) for status, answer in described.answers.items()},
             **problems.responses(tuple(_refusals(operation, described, path, scope))),
@@ -117,7 +117,7 @@ def _asked(body: Document, described: Described) -> Document:
 
 
 def _refusals(operation: Document, described: Described, path: str, scope: str | None) -> Iterator[Refusal]:
-    yield from described.refusals
+    yield from (*described.refusals, *layers.ARRIVING)
     if not path.startswith(GUARDED):
         return
     yield from layers.GATE

@@ -23,16 +23,19 @@ ANSWERED: Mapping[str, Mapping[str, Any]] = {
 }
 """In answers."""
 
+DEADLINE: Mapping[str, Any] = {
+    "name": "Deadline-Ms",
+    "in": "header",
+    "required": False,
+    "description": "Milliseconds for which the client goes on waiting, from when it sent the request. Work that would be too late is"
+    " refused with 504 before it is begun; calls to other services get what is left. More than 30000 counts as 30000.",
+    "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
+    "example": "2000",
+}
+"""In every request."""
+
 ASKED: Sequence[Mapping[str, Any]] = (
-    {
-        "name": "Deadline-Ms",
-        "in": "header",
-        "required": False,
-        "description": "Milliseconds for which the client goes on waiting, from when it sent the request. Work that would be too late is"
-        " refused with 504 before it is begun; calls to other services get what is left. More than 30000 counts as 30000.",
-        "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
-        "example": "2000",
-    },
+    DEADLINE,
     {
         "name": "Retry-Attempt",
         "in": "header",

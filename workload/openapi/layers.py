@@ -68,8 +68,14 @@ def _durable() -> Iterator[Refusal]:
         yield Refusal(status=told.status, kind=told.kind, says=MEANS[told.kind])
 
 
-GATE: Sequence[Refusal] = (
+ARRIVING: Sequence[Refusal] = (
     Refusal(status=400, kind="malformed-deadline", says="Deadline-Ms is no whole number of milliseconds"),
+    Refusal(status=401, kind="wrong-certificate", says=MEANS["wrong-certificate"]),
+    Refusal(status=504, kind="deadline-over", says=MEANS["deadline-over"]),
+)
+"""Of every request, also one that needs no token: whoever is no edge and tells of a certificate is refused."""
+
+GATE: Sequence[Refusal] = (
     Refusal(status=408, kind="request-timeout", says="the body did not arrive in time; nothing happened"),
     Refusal(status=411, kind="length-required", says="the body has no Content-Length"),
     Refusal(status=413, kind="body-too-large", says="the body is longer than a request may be"),
@@ -83,4 +89,4 @@ DOOR: Sequence[Refusal] = tuple(_door())
 DURABLE: Sequence[Refusal] = tuple(_durable())
 """Of everything that waits for the writer and the barrier."""
 
-SHARED: Sequence[Refusal] = (*GATE, *DOOR, *DURABLE, MALFORMED, UNREADABLE, INVALID, NOT_FOUND, DEFECT)
+SHARED: Sequence[Refusal] = (*ARRIVING, *GATE, *DOOR, *DURABLE, MALFORMED, UNREADABLE, INVALID, NOT_FOUND, DEFECT)
