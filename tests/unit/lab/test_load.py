@@ -23,6 +23,7 @@ from lab.record import (
     Enrolled,
     Failed,
     Habit,
+    Held,
     Line,
     Offered,
     Record,
@@ -35,6 +36,7 @@ from lab.resolver import Answer, StubResolver, UnresolvedError
 ACCOUNTS = ("a", "b", "c")
 OFFER = Offer(due=0.0, key="run-0", device=0, debtor="a", creditor="b", amount=5)
 PAID = Reply(status=201, body=json.dumps({"id": "p", "epoch": 3}).encode())
+WAITS = json.dumps({"id": "p", "epoch": 3, "status": "held"}).encode()
 BUSY = Reply(status=503, body=json.dumps({"type": "urn:x:problem:outcome-unknown"}).encode(), retry_after="1")
 
 
@@ -256,6 +258,8 @@ async def test_nothing_is_counted_that_could_not_be_written() -> None:
         (Reply(status=201, body=b'{"id": "p"}'), Failed),
         (Reply(status=201, body=b'["id", "epoch"]'), Failed),
         (Reply(status=202, body=PAID.body), Failed),
+        (Reply(status=202, body=WAITS), Held),
+        (Reply(status=202, body=b'{"status": "held"}'), Failed),
         (Reply(status=302, body=b""), Failed),
         (Reply(status=409, body=b""), Failed),
         (Reply(status=429, body=b""), Failed),
@@ -378,3 +382,24 @@ def test_stats_count_what_was_written() -> None:
     assert shown["latency_ms_last_second"] == {"median": 250.0, "p95": 250.0, "max": 250.0}
     assert shown["cpu_ms_per_payment"] == 250.0
     assert shown["last_acknowledged"] == {"t": 9.5, "epoch": 4, "site": "aws"}
+
+
+async def test_a_payment_that_a_person_looks_at_first_is_settled_and_no_payment(tmp_path: Path) -> None:
+    """It is not asked for again, and what was told is on the record under its id."""
+    world = World(answers=[Reply(status=202, body=WAITS)])
+    outcome = await world.payer.pay(OFFER, world.device)
+    assert isinstance(outcome, Held) and (outcome.payment, outcome.epoch) == ("p", 3)
+    assert world.lines[-1] == outcome and len(world.posted) == 1
+
+
+async def test_a_payer_that_stumbles_is_a_defect_of_the_run(tmp_path: Path) -> None:
+    """Without a word of it a payment would stay unresolved, and nobody would know why."""
+
+    async def stumble(route: Route, sending: Sending) -> Reply:
+        raise ValueError("i2d() failed")
+
+    with Record(tmp_path / "record") as record:
+        wanted = settings(tmp_path, duration=0.02, settle=0.1)
+        await Load(wanted, record, stumble, {"route53": World().ask}).run()
+    said = [line.what for line in read_record(tmp_path / "record") if isinstance(line, Defect)]
+    assert said and "r-0 ended with ValueError('i2d() failed')" in said[0]
