@@ -13,7 +13,7 @@ from controller.ports import Control
 from lab.aftermath import Aftermath
 from lab.consumption import cores, read_consumption
 from lab.errors import LabError
-from lab.faults import Active, Fault
+from lab.faults import Active, Fault, title_of
 from lab.fleet import PAYMENTS, VAULT
 from lab.half_moved import ServiceMove
 from lab.laboratory import Laboratory, Say
@@ -117,7 +117,7 @@ async def _suffer(lab: Laboratory, course: Course, load: Offering, holding: Card
     require_calm(before, await _control(lab, PAYMENTS))
     require_calm(vault, await _control(lab, VAULT))
     for beside, place in course.beside:
-        say(f"{beside} of {VENDORS[place].title}")
+        say(f"{beside} of {title_of(place)}")
         await lab.faults.inject(beside, place)
     say(f"{course.fault} of {writer}")
     active = await lab.faults.inject(course.fault, writer)
@@ -227,7 +227,7 @@ async def _conclude(
         recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until, site=notes.writer),
         met_old_writer=attempts_at(lines, notes.writer, begin=until, end=math.inf if fenced is None else fault.at + fenced),
         must_meet_old_writer=course.meets_old_writer,
-        beside=[f"{fault} of {VENDORS[place].title}" for fault, place in course.beside],
+        beside=[f"{fault} of {title_of(place)}" for fault, place in course.beside],
         answers=_answers(lines, notes, phases, until),
         spans=phases,
         floors=floors(plan, fault.wall),

@@ -13,6 +13,9 @@ from lab.rehearsal import Course
 from lab.report import Rehearsal, broken_promises, document
 from lab.screen import Screen, exit_of, open_console, summarize
 
+BESIDE = OF_AUTHORITIES | {Fault.ISSUER_DOWN}
+"""What can be lost beside a site."""
+
 OFFERED = (Fault.CRASH, Fault.FREEZE, Fault.PARTITION)
 
 
@@ -20,13 +23,13 @@ Demonstration = Callable[[str, Course, Screen], Awaitable[Rehearsal]]
 
 
 def read_beside(texts: Iterable[str]) -> tuple[tuple[Fault, str], ...]:
-    """Faults of authorities, each as FAULT@PLACE and at most one at a place. Raises UnknownTargetError."""
+    """Faults of authorities or of the issuer, each as FAULT@PLACE and at most one at a place. Raises UnknownTargetError."""
     found: dict[str, Fault] = {}
     for text in texts:
         fault, _, at = text.partition("@")
         kind, place = parse(fault, at or None)
-        if kind not in OF_AUTHORITIES:
-            raise UnknownTargetError(f"{fault} is no fault of an authority; there are {', '.join(sorted(OF_AUTHORITIES))}")
+        if kind not in BESIDE:
+            raise UnknownTargetError(f"{fault} is no fault beside a site's; there are {', '.join(sorted(BESIDE))}")
         if place in found:
             raise UnknownTargetError(f"{place} is given twice")
         found[place] = kind
