@@ -16,6 +16,7 @@ from lab.addresses import LOCAL
 from lab.authorities import Authority, provide, start_authorities
 from lab.binaries import EtcdBinary, HaproxyBinary, PostgresBinaries, find_etcd, find_haproxy, find_postgres
 from lab.cabling import ISSUER, SITES, Cabling, Door, lay_cables, lay_etcd
+from lab.collector_process import CollectorProcess, start_collector
 from lab.door_settings import controller_papers, service_door
 from lab.errors import LabError
 from lab.etcd import EtcdCluster
@@ -25,11 +26,14 @@ from lab.founding import Passwords, account_ids, found_payments, found_vault
 from lab.haproxy import prepare_edges
 from lab.issuer_process import IssuerProcess, prepare_issuer
 from lab.papers import Archive, issue_papers
+from lab.payments_settings import payments_lines
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
 from lab.programs import WEBHOOKS, programs
 from lab.receiver_process import MERCHANTS, Receiver, start_receiver
 from lab.receiver_settings import SECRETS, dispatcher_at
+from lab.screening_settings import NAME as SCREENING
+from lab.screening_settings import screening_settings
 from lab.site import CONTROLLER, Site
 from lab.site_settings import (
     ADDRESSES,
@@ -51,10 +55,11 @@ from lab.witness import Witness
 from lab.workspace import Workspace
 from lab.zones import Steered
 from workload.access.identity import service_name
+from workload.screening.operations import SCORE
 from workload.vault.callers import Scope
 
 SDKS = ("boto3", "azure-mgmt-trafficmanager", "google-api-python-client")
-SERVICES = ("payments", "vault", "screening", "webhooks")
+SERVICES = (PAYMENTS, VAULT, SCREENING, WEBHOOKS)
 """Whatever has a certificate of the fleet's at every site."""
 
 ACCOUNTS = 200
@@ -91,6 +96,7 @@ class Laboratory:
     """By service."""
     accounts: tuple[str, ...]
     receiver: Receiver
+    collector: CollectorProcess
     postgres: PostgresBinaries
 
     @property
@@ -111,7 +117,7 @@ class Laboratory:
         everyone = [process for site in self.sites.values() for process in site.processes()]
         everyone += [self.cabling.links.process, self.cabling.public.process, *self.issuer.processes()]
         everyone += [process for one in self.authorities.values() for process in (one.api, one.nameserver)]
-        everyone += [self.receiver.process]
+        everyone += [self.receiver.process, self.collector.process]
         return {process.label: process for process in everyone}
 
     def parts(self) -> tuple[Mapping[str, str], ...]:
@@ -130,7 +136,8 @@ class Laboratory:
         clouds = {vendor.title: checkout for vendor in VENDORS.values()} | {VENDORS[ROUTE53].title: f"moto {_version('moto')}"}
         clouds |= {"ECS and RDS": f"moto {_version('moto')}"}
         clouds |= dict.fromkeys(("Container Apps and Flexible Server", "Cloud Run and Cloud SQL"), checkout)
-        emulated = {**clouds, "name servers": checkout, "merchants": checkout, "network": checkout}
+        ours = ("name servers", "merchants", "collector of traces", "network")
+        emulated = {**clouds, **dict.fromkeys(ours, checkout)}
         return (
             *({"name": name, "kind": "real", "version": version} for name, version in real.items()),
             *({"name": name, "kind": "emulated", "version": version} for name, version in emulated.items()),
@@ -243,9 +250,10 @@ async def _assemble(
         etcd_up = tasks.create_task(_start_etcd(workspace, cabling, binary))
         servers_up = tasks.create_task(_start_servers(workspace, cabling, postgres))
         tasks.create_task(issuer.start())
+        collector_up = tasks.create_task(start_collector(workspace))
         receiver_up = tasks.create_task(start_receiver(workspace, list(map(str, account_ids(min(accounts, MERCHANTS))))))
     authorities, etcd, servers = authorities_up.result(), etcd_up.result(), servers_up.result()
-    receiver = receiver_up.result()
+    receiver, collector = receiver_up.result(), collector_up.result()
     cabling = await lay_etcd(cabling, etcd)
     passwords = {service: Passwords(service=service) for service in (PAYMENTS, VAULT)}
     edges = prepare_edges(workspace, cabling, haproxy, papers.edges)
@@ -262,6 +270,8 @@ async def _assemble(
     for name, site in sites.items():
         receiver.hand_out(site.settings / SECRETS)
         site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS))
+        for service in SERVICES:
+            site.amend(service, collector.settings())
     async with _together() as tasks:
         tasks.create_task(found_payments(servers, cabling, passwords[PAYMENTS], payers, receiver.endpoints))
         tasks.create_task(found_vault(servers, cabling, passwords[VAULT]))
@@ -285,6 +295,7 @@ async def _assemble(
         passwords=passwords,
         accounts=tuple(map(str, payers)),
         receiver=receiver,
+        collector=collector,
         postgres=postgres,
     )
 
@@ -292,7 +303,10 @@ async def _assemble(
 def _write_settings(site: Site, cabling: Cabling, papers: Archive, zones: Zones, policy: Sequence[str]) -> None:
     """Of every program of the site."""
     asking = {service_name(PAYMENTS): (Scope.READ.value,)}
-    site.write(PAYMENTS, service_settings(cabling, site.name, *service_door(cabling, papers, site.name, PAYMENTS)))
+    calls = payments_lines(cabling, papers, site.name)
+    site.write(PAYMENTS, service_settings(cabling, site.name, *service_door(cabling, papers, site.name, PAYMENTS), *calls))
+    scored = service_door(cabling, papers, site.name, SCREENING, {service_name(PAYMENTS): (SCORE,)})
+    site.write(SCREENING, screening_settings(cabling, site.name, *scored))
     vault_door = service_door(cabling, papers, site.name, VAULT, asking)
     site.write(VAULT, vault_settings(cabling, site.name, zones.authority_file, *vault_door))
     site.write(CONTROLLER, controller_settings(cabling, site.name, zones, controller_papers(cabling, papers, site.name), policy))

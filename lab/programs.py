@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from lab.authorities import CREDENTIALS
 from lab.fleet import PAYMENTS, VAULT
 from lab.founding import Passwords
+from lab.screening_settings import NAME as SCREENING
 from lab.site import CONTROLLER, Program
 
 WEBHOOKS = "webhooks"
@@ -16,6 +17,7 @@ def programs(passwords: Mapping[str, Passwords]) -> Mapping[str, Program]:
     found = (
         Program(name=PAYMENTS, module="workload.payments", secrets=_of_app(passwords[PAYMENTS])),
         Program(name=VAULT, module="workload.vault", secrets={**_of_app(passwords[VAULT]), **CREDENTIALS}),
+        Program(name=SCREENING, module="workload.screening"),
         Program(name=WEBHOOKS, module="workload.webhooks", secrets=_of_app(passwords[PAYMENTS])),
         Program(name=CONTROLLER, module="controller", verb=("run",), secrets={**_of_controllers(passwords), **CREDENTIALS}),
     )

@@ -52,16 +52,38 @@ class AccountRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRow:
+    """One row of ledger.held."""
+
+    id: str
+    key: str
+    debtor: str
+    creditor: str
+    amount: int
+    currency: str
+    epoch: int
+    body_digest: str
+    score: float
+    reasons: tuple[str, ...]
+    created_at: str
+    state: str
+    """`held`, `approved` or `rejected`."""
+    decided: str
+    """By whom, why, when and in which epoch; empty while it waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """Everything one site's ledger holds, read in one snapshot."""
 
     payments: tuple[PaymentRow, ...]
     entries: tuple[EntryRow, ...]
     accounts: tuple[AccountRow, ...]
+    held: tuple[HeldRow, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 over all rows and columns but the entries' ids, whatever the order of rows; equal ledgers, equal digests."""
-        rows = sorted(repr(row) for table in (self.payments, self.entries, self.accounts) for row in table)
+        rows = sorted(repr(row) for table in (self.payments, self.entries, self.accounts, self.held) for row in table)
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
@@ -135,7 +157,7 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
     told: dict[str, set[str]] = defaultdict(set)
     declined: dict[str, Declined] = {}
     failed: dict[str, str] = {}
-    held: set[str] = set()
+    held: dict[str, Held] = {}
     defects = []
     for line in lines:
         match line:
@@ -146,14 +168,14 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
             case Declined():
                 declined[line.key] = line
             case Held():
-                held.add(line.key)
+                held[line.key] = line
             case Failed():
                 failed[line.key] = line.why
             case Defect():
                 defects.append(line.what)
             case _:
                 pass
-    unresolved = offered.keys() - told.keys() - declined.keys() - held
+    unresolved = offered.keys() - told.keys() - declined.keys() - held.keys()
     findings = [
         Finding(fault=Fault.DUPLICATED, site=None, subject=key, detail=f"acknowledged as {', '.join(sorted(ids))}")
         for key, ids in told.items()
@@ -162,6 +184,7 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
     for site, ledger in sorted(ledgers.items()):
         findings += _missing(site, ledger, offered, told)
         findings += _duplicated(site, ledger)
+        findings += _unheld(site, ledger, offered, held)
         findings += _denied(site, ledger, declined)
         findings += _unbalanced(site, ledger)
     return Reconciliation(
@@ -172,7 +195,7 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
         duplicated=len({finding.subject for finding in findings if finding.fault is Fault.DUPLICATED}),
         denied=len({finding.subject for finding in findings if finding.fault is Fault.DENIED}),
         unresolved=len(unresolved),
-        held=len(held - told.keys()),
+        held=len(held.keys() - told.keys()),
         last_words=dict(Counter(failed.get(key, "nothing was answered yet") for key in unresolved).most_common()),
         strangers=len({payment.key for ledger in ledgers.values() for payment in ledger.payments} - offered.keys()),
         findings=tuple(findings),
@@ -198,7 +221,7 @@ def _missing(site: str, ledger: Ledger, offered: Mapping[str, Offered], told: Ma
                 yield Finding(fault=Fault.ALTERED, site=site, subject=key, detail=f"asked {_body(wanted)}, holds {body}")
 
 
-def _body(payment: Offered | PaymentRow) -> tuple[str, str, int, str]:
+def _body(payment: Offered | PaymentRow | HeldRow) -> tuple[str, str, int, str]:
     return payment.debtor, payment.creditor, payment.amount, payment.currency
 
 
@@ -215,6 +238,27 @@ def _duplicated(site: str, ledger: Ledger) -> Iterator[Finding]:
             yield Finding(
                 fault=Fault.DUPLICATED, site=site, subject=min(keys), detail=f"payment {payment_id} has {len(keys)} keys"
             )
+
+
+def _unheld(site: str, ledger: Ledger, offered: Mapping[str, Offered], held: Mapping[str, Held]) -> Iterator[Finding]:
+    """Payments of which the client was told that a person looks at them, and that this ledger lacks, holds otherwise, or made unasked."""
+    by_key = {row.key: row for row in ledger.held}
+    for key, told in held.items():
+        row, wanted = by_key.get(key), offered.get(key)
+        if row is None or row.id != told.payment:
+            detail = (
+                f"held as {told.payment}, which is not there" if row is None else f"held as {told.payment}, there as {row.id}"
+            )
+            yield Finding(fault=Fault.LOST, site=site, subject=key, detail=detail)
+        elif wanted is None or _body(row) != _body(wanted):
+            yield Finding(
+                fault=Fault.ALTERED, site=site, subject=key, detail=f"asked {wanted and _body(wanted)}, holds {_body(row)}"
+            )
+    for payment in ledger.payments:
+        waiting = by_key.get(payment.key)
+        if waiting is not None and (waiting.state != "approved" or waiting.id != payment.id):
+            detail = f"payment {payment.id} is made, and {waiting.id} is {waiting.state}"
+            yield Finding(fault=Fault.DUPLICATED, site=site, subject=payment.key, detail=detail)
 
 
 def _denied(site: str, ledger: Ledger, declined: Mapping[str, Declined]) -> Iterator[Finding]:

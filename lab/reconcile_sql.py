@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import psycopg
 
-from lab.reconcile import AccountRow, EntryRow, Ledger, PaymentRow
+from lab.reconcile import AccountRow, EntryRow, HeldRow, Ledger, PaymentRow
 
 R = TypeVar("R")
 
@@ -19,11 +19,16 @@ SELECT id::text, idempotency_key, debtor::text, creditor::text, amount, currency
        encode(body_digest, 'hex'), (created_at AT TIME ZONE 'UTC')::text
 FROM ledger.payment"""
 ENTRIES = "SELECT payment::text, account::text, amount FROM ledger.entry"
+HELD = """
+SELECT id::text, idempotency_key, debtor::text, creditor::text, amount, currency, epoch, encode(body_digest, 'hex'), score, reasons,
+       (created_at AT TIME ZONE 'UTC')::text, state,
+       concat_ws(' ', decided_by, decided_because, decided_at AT TIME ZONE 'UTC', decided_epoch)
+FROM ledger.held"""
 ACCOUNTS = "SELECT id::text, currency, opening_balance, balance, overdraft_allowed, epoch FROM ledger.account"
 
 
 async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
-    """Every payment, entry and account of one database in one snapshot. Raises as `in_one_snapshot` does."""
+    """Every payment, made or held, entry and account of one database in one snapshot. Raises as `in_one_snapshot` does."""
     return await in_one_snapshot(conninfo, deadline, _ledger)
 
 
@@ -64,6 +69,7 @@ async def _ledger(connection: psycopg.AsyncConnection) -> Ledger:
     payments = await (await connection.execute(PAYMENTS)).fetchall()
     entries = await (await connection.execute(ENTRIES)).fetchall()
     accounts = await (await connection.execute(ACCOUNTS)).fetchall()
+    held = await (await connection.execute(HELD)).fetchall()
     return Ledger(
         payments=tuple(
             PaymentRow(id=i, key=k, debtor=d, creditor=c, amount=a, currency=u, epoch=e, body_digest=b, created_at=t)
@@ -73,5 +79,23 @@ async def _ledger(connection: psycopg.AsyncConnection) -> Ledger:
         accounts=tuple(
             AccountRow(id=i, currency=u, opening_balance=o, balance=b, overdraft_allowed=a, epoch=e)
             for i, u, o, b, a, e in accounts
+        ),
+        held=tuple(
+            HeldRow(
+                id=i,
+                key=k,
+                debtor=d,
+                creditor=c,
+                amount=a,
+                currency=u,
+                epoch=e,
+                body_digest=b,
+                score=s,
+                reasons=tuple(r),
+                created_at=t,
+                state=n,
+                decided=w,
+            )
+            for i, k, d, c, a, u, e, b, s, r, t, n, w in held
         ),
     )
