@@ -80,7 +80,7 @@ def test_the_status_is_the_verdict(tmp_path: Path, lost: int, status: Exit) -> N
 @pytest.mark.parametrize(
     ("beside", "said"),
     [
-        (("crash@aws",), "crash is no fault of an authority"),
+        (("crash@aws",), "crash is no fault beside a site's"),
         (("api-hang",), "it can at route53, azuredns, clouddns"),
         (("api-hang@azure",), "it can at route53, azuredns, clouddns"),
         (("melt@route53",), "there is no fault 'melt'"),
