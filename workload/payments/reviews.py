@@ -6,13 +6,14 @@ from typing import Annotated, Literal, Protocol, assert_never
 from uuid import UUID
 
 from fastapi import FastAPI, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from workload import problems
 from workload.payments.model import Outcome, Review, Reviewed, Verdict
 from workload.payments.problems import describe_refusal
 from workload.payments.service import Payments
 from workload.problems import Problem
+from workload.telemetry.numbers import holds_number
 
 SCOPE = "payments:review"
 FIRST = UUID(int=0)
@@ -34,13 +35,20 @@ Identify = Callable[[Request], Caller]
 """The caller of a request that was let in."""
 
 
+def no_number(reason: str) -> str:
+    """The reason as it is. Raises ValueError for one in which a card number or an IBAN stands: it is kept for ever, and shown."""
+    if holds_number(reason):
+        raise ValueError("expected a reason without a card or account number")
+    return reason
+
+
 class Word(BaseModel):
     """The body of `POST /v1/reviews/{id}`."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     verdict: Literal["approve", "reject"]
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"), AfterValidator(no_number)]
     """For whoever asks later; kept for ever. No database keeps a zero byte in a text."""
 
 

@@ -136,3 +136,13 @@ async def test_a_word_without_a_reason_is_none(body: dict[str, str]) -> None:
     desk = Desk(reviewed("approved", ruled("approved")), reviewer=Reviewer())
     assert (await ask(desk.app, "POST", f"/v1/reviews/{ID}", body)).status == 422
     assert desk.asked == 0
+
+
+@pytest.mark.parametrize("number", ["4111 1111 1111 1111", "4111111111111111", "GB82 WEST 1234 5698 7654 32"])
+async def test_a_reviewer_who_pastes_a_number_is_refused(number: str) -> None:
+    """It would be kept for ever beside the payment, where nothing is sealed; and the refusal does not repeat it."""
+    desk = Desk(reviewed("approved", ruled("approved")), reviewer=Reviewer())
+    answer = await ask(desk.app, "POST", f"/v1/reviews/{ID}", {**APPROVE, "reason": f"he read {number} to me"})
+    assert answer.status == 422
+    assert number not in repr(answer.body)
+    assert desk.asked == 0
