@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as HttpScope
 
 import workload.vault
 from controller.core import naming
@@ -21,8 +23,10 @@ from controller.postgres.session import Address, Sessions
 from lab.binaries import find_postgres
 from lab.postgres import PostgresServer, create_server
 from lab.workspace import Workspace
+from workload.access.peer import PEER, Peer
 from workload.durable.database import Durably
 from workload.durable.errors import Unanswered
+from workload.vault.callers import Scope
 from workload.vault.kms.memory import MemoryKms
 from workload.vault.model import Grounds, Order, Outcome, Token
 from workload.vault.numbers import Kind, read_number
@@ -39,8 +43,16 @@ PLANTED = "4111111111111111"
 GROUNDS = Grounds(caller="desk", reason="dispute")
 
 
+DESK = "trimaran://service/desk"
+"""Another service of the fleet, which may ask everything by its certificate alone."""
+
 UNUSED = {
-    "access": {"issuer": "https://issuer.test", "audience": SERVICE, "keys_url": "https://127.0.0.1:9/keys"},
+    "access": {
+        "issuer": "https://issuer.test",
+        "audience": SERVICE,
+        "keys_url": "https://127.0.0.1:9/keys",
+        "services": {DESK: [scope.value for scope in Scope]},
+    },
     "key_services": {
         "aws": {"key": "alias/vault", "region": "eu-central-1"},
         "azure": {"key": "vault", "vault": "https://vault.test", "identity": "static"},
@@ -52,6 +64,16 @@ UNUSED = {
 def order(subject: UUID | None = None, number: str = PLANTED, key: UUID | None = None) -> Order:
     """An order; of a new subject and with a key of its own unless given."""
     return Order(key=key or uuid4(), subject=subject or uuid4(), number=read_number(Kind.CARD, number), caller="shop")
+
+
+def from_desk(app: ASGIApp) -> ASGIApp:
+    """The application as it is asked over a connection on which the desk has shown its certificate."""
+    desk = Peer(names=frozenset({DESK}), thumbprint="A" * 43)
+
+    async def over(scope: HttpScope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": {PEER: desk}}, receive, send)
+
+    return over
 
 
 async def kept(site: Assembly, subject: UUID | None = None) -> Token:
