@@ -10,6 +10,8 @@ import pytest_asyncio
 from lab.spans import read_spans, rows, tree
 from tests.protocol.layers_world import EDGE, SCREENING, THUMBPRINT, Fleet, ask_port, asked, fleets, kind
 from tests.protocol.payments_site import ACCOUNTS, AWS, AZURE, Answer, Service, Sites, eventually, two_sites
+from workload.schema.baseline import version
+from workload.schema.migration import read_migrations
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -230,6 +232,14 @@ async def test_a_reviewer_is_known_by_its_token(sites: Sites, fleet: Fleet) -> N
         assert (decided.status, decided.body["decided"]["by"]) == (200, "desk")
         paid = await careful._ask("GET", f"/v1/payments/{held.body['id']}", headers=fleet.shown("desk"))
         assert paid.body["status"] == "completed"
+
+
+async def test_databases_know_for_which_schema_a_process_was_written(service: Service, sites: Sites) -> None:
+    """Every session says so, or no column could ever be removed: nobody would know who still needs it."""
+    names = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE usename = 'payments_app'"
+    expected = f"payments-service schema={version(read_migrations('payments'))}"
+    for site in (AZURE, AWS):
+        assert await sites.ask(site, names, role="postgres") == [(expected,)]
 
 
 async def test_a_key_that_holds_a_card_number_is_not_kept(service: Service, fleet: Fleet) -> None:

@@ -30,6 +30,8 @@ class Tenant:
 
     service: str
     password: str
+    name: str | None = None
+    """As which its processes log in: nodes know from it for which schema they were written."""
     await_held: str
     """Statement that asks a follower which of some rows it holds: `(reign, ids, patience) -> ids`."""
     durably: Durably = lambda durability: durability
@@ -49,6 +51,7 @@ class Database:
                 password=tenant.password,
                 statement=tuning.statement_deadline,
                 deadline=tuning.connect_deadline,
+                name=tenant.name,
             )
             for site, address in settings.databases.items()
         }

@@ -119,8 +119,11 @@ class Connection:
             asyncio.get_running_loop().remove_reader(self._connection.fileno())
 
 
-async def connect(address: Address, *, service: str, password: str, statement: timedelta, deadline: timedelta) -> Connection:
-    """A session of the service's role at `address`, within `deadline`. Raises Unreachable.
+async def connect(
+    address: Address, *, service: str, password: str, statement: timedelta, deadline: timedelta, name: str | None = None
+) -> Connection:
+    """A session of the service's role at `address`, within `deadline`. `name`: as which the process logs in (`schema.outlook.told_as`).
+    Raises Unreachable.
 
     The server gets deadlines of its own. Without them: the link dies after BEGIN and ledger.pay arrived but not COMMIT; the
     backend waits for us for ever, holding two accounts locked, and a retry after the heal waits behind it. Its deadline for a
@@ -135,7 +138,7 @@ async def connect(address: Address, *, service: str, password: str, statement: t
                 dbname=service,
                 user=f"{service}_app",
                 password=password,
-                application_name=f"{service}-service",
+                application_name=name or f"{service}-service",
                 options=f"-c statement_timeout={limit * 3 // 4} -c idle_in_transaction_session_timeout={limit}",
                 autocommit=True,
             )

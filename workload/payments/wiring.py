@@ -29,6 +29,7 @@ from workload.payments.screen_call import CalledScreen
 from workload.payments.service import Payments
 from workload.payments.settings import Settings
 from workload.payments.sources import CalledVault
+from workload.schema.outlook import process_name
 from workload.telemetry.propagation import outgoing_headers
 
 
@@ -38,7 +39,8 @@ class Assembly:
     def __init__(self, settings: Settings, password: str, durably: Durably = lambda durability: durability) -> None:
         self.settings, self.site = settings, settings.site
         self.metrics = Metrics()
-        tenant = Tenant(service=settings.service, password=password, await_held=AWAIT_HELD, durably=durably)
+        name = process_name("payments", settings.service)
+        tenant = Tenant(service=settings.service, password=password, name=name, await_held=AWAIT_HELD, durably=durably)
         self.database = Database(settings, tenant, self.metrics)
         self.layers = Layers(settings, OPERATIONS, self.metrics)
         self.lines: dict[str, Line] = {}

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from workload.schema.baseline import version
 from workload.schema.errors import Refused
-from workload.schema.migration import Kind, Migration
+from workload.schema.migration import Kind, Migration, read_migrations
 from workload.schema.node import NodeState
 
 NEEDS = re.compile(r"(?:^|\s)schema=(\d{1,9})$")
@@ -21,6 +22,11 @@ States = Mapping[str, NodeState]
 def told_as(service: str, version: int) -> str:
     """Name under which a process of this code logs in to its databases."""
     return f"{service}-service schema={version}"
+
+
+def process_name(package: str, service: str) -> str:
+    """The same for a process of this checkout. Raises Unfit when its migrations cannot be read."""
+    return told_as(service, version(read_migrations(package, service)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

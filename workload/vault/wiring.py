@@ -19,6 +19,7 @@ from workload.gate import Gate
 from workload.identifiers import uuid7
 from workload.layers import Layers
 from workload.limits.assembly import build_limits
+from workload.schema.outlook import process_name
 from workload.vault import app as http
 from workload.vault.callers import OPERATIONS
 from workload.vault.clouds import Clouds
@@ -51,7 +52,8 @@ class Assembly:
         """Raises CannotBegin when a certificate cannot be used."""
         self.settings, self.site = settings, settings.site
         self.metrics = Metrics()
-        tenant = Tenant(service=settings.service, password=password, await_held=AWAIT_HELD, durably=durably)
+        name = process_name("vault", settings.service)
+        tenant = Tenant(service=settings.service, password=password, name=name, await_held=AWAIT_HELD, durably=durably)
         self.database = Database(settings, tenant, self.metrics)
         self.clouds = Clouds(sorted(wrappers, key=lambda one: one.cloud != settings.site), self.metrics)
         self.keyring = Keyring(self.clouds, tuning=settings.keys, entropy=os.urandom, monotonic=time.monotonic)

@@ -21,6 +21,7 @@ from workload.durable.database import Database, Durably, Tenant
 from workload.durable.finder import Finder
 from workload.durable.session import connect
 from workload.layers import Layers
+from workload.schema.outlook import process_name
 from workload.webhooks import app as http
 from workload.webhooks.courier import Carry, carry
 from workload.webhooks.dispatcher import Dispatcher, Place
@@ -83,7 +84,8 @@ class Assembly:
         self.settings = settings
         self.metrics = Metrics()
         self.secrets = Secrets(settings.secrets)
-        tenant = Tenant(service=name, password=password, await_held=NOTHING_HELD, durably=durably)
+        told = process_name(settings.service, name)
+        tenant = Tenant(service=name, password=password, name=told, await_held=NOTHING_HELD, durably=durably)
         self.database = Database(settings, tenant, self.metrics)
         tuning = settings.tuning
         openers = {
@@ -94,6 +96,7 @@ class Assembly:
                 password=password,
                 statement=tuning.statement_deadline,
                 deadline=tuning.connect_deadline,
+                name=told,
             )
             for site, address in settings.databases.items()
         }
