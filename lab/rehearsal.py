@@ -18,6 +18,7 @@ from lab.fleet import PAYMENTS, VAULT
 from lab.half_moved import ServiceMove
 from lab.laboratory import Laboratory, Say
 from lab.links import ONE_WAY
+from lab.observed import read_rates, read_ways
 from lab.offering import Offering, offer
 from lab.reconcile_answers import Answers, answers
 from lab.reconcile_recovery import attempts_at, recovery
@@ -224,6 +225,8 @@ async def _conclude(
         vault_move=_vault_move(notes, found, holding),
         webhooks=found.webhooks,
         first_webhook=found.webhooks.first_after(fault.at, notes.epoch) if found.webhooks else None,
+        ways=read_ways(lab, lines, fault, until),
+        rates=await read_rates(lab),
         recovery=recovery(lines, fault_at=fault.at, epoch_before=notes.epoch, until=until, site=notes.writer),
         met_old_writer=attempts_at(lines, notes.writer, begin=until, end=math.inf if fenced is None else fault.at + fenced),
         must_meet_old_writer=course.meets_old_writer,

@@ -11,9 +11,12 @@ from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Habit
 from lab.report_services import services
+from lab.report_ways import ways_said
 from lab.report_webhooks import webhooks_said
+from lab.service_rates import ServiceRates, rates_said
 from lab.site_settings import NAMES
 from lab.timeline import DETECT, Bin, FloorMoment, Moment, Span, phases_ms
+from lab.ways import Ways
 
 KEPT, BROKEN = "kept", "broken"
 
@@ -61,6 +64,10 @@ class Rehearsal(Aftermath):
     lab_started_s: float
     cpu_seconds: Mapping[str, float]
     """Processor seconds per second and process, in calm."""
+    ways: Ways | None = None
+    """Of two payments; None: nobody looked."""
+    rates: Mapping[str, ServiceRates] = field(default_factory=dict)
+    """By service."""
     vault_move: ServiceMove | None = None
     """None: no cardholder took part in this run."""
 
@@ -131,6 +138,8 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         },
         **_traffic(seen),
         "webhooks": webhooks_said(seen.webhooks, seen.first_webhook) if seen.webhooks else None,
+        "trace": ways_said(seen.ways) if seen.ways else None,
+        "rates": rates_said(seen.rates),
         "phases_ms": phases_ms(seen.spans),
         "floors": [asdict(one) for one in seen.floors],
         "ledgers": dict(found.digests),

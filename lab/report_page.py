@@ -10,6 +10,7 @@ from lab.record import Habit
 from lab.report import KEPT, Rehearsal, document
 from lab.report_services import told_half_moved, told_vault
 from lab.report_svg import phases, throughput
+from lab.report_ways import ways_shown
 from lab.report_webhooks import webhooks_rows
 
 SHOWN_DIGEST = 16
@@ -29,6 +30,8 @@ def page(seen: Rehearsal) -> str:
             _figures(said),
             _pictures(seen, said),
             _section("Services", _services(said)),
+            _section("Requests", _rates(said)),
+            _section("The way of a payment", ways_shown(said["trace"]) if said["trace"] else ""),
             _section("What happened", _timeline(said)),
             _section("Who had to wait", _clients(said)),
             _section("What the name servers said", _answers(said)),
@@ -138,6 +141,21 @@ def _services(said: Mapping[str, Any]) -> str:
     ]
     notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in (told_half_moved(said), told_vault(said)) if note)
     return _table(heads, rows) + notes
+
+
+def _rates(said: Mapping[str, Any]) -> str:
+    heads = (("service", ""), *((name, "number") for name in ("requests", "errors", "99 % within")), ("not asked", ""))
+    rows = [
+        (
+            (service, ""),
+            *((f"{one[name]:,}", "number") for name in ("requests", "errors")),
+            ("–" if one["p99_ms"] is None else f"{one['p99_ms']} ms", "number"),
+            (", ".join(one["silent"]), ""),
+        )
+        for service, one in said["rates"].items()
+    ]
+    note = "As the processes counted them since each of them started, health checks left out; times from head to answer at the service."
+    return _table(heads, rows) + f'<p class="soft">{note}</p>' if rows else ""
 
 
 def _clients(said: Mapping[str, Any]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from lab.record import Acknowledged, Attempted, Failed, Line, Offered
 from lab.spans import CLIENT, Node, Row, Span, rows, span_of, trace_of, tree
 
-STEPS = ("edge", "POST /v1/payments", "database", "statement", "barrier")
-"""What every payment goes through once it left its client, as spans name it."""
+STEPS = ("edge", "POST /v1/payments", "call", "database", "statement", "barrier")
+"""What every payment goes through once it left its client, as spans name it; the call is that to screening."""
 
 BEFORE, DURING = "a usual payment, before the fault", "the slowest payment of the failover"
 
