@@ -29,7 +29,8 @@ def settings(folder: Path, *, listen: int, etcd: int, databases: Sequence[int]) 
         f'[etcd]\nendpoints = ["http://127.0.0.1:{etcd}"]',
     ]
     place = {site: f'host = "127.0.0.1"\nport = {port}' for site, port in zip(SITES, databases, strict=True)}
-    lines += [f'[sites.{site}]\nedge = "http://127.0.0.1:{databases[0]}"' for site in SITES]
+    far = f'"http://127.0.0.1:{databases[0]}"'
+    lines += [f"[sites.{site}]\nedge = {far}\nagent = {far}" for site in SITES]
     canary = (
         'debtor = "00000000-0000-0000-0000-000000000001", creditor = "00000000-0000-0000-0000-000000000002", currency = "EUR"'
     )
