@@ -34,7 +34,11 @@ class CollectorProcess:
 
     def settings(self) -> str:
         """`[telemetry]` of a service, as the last lines of its settings."""
-        lines = (f'collector = "http://{LOCAL}:{self.port}{PATH}"', f"ratio = {RATIO}", f"failed_per_second = {FAILED_PER_SECOND}")
+        lines = (
+            f'collector = "http://{LOCAL}:{self.port}{PATH}"',
+            f"ratio = {RATIO}",
+            f"failed_per_second = {FAILED_PER_SECOND}",
+        )
         return "\n".join(("[telemetry]", *lines, ""))
 
     def spans(self) -> list[Span]:
