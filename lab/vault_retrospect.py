@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import psycopg
@@ -24,6 +24,18 @@ LOOK = 0.2
 READ = timedelta(seconds=10)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How vaults are read, and waited for."""
+
+    read: Callable[[], Awaitable[Mapping[str, VaultRows | str]]]
+    """What every site's holds, or why it cannot be read."""
+    missing: Callable[[str], Awaitable[str]]
+    """What keeps a site from being the writer or a follower that counts; empty when nothing does."""
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 async def look_back_vault(lab: Laboratory, holding: Cardholding | None, agree: timedelta) -> tuple[VaultAftermath | None, str]:
     """Read every vault once the errands are over; or why nothing can be proven of them, which must not hide what became of payments.
 
@@ -31,24 +43,30 @@ async def look_back_vault(lab: Laboratory, holding: Cardholding | None, agree: t
     """
     if holding is None:
         return None, ""
+    witness = lab.witnesses[VAULT]
     try:
-        reconciliation, unread = await _reconciled(lab, holding, agree)
+        reading = Reading(read=lambda: _read_vaults(lab), missing=witness.missing)
+        reconciliation, unread = await reconciled_vault(holding.lines(), reading, agree)
     except LabError as error:
         return None, f"nothing is proven of the vault: {error}"
-    control = await lab.witnesses[VAULT].control()
-    return VaultAftermath(
+    control = await witness.control()
+    aftermath = VaultAftermath(
         reconciliation=reconciliation,
         writer_after=str(control.posture.writer) if control else None,
         epoch_after=int(control.posture.reign) if control else None,
         troubles=unread,
-    ), ""
+    )
+    return aftermath, ""
 
 
-async def _reconciled(lab: Laboratory, holding: Cardholding, deadline: timedelta) -> tuple[VaultReconciliation, tuple[str, ...]]:
-    until = time.monotonic() + deadline.total_seconds()
-    lines = holding.lines()
+async def reconciled_vault(
+    lines: Sequence[Line], reading: Reading, deadline: timedelta
+) -> tuple[VaultReconciliation, tuple[str, ...]]:
+    """The record against every vault that can be read, and why others cannot. Vaults are read again until they are equal and every data
+    key is wrapped by every cloud, or the deadline is over; then the last reading stands. Raises LabError when none can be read."""
+    until = reading.monotonic() + deadline.total_seconds()
     while True:
-        read = await _read_vaults(lab)
+        read = await reading.read()
         vaults = {site: vault for site, vault in read.items() if isinstance(vault, VaultRows)}
         unread = tuple(vault for vault in read.values() if isinstance(vault, str))
         if not vaults:
@@ -56,21 +74,21 @@ async def _reconciled(lab: Laboratory, holding: Cardholding, deadline: timedelta
         found = reconcile_vault(lines, vaults, SITES)
         if found.ledgers_equal and found.is_wrapped and not unread:
             return found, ()
-        if time.monotonic() > until:
-            return await _among_the_whole(lab, lines, vaults, found), unread
-        await asyncio.sleep(LOOK)
+        if reading.monotonic() > until:
+            return await _among_the_whole(lines, vaults, reading, found), unread
+        await reading.sleep(LOOK)
 
 
 async def _among_the_whole(
-    lab: Laboratory, lines: Sequence[Line], vaults: Mapping[str, VaultRows], found: VaultReconciliation
+    lines: Sequence[Line], vaults: Mapping[str, VaultRows], reading: Reading, found: VaultReconciliation
 ) -> VaultReconciliation:
     """The same looked for only where it must be: on the writer and on followers that count. A site that has not returned yet breaks
     another promise, and what it lacks is not lost. Digests are those of all."""
-    owing = {site: vault for site, vault in vaults.items() if not await lab.witnesses[VAULT].missing(site)}
+    owing = {site: vault for site, vault in vaults.items() if not await reading.missing(site)}
     return replace(reconcile_vault(lines, owing, SITES), digests=found.digests) if owing else found
 
 
-async def _read_vaults(lab: Laboratory) -> dict[str, VaultRows | str]:
+async def _read_vaults(lab: Laboratory) -> Mapping[str, VaultRows | str]:
     """Every site's, past services and links, or why it cannot be read."""
 
     async def read(site: str) -> VaultRows | str:
