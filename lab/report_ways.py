@@ -1,7 +1,7 @@
 """The ways of payments in the report and on its page. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from html import escape
 from typing import Any
 
@@ -32,11 +32,20 @@ def ways_shown(said: Mapping[str, Any]) -> str:
         left = f" {way['left_out']} more steps are left out." if way["left_out"] else ""
         lines = [Row(**line) for line in way["steps"]]
         parts.append(f'<p>{escape(text[0].upper() + text[1:] + left)}</p><div class="scroll">{waterfall(lines)}</div>')
+        if way["attempts"] > 1 and (last := _answered(lines)):
+            parts.append(f'<p class="soft">Of it the attempt that was answered:</p><div class="scroll">{waterfall(last)}</div>')
     slowest = (
         "" if said["slowest_s"] is None else f" The slowest of the failover, followed or not, took {said['slowest_s']:.2f} s."
     )
     note = f"Services told of {said['followed']:,} payments, in {said['spans']:,} steps.{slowest}"
     return "".join(parts) + f'<p class="soft">{escape(note)}</p>'
+
+
+def _answered(lines: Sequence[Row]) -> list[Row]:
+    """The last attempt by itself: beside minutes of waiting nobody sees its milliseconds."""
+    begins = [number for number, line in enumerate(lines) if line.depth == 1]
+    last = lines[begins[-1] :] if begins else []
+    return [replace(line, depth=line.depth - 1, begin_ms=line.begin_ms - last[0].begin_ms) for line in last]
 
 
 def _said(way: Way) -> dict[str, Any]:

@@ -144,6 +144,14 @@ def test_the_report_holds_it_and_the_page_shows_it() -> None:
     assert shown.count("<svg") == 2 and f"Trace {trace_of('torn')}" in shown
 
 
+def test_the_answered_attempt_is_shown_by_itself_too() -> None:
+    """Beside four seconds of waiting nobody sees its fifty milliseconds."""
+    found = run([*USUAL, *paid("slow", 104.0, 4.0, fails=2)], [*TOLD, *told("slow", 104.0, attempt=3)])
+    usual, whole, answered = ways_shown(ways_said(found)).split("<svg")[1:]
+    assert "attempt 1" in usual and "attempt 2" in whole
+    assert "attempt 2" not in answered and "attempt 3" in answered and "barrier" in answered and "50.0 ms" in answered
+
+
 def test_of_too_many_steps_the_last_are_kept() -> None:
     """They say how it was answered, and how many were left out is said."""
     found = run([*USUAL, *paid("slow", 109.0, 9.0, fails=70)], [*TOLD, *told("slow", 109.0, attempt=71)])
