@@ -169,6 +169,24 @@ async def test_no_amount_could_be_taken_for_a_card_number(amount: int, status: i
     assert (await ask(desk.app, "POST", "/v1/payments", {**BODY, "amount": amount}, {"Idempotency-Key": "k"})).status == status
 
 
+@pytest.mark.parametrize("key", ["order-4111111111111111", "4111-1111-1111-1111", "DE89370400440532013000"])
+async def test_a_key_in_which_a_number_stands_is_refused(key: str) -> None:
+    """400, before anything is asked: keys are kept for ever. The number is not repeated."""
+    desk = Desk(decided("created"))
+    answer = await ask(desk.app, "POST", "/v1/payments", BODY, {"Idempotency-Key": key})
+    assert (answer.status, answer.body["type"], desk.asked) == (400, f"{PROBLEM}malformed-request", 0)
+    assert key not in str(answer.body)
+
+
+async def test_a_number_where_none_belongs_is_not_repeated() -> None:
+    """As a field's name, and in an address."""
+    desk = Desk(decided("created"))
+    body = {**BODY, "4111111111111111": 1}
+    for method, path, sent in (("POST", "/v1/payments", body), ("GET", "/v1/payments/4111111111111111", None)):
+        answer = await ask(desk.app, method, path, sent, {"Idempotency-Key": "k"})
+        assert answer.status in (400, 422) and "4111" not in str(answer.body) and "[redacted]" in str(answer.body)
+
+
 PROOF = {
     "id": str(ID),
     "subject_digest": "\\x" + "ab" * 32,
