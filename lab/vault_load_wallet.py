@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from lab.vault_load_schedule import card_number, named
 
-CARDS = 8
-"""Of one subject. Each new subject has a data key made and wrapped by three clouds, which is most of what a token can cost."""
+CARDS = 20
+"""Of one subject. Each new one has a data key made and wrapped by three emulated clouds and opened by three vaults, which is most of what
+tokens cost this machine."""
 
 ASKED_AGAIN = 6
 """Of so many reveals one asks for a number of somebody who was erased, as soon as there is one. It must be refused for ever."""
