@@ -39,6 +39,10 @@ ADDRESSES: Mapping[str, str] = {"aws": "192.0.2.1", "azure": "192.0.2.2", "gcp":
 
 CURRENCY = "EUR"
 
+PATIENCE = ("[tuning]", "request_deadline = 0.75")
+"""Of a service whose clients wait a second. A new connection with TLS takes three round trips of it, and the answer one way more: told later, a
+client has given up, and its connection with it. In a crowd the next one costs both ends more than the answer would have."""
+
 TOKEN_FILE = "operator.token"  # noqa: S105  the name of the file is no secret
 """Holds what an order to a controller must carry; one for all three, beside the folders of their settings."""
 
@@ -71,7 +75,7 @@ PROVEN: Mapping[str, str] = {
 
 def service_settings(cabling: Cabling, site: str, *door: str) -> str:
     """Settings of the payments service beside this site's edge; `door`: lines that say who it is and who may come in."""
-    lines = [f'site = "{site}"', f'service = "{SERVICE}"', *_listen(cabling.direct(site, Door.SERVICE)), *door]
+    lines = [f'site = "{site}"', f'service = "{SERVICE}"', *_listen(cabling.direct(site, Door.SERVICE)), *PATIENCE, *door]
     for other in SITES:
         lines += _address(f"databases.{other}", cabling.port(site, other, Door.DATABASE))
     return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ from lab import keys
 from lab.addresses import LOCAL
 from lab.cabling import SITES, Cabling, Door
 from lab.fleet import VAULT
+from lab.site_settings import PATIENCE
 from lab.vendors import AZUREDNS, CLOUDDNS, ROUTE53
 
 NAME = "https://trimaran.vault.test"
@@ -18,7 +19,7 @@ NOBODY = ("[access]", 'issuer = "nobody"', 'audience = "vault"', 'keys_url = "ht
 
 def vault_settings(cabling: Cabling, site: str, authority_file: Path, *door: str) -> str:
     """Settings of the vault at this site. `authority_file`: who vouches for the key vault; `door`: lines that say who may come in."""
-    lines = [f'site = "{site}"', f'service = "{VAULT}"', *_address("listen", cabling.direct(site, Door.VAULT))]
+    lines = [f'site = "{site}"', f'service = "{VAULT}"', *_address("listen", cabling.direct(site, Door.VAULT)), *PATIENCE]
     for other in SITES:
         lines += _address(f"databases.{other}", cabling.port(site, other, Door.DATABASE))
     ports = {place: cabling.port(site, place, Door.API) for place in (ROUTE53, AZUREDNS, CLOUDDNS)}
