@@ -40,8 +40,8 @@ ADDRESSES: Mapping[str, str] = {"aws": "192.0.2.1", "azure": "192.0.2.2", "gcp":
 CURRENCY = "EUR"
 
 PATIENCE = ("[tuning]", "request_deadline = 0.75")
-"""Of a service whose clients wait a second. A new connection with TLS takes three round trips of it, and the answer one way more: told later, a
-client has given up, and its connection with it. In a crowd the next one costs both ends more than the answer would have."""
+"""Of a service whose clients wait a second. A new connection with TLS takes three round trips of it, and the answer comes one way more:
+told later, a client has given up, and its connection with it. In a crowd the next one costs both ends more than the answer."""
 
 TOKEN_FILE = "operator.token"  # noqa: S105  the name of the file is no secret
 """Holds what an order to a controller must carry; one for all three, beside the folders of their settings."""
