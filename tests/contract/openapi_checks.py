@@ -8,6 +8,9 @@ from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
 from schemathesis.generation.case import Case
 
+SHORT = 2000
+"""Milliseconds. What is answered to whoever waits no longer than this depends on how busy the machine is."""
+
 NOT_UNDERSTOOD = ("malformed-request", "bad-request", "invalid-content", "not-found")
 
 
@@ -21,3 +24,11 @@ def what_the_document_allows_is_understood(ctx: CheckContext, response: Response
         return
     kind = str(response.json().get("type", "")).rpartition(":")[2]
     assert kind not in NOT_UNDERSTOOD, f"{kind} for a request that the document allows: {response.text}"
+
+
+@schemathesis.check
+def only_short_deadlines_are_missed(ctx: CheckContext, response: Response, case: "Case[Any]") -> None:
+    """Nothing is out of reach, and nobody hears that it is, but whoever named a deadline that was over before somebody else answered."""
+    if response.status_code in (503, 504):
+        told = str(response.request.headers.get("Deadline-Ms", ""))
+        assert told.lstrip("-").isdigit() and int(told) < SHORT, f"{response.status_code} within {told or 'no'} milliseconds"

@@ -89,6 +89,15 @@ def not_understood(start: Message, body: Message) -> None:
         body["body"] = json.dumps({"type": kind, "title": "-", "status": 422, "detail": "-", "instance": "/"}).encode()
 
 
+def out_of_reach(start: Message, body: Message) -> None:
+    """For no reason of the client's."""
+    if start["status"] == 200:
+        start["status"] = 503
+        start["headers"] = [(b"content-type", b"application/problem+json"), (b"retry-after", b"1")]
+        kind = "urn:trimaran:problem:overloaded"
+        body["body"] = json.dumps({"type": kind, "title": "-", "status": 503, "detail": "-", "instance": "/"}).encode()
+
+
 BREAKS: Mapping[Callable[[Message, Message], None], str] = {
     another_status: "Undocumented status code",
     another_field: "Response violates schema",
@@ -97,6 +106,7 @@ BREAKS: Mapping[Callable[[Message, Message], None], str] = {
     another_form: "Undocumented Content-Type",
     nothing_wrong: "Schema-violating request accepted",
     broken_down: "Server error",
+    out_of_reach: "only_short_deadlines_are_missed",
     not_understood: "what_the_document_allows_is_understood",
 }
 
