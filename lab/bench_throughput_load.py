@@ -6,6 +6,7 @@ showed.
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -31,6 +32,7 @@ NEW_EVERY = 4
 """Payments for one token that is new. It takes four trips through a barrier, a payment one: with each payment new nothing would be
 measured but how that overloads two cores."""
 
+LONGEST_DETAIL = 60
 SUBJECTS = 100
 """Whose numbers become tokens: known to the vault after a while, as most who come with another card are."""
 
@@ -113,8 +115,15 @@ class Payer:
         except (UnreadableError, ValueError) as error:
             raise NotPaidError(f"{path}: {error}") from error
         if status != 201:
-            raise NotPaidError(f"{path}: {status} {str(found.get('type', found.get('status', ''))).rpartition(':')[2]}")
+            raise NotPaidError(f"{path}: {told_instead(status, found)}")
         return found
+
+
+def told_instead(status: int, answer: Mapping[str, object]) -> str:
+    """What an answer that is no acknowledgement says, without its numbers: the same words are counted together."""
+    kind = str(answer.get("type", answer.get("status", ""))).rpartition(":")[2]
+    detail = re.sub(r"[0-9][0-9.,]*", "#", str(answer.get("detail", "")))
+    return f"{status} {kind}: {detail[:LONGEST_DETAIL]}".strip(": ")
 
 
 async def run(settings: Settings, stop: asyncio.Event, ready: Ready) -> None:

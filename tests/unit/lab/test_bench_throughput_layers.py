@@ -17,6 +17,7 @@ from lab.bench_throughput_layers import (
     steps,
     vault_settings,
 )
+from lab.bench_throughput_load import told_instead
 from lab.bench_throughput_wire import UnreadableError, read_head, spelled
 from workload.payments.settings import Settings as PaymentsSettings
 from workload.screening.settings import Settings as ScreeningSettings
@@ -108,3 +109,12 @@ def test_an_answer_without_a_length_is_not_guessed_at() -> None:
     ):
         with pytest.raises(UnreadableError):
             read_head(head)
+
+
+def test_what_kept_a_payment_is_told_by_whom_it_was_kept() -> None:
+    """Places at the door and sessions of the database both say `overloaded`: which of them binds is what one wants to know."""
+    door = {"type": "urn:trimaran:problem:overloaded", "detail": "none of 12 places became free in time"}
+    sessions = {"type": "urn:trimaran:problem:overloaded", "detail": "no session free within 0.1 s, 8 of 8 alive"}
+    assert told_instead(503, door) == "503 overloaded: none of # places became free in time"
+    assert told_instead(503, sessions) == "503 overloaded: no session free within # s, # of # alive"
+    assert told_instead(202, {"status": "held"}) == "202 held"
