@@ -105,15 +105,13 @@ class Links:
         self._isolated.discard(site)
         await self._apply()
 
-    async def slow(
-        self, site: str, *, delay: timedelta | None = None, jitter: timedelta, loss: float, other: str | None = None
-    ) -> None:
+    async def slow(self, site: str, *, delay: timedelta | None = None, jitter: timedelta, loss: float) -> None:
         """Have every pair that touches a site, both ways, take up to `jitter` longer and deliver this share of chunks late, in order.
 
-        `slow(site, jitter=timedelta(0), loss=0)` undoes it; `delay` stays as it is unless given. `other`: only the pair with that site.
+        `slow(site, jitter=timedelta(0), loss=0)` undoes it; `delay` stays as it is unless given.
         """
         shaped = {"jitter": jitter.total_seconds(), "loss": loss, **({} if delay is None else {"delay": delay.total_seconds()})}
-        pairs = [pair for pair in self._pairs() if site in pair and (other is None or other in pair)]
+        pairs = [pair for pair in self._pairs() if site in pair]
         await self._tell({"set": [{"source": source, "destination": destination, **shaped} for source, destination in pairs]})
 
     async def stats(self) -> dict[str, Any]:
