@@ -1,0 +1,52 @@
+"""What people get to see of a failover: two payments' ways as a whole, what every service counted, and logs that lead to traces."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from lab.faults import Fault
+from lab.fleet import PAYMENTS, VAULT
+from lab.laboratory import SERVICES, Laboratory, laboratory
+from lab.rehearsal import Course, rehearse
+from lab.report import document
+from lab.report_page import page
+from lab.screening_settings import NAME as SCREENING
+from lab.ways import BEFORE, DURING
+
+pytestmark = pytest.mark.timeout(300)
+
+RATE = 40
+FOLLOWED = (PAYMENTS, VAULT, SCREENING)
+"""Services that somebody asks: webhooks are told, not asked for."""
+TRACE, SPAN = re.compile("[0-9a-f]{32}"), re.compile("[0-9a-f]{16}")
+
+
+def logged(lab: Laboratory, service: str) -> Iterator[Mapping[str, object]]:
+    """Every line that a service wrote, at any site. Raises ValueError for one that is not JSON."""
+    for site in lab.sites:
+        for line in lab.workspace.log(f"{service}-{site}").read_text().splitlines():
+            said = json.loads(line)
+            assert {"event", "level", "timestamp"} <= said.keys(), line
+            yield said
+
+
+async def test_a_failover_is_seen_from_the_client_to_the_disk_of_another_cloud() -> None:
+    """No step of either payment is missing, every service counted, and each of the services' lines about a request names a trace that the
+    collector has, but for what a dying process took with it."""
+    async with laboratory("test-seen") as lab:
+        seen = await rehearse(lab, Course(fault=Fault.CRASH, rate=RATE))
+        lines = {service: list(logged(lab, service)) for service in SERVICES}
+        told = {span.trace for span in lab.collector.spans()}
+    said, shown = document(seen), page(seen)
+    assert said["trace"]["lacking"] == []
+    assert [(one["what"], one["missing"]) for one in said["trace"]["payments"]] == [(BEFORE, []), (DURING, [])]
+    assert "The way of a payment" in shown and shown.count("barrier") >= 2
+    assert said["rates"].keys() == set(FOLLOWED)
+    for service in FOLLOWED:
+        assert said["rates"][service]["requests"] > 0 and said["rates"][service]["silent"] == []
+        about = [line for line in lines[service] if line["event"] == "request"]
+        assert about and all(TRACE.fullmatch(str(line["trace_id"])) and SPAN.fullmatch(str(line["span_id"])) for line in about)
+        assert sum(line["trace_id"] in told for line in about) >= 0.9 * len(about)
+    assert all(lines[service] for service in SERVICES)
