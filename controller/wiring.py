@@ -147,15 +147,9 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
                 metrics=metrics,
             )
             metrics.watch(loop)
-            caretakers.append(
-                Caretaker(
-                    site=settings.site,
-                    loop=loop,
-                    database=databases[settings.site],
-                    authorities=_rudders(helms, service, settings, urgent=False),
-                    clock=clock,
-                )
-            )
+            rudders = _rudders(helms, service, settings, urgent=False)
+            own = databases[settings.site]
+            caretakers.append(Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock))
         stack.push_async_callback(store.session.stop)
         yield Assembly(
             settings=settings,

@@ -397,17 +397,3 @@ def test_durations_are_written_as_people_write_them() -> None:
 def test_password_variables_carry_the_service() -> None:
     """Two services of one controller have two passwords each."""
     assert password_variable("vault_x", "control") == "TRIMARAN_VAULT_X_CONTROL_PASSWORD"
-
-
-def test_a_sites_agent_is_optional_and_a_base_url(read: Callable[..., Settings]) -> None:
-    """Without one nobody tells of that site's traffic."""
-    given = document()
-    given["sites"]["aws"]["agent"] = "http://127.0.0.1:8010/"
-    settings = read(given)
-    assert {site: seen.agent for site, seen in settings.sites.items()} == {
-        "aws": "http://127.0.0.1:8010",
-        "azure": None,
-        "gcp": None,
-    }
-    given["sites"]["aws"]["agent"] = "127.0.0.1:8010"
-    assert problems(read, given) == {"sites.aws.agent": "a base URL such as \"http://127.0.0.1:8001\", not '127.0.0.1:8010'"}
