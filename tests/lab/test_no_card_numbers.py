@@ -34,7 +34,7 @@ RUN = "numbers"
 """Of the rehearsal: the numbers of its cardholders are made from it."""
 HELD = 2000
 """Of those, at most: ten a second are kept."""
-HARASSED, SOMEBODY = 1000, 5000
+HARASSED, SOMEBODY = 1000, 1500
 """Where the numbers begin that are planted while the writer dies, of each of two clients as many as this at most."""
 BROKEN, LEAKED = planted(900), planted(901)
 
@@ -57,7 +57,7 @@ async def plant_all(speaker: Speaker, accounts: Sequence[str]) -> tuple[dict[str
         reply = await speaker.speak(filled(plant, card, accounts))
         if list(Search([card]).within(reply.said.encode(), "answer")):
             wrong.append(f"{plant.name}: the answer repeats it: {reply.said}")
-        if reply.status // 100 != (4 if plant.is_refused else 2):
+        if (reply.status // 100 == 4) is not plant.is_refused or reply.status == 500:
             wrong.append(f"{plant.name}: answered {reply.status}: {reply.said}")
     return names, wrong
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.collector_process import RATIO
 from lab.spans import Span, read_spans, rows, span_of, trace_of, traceparent, tree, waterfall
 
 MS = 10**6
@@ -114,3 +115,10 @@ def test_the_picture_shows_every_line_and_nothing_of_it_is_markup() -> None:
     text = " ".join(parsed.texts)
     assert all(line.name in text for line in lines) and "5.0 ms" in text
     assert waterfall([]) == "" and rows([]) == []
+
+
+def test_the_runs_that_are_looked_at_have_payments_to_show() -> None:
+    """Which payments are followed is the same in every run of that name: some must be offered in the few seconds of calm."""
+    for run, offered in (("demo", 500), ("seen", 250)):
+        followed = [number for number in range(offered) if traceparent(f"{run}-{number}", 1, RATIO).endswith("01")]
+        assert len(followed) >= 5, run
