@@ -77,9 +77,17 @@ class Manners:
     """How a payer waits."""
 
     request_deadline: float = 1.0
-    """Seconds for one attempt, resolution included."""
+    """Seconds for one of the first attempts, resolution included."""
     first_pause: float = 0.1
     longest_pause: float = 0.5
+
+    def patience(self, attempt: int) -> float:
+        """Seconds for this attempt. Whoever was not answered four times waits twice as long, and then three times.
+
+        1. A service that is too busy answers after 1.1 s. 2. Whoever waits 1 s asks again each time: more work, and no payment. 3. Nothing
+        is paid ever again (measured on a crowded machine: 1,650 answers that said so of payments, 183 of them heard).
+        """
+        return self.request_deadline * min(1 + (attempt - 1) // 4, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,13 +205,13 @@ class Payer:
         return min(pause, max(self.ends - self._monotonic(), 0.0))
 
     async def _attempt(self, key: str, attempt: int, body: bytes, device: Device) -> tuple[Settled | Failed, float | None]:
-        began, site = self._monotonic(), None
+        began, site, patience = self._monotonic(), None, self._manners.patience(attempt)
         try:
-            async with asyncio.timeout(self._manners.request_deadline):
+            async with asyncio.timeout(patience):
                 route = self._route(await device.resolver.address(device.name))
                 site = route.site
                 self._write(Attempted(key=key, attempt=attempt, site=site, t=began))
-                left = self._manners.request_deadline - (self._monotonic() - began)
+                left = patience - (self._monotonic() - began)
                 sending = Sending(
                     key=key, body=body, name=device.name, device=device.number, attempt=attempt, left=max(left, 0.0)
                 )

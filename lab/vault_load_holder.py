@@ -73,13 +73,13 @@ class Holder:
     async def _attempt(
         self, wanted: Wanted, request: Request, number: int, device: Device
     ) -> tuple[Told | Declined | Failed, float | None]:
-        began, site = self._monotonic(), None
+        began, site, patience = self._monotonic(), None, self._manners.patience(number)
         try:
-            async with asyncio.timeout(self._manners.request_deadline):
+            async with asyncio.timeout(patience):
                 route = self._route(await device.resolver.address(device.name))
                 site = route.site
                 self._write(Attempted(key=wanted.key, attempt=number, site=site, t=began))
-                left = self._manners.request_deadline - (self._monotonic() - began)
+                left = patience - (self._monotonic() - began)
                 reply = await self._send(route, request, device, number, max(left, 0.0))
         except TimeoutError:
             return self._failed(wanted, number, site, "deadline"), None

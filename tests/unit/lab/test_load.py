@@ -403,3 +403,19 @@ async def test_a_payer_that_stumbles_is_a_defect_of_the_run(tmp_path: Path) -> N
         await Load(wanted, record, stumble, {"route53": World().ask}).run()
     said = [line.what for line in read_record(tmp_path / "record") if isinstance(line, Defect)]
     assert said and "r-0 ended with ValueError('i2d() failed')" in said[0]
+
+
+async def test_whoever_is_not_answered_asks_less_and_waits_longer() -> None:
+    """A service that answers after 1.1 s would otherwise be asked again and again by clients who hear none of its answers."""
+    manners = Manners(request_deadline=1.0)
+    assert [manners.patience(attempt) for attempt in (1, 4, 5, 8, 9, 100)] == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
+    world, told = World(answers=[BUSY] * 9), list[float]()
+    post = world.payer._post
+
+    async def listen(route: Route, sending: Sending) -> Reply:
+        told.append(sending.left)
+        return PAID if sending.attempt == 10 else await post(route, sending)
+
+    world.payer._post = listen
+    assert isinstance(await world.payer.pay(OFFER, world.device), Acknowledged)
+    assert told == [1.0] * 4 + [2.0] * 4 + [3.0] * 2
