@@ -51,7 +51,7 @@ def fault(
         str, typer.Argument(metavar="FAULT", help="crash, freeze, partition, slow, ...; an unknown one lists them all.")
     ],
     place: Annotated[
-        str | None, typer.Argument(metavar="PLACE", help="aws, azure, gcp; of an authority route53, azuredns, clouddns.")
+        str | None, typer.Argument(metavar="PLACE", help="aws, azure, gcp; of an authority route53, azuredns, clouddns; issuer.")
     ] = None,
     name: Name = "lab",
     json: Json = False,
@@ -64,7 +64,7 @@ def fault(
 
 @lab.command()
 def heal(
-    place: Annotated[str, typer.Argument(metavar="PLACE", help="aws, azure, gcp, route53, azuredns or clouddns.")],
+    place: Annotated[str, typer.Argument(metavar="PLACE", help="aws, azure, gcp, route53, azuredns, clouddns or issuer.")],
     name: Name = "lab",
     json: Json = False,
 ) -> None:
@@ -96,7 +96,9 @@ def show(
     beside: Annotated[
         list[str] | None,
         typer.Option(
-            "--beside", metavar="FAULT@PLACE", help="Lose an authority too, as in api-hang@route53; can be given again."
+            "--beside",
+            metavar="FAULT@PLACE",
+            help="Lose an authority or the issuer too, as in api-hang@route53, issuer-down; can be given again.",
         ),
     ] = None,
     json: Json = False,
