@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from lab.authorities import Authority, provide, start_authorities
 from lab.binaries import EtcdBinary, HaproxyBinary, PostgresBinaries, find_etcd, find_haproxy, find_postgres
 from lab.cabling import ISSUER, SITES, Cabling, Door, lay_cables, lay_etcd
 from lab.collector_process import CollectorProcess, start_collector
-from lab.door_settings import controller_papers, service_door
 from lab.errors import LabError
 from lab.etcd import EtcdCluster
 from lab.faults import Faults
@@ -26,15 +26,12 @@ from lab.founding import Passwords, account_ids, found_payments, found_vault
 from lab.haproxy import prepare_edges
 from lab.issuer_process import IssuerProcess, prepare_issuer
 from lab.papers import Archive, issue_papers
-from lab.payments_settings import payments_lines
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
-from lab.programs import WEBHOOKS, programs
+from lab.programs import programs
 from lab.receiver_process import MERCHANTS, Receiver, start_receiver
-from lab.receiver_settings import SECRETS, dispatcher_at
-from lab.screening_settings import NAME as SCREENING
-from lab.screening_settings import screening_settings
-from lab.site import CONTROLLER, Site
+from lab.site import Site
+from lab.site_files import SERVICES, Surroundings, write_files
 from lab.site_settings import (
     ADDRESSES,
     ALIASES,
@@ -44,24 +41,15 @@ from lab.site_settings import (
     WEIGHTED,
     ZONE,
     Zones,
-    controller_settings,
-    service_settings,
 )
 from lab.supervision import Supervisor
-from lab.vault_settings import vault_settings
 from lab.vendors import AUTHORITIES, ROUTE53, VENDORS
 from lab.whereabouts import write_token
 from lab.witness import Witness
 from lab.workspace import Workspace
 from lab.zones import Steered
-from workload.access.identity import service_name
-from workload.screening.operations import SCORE
-from workload.vault.callers import Scope
 
 SDKS = ("boto3", "azure-mgmt-trafficmanager", "google-api-python-client")
-SERVICES = (PAYMENTS, VAULT, SCREENING, WEBHOOKS)
-"""Whatever has a certificate of the fleet's at every site."""
-
 ACCOUNTS = 200
 LOOK = 0.05
 STARTED = timedelta(seconds=60)
@@ -241,19 +229,13 @@ async def _assemble(
     policy: Sequence[str],
     accounts: int,
 ) -> Laboratory:
-    postgres, binary, haproxy = binaries
+    postgres, _, haproxy = binaries
     papers = issue_papers(workspace, SERVICES, [host for hosts in HOSTS.values() for host in hosts])
     issuer = prepare_issuer(workspace, papers, cabling.direct(ISSUER, Door.ISSUER))
     say("PostgreSQL servers, etcd members, three emulated clouds and their name servers")
-    async with _together() as tasks:
-        authorities_up = tasks.create_task(_start_authorities(workspace, cabling))
-        etcd_up = tasks.create_task(_start_etcd(workspace, cabling, binary))
-        servers_up = tasks.create_task(_start_servers(workspace, cabling, postgres))
-        tasks.create_task(issuer.start())
-        collector_up = tasks.create_task(start_collector(workspace))
-        receiver_up = tasks.create_task(start_receiver(workspace, list(map(str, account_ids(min(accounts, MERCHANTS))))))
-    authorities, etcd, servers = authorities_up.result(), etcd_up.result(), servers_up.result()
-    receiver, collector = receiver_up.result(), collector_up.result()
+    payers = account_ids(accounts)
+    ground = await _start_ground(workspace, cabling, binaries, issuer, payers)
+    authorities, etcd, servers, receiver, collector = ground
     cabling = await lay_etcd(cabling, etcd)
     passwords = {service: Passwords(service=service) for service in (PAYMENTS, VAULT)}
     edges = prepare_edges(workspace, cabling, haproxy, papers.edges)
@@ -263,23 +245,12 @@ async def _assemble(
         for name in SITES
     }
     write_token(workspace.directory("settings") / TOKEN_FILE)
+    zones = _known(authorities)
+    around = Surroundings(cabling=cabling, papers=papers, zones=zones, receiver=receiver, collector=collector, policy=policy)
     for site in sites.values():
-        _write_settings(site, cabling, papers, _known(authorities), policy)
+        write_files(site, around)
     say("ledgers, streams, controllers, payments services and edges")
-    payers = account_ids(accounts)
-    for name, site in sites.items():
-        receiver.hand_out(site.settings / SECRETS)
-        site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS))
-        for service in SERVICES:
-            site.amend(service, collector.settings())
-    async with _together() as tasks:
-        tasks.create_task(found_payments(servers, cabling, passwords[PAYMENTS], payers, receiver.endpoints))
-        tasks.create_task(found_vault(servers, cabling, passwords[VAULT]))
-        for site in sites.values():
-            site.start_services()  # importing takes most of a start: meanwhile the databases are founded
-    for site in sites.values():
-        site.edge.start()
-        site.start_controller()
+    await _begin(sites, cabling, passwords, payers, receiver)
     faults = Faults(cabling, sites, authorities, issuer)
     return Laboratory(
         workspace=workspace,
@@ -300,16 +271,41 @@ async def _assemble(
     )
 
 
-def _write_settings(site: Site, cabling: Cabling, papers: Archive, zones: Zones, policy: Sequence[str]) -> None:
-    """Of every program of the site."""
-    asking = {service_name(PAYMENTS): (Scope.READ.value,)}
-    calls = payments_lines(cabling, papers, site.name)
-    site.write(PAYMENTS, service_settings(cabling, site.name, *service_door(cabling, papers, site.name, PAYMENTS), *calls))
-    scored = service_door(cabling, papers, site.name, SCREENING, {service_name(PAYMENTS): (SCORE,)})
-    site.write(SCREENING, screening_settings(cabling, site.name, *scored))
-    vault_door = service_door(cabling, papers, site.name, VAULT, asking)
-    site.write(VAULT, vault_settings(cabling, site.name, zones.authority_file, *vault_door))
-    site.write(CONTROLLER, controller_settings(cabling, site.name, zones, controller_papers(cabling, papers, site.name), policy))
+Ground = tuple[Mapping[str, Authority], EtcdCluster, Mapping[str, PostgresServer], Receiver, CollectorProcess]
+
+
+async def _start_ground(
+    workspace: Workspace, cabling: Cabling, binaries: Binaries, issuer: IssuerProcess, payers: Sequence[uuid.UUID]
+) -> Ground:
+    """Everything that our own programs stand on, all at once."""
+    postgres, binary, _ = binaries
+    async with _together() as tasks:
+        authorities = tasks.create_task(_start_authorities(workspace, cabling))
+        etcd = tasks.create_task(_start_etcd(workspace, cabling, binary))
+        servers = tasks.create_task(_start_servers(workspace, cabling, postgres))
+        tasks.create_task(issuer.start())
+        collector = tasks.create_task(start_collector(workspace))
+        receiver = tasks.create_task(start_receiver(workspace, list(map(str, payers[:MERCHANTS]))))
+    return authorities.result(), etcd.result(), servers.result(), receiver.result(), collector.result()
+
+
+async def _begin(
+    sites: Mapping[str, Site],
+    cabling: Cabling,
+    passwords: Mapping[str, Passwords],
+    payers: Sequence[uuid.UUID],
+    receiver: Receiver,
+) -> None:
+    """Found what the services need while these are imported, which takes most of their start; then edges and controllers."""
+    servers = {name: site.server for name, site in sites.items()}
+    async with _together() as tasks:
+        tasks.create_task(found_payments(servers, cabling, passwords[PAYMENTS], payers, receiver.endpoints))
+        tasks.create_task(found_vault(servers, cabling, passwords[VAULT]))
+        for site in sites.values():
+            site.start_services()
+    for site in sites.values():
+        site.edge.start()
+        site.start_controller()
 
 
 def _routes(cabling: Cabling, door: Door) -> Mapping[str, Mapping[str, object]]:
