@@ -38,6 +38,11 @@ class Holder:
         self.unasked = 0
         """Errands that were given up without one attempt since nothing more is wanted: of them `Unresolved` would say too much."""
 
+    @property
+    def is_settling(self) -> bool:
+        """Is nothing more to be wanted?"""
+        return self.last_errand < math.inf
+
     def settle(self, seconds: float) -> None:
         """Nothing more is wanted; whatever is unsettled is attempted for so long from now on."""
         self.last_errand = self._monotonic()
@@ -58,7 +63,7 @@ class Holder:
                     if not isinstance(outcome, Failed):
                         return outcome
                     pause = self._pause(attempt, retry_after, device)
-                    if settling := self.last_errand < math.inf:
+                    if settling := self.is_settling:
                         await self._sleep(pause)  # with its turn: see `Payer`
                 if not settling:
                     await self._sleep(pause)

@@ -18,9 +18,11 @@ class Wishes:
 
     def __init__(self, settings: Settings, wallet: Wallet, holder: Holder, monotonic: Callable[[], float]) -> None:
         self._settings, self._wallet, self._holder, self._monotonic = settings, wallet, holder, monotonic
+        self._owed: list[tuple[int, Device]] = []
+        """Erasures that were due when nobody's cards were all kept yet."""
 
     async def carry(self, due: Due, device: Device) -> None:
-        """To its end; nothing when there is nothing yet to reveal or to erase."""
+        """To its end. A reveal comes to nothing while no token was told; an erasure waits for a subject that can be erased."""
         match due.errand:
             case Errand.TOKENIZE:
                 await self._tokenize(due.number, device)
@@ -43,6 +45,8 @@ class Wishes:
         answer = await self._holder.carry(wanted, tokenize(card), device)
         if isinstance(answer, Tokenized):
             self._wallet.keep(card, answer.token)
+            if self._owed and not self._holder.is_settling:
+                await self._erase(*self._owed.pop(0))
 
     async def _reveal(self, number: int, device: Device) -> None:
         held = self._wallet.to_reveal(number)
@@ -62,6 +66,7 @@ class Wishes:
     async def _erase(self, number: int, device: Device) -> None:
         subject = self._wallet.to_erase()
         if subject is None:
+            self._owed.append((number, device))
             return
         wanted = ErasureWanted(
             key=named(self._settings.run, "erasure", number),

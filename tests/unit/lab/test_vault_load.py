@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -301,6 +303,45 @@ async def test_numbers_are_kept_shown_and_forgotten(tmp_path: Path) -> None:
     assert load.stats.snapshot(phase="done")["in_flight"] == 0
     record = (tmp_path / "record").read_text()
     assert not [digits for _, digits in vault.numbers.values() if digits in record]
+
+
+@dataclass
+class Late(Vault):
+    """Keeps nothing until it is open."""
+
+    is_open: Callable[[], bool]
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def send(self, route: Route, request: Request, device: Device, attempt: int, left: float) -> Reply:
+        if not self.is_open():
+            return replace(BUSY, retry_after=None)
+        return await super().send(route, request, device, attempt, left)
+
+
+async def test_an_erasure_that_is_due_too_early_comes_later(tmp_path: Path) -> None:
+    """Else a run whose vault is slow to answer at first would erase nobody, and prove nothing about it."""
+    opens = time.monotonic() + 0.1
+    fast: dict[str, Any] = {"longest_pause": 0.05, "settle": 5, "cards": 2, "reveal": 0}
+    vault = Late(lambda: time.monotonic() > opens)
+    _, lines = await run(tmp_path, vault, tokenize=100, erase=25, duration=0.5, **fast)
+    erased = [line for line in lines if isinstance(line, Erased)]
+    assert len(erased) >= 8
+    assert len({line.key for line in erased}) == len({line.proof for line in erased}) == len(erased)
+
+
+async def test_nobody_is_erased_once_everything_is_settled(tmp_path: Path) -> None:
+    """An erasure that was due and had to wait is not begun when nothing more is wanted."""
+    fast: dict[str, Any] = {"longest_pause": 0.1, "settle": 5, "cards": 2, "reveal": 0}
+    wanted = settings(tmp_path, tokenize=400, erase=100, duration=0.03, **fast)
+    with VaultRecord(tmp_path / "record") as record:
+        vault = Late(lambda: load.phase == "settling")
+        load = Cardholders(wanted, record, vault.send, {"route53": World().ask})
+        await load.run()
+    lines = list(read_vault_record(tmp_path / "record"))
+    assert [line for line in lines if isinstance(line, Tokenized)]
+    assert not [line for line in lines if isinstance(line, ErasureWanted)]
 
 
 class Silence(Vault):
