@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import aiohttp
 import pytest
@@ -33,9 +34,10 @@ from lab.vault_load_record import (
     Wanted,
     read_vault_record,
 )
+from lab.vault_load_schedule import named
 from lab.vault_load_settings import Settings
 from lab.vault_load_stats import Stats
-from lab.vault_load_wallet import Card
+from lab.vault_load_wallet import ASKED_AGAIN, Card
 from workload.vault.app import EraseBody, RevealBody, TokenBody
 
 WHO: dict[str, Any] = {"device": 0, "name": "vault", "caller": "shop"}
@@ -283,6 +285,11 @@ async def run(tmp_path: Path, vault: Vault, **more: object) -> tuple[Cardholders
     return load, list(read_vault_record(tmp_path / "record"))
 
 
+def is_wish_of(line: Line, told: Erased) -> TypeGuard[ErasureWanted]:
+    """Is this what the proof was told for?"""
+    return isinstance(line, ErasureWanted) and line.key == told.key
+
+
 async def test_numbers_are_kept_shown_and_forgotten(tmp_path: Path) -> None:
     """Whoever was told a token may ask for it, sees the number that was entrusted, and after an erasure sees it no more."""
     vault = Vault()
@@ -297,7 +304,11 @@ async def test_numbers_are_kept_shown_and_forgotten(tmp_path: Path) -> None:
     assert all(entrusted[tokens[line.key].removeprefix("t-")] == line.digest for line in shown)
     assert len({line.digest for line in shown}) > 1
     assert {line.why for line in lines if isinstance(line, Declined)} == {"erased"}
-    assert len([line for line in lines if isinstance(line, Erased)]) >= 3
+    erased = {wish.subject: line.t for line in lines if isinstance(line, Erased) for wish in lines if is_wish_of(wish, line)}
+    assert len(erased) >= 3
+    late = {line.key for line in lines if isinstance(line, RevealWanted) and line.t > erased.get(line.subject, math.inf)}
+    assert late
+    assert late <= {named("r", "reveal", number) for number in range(0, 1000, ASKED_AGAIN)}, "the dead among the living"
     assert {line.caller for line in lines if isinstance(line, TokenWanted)} == {"everybody"}
     assert [line.device for line in lines if isinstance(line, Enrolled)] == [0, 1, 2]
     assert load.stats.snapshot(phase="done")["in_flight"] == 0
@@ -322,12 +333,12 @@ class Late(Vault):
 
 async def test_an_erasure_that_is_due_too_early_comes_later(tmp_path: Path) -> None:
     """Else a run whose vault is slow to answer at first would erase nobody, and prove nothing about it."""
-    opens = time.monotonic() + 0.1
+    opens = time.monotonic() + 0.25
     fast: dict[str, Any] = {"longest_pause": 0.05, "settle": 5, "cards": 2, "reveal": 0}
     vault = Late(lambda: time.monotonic() > opens)
     _, lines = await run(tmp_path, vault, tokenize=100, erase=25, duration=0.5, **fast)
     erased = [line for line in lines if isinstance(line, Erased)]
-    assert len(erased) >= 8
+    assert len(erased) >= 9, "six of the twelve were due before anybody could be erased"
     assert len({line.key for line in erased}) == len({line.proof for line in erased}) == len(erased)
 
 
