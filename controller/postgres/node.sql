@@ -52,6 +52,18 @@ COMMENT ON TABLE trimaran.marker IS 'retention=forever residency=any contains=no
 COMMENT ON TABLE trimaran.quarantine IS 'retention=forever residency=any contains=personal: what a person has to look at before it may go';
 COMMENT ON TABLE trimaran.migration IS 'retention=forever residency=any contains=none: what was changed here, and when';
 
+-- Whoever listens hears that this node's role or epoch has changed, in the moment of the commit, and asks which it is now. Services learn of
+-- the next writer so; asking thirteen times a second instead cost three services and their databases a fifth of a processor, in peace.
+CREATE OR REPLACE FUNCTION trimaran.tell() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NOTIFY trimaran_node;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER tell AFTER INSERT OR UPDATE OF role, epoch ON trimaran.node
+    FOR EACH ROW EXECUTE FUNCTION trimaran.tell();
+
 -- This server's identity now. pg_control_checkpoint().timeline_id lags behind a promotion until the next checkpoint, so the
 -- timeline is read from the name of the WAL file being written.
 CREATE OR REPLACE FUNCTION trimaran.identity(OUT system_identifier bigint, OUT timeline bigint)

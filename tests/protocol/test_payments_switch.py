@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from tests.protocol.payments_site import AWS, AZURE, STREAM, Answer, Service, Sites, stream
+from tests.protocol.payments_site import AWS, AZURE, STREAM, Answer, Service, Sites, eventually, stream
 
 pytest_plugins = ("tests.protocol.payments_fixtures",)
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -42,6 +43,22 @@ async def test_payments_follow_the_writer_at_once(sites: Sites, service: Service
     await swap(sites, AZURE, AWS, STREAM, BACK, 2)
     seconds, _ = await pay_until_acknowledged(service, 2)
     assert seconds < 0.5
+
+
+async def test_a_node_tells_a_service_that_it_writes_no_more(sites: Sites) -> None:
+    """Nobody would ask it for another half a minute, and its role reads by default."""
+    async with sites.service(AZURE, tuning="finder_interval = 30") as service:
+        await eventually(service.is_ready)
+        ((epoch,),) = await sites.ask(AWS, "SELECT epoch FROM trimaran.node")
+        try:
+            await sites.ask(AWS, "UPDATE trimaran.node SET role = 'fenced'")
+
+            async def is_known() -> bool:
+                return (await service.get("/readyz")).body["sites"][AWS]["role"] == "fenced"
+
+            await eventually(is_known, timedelta(seconds=1))
+        finally:
+            await sites.ask(AWS, "UPDATE trimaran.node SET role = 'writer', epoch = %s", epoch)
 
 
 async def test_answers_for_a_black_hole_come_within_the_deadline(sites: Sites, service: Service) -> None:

@@ -1,6 +1,7 @@
 """Finds the writer: asks every site's node over a warm session, and the highest epoch wins.
 
-No site waits for another: each has its own loop and its own deadline, so a black hole delays only the news about itself.
+No site waits for another: each has its own loop and its own deadline, so a black hole delays only the news about itself. A node tells that
+it has changed, so that nobody has to ask all the time; it is asked now and then all the same, because a dead session tells nothing.
 """
 
 import asyncio
@@ -62,6 +63,15 @@ async def _ask_node(connection: psycopg.AsyncConnection, *, site: str) -> View |
     return View(role=row[0], epoch=row[1]) if row else None
 
 
+async def _listen(connection: psycopg.AsyncConnection) -> None:
+    """Be told from now on when the node changes; before it is asked, so that no change falls in between."""
+    await connection.execute("LISTEN trimaran_node")
+
+
+RETRY = timedelta(seconds=0.1)
+"""Before a site that could not be asked is asked again."""
+
+
 class Finder:
     """Keeps the outlook up to date."""
 
@@ -99,17 +109,32 @@ class Finder:
             self._on_change(before, self._outlook)
 
     async def watch(self, site: str) -> None:
-        """Ask `site` for ever."""
+        """Ask `site` for ever: at once when it has something to tell, and every interval."""
         session: Session | None = None
         ask = partial(_ask_node, site=site)
         try:
             while True:
                 try:
-                    session = session if session and not session.broken else await self._openers[site]()
+                    if session is None or session.broken:
+                        session = await self._openers[site]()
+                        await session.run(_listen, self._deadline)
                     self.learn(site, await session.run(ask, self._deadline))
+                    await self._told(session)
                 except (Lost, Unreachable, psycopg.Error):
                     self.learn(site, None)
-                await asyncio.sleep(self._interval.total_seconds())
+                    await asyncio.sleep(min(self._interval, RETRY).total_seconds())
         finally:
             if session:
                 session.shut()
+
+    async def _told(self, session: Session) -> None:
+        """Return when the session has something to read, the server's goodbye too, or the interval is over."""
+        heard = asyncio.Event()
+        session.watch(heard.set)
+        try:
+            async with asyncio.timeout(self._interval.total_seconds()):
+                await heard.wait()
+        except TimeoutError:
+            pass
+        finally:
+            session.unwatch()

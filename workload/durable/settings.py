@@ -47,7 +47,8 @@ class Tuning(Table):
     statement_deadline: Seconds = timedelta(seconds=0.4)
     connect_deadline: Seconds = timedelta(seconds=2)
     """Eight round trips, each up to a quarter of a second in noise. Connections are made ahead; nobody waits for one."""
-    finder_interval: Seconds = timedelta(seconds=0.075)
+    finder_interval: Seconds = timedelta(seconds=0.5)
+    """Every site's node is asked so often who it is. It says itself when that changes; this is for what it could not say."""
     session_patience: Seconds = timedelta(seconds=0.1)
     """How long a request may wait for a free session before it is refused."""
     barrier_patience: Seconds = timedelta(seconds=0.1)

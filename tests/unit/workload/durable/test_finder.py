@@ -1,11 +1,15 @@
 """Who is believed to be the writer."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
 from workload.durable.finder import Finder, Outlook, View, Writer, judge
-from workload.durable.session import Session
+from workload.durable.session import Lost, Session
 
 A1 = Outlook(writer=Writer(site="a", epoch=1), floor=1)
 B2 = Outlook(writer=Writer(site="b", epoch=2), floor=2)
@@ -70,3 +74,104 @@ def test_a_change_is_reported_once() -> None:
 
 async def _never() -> Session:
     raise AssertionError("nothing is opened here")
+
+
+@dataclass
+class Node:
+    """One site's node behind one session after the other. As a session: what it is asked, and whom it would wake."""
+
+    row: tuple[str, int] = ("follower", 1)
+    gone: bool = False
+    opened: int = 0
+    asked: list[str] = field(default_factory=list)
+    wake: Callable[[], None] | None = None
+    broken: bool = False
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def open(self) -> Session:
+        """A new session."""
+        self.opened, self.broken = self.opened + 1, False
+        return cast("Session", self)
+
+    async def run(self, work: Callable[[Any], Awaitable[Any]], deadline: timedelta) -> Any:
+        """Carry it out, unless nobody answers any more."""
+        if self.gone:
+            self.broken = True
+            raise Lost("gone")
+        return await work(self)
+
+    async def execute(self, query: str, *values: object, prepare: bool = False) -> "Node":
+        """Note what is asked."""
+        self.asked.append(query.split()[0])
+        self.answered.set()
+        return self
+
+    async def fetchone(self) -> tuple[str, int]:
+        """The row."""
+        return self.row
+
+    def shut(self) -> None:
+        """End it."""
+        self.broken = True
+
+    def watch(self, readable: Callable[[], None]) -> None:
+        """Whom to wake."""
+        self.wake = readable
+
+    def unwatch(self) -> None:
+        """Nobody."""
+        self.wake = None
+
+    async def next_answer(self) -> None:
+        """Return after the next question, and whatever follows from it."""
+        self.answered.clear()
+        await asyncio.wait_for(self.answered.wait(), 5)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+async def test_a_node_that_tells_of_a_change_is_asked_at_once() -> None:
+    """The next look would be an hour away. It listens before it asks: a change between both would be told to nobody."""
+    node = Node()
+    finder = Finder({"a": node.open}, interval=timedelta(hours=1), deadline=timedelta(seconds=1))
+    watching = asyncio.create_task(finder.watch("a"))
+    await node.next_answer()
+    assert node.asked == ["LISTEN", "SELECT"] and finder.writer is None
+    node.row = ("writer", 2)
+    assert node.wake is not None
+    node.wake()
+    await node.next_answer()
+    assert finder.writer == Writer(site="a", epoch=2) and node.opened == 1
+    watching.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_dies_while_it_is_listened_to_is_opened_anew_and_listens_again() -> None:
+    """Its goodbye wakes whoever listens; a new session that does not listen would be told nothing for ever."""
+    node = Node(row=("writer", 2))
+    finder = Finder({"a": node.open}, interval=timedelta(hours=1), deadline=timedelta(seconds=1))
+    watching = asyncio.create_task(finder.watch("a"))
+    await node.next_answer()
+    node.gone = True
+    assert node.wake is not None
+    node.wake()
+    while finder.views["a"] is not None:
+        await asyncio.sleep(0)
+    assert finder.writer == Writer(site="a", epoch=2), "unknown is not no longer the writer"
+    node.gone = False
+    await node.next_answer()
+    assert node.asked == ["LISTEN", "SELECT"] * 2 and node.opened == 2
+    watching.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_node_that_tells_nothing_is_asked_every_interval() -> None:
+    """A dead session tells nothing."""
+    node = Node()
+    finder = Finder({"a": node.open}, interval=timedelta(milliseconds=1), deadline=timedelta(seconds=1))
+    watching = asyncio.create_task(finder.watch("a"))
+    for _ in range(3):
+        await node.next_answer()
+    assert node.opened == 1 and node.asked.count("LISTEN") == 1
+    watching.cancel()
