@@ -6,6 +6,8 @@ wrong moment) leaves the lab one fault away from having no control plane, which 
 """
 
 import asyncio
+import json
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +22,9 @@ from lab.site import Site
 LOOK = 0.2
 PAUSE = 1.0
 """Seconds from an exit to the new start."""
+
+ERROR = re.compile(r"^[ |+-]*[A-Za-z_.]+(Error|Lost|Unreachable)\b")
+"""The line of a traceback that names the error, also within a group of them."""
 
 KNOWN_PANIC = "unexpected error during txn"
 """What etcd 3.5.1 says when it dies of etcd-io/etcd#14110."""
@@ -83,4 +88,13 @@ class Supervisor:
 def _exit(process: Supervised) -> Exit:
     lines = process.tail(200).splitlines()
     last = next((line for line in reversed(lines) if line.startswith("panic")), lines[-1] if lines else "")
-    return Exit(label=process.label, status=process.exit_status, at=time.monotonic(), last_words=last[:200])
+    return Exit(label=process.label, status=process.exit_status, at=time.monotonic(), last_words=last_words(last))
+
+
+def last_words(line: str) -> str:
+    """A line of a log, short. Of a traceback in JSON its innermost error: the first two hundred characters name no more than `runpy`."""
+    with suppress(ValueError, TypeError, KeyError):
+        told = json.loads(line)
+        errors = [text.strip(" |+-") for text in told["exception"].splitlines() if ERROR.search(text)]
+        return "; ".join([str(told["event"]), *errors[-2:]])[:200]
+    return line[:200]

@@ -1,6 +1,7 @@
 """Which exits speak against a run, and that a dead watcher is not silence."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from lab.binaries import EtcdBinary
 from lab.faults import Faults
 from lab.site import Site
-from lab.supervision import Exit, Supervisor, inexcusable
+from lab.supervision import Exit, Supervisor, inexcusable, last_words
 
 WHEEL, SOUND = (EtcdBinary(version=version, path=Path("etcd")) for version in ("3.5.1", "3.6.1"))
 KNOWN = "panic: unexpected error during txn"
@@ -48,3 +49,12 @@ async def test_a_watch_that_ended_says_so() -> None:
     with suppress(ExceptionGroup):
         await asyncio.wait_for(supervisor.watch(), 5)
     assert "no more files" in supervisor.failure
+
+
+def test_a_process_that_died_of_a_defect_says_which() -> None:
+    """A traceback in JSON begins with where Python started, and ends with what was wrong."""
+    group = '  + Exception Group Traceback (most recent call last):\n  |   File "<frozen runpy>", line 198\n  | ExceptionGroup: unhandled\n'
+    inner = "    | Traceback (most recent call last):\n    | psycopg.OperationalError: the connection is closed\n    +------"
+    line = json.dumps({"event": "uncaught", "exception": group + inner})
+    assert last_words(line) == "uncaught; psycopg.OperationalError: the connection is closed"
+    assert last_words("x" * 300) == "x" * 200 and last_words('{"event": 1}') == '{"event": 1}'
