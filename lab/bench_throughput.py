@@ -104,4 +104,5 @@ def described(window: Window) -> str:
     p99 = percentile(window.latencies, 0.99)
     slow = "-" if p99 is None else f"{1000 * p99:.0f} ms"
     failed = "".join(f", {number} x {why}" for why, number in window.failed.items())
+    failed += f", {window.unscreened} not screened" if window.unscreened else ""
     return f"{window.rate:.0f} a second for {window.seconds:g} s: {len(window.latencies)} acknowledged, p99 {slow}{failed}"

@@ -42,6 +42,8 @@ class Window:
     """Seconds from when a payment was due until it was acknowledged."""
     failed: Mapping[str, int] = field(default_factory=dict)
     """Payments without an acknowledgement, by what was said instead."""
+    unscreened: int = 0
+    """Payments that were let pass because nobody screened them in time: cheaper than they should be."""
 
     @property
     def p99(self) -> float:
@@ -131,6 +133,7 @@ def sustained_figures(found: Mapping[str, Search], ceiling: str) -> dict[str, An
             "p50_ms": None if window is None else _ms(percentile(window.latencies, 0.5)),
             "p99_ms": None if window is None else _ms(window.p99),
             "failed": {} if window is None else dict(window.failed),
+            "unscreened": None if window is None else window.unscreened,
             "of_ceiling": None if window is None or top is None else round(window.acknowledged / top.acknowledged, 3),
             "windows": [
                 {
@@ -139,6 +142,7 @@ def sustained_figures(found: Mapping[str, Search], ceiling: str) -> dict[str, An
                     "acknowledged": len(one.latencies),
                     "p99_ms": _ms(one.p99),
                     "failed": dict(one.failed),
+                    "unscreened": one.unscreened,
                 }
                 for one in found[name].windows
             ],
@@ -168,6 +172,7 @@ def cost_figures(costs: Sequence[Cost], before: Mapping[str, str]) -> dict[str, 
             "added_ms": round(statistics.median(pairs), 3) if pairs else None,
             "p50_ms": _ms(percentile(latencies, 0.5)),
             "p99_ms": _ms(percentile(latencies, 0.99)),
+            "unscreened": sum(one.window.unscreened for one in ours),
             "failed": dict(sum((Counter(one.window.failed) for one in ours), Counter())),
         }
     return found
@@ -187,6 +192,7 @@ def throughput_rows(part: Mapping[str, Any]) -> list[str]:
     for name, one in part.get("sustained", {}).items():
         share = "" if one["of_ceiling"] is None else f", {one['of_ceiling']} of the ceiling"
         failed = "".join(f", {number} x {why}" for why, number in one["failed"].items())
+        failed += f", {one['unscreened']} of them not screened" if one["unscreened"] else ""
         lines.append(f"  {name:22} {one['per_second']} a second, p50 {one['p50_ms']} ms, p99 {one['p99_ms']} ms{share}{failed}")
     if costs := part.get("layers"):
         lines.append(

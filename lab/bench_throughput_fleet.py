@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
 
 from lab import collector, issuer
 from lab.addresses import LOCAL
@@ -30,6 +31,9 @@ from workload.access.peer import thumbprint_of
 MERCHANT = "merchant"
 SCOPES: Mapping[str, str] = {SERVICE: "payments:write", VAULT: "vault:tokenize"}
 """What the merchant may, at which service."""
+
+UNSCREENED = "payments_screened_total"
+"""With the label `absent`: the configured default stood in."""
 
 READY = timedelta(seconds=20)
 ASK = aiohttp.ClientTimeout(total=2)
@@ -106,6 +110,23 @@ async def await_up(process: Supervised, port: int, tls: ssl.SSLContext | None) -
                     said = await answer.text()
             await asyncio.sleep(0.05)
     raise LabError(f"{process.label} does not become ready: {said[:300]}\n{process.tail(5)}")
+
+
+async def read_unscreened(port: int, tls: ssl.SSLContext | None) -> int:
+    """For how many payments nobody was there to screen them, by the service's own count so far. Raises LabError."""
+    try:
+        async with aiohttp.ClientSession(timeout=ASK) as http:
+            async with http.get(f"http{'s' if tls else ''}://{LOCAL}:{port}/metrics", ssl=tls or True) as answer:
+                return count_unscreened(await answer.text())
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise LabError(f"port {port} does not show its metrics: {error!r}") from error
+
+
+def count_unscreened(metrics: str) -> int:
+    """The same in a page of metrics; none where nothing is screened."""
+    families = text_string_to_metric_families(metrics)
+    samples = (sample for family in families for sample in family.samples)
+    return int(sum(one.value for one in samples if one.name == UNSCREENED and "absent" in one.labels.values()))
 
 
 async def _start_issuer(workspace: Workspace, folder: Path, merchant: Identity) -> int:

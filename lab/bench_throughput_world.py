@@ -8,14 +8,14 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab import bench_throughput_load as load
 from lab import bench_throughput_sql as sql
 from lab.addresses import LOCAL
 from lab.authorities import await_ready
 from lab.bench_throughput_figures import Cost, Window
-from lab.bench_throughput_fleet import Fleet, await_up, raise_fleet
+from lab.bench_throughput_fleet import Fleet, await_up, raise_fleet, read_unscreened
 from lab.bench_throughput_layers import SCREENING, VAULT, Layer, Step, payments_settings
 from lab.bench_throughput_offer import ask
 from lab.binaries import find_postgres
@@ -83,9 +83,11 @@ class World:
             if subject.port is not None:
                 await await_up(subject.own, subject.port, subject.tls)
             await asyncio.sleep(SETTLE)
+            unscreened = await _unscreened(subject)
             before = read_consumption(self._working(subject)).used
             window = await ask(subject.payer, subject.to, rate=rate, seconds=seconds, seed=seed)
             after = read_consumption(self._working(subject)).used
+            window = replace(window, unscreened=await _unscreened(subject) - unscreened)
         finally:
             freeze(*awake)
         return window, {who: used - before[who] for who, used in after.items() if who in before}
@@ -93,6 +95,10 @@ class World:
     def _working(self, subject: Subject) -> Mapping[str, Supervised]:
         databases = {f"postgres {site}": server.process for site, server in self.servers.items() if server.process is not None}
         return {SERVICE: subject.own, **subject.needed, **databases, "links": self.cabling.links.process}
+
+
+async def _unscreened(subject: Subject) -> int:
+    return 0 if subject.port is None else await read_unscreened(subject.port, subject.tls)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ import math
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 
 import pytest
@@ -103,6 +103,18 @@ def test_shares_are_of_what_was_acknowledged_in_the_window_that_was_sustained() 
     assert found["top"]["of_ceiling"] == 1
     assert found["own"]["of_ceiling"] == pytest.approx(found["own"]["per_second"] / found["top"]["per_second"], abs=0.001)
     assert (found["own"]["p50_ms"], found["own"]["p99_ms"], found["own"]["failed"]) == (30.0, 30.0, {})
+
+
+def test_payments_that_were_not_screened_are_told_beside_the_figure() -> None:
+    """They cost less than they should, so the rate is not that of the whole service."""
+    search = Search()
+    while search.next is not None:
+        rate, seconds = search.next
+        search = search.after(replace(window(rate, seconds, FAST if rate <= 300 else SLOW), unscreened=7))
+    found = sustained_figures({"own": search}, ceiling="own")
+    assert found["own"]["unscreened"] == 7
+    assert "7 of them not screened" in "".join(throughput_rows({"sustained": found}))
+    assert "7 not screened" in described(search.windows[-1])
 
 
 def cost(layers: str, own: float, database: float, paid: int = 10) -> Cost:

@@ -5,7 +5,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
+from lab.bench_throughput_fleet import count_unscreened
 from lab.bench_throughput_layers import (
     BARE,
     WHOLE,
@@ -19,6 +21,7 @@ from lab.bench_throughput_layers import (
 )
 from lab.bench_throughput_load import told_instead
 from lab.bench_throughput_wire import UnreadableError, read_head, spelled
+from workload.payments.screen import ScreenMetrics
 from workload.payments.settings import Settings as PaymentsSettings
 from workload.screening.settings import Settings as ScreeningSettings
 from workload.vault.settings import Settings as VaultSettings
@@ -109,6 +112,16 @@ def test_an_answer_without_a_length_is_not_guessed_at() -> None:
     ):
         with pytest.raises(UnreadableError):
             read_head(head)
+
+
+def test_payments_that_nobody_screened_are_counted() -> None:
+    """As the service's own metrics show them; where nothing is screened there are none."""
+    registry = CollectorRegistry()
+    meter = ScreenMetrics(registry)
+    for said in ("pass", "pass", "absent", "hold", "absent"):
+        meter.screened(said)
+    assert count_unscreened(generate_latest(registry).decode()) == 2
+    assert count_unscreened(generate_latest(CollectorRegistry()).decode()) == 0
 
 
 def test_what_kept_a_payment_is_told_by_whom_it_was_kept() -> None:
