@@ -142,6 +142,19 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         "rates": rates_said(seen.rates),
         "phases_ms": phases_ms(seen.spans),
         "floors": [asdict(one) for one in seen.floors],
+        **_aftermath(seen),
+        **_surroundings(seen),
+        "spans": [{"name": span.name, "begin_s": _rounded(span.begin), "end_s": _rounded(span.end)} for span in seen.spans],
+        "timeline": [asdict(moment) for moment in seen.moments],
+        "broken": list(broken),
+        "verdict": BROKEN if broken else KEPT,
+    }
+
+
+def _aftermath(seen: Rehearsal) -> dict[str, Any]:
+    """How things stood afterwards, and when the site was back."""
+    found = seen.reconciliation
+    return {
         "ledgers": dict(found.digests),
         "ledgers_equal": found.ledgers_equal,
         "ledgers_balanced": found.balanced,
@@ -151,6 +164,12 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         "healing_s": _rounded(seen.healing_at),
         "healed_s": _rounded(seen.healed_at),
         "follower_again_s": _rounded(seen.whole_at),
+    }
+
+
+def _surroundings(seen: Rehearsal) -> dict[str, Any]:
+    """What the run went on in: links, load, this machine, and the parts."""
+    return {
         "round_trip_ms": seen.round_trip_ms,
         "offered_per_second": seen.offered_per_second,
         "load_late_s": _rounded(seen.load_late_s),
@@ -159,10 +178,6 @@ def document(seen: Rehearsal) -> dict[str, Any]:
         "unordered_exits": list(seen.exits),
         "cpu_cores": {name: round(share, 3) for name, share in seen.cpu_seconds.items()},
         "parts": [dict(part) for part in seen.parts],
-        "spans": [{"name": span.name, "begin_s": _rounded(span.begin), "end_s": _rounded(span.end)} for span in seen.spans],
-        "timeline": [asdict(moment) for moment in seen.moments],
-        "broken": list(broken),
-        "verdict": BROKEN if broken else KEPT,
     }
 
 

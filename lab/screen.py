@@ -74,9 +74,28 @@ class Screen:
 
 def summarize(console: Console, said: Mapping[str, Any]) -> None:
     """A rehearsal's outcome on one screen."""
-    payments, recovery = said["payments"], said["recovery_seconds"]
     console.print()
     console.print(Text(headline(said), style="bold"))
+    console.print(_facts(said))
+    console.print()
+    moments = Table.grid(padding=(0, 2))
+    for moment in said["timeline"]:
+        moments.add_row(Text(f"{moment['t']:8.3f} s", justify="right"), moment["who"], moment["what"])
+    console.print(moments)
+    console.print()
+    if said["machine_too_busy"]:
+        late = f"An offer was made {said['load_late_s']:.1f} s late: this machine was too busy for the times above to mean much."
+        console.print(Text(late, style="yellow"))
+    for unordered in said["unordered_exits"]:
+        console.print(Text(f"Ended though nobody ordered it: {unordered}", style="yellow"))
+    if said["verdict"] == KEPT:
+        console.print(Text("Every promise was kept.", style="bold green"))
+    for broken in said["broken"]:
+        console.print(Text(f"Broken: {broken}.", style="bold red"))
+
+
+def _facts(said: Mapping[str, Any]) -> Table:
+    payments, recovery = said["payments"], said["recovery_seconds"]
     facts = Table.grid(padding=(0, 2))
     facts.add_row(
         "writer",
@@ -113,22 +132,7 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         f"{said['site']} again",
         f"healing from {_s(said['healing_s'])} to {_s(said['healed_s'])}, follower that counts at {_s(said['follower_again_s'])}",
     )
-    console.print(facts)
-    console.print()
-    moments = Table.grid(padding=(0, 2))
-    for moment in said["timeline"]:
-        moments.add_row(Text(f"{moment['t']:8.3f} s", justify="right"), moment["who"], moment["what"])
-    console.print(moments)
-    console.print()
-    if said["machine_too_busy"]:
-        late = f"An offer was made {said['load_late_s']:.1f} s late: this machine was too busy for the times above to mean much."
-        console.print(Text(late, style="yellow"))
-    for unordered in said["unordered_exits"]:
-        console.print(Text(f"Ended though nobody ordered it: {unordered}", style="yellow"))
-    if said["verdict"] == KEPT:
-        console.print(Text("Every promise was kept.", style="bold green"))
-    for broken in said["broken"]:
-        console.print(Text(f"Broken: {broken}.", style="bold red"))
+    return facts
 
 
 def _vault(one: Mapping[str, Any]) -> str:
