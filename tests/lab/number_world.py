@@ -118,8 +118,8 @@ async def pages(lab: Laboratory) -> list[tuple[str, bytes]]:
     urls: list[tuple[str, str, ssl.SSLContext | None]] = []
     for site in SITES:
         for service, door in DOORS.items():
-            origin, context = f"https://{LOCAL}:{lab.cabling.direct(site, door)}", lab.papers.towards(site, service)
-            urls += [(f"{site} {service}", f"{origin}{path}", context) for path in ("/metrics", "/readyz", "/healthz")]
+            origin, own = f"https://{LOCAL}:{lab.cabling.direct(site, door)}", lab.papers.towards(site, service)
+            urls += [(f"{site} {service}", f"{origin}{path}", own) for path in ("/metrics", "/readyz", "/healthz")]
     for site, origin in lab.controllers().items():
         urls.append((f"controller of {site}", f"{origin}/metrics", None))
         urls += [(f"controller of {site}", f"{origin}/v1/services/{service}/status", None) for service in lab.witnesses]

@@ -143,3 +143,30 @@ async def test_a_dead_servers_pid_in_other_hands_does_not_keep_it_down() -> None
         claim_for(dead, living.process.pid)
         await dead.start()
         assert query(dead, "SELECT 1") == [(1,)]
+
+
+@VERSIONS
+async def test_an_error_leaves_neither_row_nor_statement_nor_value_in_the_log(major: int) -> None:
+    """Which rule was broken is said, and nothing of what broke it. With the settings that a server comes with, all of it would be."""
+    number = 4111111111111111
+    async with one_server(major) as server:
+        query(server, "CREATE TABLE kept (n bigint CHECK (n < 10), note text)")
+        assert server.process is not None
+        with psycopg.connect(server.dsn(), autocommit=True, connect_timeout=5) as session:
+
+            def fail() -> str:
+                """What a refused row leaves in the log."""
+                assert server.process is not None
+                before = len(server.process.log.read_text())
+                with pytest.raises(psycopg.errors.CheckViolation):
+                    session.execute("INSERT INTO kept VALUES (%s, %s)", (number, "a note"))
+                return server.process.log.read_text()[before:]
+
+            said = fail()
+            assert "kept_n_check" in said
+            assert not [told for told in (str(number), "a note", "INSERT") if told in said]
+            session.execute("SET log_error_verbosity = 'default'")
+            assert str(number) in fail()
+            session.execute("SET log_error_verbosity = 'terse'")
+            session.execute("SET log_min_error_statement = 'error'")
+            assert "INSERT" in fail()
