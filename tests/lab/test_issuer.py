@@ -54,6 +54,15 @@ async def keys_age(lab: Laboratory, site: str) -> float:
         return float((await answer.json())["issuer_keys_age_seconds"])
 
 
+async def standing(lab: Laboratory) -> str:
+    """What keeps a site from its traffic, for whoever reads a failure: posture, the last decisions, what observers say of the site."""
+    control = await lab.witness.control()
+    if control is None:
+        return "etcd does not answer"
+    said = [f"{entry.kind} {str(entry.body)[:200]}" for entry in (await lab.witness.journal())[-6:]]
+    return f"weights {control.posture.weights}, drained {control.posture.drained}, plan {control.plan}; {said}; {control.observations}"
+
+
 async def served_by(load: Offering, site: str, since: float, seconds: float) -> bool:
     """Was a payment acknowledged by this site after that moment?"""
     until = time.monotonic() + seconds
@@ -83,7 +92,7 @@ async def test_a_whole_failover_without_the_issuer() -> None:
         await lab.faults.heal(WRITER)
         await lab.wait_until_whole(timedelta(seconds=60))
         assert await keys_age(lab, WRITER) > time.monotonic() - down.at
-        assert await served_by(load, WRITER, healed, 60)
+        assert await served_by(load, WRITER, healed, 60), await standing(lab)
         process = lab.issuer.process
         assert process is not None and not process.alive, "nobody started it meanwhile"
         await lab.faults.heal(ISSUER)
