@@ -52,6 +52,8 @@ class Sampling:
         self._bound = round(ratio * (_CHOSEN_BY + 1))
         self._slow = slow.total_seconds()
         self._asked, self._failed = Allowance(asked_per_second), Allowance(failed_per_second)
+        # Of their own: in an outage errors come by the hundred, and the slow answers among them are how it ended.
+        self._slowed = Allowance(failed_per_second)
 
     def chooses(self, trace: int, *, asked: bool, now: float) -> bool:
         """At the beginning: is this trace one of the sampled? `asked`: its caller says so."""
@@ -63,6 +65,6 @@ class Sampling:
             return Verdict.SAMPLED
         if not failed and seconds < self._slow:
             return Verdict.UNREMARKABLE
-        if not self._failed.take(now):
+        if not (self._failed if failed else self._slowed).take(now):
             return Verdict.SUPPRESSED
         return Verdict.FAILED if failed else Verdict.SLOW

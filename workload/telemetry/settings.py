@@ -23,7 +23,7 @@ class TelemetrySettings(Table):
     asked_per_second: PerSecond = 20
     """Traces shown because their caller wants them sampled."""
     failed_per_second: PerSecond = 20
-    """Errors and slow requests shown; an outage is full of them, and has no processor to spare."""
+    """Errors shown, and as many slow requests; an outage is full of them, and has no processor to spare."""
     queue: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Requests that may wait for the collector."""
     interval: Seconds = timedelta(seconds=1)

@@ -1,5 +1,6 @@
 """Which requests are shown, and that asking and failing are bounded."""
 
+from collections import Counter
 from datetime import timedelta
 
 from hypothesis import given
@@ -42,12 +43,12 @@ def test_a_caller_who_wants_everything_gets_so_many_a_second() -> None:
 
 def test_errors_and_slow_requests_are_shown_until_there_are_too_many() -> None:
     """In an outage every request is an error, and nobody can read a thousand of them."""
-    rule = sampling(failed=2)
+    rule = sampling(failed=1)
     judged = [
         rule.judge(sampled=False, failed=failed, seconds=s, now=1.0) for failed, s in ((True, 0.01), (False, 0.25), (True, 1.0))
     ]
     assert judged == [Verdict.FAILED, Verdict.SLOW, Verdict.SUPPRESSED]
-    assert rule.judge(sampled=False, failed=True, seconds=0.01, now=1.6) is Verdict.FAILED
+    assert rule.judge(sampled=False, failed=True, seconds=0.01, now=2.1) is Verdict.FAILED
 
 
 def test_the_unremarkable_cost_no_allowance_and_the_sampled_need_none() -> None:
@@ -62,3 +63,12 @@ def test_the_unremarkable_cost_no_allowance_and_the_sampled_need_none() -> None:
 def test_what_is_shown() -> None:
     """Three of the five."""
     assert {one for one in Verdict if one.is_shown} == {Verdict.SAMPLED, Verdict.FAILED, Verdict.SLOW}
+
+
+def test_errors_leave_room_for_slow_answers() -> None:
+    """In an outage errors come by the hundred; the first payment that is made again was slow, and is what everybody wants to see."""
+    rule = sampling(failed=5)
+    errors = [rule.judge(sampled=False, failed=True, seconds=0.9, now=7.0) for _ in range(300)]
+    assert Counter(errors) == {Verdict.FAILED: 5, Verdict.SUPPRESSED: 295}
+    slow = [rule.judge(sampled=False, failed=False, seconds=0.9, now=7.0) for _ in range(300)]
+    assert Counter(slow) == {Verdict.SLOW: 5, Verdict.SUPPRESSED: 295}
