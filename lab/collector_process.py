@@ -20,8 +20,8 @@ RATIO = 0.01
 """Of all traces: of a hundred payments a second this is one, enough to find a usual one in some seconds of calm."""
 
 FAILED_PER_SECOND = 5
-"""Errors that each process shows beside them, and as many slow requests. With twenty, twelve processes told of 27,000 steps in a run in which two
-cores had no time for anything."""
+"""Errors that each process shows beside them, and as many slow requests. With twenty of both together, twelve processes told of 27,000
+steps in a run in which two cores had no time for anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
