@@ -289,7 +289,7 @@ def _taken(one: Backends) -> Iterable[str]:
 def _requests(settings: Settings, one: Backends) -> Iterable[str]:
     """503 is not retried: the service says it when the writer is out of reach, and every other site asks the same writer. An outage
     of the database would arrive three times."""
-    own = f"{_local(one.local)} check inter 250ms fastinter 50ms downinter 100ms fall 2 rise 2"
+    own = f"{_local(one.local)} check inter 1s fastinter 50ms downinter 100ms fall 2 rise 2"
     return (
         f"backend {one.requests}",
         "balance roundrobin",

@@ -92,7 +92,7 @@ def show(
         ),
     ] = Path("out/demo"),
     name: Name = "demo",
-    rate: Annotated[float, typer.Option("--rate", metavar="RATE", min=1, help="Payments offered a second.")] = 100,
+    rate: Annotated[float, typer.Option("--rate", metavar="RATE", min=1, help="Payments offered a second.")] = 50,
     beside: Annotated[
         list[str] | None,
         typer.Option(

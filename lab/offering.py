@@ -21,6 +21,10 @@ from lab.processes import Supervised, launch_module
 from lab.record import DamagedError, Line, read_record
 from lab.site_settings import NAMES
 
+RATE = 50.0
+"""Payments offered a second. Two cores carry more in calm; at 100, with everything that a payment passes through, the repetitions of a
+failover left nobody time to answer one."""
+
 LONGEST_PAUSE = timedelta(seconds=2)
 """Between two attempts of one payment. With half a second, payers that were kept waiting for ten seconds by a busy machine came back
 a thousand times a second, and so kept it busy: a service that could have recovered did not."""
@@ -83,7 +87,7 @@ async def offer(
     lab: Laboratory,
     run: str,
     *,
-    rate: float = 100,
+    rate: float = RATE,
     names: Sequence[str] = tuple(NAMES),
     ignoring_ttl: float = 0,
     settle: timedelta = timedelta(seconds=90),

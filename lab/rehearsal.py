@@ -19,7 +19,7 @@ from lab.half_moved import ServiceMove
 from lab.laboratory import Laboratory, Say
 from lab.links import ONE_WAY
 from lab.observed import read_rates, read_ways
-from lab.offering import Offering, offer
+from lab.offering import RATE, Offering, offer
 from lab.reconcile_answers import Answers, answers
 from lab.reconcile_recovery import attempts_at, recovery
 from lab.reconcile_vault_told import first_told
@@ -41,7 +41,7 @@ class Course:
 
     fault: Fault = Fault.CRASH
     run: str = "demo"
-    rate: float = 100
+    rate: float = RATE
     """Payments offered a second."""
     names: Sequence[str] = ()
     """DNS names that payers use; empty: as the fault needs, see `paid_through`."""
