@@ -176,17 +176,7 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
             case _:
                 pass
     unresolved = offered.keys() - told.keys() - declined.keys() - held.keys()
-    findings = [
-        Finding(fault=Fault.DUPLICATED, site=None, subject=key, detail=f"acknowledged as {', '.join(sorted(ids))}")
-        for key, ids in told.items()
-        if len(ids) > 1
-    ]
-    for site, ledger in sorted(ledgers.items()):
-        findings += _missing(site, ledger, offered, told)
-        findings += _duplicated(site, ledger)
-        findings += _unheld(site, ledger, offered, held)
-        findings += _denied(site, ledger, declined)
-        findings += _unbalanced(site, ledger)
+    findings = tuple(_findings(ledgers, offered, told, declined, held))
     return Reconciliation(
         attempted=len(offered),
         acknowledged=len(told),
@@ -198,10 +188,29 @@ def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconcili
         held=len(held.keys() - told.keys()),
         last_words=dict(Counter(failed.get(key, "nothing was answered yet") for key in unresolved).most_common()),
         strangers=len({payment.key for ledger in ledgers.values() for payment in ledger.payments} - offered.keys()),
-        findings=tuple(findings),
+        findings=findings,
         digests={site: ledger.digest() for site, ledger in sorted(ledgers.items())},
         defects=tuple(defects),
     )
+
+
+def _findings(
+    ledgers: Mapping[str, Ledger],
+    offered: Mapping[str, Offered],
+    told: Mapping[str, set[str]],
+    declined: Mapping[str, Declined],
+    held: Mapping[str, Held],
+) -> Iterator[Finding]:
+    """Everything that is wrong, in the clients' record alone and on every ledger."""
+    for key, ids in told.items():
+        if len(ids) > 1:
+            yield Finding(fault=Fault.DUPLICATED, site=None, subject=key, detail=f"acknowledged as {', '.join(sorted(ids))}")
+    for site, ledger in sorted(ledgers.items()):
+        yield from _missing(site, ledger, offered, told)
+        yield from _duplicated(site, ledger)
+        yield from _unheld(site, ledger, offered, held)
+        yield from _denied(site, ledger, declined)
+        yield from _unbalanced(site, ledger)
 
 
 def _missing(site: str, ledger: Ledger, offered: Mapping[str, Offered], told: Mapping[str, set[str]]) -> Iterator[Finding]:
