@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
 
-from lab.cabling import SITES, Cabling
+from lab.cabling import ISSUER, SITES, Cabling
 from lab.laboratory import Laboratory
 from lab.links import ONE_WAY
 
@@ -61,9 +61,9 @@ async def noise(lab: Laboratory, seed: int) -> AsyncIterator[Mapping[str, int]]:
 
 
 async def shape(cabling: Cabling, *, jitter: timedelta, loss: float) -> None:
-    """Make every way between two places like this: those between sites, to the emulated API, and the clients'."""
-    for site in SITES:
-        await cabling.slow(site, delay=ONE_WAY, jitter=jitter, loss=loss)
+    """Make every way between two places like this: those between sites, to the emulated APIs and the issuer, and the clients'."""
+    for place in (*SITES, ISSUER):
+        await cabling.slow(place, delay=ONE_WAY, jitter=jitter, loss=loss)
 
 
 async def _pause(lab: Laboratory, label: str, pauses: Counter[str], chance: random.Random) -> None:
