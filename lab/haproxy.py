@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from edge.settings import read_settings
 from lab.binaries import HaproxyBinary
 from lab.cabling import SITES, Cabling
 from lab.edge_identity import AUTHORITY, CERTIFICATE, CONFIGURATION, Identity, issue
+from lab.fleet import FLEET
 from lab.postgres import CLEAN
 from lab.processes import Supervised, launch
 from lab.site_settings import edge_settings
@@ -72,15 +73,20 @@ class Edge:
 
 
 def prepare_edges(
-    workspace: Workspace, cabling: Cabling, binary: HaproxyBinary, papers: Mapping[str, Mapping[str, bytes]] | None = None
+    workspace: Workspace,
+    cabling: Cabling,
+    binary: HaproxyBinary,
+    papers: Mapping[str, Mapping[str, bytes]] | None = None,
+    services: Sequence[str] = FLEET,
 ) -> Mapping[str, Edge]:
-    """Every site's edge, ready to start, with identities of one new authority; `papers`: further files by site."""
+    """Every site's edge, ready to start, with identities of one new authority; `papers`: further files by site; `services`: those that
+    there are."""
     edges = {
         site: Edge(site=site, workspace=workspace, binary=binary, settings=workspace.directory("settings", site) / "edge.toml")
         for site in SITES
     }
     for site, identity in issue(SITES).items():
-        edges[site].write(edge_settings(cabling, site, edge_place(workspace, site)), identity, (papers or {}).get(site))
+        edges[site].write(edge_settings(cabling, site, edge_place(workspace, site), services), identity, (papers or {}).get(site))
     return edges
 
 

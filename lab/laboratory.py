@@ -14,40 +14,34 @@ import psycopg
 
 from controller.errors import TrimaranError
 from lab.addresses import LOCAL
-from lab.authorities import Authority, provide, start_authorities
-from lab.binaries import EtcdBinary, HaproxyBinary, PostgresBinaries, find_etcd, find_haproxy, find_postgres
+from lab.authorities import Authority
+from lab.binaries import PostgresBinaries, find_etcd, find_haproxy, find_postgres
 from lab.cabling import ISSUER, SITES, Cabling, Door, lay_cables, lay_etcd
-from lab.collector_process import CollectorProcess, start_collector
+from lab.collector_process import CollectorProcess
 from lab.errors import LabError
 from lab.etcd import EtcdCluster
 from lab.faults import Faults
-from lab.fleet import PAYMENTS, VAULT
+from lab.fleet import FLEET, PAYMENTS, VAULT, WEBHOOKS, WHOLE
 from lab.founding import Passwords, account_ids, found_payments, found_vault
+from lab.ground import Binaries, routes, start_ground, together
 from lab.haproxy import prepare_edges
 from lab.issuer_process import IssuerProcess, prepare_issuer
 from lab.papers import Archive, issue_papers
-from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised
 from lab.programs import programs
-from lab.receiver_process import MERCHANTS, Receiver, start_receiver
-from lab.site import Site
-from lab.site_files import SERVICES, Surroundings, write_files
+from lab.receiver_process import Endpoint, Receiver
+from lab.site import CONTROLLER, Site
+from lab.site_files import Surroundings, write_files
 from lab.site_settings import (
-    ADDRESSES,
-    ALIASES,
-    GROUP,
     HOSTS,
     TOKEN_FILE,
-    WEIGHTED,
-    ZONE,
     Zones,
 )
 from lab.supervision import Supervisor
-from lab.vendors import AUTHORITIES, ROUTE53, VENDORS
+from lab.vendors import ROUTE53, VENDORS
 from lab.whereabouts import write_token
 from lab.witness import Witness
 from lab.workspace import Workspace
-from lab.zones import Steered
 
 SDKS = ("boto3", "azure-mgmt-trafficmanager", "google-api-python-client")
 ACCOUNTS = 200
@@ -58,10 +52,17 @@ STARTED = timedelta(seconds=60)
 FOREIGN = (OSError, TrimaranError, psycopg.Error, aiohttp.ClientError)
 """What goes wrong below the lab, a deadline among them: told as a LabError, never as a traceback."""
 
-Binaries = tuple[PostgresBinaries, EtcdBinary, HaproxyBinary]
-
 Say = Callable[[str], None]
 """Told what is being done, before anything that may take longer than a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a lab is to be like."""
+
+    policy: Sequence[str]
+    accounts: int
+    services: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +93,18 @@ class Laboratory:
         """Of the payments service."""
         return self.witnesses[PAYMENTS]
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """What runs at every site beside its controller."""
+        return tuple(name for name in self.sites[SITES[0]].programs if name != CONTROLLER)
+
     def controllers(self) -> Mapping[str, str]:
         """Operator API of each controller, for the person at the laptop, who is not behind any link."""
         return {site: f"http://{LOCAL}:{self.cabling.direct(site, Door.CONTROLLER)}" for site in SITES}
 
     def routes(self) -> Mapping[str, Mapping[str, object]]:
         """Where the internet takes each address of the zone: the client link of one site's edge."""
-        return _routes(self.cabling, Door.EDGE)
+        return routes(self.cabling, Door.EDGE)
 
     def processes(self) -> Mapping[str, Supervised]:
         """Every process by its label."""
@@ -161,21 +167,27 @@ def find_parts() -> Binaries:
 
 @asynccontextmanager
 async def laboratory(
-    name: str = "lab", *, say: Say = lambda _: None, policy: Sequence[str] = (), accounts: int = ACCOUNTS
+    name: str = "lab",
+    *,
+    say: Say = lambda _: None,
+    policy: Sequence[str] = (),
+    accounts: int = ACCOUNTS,
+    services: Sequence[str] = WHOLE,
 ) -> AsyncIterator[Laboratory]:
     """A lab for the length of the block; nothing of it is left afterwards, however the block ends.
 
-    `policy`: further lines of the controllers' policy tables. Raises NothingInstalledError, AlreadyRunningError, or LabError when
+    `policy`: further lines of the controllers' policy tables; `services`: what runs at every site, see `lab.fleet`.
+    Raises NothingInstalledError, AlreadyRunningError, or LabError when
     something does not start within its deadline, with the last thing that was said.
     """
     async with AsyncExitStack() as stack:
-        lab = await _start(stack, name, say, policy, accounts)
+        lab = await _start(stack, name, say, Wishes(policy=policy, accounts=accounts, services=services))
         watching = asyncio.create_task(lab.supervisor.watch())
         stack.push_async_callback(_end, watching)
         yield lab
 
 
-async def _start(stack: AsyncExitStack, name: str, say: Say, policy: Sequence[str], accounts: int) -> Laboratory:
+async def _start(stack: AsyncExitStack, name: str, say: Say, wishes: Wishes) -> Laboratory:
     """A lab that is up; whatever keeps it from that is a LabError."""
     last = "looking for PostgreSQL, etcd and HAProxy"
 
@@ -192,7 +204,7 @@ async def _start(stack: AsyncExitStack, name: str, say: Say, policy: Sequence[st
             tell("links between the sites")
             cabling = await lay_cables(workspace)
             stack.push_async_callback(cabling.stop)
-            lab = await _assemble(workspace, cabling, binaries, tell, policy, accounts)
+            lab = await _assemble(workspace, cabling, binaries, tell, wishes)
             for witness in lab.witnesses.values():
                 stack.push_async_callback(witness.close)
             tell("waiting until every site serves and every controller sees every site")
@@ -202,17 +214,6 @@ async def _start(stack: AsyncExitStack, name: str, say: Say, policy: Sequence[st
         if limit.expired():
             raise LabError(f"the lab is not up after {STARTED.total_seconds():.0f} s; last: {last}") from error
         raise LabError(f"the lab cannot start: {last}: {error!r}") from error
-
-
-@asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
-    """Tasks of which the first failure is raised as itself, once all the others have ended: a server that one of them still starts
-    after the sweep would run for ever."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            yield tasks
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -226,38 +227,45 @@ async def _assemble(
     cabling: Cabling,
     binaries: Binaries,
     say: Say,
-    policy: Sequence[str],
-    accounts: int,
+    wishes: Wishes,
 ) -> Laboratory:
     postgres, _, haproxy = binaries
-    papers = issue_papers(workspace, SERVICES, [host for hosts in HOSTS.values() for host in hosts])
+    papers = issue_papers(workspace, wishes.services, [host for hosts in HOSTS.values() for host in hosts])
     issuer = prepare_issuer(workspace, papers, cabling.direct(ISSUER, Door.ISSUER))
     say("PostgreSQL servers, etcd members, three emulated clouds and their name servers")
-    payers = account_ids(accounts)
-    ground = await _start_ground(workspace, cabling, binaries, issuer, payers)
-    authorities, etcd, servers, receiver, collector = ground
-    cabling = await lay_etcd(cabling, etcd)
-    passwords = {service: Passwords(service=service) for service in (PAYMENTS, VAULT)}
-    edges = prepare_edges(workspace, cabling, haproxy, papers.edges)
-    ours = programs(passwords)
+    payers = account_ids(wishes.accounts)
+    ground = await start_ground(workspace, cabling, binaries, issuer, payers)
+    cabling = await lay_etcd(cabling, ground.etcd)
+    passwords = {service: Passwords(service=service) for service in FLEET if service in wishes.services}
+    edges = prepare_edges(workspace, cabling, haproxy, papers.edges, wishes.services)
+    ours = programs(passwords, wishes.services)
     sites = {
-        name: Site(name=name, workspace=workspace, server=servers[name], etcd=etcd, edge=edges[name], programs=ours)
+        name: Site(name=name, workspace=workspace, server=ground.servers[name], etcd=ground.etcd, edge=edges[name], programs=ours)
         for name in SITES
     }
     write_token(workspace.directory("settings") / TOKEN_FILE)
-    zones = _known(authorities)
-    around = Surroundings(cabling=cabling, papers=papers, zones=zones, receiver=receiver, collector=collector, policy=policy)
+    zones = _known(ground.authorities)
+    around = Surroundings(
+        cabling=cabling,
+        papers=papers,
+        zones=zones,
+        receiver=ground.receiver,
+        collector=ground.collector,
+        policy=wishes.policy,
+        services=wishes.services,
+    )
     for site in sites.values():
         write_files(site, around)
     say("ledgers, streams, controllers, payments services and edges")
-    await _begin(sites, cabling, passwords, payers, receiver)
-    faults = Faults(cabling, sites, authorities, issuer)
+    told = ground.receiver.endpoints if WEBHOOKS in wishes.services else ()
+    await _begin(sites, cabling, passwords, payers, told)
+    faults = Faults(cabling, sites, ground.authorities, issuer)
     return Laboratory(
         workspace=workspace,
         cabling=cabling,
-        etcd=etcd,
+        etcd=ground.etcd,
         sites=sites,
-        authorities=authorities,
+        authorities=ground.authorities,
         issuer=issuer,
         papers=papers,
         faults=faults,
@@ -265,28 +273,10 @@ async def _assemble(
         witnesses={service: Witness(cabling, own) for service, own in passwords.items()},
         passwords=passwords,
         accounts=tuple(map(str, payers)),
-        receiver=receiver,
-        collector=collector,
+        receiver=ground.receiver,
+        collector=ground.collector,
         postgres=postgres,
     )
-
-
-Ground = tuple[Mapping[str, Authority], EtcdCluster, Mapping[str, PostgresServer], Receiver, CollectorProcess]
-
-
-async def _start_ground(
-    workspace: Workspace, cabling: Cabling, binaries: Binaries, issuer: IssuerProcess, payers: Sequence[uuid.UUID]
-) -> Ground:
-    """Everything that our own programs stand on, all at once."""
-    postgres, binary, _ = binaries
-    async with _together() as tasks:
-        authorities = tasks.create_task(_start_authorities(workspace, cabling))
-        etcd = tasks.create_task(_start_etcd(workspace, cabling, binary))
-        servers = tasks.create_task(_start_servers(workspace, cabling, postgres))
-        tasks.create_task(issuer.start())
-        collector = tasks.create_task(start_collector(workspace))
-        receiver = tasks.create_task(start_receiver(workspace, list(map(str, payers[:MERCHANTS]))))
-    return authorities.result(), etcd.result(), servers.result(), receiver.result(), collector.result()
 
 
 async def _begin(
@@ -294,23 +284,19 @@ async def _begin(
     cabling: Cabling,
     passwords: Mapping[str, Passwords],
     payers: Sequence[uuid.UUID],
-    receiver: Receiver,
+    endpoints: Sequence[Endpoint],
 ) -> None:
     """Found what the services need while these are imported, which takes most of their start; then edges and controllers."""
     servers = {name: site.server for name, site in sites.items()}
-    async with _together() as tasks:
-        tasks.create_task(found_payments(servers, cabling, passwords[PAYMENTS], payers, receiver.endpoints))
-        tasks.create_task(found_vault(servers, cabling, passwords[VAULT]))
+    async with together() as tasks:
+        tasks.create_task(found_payments(servers, cabling, passwords[PAYMENTS], payers, endpoints))
+        if VAULT in passwords:
+            tasks.create_task(found_vault(servers, cabling, passwords[VAULT]))
         for site in sites.values():
             site.start_services()
     for site in sites.values():
         site.edge.start()
         site.start_controller()
-
-
-def _routes(cabling: Cabling, door: Door) -> Mapping[str, Mapping[str, object]]:
-    ports = cabling.routes(door)
-    return {address: {"site": site, "port": ports[site], "host": LOCAL} for site, address in ADDRESSES.items()}
 
 
 def _known(authorities: Mapping[str, Authority]) -> Zones:
@@ -321,31 +307,6 @@ def _known(authorities: Mapping[str, Authority]) -> Zones:
         nameservers={place: one.dns_port for place, one in authorities.items()},
         authority_file=file,
     )
-
-
-async def _start_authorities(workspace: Workspace, cabling: Cabling) -> Mapping[str, Authority]:
-    ports = {place: cabling.direct(place, Door.API) for place in AUTHORITIES}
-    steered = Steered(group=GROUP, names=WEIGHTED, addresses=ADDRESSES, aliases=ALIASES)
-    authorities = await start_authorities(workspace, ports, _routes(cabling, Door.HEALTH), ZONE, steered)
-    await asyncio.gather(*map(provide, authorities.values()))
-    return authorities
-
-
-async def _start_etcd(workspace: Workspace, cabling: Cabling, binary: EtcdBinary) -> EtcdCluster:
-    etcd = await EtcdCluster.create(workspace, cabling.links, binary, SITES)
-    await etcd.start()
-    return etcd
-
-
-async def _start_servers(workspace: Workspace, cabling: Cabling, binaries: PostgresBinaries) -> Mapping[str, PostgresServer]:
-    async def start(site: str) -> PostgresServer:
-        server = await create_server(workspace, site, binaries, port=cabling.direct(site, Door.DATABASE))
-        await server.start()
-        return server
-
-    async with _together() as tasks:
-        started = [tasks.create_task(start(site)) for site in SITES]
-    return {server.site: server for server in (task.result() for task in started)}
 
 
 async def _await_service(lab: Laboratory, deadline: timedelta = timedelta(seconds=30)) -> None:

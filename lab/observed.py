@@ -12,10 +12,9 @@ from lab.addresses import LOCAL
 from lab.cabling import SITES, Door
 from lab.errors import LabError
 from lab.faults import Active
-from lab.fleet import PAYMENTS, VAULT
+from lab.fleet import PAYMENTS, SCREENING, VAULT
 from lab.laboratory import Laboratory
 from lab.record import Line
-from lab.screening_settings import NAME as SCREENING
 from lab.service_rates import ServiceRates, added_up
 from lab.ways import Ways, ways
 
@@ -47,7 +46,7 @@ async def read_rates(lab: Laboratory) -> Mapping[str, ServiceRates]:
                 return None
 
         found: dict[str, ServiceRates] = {}
-        for service in DOORS:
+        for service in DOORS.keys() & set(lab.services):
             told = dict(zip(SITES, await asyncio.gather(*(read(site, service) for site in SITES)), strict=True))
             silent = [site for site, text in told.items() if text is None]
             found[service] = added_up(service, [text for text in told.values() if text is not None], silent)

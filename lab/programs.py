@@ -1,24 +1,24 @@
 """Our own programs that run at every site, with the secrets that each of them is given."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lab.authorities import CREDENTIALS
-from lab.fleet import PAYMENTS, VAULT
+from lab.fleet import PAYMENTS, SCREENING, VAULT, WEBHOOKS
 from lab.founding import Passwords
-from lab.screening_settings import NAME as SCREENING
 from lab.site import CONTROLLER, Program
 
-WEBHOOKS = "webhooks"
-"""Tells merchants what the payments service's outbox holds; it has no database of its own."""
 
-
-def programs(passwords: Mapping[str, Passwords]) -> Mapping[str, Program]:
-    """By name; `passwords` by service."""
+def programs(passwords: Mapping[str, Passwords], services: Sequence[str]) -> Mapping[str, Program]:
+    """The controller and these services, by name; `passwords` by service. Webhooks tell merchants what payments' outbox holds, with its
+    login."""
+    secrets: Mapping[str, Mapping[str, str]] = {
+        PAYMENTS: _of_app(passwords[PAYMENTS]),
+        VAULT: {**_of_app(passwords[VAULT]), **CREDENTIALS} if VAULT in passwords else {},
+        SCREENING: {},
+        WEBHOOKS: _of_app(passwords[PAYMENTS]),
+    }
     found = (
-        Program(name=PAYMENTS, module="workload.payments", secrets=_of_app(passwords[PAYMENTS])),
-        Program(name=VAULT, module="workload.vault", secrets={**_of_app(passwords[VAULT]), **CREDENTIALS}),
-        Program(name=SCREENING, module="workload.screening"),
-        Program(name=WEBHOOKS, module="workload.webhooks", secrets=_of_app(passwords[PAYMENTS])),
+        *(Program(name=service, module=f"workload.{service}", secrets=secrets[service]) for service in services),
         Program(name=CONTROLLER, module="controller", verb=("run",), secrets={**_of_controllers(passwords), **CREDENTIALS}),
     )
     return {program.name: program for program in found}

@@ -80,7 +80,8 @@ class _Notes:
 
     writer: str
     epoch: int
-    vault: Posture
+    vault: Posture | None
+    """None: the lab has no vault."""
     active: Active
     leader: str | None
     cpu: dict[str, float] = field(default_factory=dict)
@@ -96,7 +97,7 @@ async def rehearse(lab: Laboratory, course: Course, say: Say = lambda _: None, l
     Raises LabError when the lab is not calm before the fault, or nothing can be reconciled after it.
     """
     load = await offer(lab, course.run, rate=course.rate, names=course.paid_through, ignoring_ttl=course.ignoring_ttl)
-    holding = await entrust(lab, course.run, ignoring_ttl=course.ignoring_ttl)
+    holding = await entrust(lab, course.run, ignoring_ttl=course.ignoring_ttl) if VAULT in lab.services else None
     notes = await _suffer(lab, course, load, holding, say)
     await _heal(lab, course, notes, say)
     await asyncio.sleep(course.after.total_seconds())
@@ -104,28 +105,31 @@ async def rehearse(lab: Laboratory, course: Course, say: Say = lambda _: None, l
     return await _conclude(lab, course, notes, load, holding, lab_started)
 
 
-async def _suffer(lab: Laboratory, course: Course, load: Offering, holding: Cardholding, say: Say) -> _Notes:
-    before, vault = await _control(lab, PAYMENTS), await _control(lab, VAULT)
+async def _suffer(lab: Laboratory, course: Course, load: Offering, holding: Cardholding | None, say: Say) -> _Notes:
+    before, vault = await _control(lab, PAYMENTS), await _control(lab, VAULT) if holding else None
     writer, epoch = str(before.posture.writer), int(before.posture.reign)
     if course.leader_on_site:
         await lab.etcd.move_leader(writer)
     say(f"calm: {course.rate:g} payments a second, {writer} writes in epoch {epoch}")
-    everyone = {**lab.processes(), "load": load.process, "cardholders": holding.offering.process}
+    everyone = {**lab.processes(), "load": load.process, **({"cardholders": holding.offering.process} if holding else {})}
     consumed = read_consumption(everyone)
     await asyncio.sleep(course.calm.total_seconds())
     used = cores(consumed, read_consumption(everyone))
     leader = await lab.etcd.leader()
     require_calm(before, await _control(lab, PAYMENTS))
-    require_calm(vault, await _control(lab, VAULT))
+    if vault:
+        require_calm(vault, await _control(lab, VAULT))
     for beside, place in course.beside:
         say(f"{beside} of {title_of(place)}")
         await lab.faults.inject(beside, place)
     say(f"{course.fault} of {writer}")
     active = await lab.faults.inject(course.fault, writer)
-    notes = _Notes(writer=writer, epoch=epoch, vault=vault.posture, active=active, leader=leader, cpu=dict(used))
+    notes = _Notes(
+        writer=writer, epoch=epoch, vault=vault.posture if vault else None, active=active, leader=leader, cpu=dict(used)
+    )
     say("waiting for the first payment and the first token acknowledged in a later epoch")
     awaited = [_await_epoch(load, epoch, course.patience, "payments are acknowledged again", say)]
-    if vault.posture.writer == writer:
+    if holding and vault and vault.posture.writer == writer:
         reign = int(vault.posture.reign)
         awaited.append(_await_epoch(holding.offering, reign, course.patience, "tokens are acknowledged again", say))
     if any(await asyncio.gather(*awaited)):
@@ -188,9 +192,11 @@ def _answers(lines: Sequence[Line], notes: _Notes, phases: Sequence[Span], until
     return {VENDORS[place].title: one for place, one in found.items()}
 
 
-def _vault_move(notes: _Notes, found: Aftermath, holding: Cardholding) -> ServiceMove:
-    """What cardholders saw of the vault's move."""
+def _vault_move(notes: _Notes, found: Aftermath, holding: Cardholding | None) -> ServiceMove | None:
+    """What cardholders saw of the vault's move; None without any."""
     before, after = notes.vault, found.vault
+    if before is None or holding is None:
+        return None
     return ServiceMove(
         service=VAULT,
         writer_before=str(before.writer),
@@ -204,7 +210,7 @@ def _vault_move(notes: _Notes, found: Aftermath, holding: Cardholding) -> Servic
 
 
 async def _conclude(
-    lab: Laboratory, course: Course, notes: _Notes, load: Offering, holding: Cardholding, lab_started: float
+    lab: Laboratory, course: Course, notes: _Notes, load: Offering, holding: Cardholding | None, lab_started: float
 ) -> Rehearsal:
     fault = notes.active
     found, entries = await look_back(lab, load, since=fault.at - course.calm.total_seconds(), holding=holding)

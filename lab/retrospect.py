@@ -23,6 +23,7 @@ from lab.authorities import url
 from lab.breaches import Records, breaches
 from lab.clouds.control import CloudControl
 from lab.errors import LabError
+from lab.fleet import WEBHOOKS
 from lab.laboratory import Laboratory
 from lab.offering import Offering
 from lab.reconcile import Fault, Ledger, Reconciliation, reconcile
@@ -62,7 +63,7 @@ async def look_back(
     troubles = [*await asyncio.gather(*(one.finish(settle) for one in loads))]
     reconciliation, unread = await _reconciled(lab, load, agree)
     vault, unproven = await look_back_vault(lab, holding, agree)
-    webhooks, untold = await reconciled_webhooks(LabGround(lab))
+    webhooks, untold = await reconciled_webhooks(LabGround(lab)) if WEBHOOKS in lab.services else (None, ())
     control, journal, said = await _records(lab.witness)
     broken, unsaid = await _breaches(lab)
     disagreeing, uncompared = await _compared(lab)

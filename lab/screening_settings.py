@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 from lab.addresses import LOCAL
 from lab.cabling import SITES, Cabling, Door
+from lab.fleet import SCREENING
 from workload.access.identity import service_name
-
-NAME = "screening"
 
 
 def screening_settings(cabling: Cabling, site: str, *door: str) -> str:
     """Settings of the screening at this site; `door`: lines that say who it is and who may come in."""
     port = cabling.direct(site, Door.SCREENING)
-    lines = [f'site = "{site}"', f'service = "{NAME}"', "[listen]", f'host = "{LOCAL}"', f"port = {port}"]
+    lines = [f'site = "{site}"', f'service = "{SCREENING}"', "[listen]", f'host = "{LOCAL}"', f"port = {port}"]
     return "\n".join([*lines, *door]) + "\n"
 
 
@@ -26,4 +25,4 @@ def callee(cabling: Cabling, site: str, service: str, table: str, door: Door) ->
 
 def screened(cabling: Cabling, site: str) -> Iterator[str]:
     """Lines of the settings of payments at this site: every payment is screened, and passes while nobody screens."""
-    yield from callee(cabling, site, NAME, "screening", Door.SCREENING)
+    yield from callee(cabling, site, SCREENING, SCREENING, Door.SCREENING)

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from lab.cabling import Cabling
 from lab.collector_process import CollectorProcess
 from lab.door_settings import controller_papers, service_door
-from lab.fleet import PAYMENTS, VAULT
+from lab.fleet import PAYMENTS, SCREENING, VAULT, WEBHOOKS
 from lab.papers import Archive
 from lab.payments_settings import payments_lines
-from lab.programs import WEBHOOKS
 from lab.receiver_process import Receiver
 from lab.receiver_settings import SECRETS, dispatcher_at
-from lab.screening_settings import NAME as SCREENING
 from lab.screening_settings import screening_settings
 from lab.site import CONTROLLER, Site
 from lab.site_settings import Zones, controller_settings, service_settings
@@ -20,9 +18,6 @@ from lab.vault_settings import vault_settings
 from workload.access.identity import service_name
 from workload.screening.operations import SCORE
 from workload.vault.callers import Scope
-
-SERVICES = (PAYMENTS, VAULT, SCREENING, WEBHOOKS)
-"""Whatever has a certificate of the fleet's at every site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +31,25 @@ class Surroundings:
     collector: CollectorProcess
     policy: Sequence[str]
     """Further lines of the controllers' policy tables."""
+    services: Sequence[str]
+    """Those that there are."""
 
 
 def write_files(site: Site, around: Surroundings) -> None:
     """Of every program of the site."""
-    cabling, papers, name = around.cabling, around.papers, site.name
-    calls = payments_lines(cabling, papers, name)
+    cabling, papers, name, services = around.cabling, around.papers, site.name, around.services
+    calls = payments_lines(cabling, papers, name, services)
     site.write(PAYMENTS, service_settings(cabling, name, *service_door(cabling, papers, name, PAYMENTS), *calls))
-    scored = service_door(cabling, papers, name, SCREENING, {service_name(PAYMENTS): (SCORE,)})
-    site.write(SCREENING, screening_settings(cabling, name, *scored))
-    told = service_door(cabling, papers, name, VAULT, {service_name(PAYMENTS): (Scope.READ.value,)})
-    site.write(VAULT, vault_settings(cabling, name, around.zones.authority_file, *told))
+    if SCREENING in services:
+        scored = service_door(cabling, papers, name, SCREENING, {service_name(PAYMENTS): (SCORE,)})
+        site.write(SCREENING, screening_settings(cabling, name, *scored))
+    if VAULT in services:
+        told = service_door(cabling, papers, name, VAULT, {service_name(PAYMENTS): (Scope.READ.value,)})
+        site.write(VAULT, vault_settings(cabling, name, around.zones.authority_file, *told))
+    if WEBHOOKS in services:
+        around.receiver.hand_out(site.settings / SECRETS)
+        site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS))
     own = controller_papers(cabling, papers, name)
-    site.write(CONTROLLER, controller_settings(cabling, name, around.zones, own, around.policy))
-    around.receiver.hand_out(site.settings / SECRETS)
-    site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS))
-    for service in SERVICES:
+    site.write(CONTROLLER, controller_settings(cabling, name, around.zones, own, around.policy, services))
+    for service in services:
         site.amend(service, around.collector.settings())

@@ -81,15 +81,16 @@ def service_settings(cabling: Cabling, site: str, *door: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def edge_settings(cabling: Cabling, site: str, place: Path) -> str:
-    """Settings of this site's edge, whose own files are at `place`."""
+def edge_settings(cabling: Cabling, site: str, place: Path, services: Sequence[str] = FLEET) -> str:
+    """Settings of this site's edge, whose own files are at `place`; `services`: those that there are."""
     lines = [f'site = "{site}"', f'service = "{SERVICE}"', f"posture_file = {_path(place / 'posture.json')}"]
     doors = {"clients": Door.HEALTH, "handed": Door.PEER, "local": Door.SERVICE, "agent": Door.AGENT}
     for table, door in doors.items():
         lines += _address(table, cabling.direct(site, door))
     lines += [*edge_tls.towards_clients(place, cabling.direct(site, Door.EDGE)), *edge_tls.towards_the_service(place, PAYMENTS)]
-    lines += [*_address(f"companions.{VAULT}", cabling.direct(site, Door.VAULT)), f"hosts = {json.dumps(list(HOSTS[VAULT]))}"]
-    lines += edge_tls.towards_the_service(place, VAULT, f"companions.{VAULT}")
+    if VAULT in services:
+        lines += [*_address(f"companions.{VAULT}", cabling.direct(site, Door.VAULT)), f"hosts = {json.dumps(list(HOSTS[VAULT]))}"]
+        lines += edge_tls.towards_the_service(place, VAULT, f"companions.{VAULT}")
     for other in _others(site):
         lines += [*_address(f"peers.{other}", cabling.port(site, other, Door.PEER)), f'name = "{edge_name(other)}"']
     lines += ["[identity]", f"certificate = {_path(place / CERTIFICATE)}", f"authority = {_path(place / AUTHORITY)}"]
@@ -97,8 +98,16 @@ def edge_settings(cabling: Cabling, site: str, place: Path) -> str:
     return "\n".join([*lines, "[etcd]", f"endpoints = {json.dumps(_etcd(cabling, site))}"]) + "\n"
 
 
-def controller_settings(cabling: Cabling, site: str, zones: Zones, papers: Sequence[str] = (), policy: Sequence[str] = ()) -> str:
-    """Settings of this site's controller. `papers`: lines that say who it is as a client; `policy`: further lines of its policy tables."""
+def controller_settings(
+    cabling: Cabling,
+    site: str,
+    zones: Zones,
+    papers: Sequence[str] = (),
+    policy: Sequence[str] = (),
+    services: Sequence[str] = FLEET,
+) -> str:
+    """Settings of this site's controller. `papers`: lines that say who it is as a client; `policy`: further lines of its policy tables;
+    `services`: those that there are, of which it looks after the ones with a database."""
     lines = [
         f'site = "{site}"',
         *_listen(cabling.direct(site, Door.CONTROLLER)),
@@ -111,11 +120,12 @@ def controller_settings(cabling: Cabling, site: str, zones: Zones, papers: Seque
         if other == site:
             lines += [f'agent = "{_url(cabling.direct(site, Door.AGENT))}"']
     lines += papers
-    for service in FLEET:
+    looked_after = [service for service in FLEET if service in services]
+    for service in looked_after:
         lines += _service(cabling, site, service)
         if policy:
             lines += [f"[services.{service}.policy]", *policy]
-    lines += _dns(cabling, site, zones)
+    lines += _dns(cabling, site, zones, [service for service in looked_after if service != SERVICE])
     return "\n".join(lines) + "\n"
 
 
@@ -141,7 +151,7 @@ def _service(cabling: Cabling, site: str, service: str) -> list[str]:
     return lines
 
 
-def _dns(cabling: Cabling, site: str, zones: Zones) -> list[str]:
+def _dns(cabling: Cabling, site: str, zones: Zones, members: Sequence[str]) -> list[str]:
     names = ", ".join(f'{{ name = "{name}", ttl = {ttl} }}' for name, ttl in WEIGHTED.items())
     addresses = ", ".join(f'{other} = "{address}"' for other, address in ADDRESSES.items())
     ports = {place: cabling.port(site, place, Door.API) for place in AUTHORITIES}
@@ -153,7 +163,7 @@ def _dns(cabling: Cabling, site: str, zones: Zones) -> list[str]:
         *site_clouds.lines("authorities", served),
         f"[groups.{GROUP}]",
         f'lead = "{SERVICE}"',
-        f'members = ["{VAULT}"]',
+        f"members = {json.dumps(members)}",
         f"names = [{names}]",
         f"addresses = {{ {addresses} }}",
     ]

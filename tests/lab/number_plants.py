@@ -5,9 +5,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lab.fleet import PAYMENTS, VAULT
+from lab.fleet import PAYMENTS, SCREENING, VAULT
 from lab.papers import OFFICER, REVIEWER
-from lab.screening_settings import NAME as SCREENING
 
 SUBJECT = str(uuid.uuid5(uuid.NAMESPACE_URL, "no-card-numbers"))
 

@@ -15,10 +15,9 @@ from controller.probing.bearer import TokenEndpoint, client_context
 from lab.addresses import LOCAL
 from lab.cabling import CLIENTS, SITES, Door
 from lab.door_settings import issuer_url
-from lab.fleet import PAYMENTS, VAULT
+from lab.fleet import PAYMENTS, SCREENING, VAULT
 from lab.laboratory import Laboratory
 from lab.papers import MERCHANTS, WALLETS
-from lab.screening_settings import NAME as SCREENING
 from lab.site_settings import HOSTS
 from tests.lab.number_plants import Plant
 from workload.access.identity import Identity, service_name

@@ -32,7 +32,7 @@ from lab.binaries import readable_place
 from lab.cabling import CLIENTS, SITES, Door
 from lab.copies import HAPROXY
 from lab.faults import Fault
-from lab.fleet import PAYMENTS
+from lab.fleet import LEAN, PAYMENTS
 from lab.laboratory import Laboratory, laboratory
 from lab.load_payer import NoReplyError, Route
 from lab.load_settings import EntranceSettings
@@ -194,7 +194,7 @@ def test_a_private_clone_still_runs_haproxy(tmp_path: Path, monkeypatch: pytest.
 
 async def test_clients_with_a_stale_address_see_no_failed_payment() -> None:
     """A site is drained while its edge lives: whoever still comes there is served by others, and comes home in steps afterwards."""
-    async with laboratory("test-edge-drained") as lab, paying(lab, "stale") as seen:
+    async with laboratory("test-edge-drained", services=LEAN) as lab, paying(lab, "stale") as seen:
         await asyncio.sleep(1)
         assert set(seen.by()) == {STALE}
         await want(lab, {STALE: 0.0}, frozenset({STALE}))
@@ -220,7 +220,7 @@ async def test_clients_with_a_stale_address_see_no_failed_payment() -> None:
 async def test_the_loss_of_the_database_beside_a_living_edge_costs_its_clients_the_pause_and_no_more() -> None:
     """The writer's database falls silent; edge and service of its site live. Whoever keeps that site's address is refused as long as
     nobody can pay anywhere, and not one payment longer than clients of another site."""
-    async with laboratory("test-edge-pause") as lab:
+    async with laboratory("test-edge-pause", services=LEAN) as lab:
         process = lab.sites[WRITER].server.process
         assert process is not None
         async with paying(lab, "home", at=WRITER) as stale, paying(lab, "elsewhere", at="gcp") as other:
@@ -240,7 +240,7 @@ async def test_the_loss_of_the_database_beside_a_living_edge_costs_its_clients_t
 async def test_an_edge_that_hangs_loses_its_sites_traffic_and_nobody_elses() -> None:
     """HAProxy takes connections and answers nothing. Controllers see it and drain the site; clients of the others notice nothing; the
     agent beside it hears of the drain and says that HAProxy does not obey. It goes on, and does then what it is told."""
-    async with laboratory("test-edge-hung") as lab, paying(lab, "hung", at="gcp") as other:
+    async with laboratory("test-edge-hung", services=LEAN) as lab, paying(lab, "hung", at="gcp") as other:
         proxy = lab.sites[STALE].edge.proxy
         assert proxy is not None
         proxy.freeze()
@@ -258,7 +258,7 @@ async def test_an_edge_that_hangs_loses_its_sites_traffic_and_nobody_elses() -> 
 async def test_a_service_that_is_killed_costs_no_keyed_payment_and_weights_outlive_etcd() -> None:
     """SIGKILL of the service behind a live edge: others serve until it is back. Then etcd dies everywhere: nothing changes, and the
     agent says how old its posture is, also one that was started since."""
-    async with laboratory("test-edge-killed") as lab:
+    async with laboratory("test-edge-killed", services=LEAN) as lab:
         service = lab.sites[STALE].running[PAYMENTS]
         async with paying(lab, "killed") as seen:
             await asyncio.sleep(1)

@@ -14,7 +14,7 @@ from controller.core.model import JournalEntry
 from lab.aftermath import broken_aftermath
 from lab.cabling import CLIENTS, Door
 from lab.faults import Fault, OccupiedError, UnknownTargetError, parse
-from lab.fleet import PAYMENTS
+from lab.fleet import LEAN, PAYMENTS
 from lab.laboratory import Laboratory, laboratory
 from lab.offering import Offering, offer
 from lab.record import Unanswered
@@ -64,7 +64,7 @@ async def test_payments_survive_the_loss_of_the_writers_site(fault: Fault) -> No
 async def test_small_faults_do_not_move_the_writer() -> None:
     """A slow follower, a dead controller and a dead etcd member cost no reign and no payment; nor does a slow writer, for longer than
     any rule of accusation needs: twenty late answers in a row, one every quarter of a second."""
-    async with laboratory("test-small-faults") as lab:
+    async with laboratory("test-small-faults", services=LEAN) as lab:
         before = await epoch(lab)
         async with offering(lab, "small"):
             for fault, place, seconds in (
@@ -87,7 +87,7 @@ async def test_small_faults_do_not_move_the_writer() -> None:
 async def test_a_failover_does_not_wait_for_apis_that_hang() -> None:
     """Answers go on naming the dead site; payments are acknowledged in a new epoch and the plan ends all the same. Once the APIs are
     healed, and with the site still dead, answers leave it out without anybody's help."""
-    async with laboratory("test-hanging-apis") as lab:
+    async with laboratory("test-hanging-apis", services=LEAN) as lab:
         before = await epoch(lab)
         async with offering(lab, "hang") as load:
             for place in AUTHORITIES:
@@ -115,7 +115,7 @@ async def test_a_failover_does_not_wait_for_apis_that_hang() -> None:
 async def test_losing_an_authority_holds_back_no_other(fault: Fault, place: str) -> None:
     """With the API, the name servers or both of one authority lost, the other two leave the dead site out as the plan says, and no
     client is lost: it asks another authority. Healed, the lost one is brought to the same weights by itself."""
-    async with laboratory(f"test-{fault}-{place}") as lab:
+    async with laboratory(f"test-{fault}-{place}", services=LEAN) as lab:
         before = await epoch(lab)
         async with offering(lab, "lost") as load:
             await lab.faults.inject(fault, place)
@@ -136,7 +136,7 @@ async def test_answers_change_although_no_api_answers() -> None:
     """The static path: with all three APIs hanging, the authorities' own health checks leave the dead site out, each at its vendor's
     pace. Route 53 asks every 10 s and needs 3 failures, each of up to 6 s; Traffic Manager needs 4, of up to 5 s."""
     beside = [(Fault.API_HANG, place) for place in AUTHORITIES]
-    async with laboratory("test-static-path") as lab:
+    async with laboratory("test-static-path", services=LEAN) as lab:
         seen = await rehearse(lab, Course(rate=RATE, beside=beside, hold=timedelta(seconds=50)))
     assert broken_promises(seen) == ()
     route53, azure = (seen.answers[VENDORS[place].title].last_stale for place in ("route53", "azuredns"))
@@ -174,7 +174,7 @@ async def finished_failover(lab: Laboratory, epoch_before: int) -> tuple[Journal
 
 async def test_a_crashed_site_is_a_black_hole_and_only_it() -> None:
     """Nothing at a crashed follower's site answers or refuses, from clients or sites; the others serve; healing brings all back."""
-    async with laboratory("test-black-hole") as lab:
+    async with laboratory("test-black-hole", services=LEAN) as lab:
         ways = [
             (CLIENTS, OTHER, Door.EDGE),
             ("aws", OTHER, Door.DATABASE),
@@ -195,7 +195,7 @@ async def test_a_crashed_site_is_a_black_hole_and_only_it() -> None:
 
 async def test_what_ends_by_itself_is_noted_and_started_again() -> None:
     """A service that dies without a fault is a finding, and does not stay dead."""
-    async with laboratory("test-supervision") as lab:
+    async with laboratory("test-supervision", services=LEAN) as lab:
         lab.sites[OTHER].running[PAYMENTS].kill()
         until = time.monotonic() + 20
         while not await ready(lab, OTHER):

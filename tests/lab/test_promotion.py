@@ -22,6 +22,7 @@ from controller.wiring_clouds import providers
 from lab import estate
 from lab.clouds.faults import FaultKind, Rule
 from lab.faults import Fault
+from lab.fleet import LEAN
 from lab.laboratory import Laboratory, laboratory
 from lab.site_settings import SERVICE, TOKEN_FILE
 from lab.workspace import python_environment
@@ -50,7 +51,7 @@ CLOUD_SQL = Provider(site="gcp", place="clouddns", begin="sql.instances.promoteR
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lab() -> AsyncIterator[Laboratory]:
     """One that is whole, for a replica of each provider."""
-    async with laboratory("test-promotion") as lab:
+    async with laboratory("test-promotion", services=LEAN) as lab:
         yield lab
 
 

@@ -21,6 +21,7 @@ from lab.authorities import carry_out
 from lab.cabling import SITES
 from lab.clouds.faults import FaultKind, Rule
 from lab.faults import Fault
+from lab.fleet import LEAN
 from lab.laboratory import Laboratory, laboratory
 from lab.rehearsal import Course, rehearse
 from lab.report import Rehearsal, document
@@ -37,7 +38,7 @@ PASSWORDS = {f"TRIMARAN_{SERVICE.upper()}_{role}_PASSWORD": "not asked for" for 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lab() -> AsyncIterator[Laboratory]:
     """One for all: each test leaves it whole."""
-    async with laboratory("test-providers") as lab:
+    async with laboratory("test-providers", services=LEAN) as lab:
         yield lab
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from lab.faults import Fault
-from lab.fleet import PAYMENTS, VAULT
+from lab.fleet import PAYMENTS, SCREENING, VAULT
+from lab.fleet import WHOLE as SERVICES
 from lab.laboratory import Laboratory, laboratory
 from lab.rehearsal import Course, rehearse
 from lab.report import document
 from lab.report_page import page
-from lab.screening_settings import NAME as SCREENING
-from lab.site_files import SERVICES
 from lab.ways import BEFORE, DURING
 
 pytestmark = pytest.mark.timeout(300)

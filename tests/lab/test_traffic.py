@@ -21,6 +21,7 @@ from aiohttp.test_utils import TestServer
 
 from controller.core.traffic import Limits
 from lab.cabling import SITES
+from lab.fleet import LEAN
 from lab.laboratory import Laboratory, laboratory
 from lab.site import CONTROLLER
 from lab.site_settings import SERVICE
@@ -117,7 +118,7 @@ async def test_a_site_whose_traffic_fails_is_told_by_another_and_drained_by_nobo
     """Half of aws's requests fail. gcp's controller says so, warns, and names who does well; shares, writer, epoch and plan stay as they
     were, and nothing is claimed. When its requests are answered again it is well."""
     well = dict.fromkeys(SITES, "healthy")
-    async with laboratory("test-traffic") as lab, made_up(lab) as agents:
+    async with laboratory("test-traffic", services=LEAN) as lab, made_up(lab) as agents:
         before = await until(lab, well, HABITS)
         journal = await lab.witness.journal()
         agents[BAD].fail(0.5)

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from lab.aftermath import Aftermath, broken_aftermath
+from lab.fleet import WEBHOOKS
 from lab.laboratory import Laboratory, laboratory
 from lab.offering import offer
-from lab.programs import WEBHOOKS
 from lab.retrospect import look_back
 
 RATE = 40
