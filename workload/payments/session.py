@@ -112,7 +112,14 @@ class Connection:
             self._connection.pgconn.finish()
 
     def watch(self, readable: Callable[[], None]) -> None:
-        asyncio.get_running_loop().add_reader(self._connection.fileno(), readable)
+        try:
+            descriptor = self._connection.fileno()
+        except psycopg.Error:
+            # It died between its opening and now. Raised here, one such session in an outage ended the task that opens all others, and
+            # with it the process.
+            self.shut()
+            return
+        asyncio.get_running_loop().add_reader(descriptor, readable)
 
     def unwatch(self) -> None:
         with suppress(psycopg.Error):
