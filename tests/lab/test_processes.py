@@ -95,7 +95,8 @@ def test_freeze_thaw_and_kill_reach_every_process_of_several_trees() -> None:
 
 
 def test_a_process_that_will_not_end_is_killed_at_its_deadline() -> None:
-    """Deaf to SIGTERM or frozen: stop returns, and nothing is left."""
+    """Deaf to SIGTERM or frozen: stop returns, and nothing is left. The deaf one sleeps because it is there to be killed, and ends by
+    itself should nobody do it."""
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     with Workspace("test-stop") as workspace:
         stubborn = launch(workspace, "deaf", [sys.executable, "-c", deaf])
