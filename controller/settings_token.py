@@ -32,8 +32,8 @@ def read_token(path: Path, found: Callable[[str], None]) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Is a listener on this host reached from its own machine only?"""
+    """Is a listener on this host reached from its own machine only? A name, `localhost` too, leads where somebody's resolver says."""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False

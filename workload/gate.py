@@ -70,12 +70,17 @@ class Gate:
             return
         said = _Said()
         try:
-            await self._serve(scope, receive, send, said)
+            await self._serve(scope, receive, send, said, self._time_to_arrive(asked))
         finally:
             self.limits.leave(visit, said.ending, in_vain=said.in_vain)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, said: "_Said") -> None:
-        arriving = self._in_time(receive)
+    def _time_to_arrive(self, asked: Asked) -> float:
+        """Seconds for its body; a client that waits for less than that holds no place for longer than it waits."""
+        most = self._deadline.total_seconds()
+        return most if asked.deadline is None else max(0.0, min(most, asked.deadline))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, said: "_Said", seconds: float) -> None:
+        arriving = _in_time(receive, seconds)
         try:
             first = await arriving()
         except HTTPException as error:
@@ -101,24 +106,6 @@ class Gate:
             await send(message)
 
         await self._app(scope, heard, overheard)
-
-    def _in_time(self, receive: Receive) -> Receive:
-        # A client that sends half a body and then nothing would hold its place for ever.
-        complete = False
-
-        async def bounded() -> Message:
-            nonlocal complete
-            if complete:
-                return await receive()
-            try:
-                async with asyncio.timeout(self._deadline.total_seconds()):
-                    message = await receive()
-            except TimeoutError as error:
-                raise HTTPException(408, "the body did not arrive in time") from error
-            complete = not message.get("more_body", False)
-            return message
-
-        return bounded
 
 
 GONE = 499
@@ -159,6 +146,25 @@ def fixed(places: int) -> Limits:
     """So many places, no queue, and nobody goes first."""
     table = LimitTable(first=places, lowest=places, highest=places, queue=0)
     return Limits(table, monotonic=time.monotonic, chance=random.random)
+
+
+def _in_time(receive: Receive, seconds: float) -> Receive:
+    # A client that sends half a body and then nothing would hold its place for ever.
+    complete = False
+
+    async def bounded() -> Message:
+        nonlocal complete
+        if complete:
+            return await receive()
+        try:
+            async with asyncio.timeout(seconds):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, "the body did not arrive in time") from error
+        complete = not message.get("more_body", False)
+        return message
+
+    return bounded
 
 
 def _says_nothing_happened(body: bytes) -> bool:

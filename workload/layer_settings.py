@@ -65,8 +65,8 @@ class LimitedSettings(LayerSettings):
 
 
 def is_loopback(host: str) -> bool:
-    """Does this address lead to nobody but this machine? A name other than `localhost` may lead anywhere tomorrow."""
+    """Does this address lead to nobody but this machine? A name, `localhost` too, leads where somebody's resolver says."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False

@@ -302,7 +302,7 @@ def test_a_token_file_that_is_not_there_is_a_problem(read: Callable[..., Setting
     assert "No such file" in problems(read, given)["listen.token_file"]
 
 
-@pytest.mark.parametrize(("host", "local"), [("localhost", True), ("127.0.0.9", True), ("::1", True), ("0.0.0.0", False)])
+@pytest.mark.parametrize(("host", "local"), [("localhost", False), ("127.0.0.9", True), ("::1", True), ("0.0.0.0", False)])
 def test_other_machines_are_let_in_with_a_token_only(
     read: Callable[..., Settings], tmp_path: Path, host: str, *, local: bool
 ) -> None:

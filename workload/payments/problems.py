@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI, Request, Response
 
 from workload.payments.model import Outcome
-from workload.payments.sources import VaultOutOfReach
+from workload.payments.sources import NoTimeLeft, VaultOutOfReach
 from workload.problems import Problem, render
 
 REFUSALS: Mapping[Outcome, str] = {
@@ -34,6 +34,8 @@ def describe_refusal(outcome: Outcome) -> Problem:
 def describe_out_of_reach(error: VaultOutOfReach) -> Problem:
     """A source that only the vault could tell of, and it does not. Nothing happened, and the same request may well succeed."""
     members = {"outcome": "nothing-happened"}
+    if isinstance(error, NoTimeLeft):
+        return Problem(status=504, kind="deadline-over", detail=str(error), members=members)
     return Problem(status=503, kind="vault-out-of-reach", detail=str(error), retry_after=1, members=members)
 
 

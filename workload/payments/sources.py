@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from workload.calls.answer import Answered, Outcome, Question, Unavailable
+from workload.calls.answer import Answered, Outcome, Question, Reason, Unavailable
 from workload.durable.errors import NothingHappened
 from workload.payments import model
 
@@ -20,6 +20,10 @@ GONE = {404: ("unknown-token", model.Outcome.UNKNOWN_SOURCE), 410: ("erased", mo
 
 class VaultOutOfReach(NothingHappened):
     """Nobody can say whose this source is: no payment came from it yet, and the vault does not answer."""
+
+
+class NoTimeLeft(VaultOutOfReach):
+    """The vault was not asked: its client's own time was over before. Whether it can answer was not seen."""
 
 
 class Sources(Protocol):
@@ -71,6 +75,8 @@ class CalledVault:
         path = f"/v1/tokens/{token}"
         question = Question(method="GET", path=path, within=self._deadline, idempotent=True, elsewhere=True)
         answer = await self._calls.ask(question)
+        if isinstance(answer, Unavailable) and answer.reason is Reason.OVER:
+            raise NoTimeLeft(f"the vault was to be asked whose the source is: {answer.detail}")
         if isinstance(answer, Unavailable):
             raise VaultOutOfReach(f"the vault was asked whose the source is: {answer.reason}: {answer.detail}")
         return _read(answer)

@@ -185,6 +185,13 @@ async def test_a_body_that_does_not_arrive_frees_its_place() -> None:
     assert (told.status, told.problem["outcome"], service.gate.inside) == (408, "nothing-happened", 0)
 
 
+async def test_a_body_has_no_longer_to_arrive_than_its_client_waits() -> None:
+    """Or somebody who is gone after a moment would hold a place for as long as the service allows anybody."""
+    service = Service(deadline=60)
+    told = await service.send_in([], deadline_ms="5")
+    assert (told.status, told.problem["outcome"], service.gate.inside) == (408, "nothing-happened", 0)
+
+
 async def test_a_body_in_parts_reaches_the_application_whole() -> None:
     """The part that the door has read is handed on."""
     parts: list[bytes] = []

@@ -13,7 +13,7 @@ from tests.unit.workload.payments.desk import BODY, ID, ORDER, Desk, Reviewer, d
 from workload.calls.answer import Answered, Question, Reason, Unavailable
 from workload.payments import ledger
 from workload.payments.model import Order, Outcome
-from workload.payments.sources import CalledVault, Nowhere, VaultOutOfReach
+from workload.payments.sources import CalledVault, NoTimeLeft, Nowhere, VaultOutOfReach
 
 pytestmark = pytest.mark.asyncio
 
@@ -83,6 +83,15 @@ async def test_whatever_is_not_the_vaults_word_is_no_answer(answer: Answered | U
     with pytest.raises(VaultOutOfReach) as caught:
         await Vault(answer).sources().subject(TOKEN)
     assert str(TOKEN) not in str(caught.value)
+
+
+async def test_a_client_whose_time_is_over_is_told_that_and_not_that_the_vault_is_gone() -> None:
+    """504, with nothing begun: whoever counts 503s would look for a fault at a vault that nobody asked."""
+    vault = Vault(Unavailable(reason=Reason.OVER, detail="the time was over before the call"))
+    with pytest.raises(NoTimeLeft) as caught:
+        await vault.sources().subject(TOKEN)
+    answer = await pay(Counter(decided("unknown_source", None), subject=caught.value))
+    assert (answer.status, answer.body["type"], answer.body["outcome"]) == (504, f"{PROBLEM}deadline-over", "nothing-happened")
 
 
 async def test_without_a_vault_nobody_can_say() -> None:
