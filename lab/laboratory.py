@@ -23,7 +23,7 @@ from lab.etcd import EtcdCluster
 from lab.faults import Faults
 from lab.fleet import FLEET, PAYMENTS, VAULT, WEBHOOKS, WHOLE
 from lab.founding import Passwords, account_ids, found_payments, found_vault
-from lab.ground import Binaries, routes, start_ground, together
+from lab.ground import Binaries, Ground, routes, start_ground, together
 from lab.haproxy import prepare_edges
 from lab.issuer_process import IssuerProcess, prepare_issuer
 from lab.papers import Archive, issue_papers
@@ -244,18 +244,7 @@ async def _assemble(
         for name in SITES
     }
     write_token(workspace.directory("settings") / TOKEN_FILE)
-    zones = _known(ground.authorities)
-    around = Surroundings(
-        cabling=cabling,
-        papers=papers,
-        zones=zones,
-        receiver=ground.receiver,
-        collector=ground.collector,
-        policy=wishes.policy,
-        services=wishes.services,
-    )
-    for site in sites.values():
-        write_files(site, around)
+    _write_settings(sites, cabling, papers, ground, wishes)
     say("ledgers, streams, controllers, payments services and edges")
     told = ground.receiver.endpoints if WEBHOOKS in wishes.services else ()
     await _begin(sites, cabling, passwords, payers, told)
@@ -277,6 +266,21 @@ async def _assemble(
         collector=ground.collector,
         postgres=postgres,
     )
+
+
+def _write_settings(sites: Mapping[str, Site], cabling: Cabling, papers: Archive, ground: Ground, wishes: Wishes) -> None:
+    """What each site's processes are started with."""
+    around = Surroundings(
+        cabling=cabling,
+        papers=papers,
+        zones=_known(ground.authorities),
+        receiver=ground.receiver,
+        collector=ground.collector,
+        policy=wishes.policy,
+        services=wishes.services,
+    )
+    for site in sites.values():
+        write_files(site, around)
 
 
 async def _begin(
