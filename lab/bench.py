@@ -1,7 +1,7 @@
 """`make bench`: many failovers of every fault, as many switchovers, the price of the barrier and of every layer; figures to `out/bench`.
 
-Environment: RUNS (20), FAULTS (crash,freeze,partition), ONLY (failover, switchover, barrier, evacuation, probing, throughput; several
-with commas; empty: all), SEED (1): the same seed gives the same course of every run, whatever else is measured.
+Environment: RUNS (20), FAULTS (crash,freeze,partition), ONLY (failover, switchover, barrier, evacuation, probing, throughput, surge;
+several with commas; empty: all), SEED (1): the same seed gives the same course of every run, whatever else is measured.
 Exit status 1 when any run broke a promise or could not be carried to its end; its record, journal and logs are then kept beside the
 figures. A figure above its goal does not change the status: it is a number to report, not a promise.
 """
@@ -28,13 +28,14 @@ from lab.bench_failover import Series
 from lab.bench_figures import table
 from lab.bench_ground import POLICY, Labs
 from lab.bench_probing import Probing
+from lab.bench_surge import Surge
 from lab.bench_switchover import Switchovers
 from lab.bench_throughput import Throughput
 from lab.faults import Fault
 
 OUT, FILE = Path("out/bench"), "failover.json"
 FAULTS = (Fault.CRASH, Fault.FREEZE, Fault.PARTITION)
-PARTS = ("failover", "switchover", "barrier", "evacuation", "probing", "throughput")
+PARTS = ("failover", "switchover", "barrier", "evacuation", "probing", "throughput", "surge")
 ALL = (*map(str, FAULTS), *PARTS[1:])
 """Keys of the document."""
 
@@ -156,6 +157,8 @@ def parts_of(wishes: Wishes, out: Path) -> list[Part]:
         found.append(Probing(say=say))
     if "throughput" in wishes.parts:
         found.append(Throughput(say=say))
+    if "surge" in wishes.parts:
+        found.append(Surge(say=say))
     return found
 
 

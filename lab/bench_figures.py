@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.bench_probing_figures import probing_rows
 from lab.bench_reckoning import Tally
+from lab.bench_surge_figures import surge_rows
 from lab.bench_throughput_figures import throughput_rows
 from lab.reconcile_recovery import Clients, percentile
 from lab.report import Rehearsal
@@ -161,6 +162,9 @@ def table(document: Mapping[str, Any]) -> str:
         lines += probing_rows(part)
     if (part := document.get("throughput")) is not None:
         lines += throughput_rows(part)
+    if (part := document.get("surge")) is not None:
+        lines.append(f"surge: {_counts(part, 'lost', 'duplicated', 'unreconciled', 'failed', 'broken')}")
+        lines += surge_rows(part.get("scenes", {}))
     return "\n".join(lines)
 
 

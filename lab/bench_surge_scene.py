@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lab.addresses import LOCAL
 from lab.bench_ground import POLICY, await_calm, compare_records
+from lab.bench_surge_figures import Course
 from lab.cabling import SITES, Door
 from lab.errors import LabError
 from lab.faults import Fault
-from lab.fleet import PAYMENTS
+from lab.fleet import LEAN, PAYMENTS
 from lab.laboratory import Laboratory, Say, laboratory
 from lab.offering import Offering, offer
 from lab.reconcile import Reconciliation
@@ -29,16 +31,13 @@ CALM, SURGE = 8, 20
 WARM = timedelta(seconds=3)
 """Before them: a Python process is slow with its first requests, and a normal that is too slow would excuse a surge that is."""
 
-TIMES = 3
 SETTLE = timedelta(seconds=60)
 """For payments that are left when the offers end: those that were sent away in the surge are thousands."""
 WHOLE = timedelta(seconds=45)
 READY = timedelta(seconds=20)
 
-OPEN = "\n".join(
-    ("", "[limits]", "# the safeguard taken out", "first = 10000", "lowest = 10000", "highest = 10000", "queue = 0", "")
-)
-"""More places than there are clients: nobody is ever sent away."""
+OPEN = "\n".join(("[limits]", "# the safeguard taken out", "first = 10000", "lowest = 10000", "highest = 10000", "queue = 0", ""))
+"""More places than there are clients, and no client has a rate: nobody is ever sent away."""
 
 DOOR = {
     "payments_refusals_total": "refused",
@@ -55,6 +54,10 @@ class Scene:
 
     name: str
     victim: Literal["follower", "writer"]
+    times: int = 3
+    """As much as usual is wanted in the surge."""
+    within: bool = True
+    """Can two sites on this machine do that? Then everybody has to be served in time; else those who are let in."""
     limits: bool = True
 
 
@@ -64,10 +67,7 @@ class Seen:
 
     lines: Sequence[Line]
     """Of both loads."""
-    at: float
-    """Monotonic seconds at which the surge began."""
-    since: float
-    """Seconds from there until somebody could write."""
+    course: Course
     doors: Mapping[str, Mapping[str, float]]
     paid: Reconciliation | None
     """None: no ledger could be held against the records."""
@@ -76,8 +76,8 @@ class Seen:
 
 async def play(scene: Scene, rate: float, say: Say) -> Seen:
     """The scene on a lab of its own. Raises LabError, TrimaranError or OSError when it cannot be played to its end."""
-    say(f"{scene.name}: {rate:g} payments a second, then {TIMES * rate:g}")
-    async with laboratory("bench-surge", policy=POLICY) as lab:
+    say(f"{scene.name}: {rate:g} payments a second, then {scene.times * rate:g}")
+    async with laboratory("bench-surge", policy=POLICY, services=LEAN) as lab:
         if not scene.limits:
             await _take_limits_out(lab)
         await await_calm(lab)
@@ -94,8 +94,8 @@ async def _suffer(lab: Laboratory, scene: Scene, rate: float, say: Say) -> Seen:
     usual = await offer(lab, "usual", rate=rate, names=(fast,), settle=SETTLE)
     await asyncio.sleep(WARM.total_seconds() + CALM)
     # Its process takes about a second to start, and offers everything from its first moment on: the site is lost meanwhile.
-    starting = asyncio.create_task(offer(lab, "surge", rate=(TIMES - 1) * rate, names=(fast,), settle=SETTLE, seed=2))
-    say(f"{victim} is lost, and {TIMES} times the load comes to the others")
+    starting = asyncio.create_task(offer(lab, "surge", rate=(scene.times - 1) * rate, names=(fast,), settle=SETTLE, seed=2))
+    say(f"{victim} is lost, and {scene.times} times the load comes to the others")
     active = await lab.faults.inject(Fault.CRASH, victim)
     more = await starting
     at = time.monotonic()
@@ -107,25 +107,38 @@ async def _suffer(lab: Laboratory, scene: Scene, rate: float, say: Say) -> Seen:
     paid = await compare_records(lab, [usual.record, more.record])
     troubles += _unkept(paid, strict=scene.limits)
     since = _writable(lines, epoch, at) if victim == writer else 0.0
-    return Seen(lines=lines, at=at, since=since, doors=doors, paid=paid, troubles=tuple(troubles))
+    course = Course(lost=active.at, at=at, since=since, calm=CALM, surge=SURGE, within=scene.within)
+    return Seen(lines=lines, course=course, doors=doors, paid=paid, troubles=tuple(troubles))
 
 
 async def _end(lab: Laboratory, victim: str, loads: Sequence[Offering], say: Say) -> list[str]:
     """Heal, let both loads settle, wait until all is whole; what did not go well, in words."""
     say(f"the offers end; {victim} is healed")
     await lab.faults.heal(victim)
-    said = await asyncio.gather(*(load.finish(SETTLE * 2) for load in loads))
-    await lab.wait_until_whole(WHOLE)
-    return [one for one in said if one]
+    said = [one for one in await asyncio.gather(*(load.finish(SETTLE * 2) for load in loads)) if one]
+    try:
+        await lab.wait_until_whole(WHOLE)
+    except LabError as error:  # a run whose healing failed is the one whose payments must be counted
+        said.append(str(error))
+    return said
 
 
 def _unkept(paid: Reconciliation | None, *, strict: bool) -> list[str]:
-    """Nothing may be lost, with limits or without. `strict`: and the load must have been what it says."""
+    """Nothing may be lost, with limits or without. `strict`: and the load must have been what it says, and all of it settled."""
     if paid is None:
         return ["no ledger could be held against the clients' records"]
-    counts = {"acknowledged payments are lost": paid.lost, "payments exist more than once": paid.duplicated}
+    counts = {
+        "acknowledged payments are lost": paid.lost,
+        "payments exist more than once": paid.duplicated,
+        "payments exist although their clients were told that they never will": paid.denied,
+        "payments were declined, though every account exists and has funds": paid.declined,
+    }
     found = [f"{count} {what}" for what, count in counts.items() if count]
-    return found + [f"the load generator: {defect}" for defect in paid.defects if strict]
+    found += [] if paid.balanced else ["a ledger is not balanced"]
+    if not strict:
+        return found
+    found += [f"{paid.unresolved} payments were still unresolved when the load ended"] if paid.unresolved else []
+    return found + [f"the load generator: {defect}" for defect in paid.defects]
 
 
 def _writable(lines: Sequence[Line], epoch: int, at: float) -> float:
@@ -139,7 +152,7 @@ async def _take_limits_out(lab: Laboratory) -> None:
     for site in lab.sites.values():
         settings = site.settings / f"{PAYMENTS}.toml"
         text = await asyncio.to_thread(settings.read_text)
-        await asyncio.to_thread(settings.write_text, text + OPEN)
+        await asyncio.to_thread(settings.write_text, without_limits(text))
         await site.running[PAYMENTS].stop()
         site.start_program(PAYMENTS)
     until = time.monotonic() + READY.total_seconds()
@@ -149,6 +162,12 @@ async def _take_limits_out(lab: Laboratory) -> None:
                 said = site.running[PAYMENTS].tail(3)
                 raise LabError(f"the payments service of {name} is not there without limits: {said}")
             await asyncio.sleep(0.1)
+
+
+def without_limits(settings: str) -> str:
+    """The same settings with nothing that could refuse anybody. A table that is written twice is none: the old ones go."""
+    tables = re.split(r"^(?=\[)", settings, flags=re.MULTILINE)
+    return "".join(table for table in tables if not re.match(r"\[limits[].]", table)) + OPEN
 
 
 async def read_door(lab: Laboratory, site: str) -> Mapping[str, float]:

@@ -1,22 +1,25 @@
 """What counts as a collapse under a surge: nothing that is missing may count as good."""
 
 import math
+import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from lab.bench_surge import Surge
-from lab.bench_surge_figures import Judged, curve, judge, reasons, surge_figures, surge_rows
+from lab.bench_surge_figures import Course, Judged, curve, judge, reasons, surge_figures, surge_rows
 from lab.bench_surge_gate import LIMIT, compare, measure
-from lab.bench_surge_scene import CALM, SURGE, Scene, Seen, door_of
+from lab.bench_surge_scene import CALM, SURGE, Scene, Seen, door_of, without_limits
 from lab.errors import LabError
 from lab.laboratory import Say
 from lab.record import Acknowledged, Attempted, Failed, Line, Offered
 from tests.unit.lab.runs import reconciliation
 from workload.gate import Gate
+from workload.limits.settings import LimitTable
 
 AT = 1000.0
 
@@ -31,21 +34,37 @@ def failed(t: float, why: str) -> Failed:
     return Failed(key="k", attempt=1, site="aws", why=why, t=AT + t)
 
 
+KEYS = count()
+
+
+def wanted(t: float, key: str) -> Offered:
+    """Somebody begins to want a payment."""
+    return Offered(key=key, device=1, name="n", debtor="d", creditor="c", amount=1, currency="EUR", t=AT + t)
+
+
 def answers(begin: int, end: int, rate: int, latency: float = 0.04) -> Iterator[Line]:
-    """So many a second, evenly."""
+    """So many a second, evenly, each at its first attempt."""
     for second in range(begin, end):
-        yield from (acknowledged(second + number / rate, latency) for number in range(rate))
+        for number in range(rate):
+            t, key = second + number / rate, f"k{next(KEYS)}"
+            yield wanted(t - latency, key)
+            yield replace(acknowledged(t, latency), key=key)
 
 
-def judged(*parts: Iterator[Line], since: float = 0.0) -> Judged:
-    """A surge of twenty seconds after eight of calm."""
-    return judge([line for part in parts for line in part], AT, since=since, calm=8, surge=20)
+def course(since: float = 0.0, lost: float = 0.0, *, within: bool = True) -> Course:
+    """A surge of twenty seconds after eight of calm; `lost`: seconds before it that its site was."""
+    return Course(lost=AT - lost, at=AT, since=since, calm=8, surge=20, within=within)
+
+
+def judged(*parts: Iterator[Line], since: float = 0.0, lost: float = 0.0, within: bool = True) -> Judged:
+    """The same, of these lines."""
+    return judge([line for part in parts for line in part], course(since, lost, within=within))
 
 
 def test_a_service_that_does_as_much_as_before_and_as_fast_has_kept_its_promise() -> None:
     """Slower for five seconds is allowed, and so is everything that is done beyond the usual."""
-    found = judged(answers(-8, 0, 100), answers(0, 5, 150, latency=0.5), answers(5, 20, 150, latency=0.07))
-    assert (found.broken, found.kept, found.back_after_s) == ((), 1.5, 5.0)
+    found = judged(answers(-8, 1, 150), answers(1, 5, 150, latency=0.5), answers(5, 20, 150, latency=0.07))
+    assert (found.broken, found.kept, found.back_after_s) == ((), 1.0, 5.0)
     assert (found.normal_p99_ms, found.p99_ms) == (40.0, 70.0)
 
 
@@ -66,6 +85,50 @@ def test_slow_answers_after_five_seconds_break_it() -> None:
     """Two in a hundred that take more than twice the usual are enough."""
     found = judged(answers(-8, 0, 100), answers(0, 20, 98), answers(0, 20, 2, latency=0.081))
     assert found.broken == ("p99 from 5 s on is 81 ms, 2 x 40 ms are allowed",)
+
+
+def refused(begin: int, end: int, rate: int) -> Iterator[Line]:
+    """So many more, of which each is sent away again and again, and made in 40 ms at its ninth attempt, eight seconds later."""
+    for second in range(begin, end):
+        for number in range(rate):
+            t, key = second + number / rate, f"r{next(KEYS)}"
+            yield wanted(t, key)
+            yield from (replace(failed(t + again, "503 overloaded"), key=key) for again in range(8))
+            yield replace(acknowledged(t + 8), key=key)
+
+
+def test_who_is_sent_away_for_seconds_has_waited_for_seconds() -> None:
+    """Of last attempts alone every service is fast that refuses enough. Beyond what there is, only those who are let in can be served
+    in time; the others are counted."""
+    parts = [list(part) for part in (answers(-8, 0, 100), answers(0, 20, 95), refused(0, 20, 200))]
+    everybody = judged(*map(iter, parts))
+    assert everybody.waited_p99_ms == 8000.0 and any("8000 ms" in said for said in everybody.broken)
+    beyond = judged(*map(iter, parts), within=False)
+    assert (beyond.broken, beyond.p99_ms, beyond.waited_p99_ms, beyond.sent_away) == ((), 40.0, 8000.0, 26_400)
+
+
+def test_who_is_never_answered_has_waited_for_ever() -> None:
+    """Two in a hundred: nobody can say how long a hundredth waited, and that is not fast."""
+    forgotten = [wanted(second + 0.5, f"f{second}-{number}") for second in range(20) for number in range(2)]
+    found = judged(answers(-8, 0, 100), answers(0, 20, 98), iter(forgotten))
+    assert found.waited_p99_ms is None and found.back_after_s is None
+    assert found.broken == ("p99 from 5 s on is of nothing, or of what never came, 2 x 40 ms are allowed",)
+
+
+def test_what_is_normal_was_seen_before_the_loss() -> None:
+    """The seconds in which a site was gone and the surge not there yet were slow; they excuse nothing."""
+    slow = [list(answers(-10, -2, 100)), list(answers(-1, 0, 100, latency=0.9)), list(answers(0, 20, 100, latency=0.5))]
+    found = judged(*map(iter, slow), lost=2.0)
+    assert found.normal_p99_ms == 40.0 and found.broken
+
+
+def test_settings_without_limits_are_settings() -> None:
+    """Every table about limits goes, whoever wrote it; nothing else does, and no table is there twice."""
+    text = 'site = "aws"\n[limits]\nfirst = 8\n[limits.client]\nper_second = 1\nburst = 1\n[telemetry]\n[limits.overall]\nburst = 3\n'
+    found = tomllib.loads(without_limits(text))
+    assert found["limits"] == {"first": 10_000, "lowest": 10_000, "highest": 10_000, "queue": 0}
+    assert set(found) == {"site", "telemetry", "limits"}
+    LimitTable.model_validate(found["limits"])
 
 
 def test_nothing_before_means_nothing_to_compare() -> None:
@@ -117,7 +180,7 @@ def test_the_doors_numbers_are_found_in_its_metrics() -> None:
 def seen(*parts: Iterator[Line], **changes: Any) -> Seen:
     """A scene that was played to its end."""
     lines = [line for part in parts for line in part]
-    usual: dict[str, Any] = {"lines": lines, "at": AT, "since": 0.0, "doors": {}, "paid": reconciliation(), "troubles": ()}
+    usual: dict[str, Any] = {"lines": lines, "course": course(), "doors": {}, "paid": reconciliation(), "troubles": ()}
     return Seen(**{**usual, **changes})
 
 
@@ -164,7 +227,9 @@ async def test_a_surge_that_harms_nobody_proves_nothing() -> None:
 
 async def test_a_scene_that_cannot_be_played_is_not_kept() -> None:
     """And one after which payments are missing is not either."""
-    assert (await figures(LIMITED, LabError("no lab")))["failed"] == 1
+    nothing = await figures(LIMITED, LabError("no lab"))
+    assert (nothing["failed"], nothing["unreconciled"]) == (1, 1)
+    assert (await figures(LIMITED, replace(well(), paid=None)))["unreconciled"] == 1
     lost = await figures(LIMITED, replace(well(), paid=reconciliation("k")))
     assert lost["lost"] == 1
 
@@ -172,7 +237,7 @@ async def test_a_scene_that_cannot_be_played_is_not_kept() -> None:
 def test_scenes_without_an_answer_can_be_told() -> None:
     """None of the figures is a number, and nothing stumbles over that."""
     lines = list(answers(-8, 0, 10))
-    found = surge_figures({"x": (judge(lines, AT, since=math.inf, calm=8, surge=20), curve(lines, AT, begin=-8, end=20))})
+    found = surge_figures({"x": (judge(lines, course(math.inf)), curve(lines, AT, begin=-8, end=20))})
     assert surge_rows(found)
 
 
