@@ -144,11 +144,11 @@ def _services(said: Mapping[str, Any]) -> str:
 
 
 def _rates(said: Mapping[str, Any]) -> str:
-    heads = (("service", ""), *((name, "number") for name in ("requests", "errors", "99 % within")), ("not asked", ""))
+    heads = (("service", ""), *((name, "number") for name in ("requests", "errors", "refused", "99 % within")), ("not asked", ""))
     rows = [
         (
             (service, ""),
-            *((f"{one[name]:,}", "number") for name in ("requests", "errors")),
+            *((f"{one[name]:,}", "number") for name in ("requests", "errors", "refused")),
             ("–" if one["p99_ms"] is None else f"{one['p99_ms']} ms", "number"),
             (", ".join(one["silent"]), ""),
         )

@@ -8,11 +8,13 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from workload.telemetry.rates import NO_ANSWER
+from workload.telemetry.middleware import UNFOLLOWED
+from workload.telemetry.rates import NO_ANSWER, NO_ROUTE
 
 FAILED = frozenset({"5xx", NO_ANSWER})
-ASKED = "/v1/"
-"""How routes begin that somebody wants something of; others are about the service."""
+ABOUT = UNFOLLOWED
+"""Routes of questions about the service itself. Every other request counts, whether or not it came as far as a route: in an overload
+nearly all are turned away at the door, and a count that begins behind it says "no errors" exactly then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,27 +25,33 @@ class ServiceRates:
     failed: int
     """Answered with 5xx, or not at all."""
     p99: float | None
-    """Seconds within which 99 of 100 were answered, rounded up to a bucket's bound; None: longer than all of them, or no request."""
+    """Seconds within which 99 of 100 were answered of those that came past the door: a refusal takes a millisecond, and ten thousand of
+    them would hide how long the others took. Rounded up to a bucket's bound; None: longer than all of them, or no request."""
+    refused: int = 0
+    """Of the requests, those that ended at the door, with whatever status: gate, limits, deadline, access, or a path that leads nowhere."""
     silent: tuple[str, ...] = ()
     """Sites whose process could not be asked."""
 
 
 def added_up(service: str, texts: Iterable[str], silent: Sequence[str] = ()) -> ServiceRates:
     """From what each process shows on /metrics."""
-    requests, buckets = Counter[str](), Counter[float]()
+    requests, refused, buckets = Counter[str](), 0, Counter[float]()
     for text in texts:
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
-                if not sample.labels.get("route", "").startswith(ASKED):
+                route = sample.labels.get("route", "")
+                if route in ABOUT:
                     continue
                 if sample.name == f"{service}_requests_total":
                     requests[sample.labels["status"]] += round(sample.value)
-                elif sample.name == f"{service}_request_seconds_bucket":
+                    refused += round(sample.value) if route == NO_ROUTE else 0
+                elif sample.name == f"{service}_request_seconds_bucket" and route != NO_ROUTE:
                     buckets[float(sample.labels["le"])] += round(sample.value)
     return ServiceRates(
         requests=requests.total(),
         failed=sum(requests[status] for status in FAILED),
         p99=_within(buckets, 0.99),
+        refused=refused,
         silent=tuple(silent),
     )
 
@@ -62,6 +70,7 @@ def rates_said(found: Mapping[str, ServiceRates]) -> dict[str, Any]:
         service: {
             "requests": one.requests,
             "errors": one.failed,
+            "refused": one.refused,
             "p99_ms": None if one.p99 is None else round(one.p99 * 1000),
             "silent": list(one.silent),
         }

@@ -26,8 +26,16 @@ def test_processes_are_added_up() -> None:
 
 def test_what_is_about_the_service_itself_is_not_counted() -> None:
     """Health checks are answered within a millisecond, hundreds a second: with them nothing is ever slow."""
-    text = shown(*[("/healthz", 200, 0.001)] * 500, ("none", 403, 0.001), ("/v1/tokens", 201, 0.2))
+    about = [(route, status, 0.001) for route in ("/healthz", "/readyz", "/metrics") for status in (200, 503)]
+    text = shown(*about * 100, ("/v1/tokens", 201, 0.2))
     assert added_up("vault", [text]) == ServiceRates(requests=1, failed=0, p99=0.25)
+
+
+@pytest.mark.parametrize(("status", "failed"), [(503, 10_000), (504, 10_000), (0, 10_000), (429, 0), (401, 0)])
+def test_who_is_turned_away_at_the_door_is_counted_and_hides_nobody(status: int, failed: int) -> None:
+    """An overload is a service that answers 503 in a millisecond. Its errors are errors, and the hundred that it let in were slow."""
+    text = shown(*[("none", status, 0.001)] * 10_000, *[("/v1/tokens", 201, 0.5)] * 100)
+    assert added_up("vault", [text]) == ServiceRates(requests=10_100, failed=failed, p99=0.6, refused=10_000)
 
 
 @pytest.mark.parametrize(("slow", "p99"), [(1, 0.005), (2, 0.6)])
@@ -46,4 +54,4 @@ def test_what_is_slower_than_every_bucket_has_no_figure() -> None:
 def test_sites_that_said_nothing_are_named() -> None:
     """Their requests are in no figure."""
     found = {"vault": added_up("vault", [shown(("/v1/tokens", 201, 0.004))], ["azure"])}
-    assert rates_said(found) == {"vault": {"requests": 1, "errors": 0, "p99_ms": 5, "silent": ["azure"]}}
+    assert rates_said(found) == {"vault": {"requests": 1, "errors": 0, "refused": 0, "p99_ms": 5, "silent": ["azure"]}}
