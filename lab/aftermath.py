@@ -59,6 +59,7 @@ def broken_webhooks(found: WebhookReconciliation) -> tuple[str, ...]:
     rules = (
         (found.sent > 0, "no merchant was told anything, so nothing is proven about webhooks"),
         (found.lost == 0, f"{found.lost} webhooks are lost"),
+        (found.unregistered == 0, f"of {found.unregistered} accounts some ledger no longer knows whether they are to be told"),
         (found.pending == 0, f"{found.pending} webhooks were still to be sent when the run ended"),
         (found.reordered == 0, f"{found.reordered} webhooks came after a later one of their account"),
         (found.unheld == 0, f"{found.unheld} webhooks tell of payments that a ledger does not hold"),

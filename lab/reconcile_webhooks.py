@@ -5,7 +5,7 @@ they carry the id of the first, and are counted; everything else that is counted
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -35,11 +35,13 @@ class OutboxRows:
     creditors: Mapping[str, str]
     """By payment of the ledger: who was paid."""
     endpoints: frozenset[str]
-    """Accounts that are to be told."""
+    """Accounts that are to be told, as this site has it."""
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every table of the outbox, by name, all rows and columns."""
 
     def digest(self) -> str:
-        """SHA-256 over all events; cursors are left out, they may lag. Equal outboxes, equal digests."""
-        return hashlib.sha256("\n".join(sorted(map(repr, self.events))).encode()).hexdigest()
+        """SHA-256 over all events and tables. Equal outboxes, equal digests."""
+        return hashlib.sha256("\n".join(sorted(map(repr, (*self.events, *self.tables.items())))).encode()).hexdigest()
 
 
 class Wrong(StrEnum):
@@ -49,6 +51,8 @@ class Wrong(StrEnum):
     """Called delivered, or overtaken by a later event of its account, or due when all should be through: and no merchant has it."""
     UNRECORDED = "unrecorded"
     """A payment to somebody who is to be told, without an event. Counts as lost."""
+    UNREGISTERED = "unregistered"
+    """Somebody who is to be told and is not registered here, or the other way round: of payments to whom no event is made."""
     REORDERED = "reordered"
     """First delivered after a later event of its account."""
     UNHELD = "unheld"
@@ -89,6 +93,8 @@ class WebhookReconciliation:
     altered: int
     unsigned: int
     gaps: int
+    unregistered: int = 0
+    """Accounts whose registration some ledger has lost, or made up."""
     turned_away: int = 0
     """Attempts that a merchant's fault sent away unread: without any, nothing was ever tried again."""
     first_of: Mapping[int, float] = field(default_factory=dict)
@@ -109,7 +115,7 @@ class WebhookReconciliation:
     @property
     def is_through(self) -> bool:
         """Is nothing left to be sent, and nothing wrong? Then a later look shows the same. What a follower still lacks is wrong, too."""
-        return self.is_sound and not self.pending
+        return self.is_sound and not self.pending and self.outboxes_equal
 
     def first_after(self, fault: float, epoch: int) -> float | None:
         """Seconds from a fault (monotonic) to the first webhook of a payment of a later epoch; None: there was none."""
@@ -118,21 +124,28 @@ class WebhookReconciliation:
 
 
 def reconcile_webhooks(
-    lines: Iterable[Line], outboxes: Mapping[str, OutboxRows], *, all_through: bool = False
+    lines: Iterable[Line],
+    outboxes: Mapping[str, OutboxRows],
+    *,
+    all_through: bool = False,
+    merchants: Collection[str] | None = None,
 ) -> WebhookReconciliation:
     """Compare the merchants' record, in order of arrival, with every site's outbox. Raises ValueError without an outbox.
 
     `all_through`: every merchant was well and every event had the time to be delivered, so one that is missing is lost and not pending.
+    `merchants`: accounts that are to be told, known from outside; None: as each outbox has it. A failover that loses the registrations
+    with a tail makes no more events, and by its own word an outbox without registrations owes nobody anything.
     """
     if not outboxes:
         raise ValueError("no outbox to compare with")
     first: dict[str, Accepted] = {}
+    accepted: list[Accepted] = []
     findings: list[WebhookFinding] = []
-    accepted = turned_away = 0
+    turned_away = 0
     for line in lines:
         match line:
             case Accepted():
-                accepted += 1
+                accepted.append(line)
                 first.setdefault(line.id, line)
             case Rejected():
                 findings.append(WebhookFinding(wrong=Wrong.UNSIGNED, site=None, subject=line.account, detail=line.why))
@@ -141,8 +154,9 @@ def reconcile_webhooks(
     findings += _reordered(first.values())
     for site, outbox in sorted(outboxes.items()):
         findings += _lost(site, outbox, first, all_through=all_through)
-        findings += _unrecorded(site, outbox)
-        findings += _untrue(site, outbox, first)
+        findings += _unrecorded(site, outbox, outbox.endpoints if merchants is None else merchants)
+        findings += _unregistered(site, outbox, merchants)
+        findings += _untrue(site, outbox, accepted)
         findings += _gaps(site, outbox)
     missing = {event.id for outbox in outboxes.values() for event in outbox.events} - first.keys()
     lost = _count(findings, Wrong.LOST)
@@ -150,12 +164,13 @@ def reconcile_webhooks(
         sent=len(first),
         pending=len(missing) - lost,
         lost=lost + _count(findings, Wrong.UNRECORDED),
-        duplicated=accepted - len(first),
+        duplicated=len(accepted) - len(first),
         reordered=_count(findings, Wrong.REORDERED),
         unheld=_count(findings, Wrong.UNHELD),
         altered=_count(findings, Wrong.ALTERED),
         unsigned=sum(finding.wrong is Wrong.UNSIGNED for finding in findings),
         gaps=_count(findings, Wrong.GAP),
+        unregistered=_count(findings, Wrong.UNREGISTERED),
         turned_away=turned_away,
         first_of=_first_of(first, outboxes.values()),
         findings=tuple(findings),
@@ -207,19 +222,28 @@ def _lost(site: str, outbox: OutboxRows, first: Mapping[str, Accepted], *, all_t
         yield WebhookFinding(wrong=Wrong.LOST, site=site, subject=event.id, detail=detail)
 
 
-def _unrecorded(site: str, outbox: OutboxRows) -> Iterator[WebhookFinding]:
+def _unrecorded(site: str, outbox: OutboxRows, merchants: Collection[str]) -> Iterator[WebhookFinding]:
     """Payments to somebody who is to be told, without an event."""
     told = {event.payment for event in outbox.events}
     for payment, creditor in outbox.creditors.items():
-        if creditor in outbox.endpoints and payment not in told:
+        if creditor in merchants and payment not in told:
             detail = f"no event tells {creditor} of it"
             yield WebhookFinding(wrong=Wrong.UNRECORDED, site=site, subject=payment, detail=detail)
 
 
-def _untrue(site: str, outbox: OutboxRows, first: Mapping[str, Accepted]) -> Iterator[WebhookFinding]:
-    """What merchants were told and this ledger does not say, or says otherwise."""
+def _unregistered(site: str, outbox: OutboxRows, merchants: Collection[str] | None) -> Iterator[WebhookFinding]:
+    """Accounts of whose registration this site knows something else than whoever made it."""
+    if merchants is None:
+        return
+    for account in sorted(outbox.endpoints ^ frozenset(merchants)):
+        detail = "is registered, though nobody asked for it" if account in outbox.endpoints else "is not registered any more"
+        yield WebhookFinding(wrong=Wrong.UNREGISTERED, site=site, subject=account, detail=detail)
+
+
+def _untrue(site: str, outbox: OutboxRows, accepted: Iterable[Accepted]) -> Iterator[WebhookFinding]:
+    """What merchants were told, at any time, and this ledger does not say, or says otherwise: every duplicate carries the same content."""
     by_id = {event.id: event for event in outbox.events}
-    for line in first.values():
+    for line in accepted:
         event = by_id.get(line.id)
         if event is None or line.payment not in outbox.creditors:
             detail = f"{line.account} was told of payment {line.payment}, sequence {line.sequence}"

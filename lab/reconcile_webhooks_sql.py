@@ -2,6 +2,7 @@
 
 import psycopg
 
+from lab.published import OUTBOX, digests
 from lab.reconcile_webhooks import EventRow, OutboxRows
 
 EVENTS = """
@@ -23,4 +24,5 @@ async def read_outbox(connection: psycopg.AsyncConnection) -> OutboxRows:
         cursors=dict(cursors),
         creditors=dict(creditors),
         endpoints=frozenset(account for (account,) in endpoints),
+        tables=await digests(connection, OUTBOX),
     )

@@ -107,6 +107,10 @@ def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
             f"no payer met {seen.site} between its healing and its fencing, so nothing is proven about the old writer",
         ),
         (seen.whole_at is not None, f"{seen.site} did not become a follower again"),
+        (
+            seen.webhooks is None or seen.first_webhook is not None,
+            "no merchant was told of a payment of the new epoch, so nothing is proven about webhooks after the fault",
+        ),
     )
     vault = broken_move(seen.vault_move, seen.site) if seen.vault_move else ()
     return (*broken_aftermath(seen), *(said for kept, said in rules if not kept), *vault)

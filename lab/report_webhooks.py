@@ -6,7 +6,19 @@ from typing import Any
 
 from lab.reconcile_webhooks import WebhookReconciliation
 
-COUNTS = ("sent", "lost", "duplicated", "reordered", "pending", "unheld", "altered", "unsigned", "gaps", "turned_away")
+COUNTS = (
+    "sent",
+    "lost",
+    "duplicated",
+    "reordered",
+    "pending",
+    "unheld",
+    "altered",
+    "unsigned",
+    "gaps",
+    "unregistered",
+    "turned_away",
+)
 MOST_FINDINGS = 100
 
 
@@ -41,5 +53,6 @@ def webhooks_rows(said: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
         ("with another content than the ledger's", said["altered"]),
         ("not rightly signed", said["unsigned"]),
         ("accounts with a gap in their sequence", said["gaps"]),
+        ("accounts whose registration is not what it was", said["unregistered"]),
         ("first one of a payment in the new epoch", "–" if first is None else f"{first:.2f} s after the fault"),
     )

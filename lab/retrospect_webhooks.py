@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -30,6 +30,9 @@ Outboxes = Mapping[str, OutboxRows | str]
 class Ground(Protocol):
     """What is looked back on."""
 
+    def merchants(self) -> frozenset[str]:
+        """Accounts that were registered to be told, by the word of whoever registered them."""
+
     def lines(self) -> tuple[Line, ...]:
         """What has reached the merchants. Raises LabError."""
 
@@ -52,7 +55,7 @@ async def reconciled_webhooks(
     The load must have ended: then events only become fewer. Looked at again until all is through or the deadline is over; whatever is
     missing then is lost. A site that has not returned yet is then left out, as it is of the ledgers: what it lacks is not lost.
     """
-    until = monotonic() + deadline.total_seconds()
+    until, merchants = monotonic() + deadline.total_seconds(), ground.merchants()
     while True:
         try:
             # The record first: an event that arrives in between is then a cursor's claim too early, and gone with the next look.
@@ -62,11 +65,15 @@ async def reconciled_webhooks(
         read = await ground.outboxes()
         held = {site: rows for site, rows in read.items() if isinstance(rows, OutboxRows)}
         unread = tuple(rows for rows in read.values() if isinstance(rows, str))
-        if held and not unread and (found := reconcile_webhooks(lines, held)).is_through:
+        if held and not unread and (found := reconcile_webhooks(lines, held, merchants=merchants)).is_through:
             return found, ()
         if monotonic() > until:
+            if not held:
+                return None, unread
             owing = {site: rows for site, rows in held.items() if await ground.owes(site)}
-            return reconcile_webhooks(lines, owing or held, all_through=True) if held else None, unread
+            found = reconcile_webhooks(lines, owing or held, all_through=True, merchants=merchants)
+            # Outboxes are compared as ledgers are, whoever counts: of the one site that owes something all are equal.
+            return replace(found, digests={site: rows.digest() for site, rows in sorted(held.items())}), unread
         await rest(LOOK)
 
 
@@ -75,6 +82,10 @@ class LabGround:
     """A running lab, read past services and links."""
 
     lab: Laboratory
+
+    def merchants(self) -> frozenset[str]:
+        """Whom the lab registered when it was founded."""
+        return frozenset(one.account for one in self.lab.receiver.endpoints)
 
     def lines(self) -> tuple[Line, ...]:
         """What has reached the merchants. Raises LabError."""

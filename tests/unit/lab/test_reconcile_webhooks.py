@@ -96,6 +96,21 @@ def test_a_payment_without_an_event_is_lost() -> None:
     assert (outcome.lost, [finding.subject for finding in outcome.findings]) == (1, ["p-untold"])
 
 
+def test_registrations_that_a_failover_lost_are_told() -> None:
+    """Without them no event is made any more, and by its own word such an outbox owes nobody anything: no event lost, none pending."""
+    bare = replace(ALL, events=(A1,), creditors={A1.payment: A, "p-new": A}, cursors={}, endpoints=frozenset())
+    assert reconcile_webhooks([took(A1)], {"aws": bare}).is_through, "what the outbox says of itself"
+    outcome = reconcile_webhooks([took(A1)], {"aws": bare}, merchants={A, B})
+    assert (outcome.lost, outcome.unregistered, wrongs(outcome)) == (1, 2, {Wrong.UNRECORDED, Wrong.UNREGISTERED})
+    assert not outcome.is_through
+
+
+def test_a_registration_that_nobody_made_is_told() -> None:
+    """A merchant who left hears of every payment again."""
+    outcome = reconcile_webhooks(SOUND, {"aws": ALL}, merchants={A})
+    assert [finding.subject for finding in outcome.findings if finding.wrong is Wrong.UNREGISTERED] == [B]
+
+
 @pytest.mark.parametrize("missing", ["event", "payment"])
 def test_what_a_ledger_does_not_hold_must_not_be_told(missing: str) -> None:
     """On any site."""
@@ -108,6 +123,12 @@ def test_a_body_that_is_not_the_ledgers_is_told() -> None:
     """Same id, something else."""
     outcome = judge((*SOUND[:3], replace(took(A3), body="another")))
     assert (outcome.altered, wrongs(outcome)) == (1, {Wrong.ALTERED})
+
+
+def test_a_duplicate_says_what_the_first_said() -> None:
+    """A merchant who keeps the last one would book another payment."""
+    outcome = judge((*SOUND, replace(took(A1), payment=A2.payment, body="another")))
+    assert (outcome.altered, outcome.duplicated, wrongs(outcome)) == (1, 1, {Wrong.ALTERED})
 
 
 def test_what_was_not_rightly_signed_is_told() -> None:
@@ -126,6 +147,7 @@ def test_sequences_with_a_hole_or_a_twin_are_told() -> None:
 def test_sites_that_differ_are_seen_and_cursors_may_lag() -> None:
     """A cursor is written lazily; events are not."""
     assert judge(SOUND, ALL, replace(ALL, cursors={})).outboxes_equal
+    assert not judge(SOUND, ALL, replace(ALL, tables={"outbox.endpoint": "another digest"})).is_through
     assert not judge(SOUND, ALL, outbox(A1, A2, B1)).outboxes_equal
 
 

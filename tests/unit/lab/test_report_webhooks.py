@@ -54,6 +54,7 @@ def test_duplicates_and_attempts_that_were_turned_away_break_nothing() -> None:
         ({"altered": 5}, "5 webhooks say something else"),
         ({"unsigned": 6}, "6 attempts were not rightly signed"),
         ({"gaps": 7}, "the sequences of 7 accounts have gaps"),
+        ({"unregistered": 8}, "of 8 accounts some ledger no longer knows"),
         ({"digests": {"aws": "d", "gcp": "e"}}, "the outboxes differ"),
     ],
 )
@@ -62,6 +63,11 @@ def test_every_promise_to_merchants_is_broken_alone(changes: dict[str, Any], sai
     (broken,) = set(broken_promises(seen(**changes))) - set(broken_promises(run()))
     assert said in broken
     assert document(seen(**changes))["verdict"] == "broken"
+
+
+def test_silence_after_the_fault_breaks_the_verdict() -> None:
+    """What was told before it is all in order, and no merchant heard of the new writer."""
+    assert any("no merchant was told of a payment of the new epoch" in one for one in broken_promises(seen(first=None)))
 
 
 def test_the_document_counts_them() -> None:

@@ -38,6 +38,10 @@ class Past:
     now: float = 0.0
     asked: list[str] = field(default_factory=list)
 
+    def merchants(self) -> frozenset[str]:
+        """The shop alone was registered."""
+        return frozenset({SHOP})
+
     def lines(self) -> tuple[Line, ...]:
         """What has arrived by this look."""
         self.asked.append("record")
@@ -95,11 +99,20 @@ async def test_a_site_that_has_not_returned_owes_nothing() -> None:
     held: list[Outboxes] = [{"aws": outbox(1), "gcp": outbox()}]
     found, _ = await reconciled_webhooks(away := Past(records=[[took(1)]], held=held, absent=frozenset({"gcp"})),
                                          monotonic=lambda: away.now, rest=away.rest)  # fmt: skip
-    assert found is not None and (found.unheld, list(found.digests)) == (0, ["aws"])
+    assert found is not None and found.unheld == 0
+    assert (list(found.digests), found.outboxes_equal) == (["aws", "gcp"], False), "they are compared all the same"
     found, _ = await reconciled_webhooks(
         here := replace(away, absent=frozenset(), now=0.0), monotonic=lambda: here.now, rest=here.rest
     )
     assert found is not None and found.unheld == 1
+
+
+async def test_registrations_are_those_that_were_made() -> None:
+    """Every ledger lost the shop: nobody is told of anything any more, and nothing is pending."""
+    lost = replace(outbox(1), endpoints=frozenset())
+    found, _ = await reconciled_webhooks(past := Past(records=[[took(1)]], held=[{"aws": lost}]),
+                                         monotonic=lambda: past.now, rest=past.rest)  # fmt: skip
+    assert found is not None and found.unregistered == 1
 
 
 async def test_what_cannot_be_read_is_told_and_hides_nothing() -> None:
