@@ -138,19 +138,10 @@ def reconcile_webhooks(
     """
     if not outboxes:
         raise ValueError("no outbox to compare with")
+    accepted, findings, turned_away = _received(lines)
     first: dict[str, Accepted] = {}
-    accepted: list[Accepted] = []
-    findings: list[WebhookFinding] = []
-    turned_away = 0
-    for line in lines:
-        match line:
-            case Accepted():
-                accepted.append(line)
-                first.setdefault(line.id, line)
-            case Rejected():
-                findings.append(WebhookFinding(wrong=Wrong.UNSIGNED, site=None, subject=line.account, detail=line.why))
-            case TurnedAway():
-                turned_away += 1
+    for line in accepted:
+        first.setdefault(line.id, line)
     findings += _reordered(first.values())
     for site, outbox in sorted(outboxes.items()):
         findings += _lost(site, outbox, first, all_through=all_through)
@@ -176,6 +167,22 @@ def reconcile_webhooks(
         findings=tuple(findings),
         digests={site: outbox.digest() for site, outbox in sorted(outboxes.items())},
     )
+
+
+def _received(lines: Iterable[Line]) -> tuple[list[Accepted], list[WebhookFinding], int]:
+    """What merchants took, what was wrong with what they did not, and how often they were not well."""
+    accepted: list[Accepted] = []
+    findings: list[WebhookFinding] = []
+    turned_away = 0
+    for line in lines:
+        match line:
+            case Accepted():
+                accepted.append(line)
+            case Rejected():
+                findings.append(WebhookFinding(wrong=Wrong.UNSIGNED, site=None, subject=line.account, detail=line.why))
+            case TurnedAway():
+                turned_away += 1
+    return accepted, findings, turned_away
 
 
 def _first_of(first: Mapping[str, Accepted], outboxes: Iterable[OutboxRows]) -> Mapping[int, float]:
