@@ -20,8 +20,7 @@ SPREAD_STEP = 1.167
 
 UNKNOWN_SPREAD = 0.7
 """Spread after the first value: about a factor of two, in logarithms."""
-NARROWEST, WIDEST = 0.01, 10.0
-"""A stream of equal values must not make a spread of nothing, from which no step leads out again."""
+WIDEST = 10.0
 
 CONSISTENT = 1.4826
 """Standard deviations per median absolute deviation, for a normal distribution (Iglewicz and Hoaglin, "How to detect and handle
@@ -45,13 +44,17 @@ def first(value: float) -> Level:
     return Level(median=value, spread=UNKNOWN_SPREAD)
 
 
-def moved(level: Level, value: float, weight: float) -> Level:
-    """The level after one more value; `weight` is how many values it stands for then, this one included, and at least 1."""
+def moved(level: Level, value: float, weight: float, narrowest: float) -> Level:
+    """The level after one more value; `weight` is how many values it stands for then, this one included, and at least 1.
+
+    `narrowest`: spread below which none is learnt, above 0. Steps are in units of the spread, so it is also how fast a stream of equal
+    values is followed when it changes for good: from a spread of nothing no step leads out again.
+    """
     away = value - level.median
     spread = level.spread * math.exp(SPREAD_STEP / weight * _sign(abs(away) - level.spread))
     return Level(
         median=level.median + MEDIAN_STEP * level.spread / weight * _sign(away),
-        spread=min(max(spread, NARROWEST), WIDEST),
+        spread=min(max(spread, narrowest), WIDEST),
     )
 
 

@@ -63,6 +63,8 @@ LATENCY_SPREAD, RATIO_SPREAD, VOLUME_SPREAD = 0.15, 0.02, 0.25
 """Least spreads: of logarithms, of parts of 1, of logarithms. Of latency so small that six deviations are less than four times the
 usual: HAProxy's mean keeps still where single requests do not, being one over 512 of them (`TIME_STATS_SAMPLES` of its `defaults.h`).
 It follows as slowly: at thirty requests a second, tens of seconds."""
+NARROWEST = 0.01
+"""Least spread that is learnt, of each."""
 FORGETS_NEVER = math.inf
 
 
@@ -143,7 +145,7 @@ def _learned(track: Track, window: Window, limits: Limits) -> Track:
 
 
 def _moved(level: Level | None, value: float, weight: float) -> Level:
-    return first(value) if level is None else moved(level, value, weight)
+    return first(value) if level is None else moved(level, value, weight, NARROWEST)
 
 
 def _health(before: Health, bad: int, good: int, limits: Limits) -> Health:

@@ -155,10 +155,10 @@ BEGIN
         last_at = learn.moment,
         amount_median = p.amount_median + 1.858 * p.amount_spread / f.weight * sign(paid - p.amount_median),
         amount_spread = least(greatest(
-            p.amount_spread * exp(1.167 / f.weight * sign(abs(paid - p.amount_median) - p.amount_spread)), 0.01), 10),
+            p.amount_spread * exp(1.167 / f.weight * sign(abs(paid - p.amount_median) - p.amount_spread)), 0.2), 10),
         pace_median = p.pace_median + 1.858 * p.pace_spread / f.weight * sign(pace - p.pace_median),
         pace_spread = least(greatest(
-            p.pace_spread * exp(1.167 / f.weight * sign(abs(pace - p.pace_median) - p.pace_spread)), 0.01), 10)
+            p.pace_spread * exp(1.167 / f.weight * sign(abs(pace - p.pace_median) - p.pace_spread)), 0.2), 10)
         WHERE p.account = learn.account;
 END $$;
 

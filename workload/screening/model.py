@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from detection.profile import MEMORY, Profile
-from detection.streaming import NARROWEST, WIDEST, Level
+from detection.streaming import WIDEST, Level
 from workload.amounts import WHOLE
 
 Amount = Annotated[int, Field(strict=True, gt=0, le=2**53), WHOLE]
@@ -34,7 +34,8 @@ class LevelBody(Given):
     """Median and median absolute deviation, of logarithms."""
 
     median: Annotated[Finite, Field(ge=-100, le=100)]
-    spread: Annotated[Finite, Field(ge=NARROWEST, le=WIDEST)]
+    spread: Annotated[Finite, Field(gt=0, le=WIDEST)]
+    """Also below what is learnt today: a ledger that learnt by other constants is no reason to screen nothing."""
 
     def level(self) -> Level:
         """As the detector takes it."""

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detection.streaming import NARROWEST, WIDEST, Level, deviation, first, forgotten, moved, weighed
+from detection.streaming import WIDEST, Level, deviation, first, forgotten, moved, weighed
 
-MEMORY = 64.0
+MEMORY, NARROWEST = 64.0, 0.01
 
 
 def after(values: list[float], level: Level | None = None, weight: float = 0.0) -> Level:
     """The level after these values, one after the other."""
     for value in values:
         weight = weighed(weight, 0.0, math.inf, MEMORY)
-        level = first(value) if level is None else moved(level, value, weight)
+        level = first(value) if level is None else moved(level, value, weight, NARROWEST)
     assert level is not None
     return level
 
@@ -36,7 +36,7 @@ def test_it_settles_near_the_median_and_the_median_deviation(middle: float, widt
 def test_how_far_away_one_value_lies_does_not_matter(value: float) -> None:
     """One payment of a billion moves the median no further than any other above it does: a mean would follow it."""
     level = Level(median=5.0, spread=0.5)
-    there = moved(level, value, MEMORY)
+    there = moved(level, value, MEMORY, NARROWEST)
     assert abs(there.median - level.median) <= 1.858 * 0.5 / MEMORY + 1e-12
     assert abs(math.log(there.spread / level.spread)) <= 1.167 / MEMORY + 1e-12
 
