@@ -22,6 +22,7 @@ from lab.fleet import PAYMENTS, Schema
 from lab.postgres import PostgresServer
 from lab.receiver_process import Endpoint
 from lab.site_settings import CANARY, CURRENCY, WRITER, account_id
+from workload.webhooks.settings import webhooks_role
 
 FUNDS = 100_000_000
 """Opening balance of every account, in minor units."""
@@ -35,14 +36,17 @@ class Passwords:
     app: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
     control: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
     stream: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
+    webhooks: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
+    """Of payments alone: nobody else has an outbox."""
 
     def by_role(self) -> Mapping[str, str]:
         """Password of each database role."""
-        return {
+        own = {
             naming.app_role(self.service): self.app,
             naming.control_role(self.service): self.control,
             naming.stream_role(self.service): self.stream,
         }
+        return {**own, webhooks_role(self.service): self.webhooks} if self.service == PAYMENTS else own
 
 
 def account_ids(count: int) -> tuple[uuid.UUID, ...]:

@@ -6,16 +6,17 @@ from lab.authorities import CREDENTIALS
 from lab.fleet import PAYMENTS, SCREENING, VAULT, WEBHOOKS
 from lab.founding import Passwords
 from lab.site import CONTROLLER, Program
+from workload.webhooks.settings import PASSWORD_VARIABLE
 
 
 def programs(passwords: Mapping[str, Passwords], services: Sequence[str]) -> Mapping[str, Program]:
-    """The controller and these services, by name; `passwords` by service. Webhooks tell merchants what payments' outbox holds, with its
-    login."""
+    """The controller and these services, by name; `passwords` by service. Webhooks tell merchants what payments' outbox holds, with a
+    login of their own."""
     secrets: Mapping[str, Mapping[str, str]] = {
         PAYMENTS: _of_app(passwords[PAYMENTS]),
         VAULT: {**_of_app(passwords[VAULT]), **CREDENTIALS} if VAULT in passwords else {},
         SCREENING: {},
-        WEBHOOKS: _of_app(passwords[PAYMENTS]),
+        WEBHOOKS: {PASSWORD_VARIABLE: passwords[PAYMENTS].webhooks},
     }
     found = (
         *(Program(name=service, module=f"workload.{service}", secrets=secrets[service]) for service in services),

@@ -42,16 +42,18 @@ def secrets_file(merchants: Mapping[str, Sequence[str]]) -> str:
     return "".join(f"{json.dumps(name)} = {json.dumps(list(values))}\n" for name, values in merchants.items())
 
 
-def dispatcher_settings(site: str, *, listen: int, databases: Mapping[str, int], secrets: Path) -> str:
-    """Settings of the dispatcher at `site`; `databases`: the port through which it reaches each site's."""
+def dispatcher_settings(site: str, *, listen: int, databases: Mapping[str, int], secrets: Path, door: Sequence[str] = ()) -> str:
+    """Settings of the dispatcher at `site`; `databases`: the port through which it reaches each site's; `door`: lines that say who it is
+    and who may ask for its status, without which it is open, on loopback."""
     lines = [
         f'site = "{site}"',
         'service = "payments"',
-        "open_to_everybody = true",
         f"secrets = {json.dumps(str(secrets))}",
         f'allow = ["{NETWORK}"]',
         "plain_http = true",
+        *(() if door else ("open_to_everybody = true",)),
         *_address("listen", listen),
+        *door,
     ]
     for other, port in databases.items():
         lines += _address(f"databases.{other}", port)
@@ -60,10 +62,10 @@ def dispatcher_settings(site: str, *, listen: int, databases: Mapping[str, int],
     return "\n".join(lines) + "\n"
 
 
-def dispatcher_at(cabling: Cabling, site: str, secrets: Path) -> str:
+def dispatcher_at(cabling: Cabling, site: str, secrets: Path, door: Sequence[str]) -> str:
     """The same in a lab whose cables are laid."""
     databases = {other: cabling.port(site, other, Door.DATABASE) for other in SITES}
-    return dispatcher_settings(site, listen=cabling.direct(site, Door.WEBHOOKS), databases=databases, secrets=secrets)
+    return dispatcher_settings(site, listen=cabling.direct(site, Door.WEBHOOKS), databases=databases, secrets=secrets, door=door)
 
 
 def receiver_settings(

@@ -48,7 +48,8 @@ def write_files(site: Site, around: Surroundings) -> None:
         site.write(VAULT, vault_settings(cabling, name, around.zones.authority_file, *told))
     if WEBHOOKS in services:
         around.receiver.hand_out(site.settings / SECRETS)
-        site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS))
+        told = service_door(cabling, papers, name, WEBHOOKS)
+        site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS, told))
     own = controller_papers(cabling, papers, name)
     site.write(CONTROLLER, controller_settings(cabling, name, around.zones, own, around.policy, services))
     for service in services:

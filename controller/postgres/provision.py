@@ -21,27 +21,33 @@ FIRST = Epoch(1)
 
 
 def admin_statements(service: str, passwords: Mapping[str, str]) -> tuple[sql.Composed, ...]:
-    """Roles and database of a service, for the administrator; passwords by role name.
+    """Roles and database of a service, for the administrator; passwords by role name. Whoever is named beside the three roles of every
+    service is a login of another process of it, which may connect and then has what the service's own schema grants it.
 
-    The service's own login reads by default on every node and writes only by saying BEGIN READ WRITE: a courtesy to people with
-    psql, no fence. Its transactions may not idle: one that is cut off half-way would hold up a fence.
+    Logins of processes read by default on every node and write only by saying BEGIN READ WRITE: a courtesy to people with
+    psql, no fence. Their transactions may not idle: one that is cut off half-way would hold up a fence.
     """
     app, control, stream = naming.app_role(service), naming.control_role(service), naming.stream_role(service)
+    processes = (app, *sorted(passwords.keys() - {app, control, stream}))
 
     def role(name: str, attributes: str) -> sql.Composed:
         text = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} " + attributes)
         return text.format(sql.Identifier(name), sql.Literal(passwords[name]))
 
+    def bound(setting: str) -> tuple[sql.Composed, ...]:
+        return tuple(sql.SQL("ALTER ROLE {} SET " + setting).format(sql.Identifier(name)) for name in processes)
+
     database = sql.Identifier(naming.database(service))
+    connecting = sql.SQL(", ").join(map(sql.Identifier, (*processes, stream)))
     return (
-        role(app, ""),
+        *(role(name, "") for name in processes),
         role(control, "REPLICATION IN ROLE pg_create_subscription, pg_signal_backend, pg_monitor"),
         role(stream, "REPLICATION"),
-        sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(sql.Identifier(app)),
-        sql.SQL("ALTER ROLE {} SET idle_in_transaction_session_timeout = '1s'").format(sql.Identifier(app)),
+        *bound("default_transaction_read_only = on"),
+        *bound("idle_in_transaction_session_timeout = '1s'"),
         sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(control)),
         sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database),
-        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}, {}").format(database, sql.Identifier(app), sql.Identifier(stream)),
+        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, connecting),
     )
 
 

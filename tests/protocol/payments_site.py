@@ -27,7 +27,12 @@ from lab.workspace import Workspace
 
 AZURE, AWS = "azure", "aws"
 PASSWORD = "for-tests-only"
-ROLES = {"payments_control": "LOGIN REPLICATION", "payments_app": "LOGIN", "payments_stream": "LOGIN REPLICATION"}
+ROLES = {
+    "payments_control": "LOGIN REPLICATION",
+    "payments_app": "LOGIN",
+    "payments_stream": "LOGIN REPLICATION",
+    "payments_webhooks": "LOGIN",
+}
 STREAM = "payments_e1_azure_aws"
 ACCOUNTS = tuple(UUID(int=number) for number in range(1, 41))
 OPENING = 1_000_000

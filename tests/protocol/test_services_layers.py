@@ -113,7 +113,7 @@ async def test_the_dispatcher_names_merchants_in_trouble_to_whoever_may_know(wor
     head = f'service = "payments"\nsecrets = "{secrets}"'
     rest = fleet.tables("webhooks", telemetry=fleet.telemetry())
     rest = rest.replace('"screening:score", "vault:read"', '"webhooks:read"')
-    async with running(workspace, fleet, "webhooks", head, rest, "PAYMENTS_APP_PASSWORD") as (port, _):
+    async with running(workspace, fleet, "webhooks", head, rest, "PAYMENTS_WEBHOOKS_PASSWORD") as (port, _):
         assert (await ask_port(fleet, port, "/metrics"))[0] == 200
         status, body = await ask_port(fleet, port, "/status")
         assert (status, kind(body)) == (401, "no-token")

@@ -10,6 +10,7 @@ from controller.core import naming
 from tests.protocol.payments_site import eventually
 from tests.protocol.trio import AWS, AZURE, DEBTOR, GCP, SITES
 from tests.protocol.webhooks_market import OTHER_SHOP, OUTBOX, SHOP, Market, TellingTrio
+from workload.webhooks.settings import webhooks_role
 
 pytest_plugins = ("tests.protocol.webhooks_fixtures",)
 
@@ -94,13 +95,13 @@ async def test_followers_hold_the_same_events_and_make_none_of_their_own(market:
 
 
 @pytest.mark.parametrize("table", OUTBOX)
-async def test_a_follower_and_the_services_login_write_no_table(market: Market, table: str) -> None:
-    """The guard stops the owner on a follower; grants stop the service everywhere."""
+async def test_a_follower_and_the_dispatchers_login_write_no_table(market: Market, table: str) -> None:
+    """The guard stops the owner on a follower; grants stop the dispatcher everywhere."""
     with pytest.raises(psycopg.Error) as refused:
         await market.trio.sql(AWS, f"DELETE FROM {table}")
     assert refused.value.sqlstate == "TR002"
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await market.trio.sql(AZURE, f"BEGIN READ WRITE; DELETE FROM {table}", user=naming.app_role(market.trio.service))
+        await market.trio.sql(AZURE, f"BEGIN READ WRITE; DELETE FROM {table}", user=webhooks_role(market.trio.service))
 
 
 async def test_a_cursor_moves_up_and_never_past_what_was_counted(market: Market) -> None:

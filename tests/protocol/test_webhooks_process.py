@@ -14,7 +14,7 @@ from lab.workspace import Workspace
 from tests.protocol.payments_site import eventually
 from workload.webhooks.__main__ import main
 
-ENVIRONMENT = {"PAYMENTS_APP_PASSWORD": "for-tests-only"}
+ENVIRONMENT = {"PAYMENTS_WEBHOOKS_PASSWORD": "for-tests-only"}
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_settings_that_cannot_be_used_end_it_with_what_to_mend(tmp_path: Path, c
     settings = tmp_path / "webhooks.toml"
     settings.write_text(dispatcher_settings("aws", listen=8080, databases={"aws": 1}, secrets=tmp_path / "secrets.toml"))
     assert main(["--settings", str(settings)], {}) == 2
-    assert "PAYMENTS_APP_PASSWORD" in capsys.readouterr().err
+    assert "PAYMENTS_WEBHOOKS_PASSWORD" in capsys.readouterr().err
     (tmp_path / "secrets.toml").write_text('shop = ["whsec_short"]')
     assert main(["--settings", str(settings)], ENVIRONMENT) == 2
     said = capsys.readouterr().err

@@ -28,6 +28,7 @@ from controller.postgres.session import Address, Sessions
 from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.coordination import MemoryEtcd, coordination
 from lab.postgres import PostgresServer
+from workload.webhooks.settings import webhooks_role
 
 SITES = (Site("aws"), Site("azure"), Site("gcp"))
 AWS, AZURE, GCP = SITES
@@ -60,7 +61,8 @@ class Trio:
 
     async def found(self) -> None:
         """Roles, databases, schemas, first streams, two accounts."""
-        passwords = {role(self.service): "secret" for role in (naming.app_role, naming.control_role, naming.stream_role)}
+        roles = (naming.app_role, naming.control_role, naming.stream_role, webhooks_role)
+        passwords = {role(self.service): "secret" for role in roles}
         for server in self.servers.values():
             with psycopg.connect(server.dsn(), autocommit=True) as admin:
                 for statement in provision.admin_statements(self.service, passwords):

@@ -22,6 +22,7 @@ from lab.reconcile_webhooks_sql import read_outbox
 from tests.protocol.payments_site import eventually
 from tests.protocol.trio import AZURE, DEBTOR, SITES, TABLES, Trio
 from workload.durable.settings import Address, Tuning
+from workload.schema.migration import renamed
 from workload.webhooks.dispatcher import Dispatcher, Place
 from workload.webhooks.settings import Manners, Settings
 from workload.webhooks.wiring import Assembly
@@ -44,7 +45,7 @@ class TellingTrio(Trio):
 
     def _schema(self) -> str:
         outbox = Path(workload.webhooks.__file__).with_name("outbox.sql").read_text()
-        outbox = outbox.replace("payments_app", f"{self.service}_app").replace("payments_stream", f"{self.service}_stream")
+        outbox = renamed(outbox, "payments", self.service)
         tables = ", ".join((*TABLES, *OUTBOX, "trimaran.marker"))
         publish = f"CREATE PUBLICATION {naming.publication(self.service)} FOR TABLE {tables}"
         return super()._schema() + outbox + f"{publish} WITH (publish = 'insert, update, delete');\n"

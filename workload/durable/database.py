@@ -31,7 +31,9 @@ class Tenant:
     service: str
     password: str
     name: str | None = None
-    """As which its processes log in: nodes know from it for which schema they were written."""
+    """What its processes call themselves: nodes know from it for which schema they were written."""
+    role: str | None = None
+    """As whom they log in; None: as the service itself."""
     await_held: str
     """Statement that asks a follower which of some rows it holds: `(reign, ids, patience) -> ids`."""
     durably: Durably = lambda durability: durability
@@ -52,6 +54,7 @@ class Database:
                 statement=tuning.statement_deadline,
                 deadline=tuning.connect_deadline,
                 name=tenant.name,
+                role=tenant.role,
             )
             for site, address in settings.databases.items()
         }

@@ -127,10 +127,17 @@ class Connection:
 
 
 async def connect(
-    address: Address, *, service: str, password: str, statement: timedelta, deadline: timedelta, name: str | None = None
+    address: Address,
+    *,
+    service: str,
+    password: str,
+    statement: timedelta,
+    deadline: timedelta,
+    name: str | None = None,
+    role: str | None = None,
 ) -> Connection:
-    """A session of the service's role at `address`, within `deadline`. `name`: as which the process logs in (`schema.outlook.told_as`).
-    Raises Unreachable.
+    """A session of the service's role, or of `role`, at `address`, within `deadline`. `name`: what the process calls itself there
+    (`schema.outlook.told_as`). Raises Unreachable.
 
     The server gets deadlines of its own. Without them: the link dies after BEGIN and ledger.pay arrived but not COMMIT; the
     backend waits for us for ever, holding two accounts locked, and a retry after the heal waits behind it. Its deadline for a
@@ -143,7 +150,7 @@ async def connect(
                 host=address.host,
                 port=address.port,
                 dbname=service,
-                user=f"{service}_app",
+                user=role or f"{service}_app",
                 password=password,
                 application_name=name or f"{service}-service",
                 options=f"-c statement_timeout={limit * 3 // 4} -c idle_in_transaction_session_timeout={limit}",

@@ -62,7 +62,7 @@ def read_migrations(package: str, service: str | None = None) -> tuple[Migration
 
 def renamed(text: str, package: str, service: str) -> str:
     """The same script for a service of another name: its roles bear the service's name, its schemas keep the package's."""
-    return re.sub(rf"\b{package}_(app|stream|control)\b", rf"{service}_\1", text)
+    return re.sub(rf"\b{package}_(app|stream|control|webhooks)\b", rf"{service}_\1", text)
 
 
 def parse(files: Mapping[str, str]) -> tuple[Migration, ...]:

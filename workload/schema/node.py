@@ -32,7 +32,9 @@ SELECT s.name, s.epoch, s.publisher, s.enabled,
        ARRAY(SELECT r.srrelid::regclass::text FROM pg_subscription_rel AS r WHERE r.srsubid = s.id AND r.srsubstate = 'r')
 FROM trimaran.subscriptions() AS s"""
 PUBLISHED = "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_publication_tables WHERE pubname = %s"
-PROCESSES = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND usename = %s"
+PROCESSES = """
+SELECT application_name FROM pg_stat_activity
+WHERE datname = current_database() AND starts_with(usename, %s) AND usename <> ALL (%s::name[])"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,9 @@ class NodeSession:
         records = [Record(**dict(zip(Record.__slots__, row, strict=True))) for row in await self.ask(RECORDS, deadline=deadline)]
         streams = await self.ask(STREAMS, deadline=deadline)
         published = await self.ask(PUBLISHED, f"{self.service}_ledger", deadline=deadline)
-        processes = await self.ask(PROCESSES, f"{self.service}_app", deadline=deadline)
+        # Every login of the service but those of controllers and streams: the dispatcher of webhooks has one of its own.
+        others = [f"{self.service}_control", f"{self.service}_stream"]
+        processes = await self.ask(PROCESSES, f"{self.service}_", others, deadline=deadline)
         return NodeState(
             site=site,
             role=role,

@@ -14,7 +14,7 @@ PROGRAM = process.Program(
     module="workload.webhooks",
     what="One process of the webhook dispatcher.",
     shape=Settings,
-    secrets={PASSWORD_VARIABLE: "the password of the role payments_app"},
+    secrets={PASSWORD_VARIABLE: "the password of the role payments_webhooks"},
     refused=(SecretsError,),
 )
 

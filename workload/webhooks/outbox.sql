@@ -183,6 +183,12 @@ END $$;
 
 REVOKE ALL ON FUNCTION outbox.new_id, outbox.record, outbox.due, outbox.advance, outbox.sweep, outbox.register FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA outbox TO payments_app, payments_stream;
-GRANT SELECT ON outbox.endpoint, outbox.counter, outbox.event, outbox.delivery TO payments_app, payments_stream;
-GRANT EXECUTE ON FUNCTION outbox.due, outbox.advance, outbox.sweep TO payments_app;
+-- The dispatcher has a login of its own. It is the one process that calls whoever a merchant names and reads what is answered there:
+-- taken over, it may tell merchants lies that it can sign anyhow, and must not pay, approve a held payment or read a ledger.
+GRANT USAGE ON SCHEMA outbox TO payments_webhooks, payments_stream;
+GRANT SELECT ON outbox.endpoint, outbox.counter, outbox.event, outbox.delivery TO payments_webhooks, payments_stream;
+GRANT EXECUTE ON FUNCTION outbox.due, outbox.advance, outbox.sweep TO payments_webhooks;
+-- What finding the writer and asking its barrier takes.
+GRANT USAGE ON SCHEMA trimaran TO payments_webhooks;
+GRANT SELECT ON trimaran.node TO payments_webhooks;
+GRANT EXECUTE ON FUNCTION trimaran.identity, trimaran.admit, trimaran.barrier, trimaran.await_barrier TO payments_webhooks;

@@ -13,9 +13,14 @@ from pydantic import Field, model_validator
 from workload.durable.settings import DurableSettings, Seconds, Table, Tuning
 from workload.layer_settings import LayerSettings
 
-PASSWORD_VARIABLE = "PAYMENTS_APP_PASSWORD"  # noqa: S105  the name of a variable, not a password
+PASSWORD_VARIABLE = "PAYMENTS_WEBHOOKS_PASSWORD"  # noqa: S105  the name of a variable, not a password
 
 Long = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=366))]
+
+
+def webhooks_role(service: str) -> str:
+    """Login of the dispatchers: reads the outbox of this service, moves cursors, and nothing of its ledger."""
+    return f"{service}_webhooks"
 
 
 class Manners(Table):

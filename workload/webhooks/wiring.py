@@ -29,7 +29,7 @@ from workload.webhooks.metrics import Metrics
 from workload.webhooks.outbox import WriterOutbox
 from workload.webhooks.post import Post, http_client
 from workload.webhooks.seat import Seat
-from workload.webhooks.settings import Settings
+from workload.webhooks.settings import Settings, webhooks_role
 from workload.webhooks.signing import Secrets
 
 NOTHING_HELD = "SELECT '{}'::uuid[]"
@@ -85,7 +85,8 @@ class Assembly:
         self.metrics = Metrics()
         self.secrets = Secrets(settings.secrets)
         told = process_name(settings.service, name)
-        tenant = Tenant(service=name, password=password, name=told, await_held=NOTHING_HELD, durably=durably)
+        role = webhooks_role(name)
+        tenant = Tenant(service=name, password=password, name=told, role=role, await_held=NOTHING_HELD, durably=durably)
         self.database = Database(settings, tenant, self.metrics)
         tuning = settings.tuning
         openers = {
@@ -97,6 +98,7 @@ class Assembly:
                 statement=tuning.statement_deadline,
                 deadline=tuning.connect_deadline,
                 name=told,
+                role=role,
             )
             for site, address in settings.databases.items()
         }

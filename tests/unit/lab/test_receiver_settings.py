@@ -26,6 +26,19 @@ def test_each_side_reads_its_settings(tmp_path: Path) -> None:
     assert endpoint(9000, "account") == "http://127.0.0.1:9000/merchants/account"
 
 
+def test_with_a_door_a_dispatcher_is_open_to_nobody(tmp_path: Path) -> None:
+    """The lines that every service of the lab gets, in the place where they belong."""
+    door = ["[identity]", 'certificate = "w.pem"', 'authority = "f.pem"', "[access]", 'issuer = "i"', 'audience = "webhooks"']
+    path = tmp_path / "webhooks.toml"
+    given = {"listen": 8080, "databases": {"aws": 5432}, "secrets": tmp_path / "secrets.toml"}
+    path.write_text(dispatcher_settings("aws", **given, door=[*door, 'keys_url = "https://127.0.0.1:1/jwks"']))  # type: ignore[arg-type]
+    settings, _ = read_settings(path, Settings, {}, {})
+    assert settings.identity is not None and settings.access is not None
+    assert (settings.access.audience, settings.open_to_everybody, settings.listen.port) == ("webhooks", False, 8080)
+    path.write_text(dispatcher_settings("aws", **given))  # type: ignore[arg-type]
+    assert read_settings(path, Settings, {}, {})[0].open_to_everybody
+
+
 def test_some_merchants_misbehave_and_most_do_not(tmp_path: Path) -> None:
     """Answers that are errors and answers that are slow, or nothing would be tried again; and nobody who never takes anything."""
     accounts = [f"shop-{number}" for number in range(20)]
