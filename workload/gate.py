@@ -134,7 +134,9 @@ class _Said:
         """What this says about the service. An answer that was withheld, or broken off by a defect, is none."""
         if self.status == 0 or self.status >= 500:
             return Ending.FAILED
-        return Ending.ANSWERED if self.status < 400 else Ending.NEITHER
+        if self.status == GONE:
+            return Ending.NEITHER
+        return Ending.ANSWERED if self.status < 400 else Ending.REFUSED
 
     @property
     def in_vain(self) -> bool:

@@ -12,8 +12,10 @@ class Ending(Enum):
     ANSWERED = auto()
     FAILED = auto()
     """Without an answer, for a reason of the service's own."""
+    REFUSED = auto()
+    """Answered that it cannot be done (4xx)."""
     NEITHER = auto()
-    """Says nothing about the service: refused as malformed, or the client had gone."""
+    """Says nothing about the service: the client had gone before anything was begun."""
 
 
 class Door:
@@ -43,6 +45,8 @@ class Door:
         took = now - caller.entered
         if ending is Ending.ANSWERED:
             self.limit.answered(took, self.inside, now)
+        elif ending is Ending.REFUSED:
+            self.limit.refused(took, self.inside, now)
         elif ending is Ending.FAILED:
             self.limit.failed(took, now)
         self.inside -= 1
