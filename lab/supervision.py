@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ LOOK = 0.2
 PAUSE = 1.0
 """Seconds from an exit to the new start."""
 
-ERROR = re.compile(r"^[ |+-]*[A-Za-z_.]+(Error|Lost|Unreachable)\b")
+ERROR = re.compile(r"^[ |+-]*[A-Za-z_.]+(Error|Lost|Unreachable|Unreadable|Denied|Refused|Transient|Unsupported|Exception|Exit)\b")
 """The line of a traceback that names the error, also within a group of them."""
 
 KNOWN_PANIC = "unexpected error during txn"
@@ -88,13 +88,18 @@ class Supervisor:
 def _exit(process: Supervised) -> Exit:
     lines = process.tail(200).splitlines()
     last = next((line for line in reversed(lines) if line.startswith("panic")), lines[-1] if lines else "")
-    return Exit(label=process.label, status=process.exit_status, at=time.monotonic(), last_words=last_words(last))
+    words = last_words(last) if last.startswith(("panic", "{")) else "; ".join(errors_in(lines)[-2:])[:200] or last_words(last)
+    return Exit(label=process.label, status=process.exit_status, at=time.monotonic(), last_words=words)
+
+
+def errors_in(lines: Iterable[str]) -> list[str]:
+    """What a traceback's lines name as wrong, outermost first."""
+    return [text.strip(" |+-") for text in lines if ERROR.search(text)]
 
 
 def last_words(line: str) -> str:
     """A line of a log, short. Of a traceback in JSON its innermost error: the first two hundred characters name no more than `runpy`."""
     with suppress(ValueError, TypeError, KeyError):
         told = json.loads(line)
-        errors = [text.strip(" |+-") for text in told["exception"].splitlines() if ERROR.search(text)]
-        return "; ".join([str(told["event"]), *errors[-2:]])[:200]
+        return "; ".join([str(told["event"]), *errors_in(told["exception"].splitlines())[-2:]])[:200]
     return line[:200]

@@ -12,7 +12,7 @@ import pytest
 from lab.binaries import EtcdBinary
 from lab.faults import Faults
 from lab.site import Site
-from lab.supervision import Exit, Supervisor, inexcusable, last_words
+from lab.supervision import Exit, Supervisor, errors_in, inexcusable, last_words
 
 WHEEL, SOUND = (EtcdBinary(version=version, path=Path("etcd")) for version in ("3.5.1", "3.6.1"))
 KNOWN = "panic: unexpected error during txn"
@@ -57,4 +57,5 @@ def test_a_process_that_died_of_a_defect_says_which() -> None:
     inner = "    | Traceback (most recent call last):\n    | psycopg.OperationalError: the connection is closed\n    +------"
     line = json.dumps({"event": "uncaught", "exception": group + inner})
     assert last_words(line) == "uncaught; psycopg.OperationalError: the connection is closed"
+    assert errors_in((group + inner).splitlines()) == ["psycopg.OperationalError: the connection is closed"]
     assert last_words("x" * 300) == "x" * 200 and last_words('{"event": 1}') == '{"event": 1}'
