@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import count
 from string import ascii_lowercase
 
-from workload.vault.numbers import luhn
+from workload.issued import luhn
 
 RANGE = "41111111"
 """How every number begins, as the best known of all test numbers does: a search of the lab for it finds whatever leaked."""

@@ -3,48 +3,26 @@
 Rules for changing this file: it is the second wall. The first is that numbers are not passed to anything that is seen. So it has to find
 what a person or a client pastes, not what somebody hides on purpose: a number in base64 passes, and so does one in the shape of a UUID.
 What it takes for a number by mistake is lost to whoever reads the log; `docs/telemetry.md` says what cannot be mistaken and why.
+What a number is says `workload/issued.py`, here and to the vault.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-SHORTEST, LONGEST = 13, 19
-"""Digits of a card number (ISO/IEC 7812-1)."""
+from workload.issued import ACCOUNT_LENGTHS, GLUED_SIZES, LONGEST, SHORTEST, is_account, is_card, is_of_scheme
+from workload.telemetry.spelling import is_time, plain, without_dates, without_fractions, without_identifiers, without_times
 
-_ISSUED = re.compile(r"[345689]|2[2-7]")
-"""How a card number begins. 0 is not issued, 1 and 7 are airlines' and fuel companies' own; without them, and without the part of 2 that
-no scheme uses, no date, no time since 1970 in milli-, micro- or nanoseconds and no system identifier of PostgreSQL is a card number."""
+_CHAIN = re.compile(rf"\d(?:[ \t_.-]{{0,3}}\d){{{SHORTEST - 1},}}")
+_CHAIN_OF_KEPT = re.compile(rf"\d(?:[^0-9A-Za-z]*\d){{{SHORTEST - 1},}}")
+_GROUPED = re.compile(r"(?=(\d{4}([^0-9A-Za-z]{1,9})(?:\d{4}(?:\2\d{4}){1,2}(?:\2\d{1,4})?|\d{6}\2\d{4,5})))")
+"""Groups as cards show them, with the same between all of them, whatever that is: a stroke, a comma, a line's end."""
 
-_GAP = r"[ \t\u00a0_.\u2010-\u2015-]{0,2}"
-_CHAIN = re.compile(rf"\d(?:{_GAP}\d){{{SHORTEST - 1},}}")
 _RUN = re.compile(r"\d+")
 _LONG_RUN = re.compile(rf"\d{{{SHORTEST},}}")
 
-_IDENTIFIER = re.compile(
-    r"(?<![0-9A-Za-z])(?:"
-    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"  # a UUID, RFC 9562
-    r"|00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"  # a traceparent
-    r"|[0-9a-f]{32,}"  # a digest, a trace's id
-    r")(?![0-9A-Za-z])"
-)
-
-_FRACTION = re.compile(r"(?<![0-9.])([0-9]+)(\.[0-9]+)(?!\.?[0-9])")
-"""One dot is a decimal point, and what follows it is no card number: of the times that are written with seventeen digits many would be
-taken for one. Two dots and more separate groups."""
-
-_ACCOUNT = re.compile(r"(?<![0-9A-Za-z])(?=([A-Za-z]{2}[0-9]{2}(?:[ \u00a0-]?[0-9A-Za-z]){11,30}))")
-
-ACCOUNT_LENGTHS: Mapping[str, int] = {
-    country: length
-    for length, countries in (
-        (15, "NO"), (16, "BE"), (18, "DK FI FK FO GL NL SD"), (19, "MK SI"), (20, "AT BA EE KZ LT LU MN XK"), (21, "CH CR HR LI LV"),
-        (22, "BG BH DE GB GE IE ME RS VA"), (23, "AE GI IL IQ OM SO TL"), (24, "AD CZ ES MD PK RO SA SE SK TN VG"), (25, "LY PT ST"),
-        (26, "IS TR"), (27, "BI DJ FR GR IT MC MR SM"), (28, "AL AZ BY CY DO GT HU LB NI PL SV"), (29, "BR EG PS QA UA"),
-        (30, "JO KW MU YE"), (31, "MT SC"), (32, "LC"), (33, "RU"),
-    )
-    for country in countries.split()
-}  # fmt: skip
-"""Characters of an IBAN by country: the registry of ISO 13616. Without it any 15 to 34 characters would be tried, and one in 97 fits."""
+_LETTER = re.compile("[0-9A-Za-z]")
+_ACCOUNT = re.compile(r"(?<![0-9A-Za-z])(?=([A-Za-z]{2}[0-9]{2}(?:[^0-9A-Za-z]{0,3}[0-9A-Za-z]){11,30}))")
+_ACCOUNT_GLUED = re.compile(r"(?=([A-Za-z]{2}[0-9]{2}[0-9A-Za-z]{11,30}))")
 
 Place = tuple[int, int]
 """Where in a text: from, to."""
@@ -54,13 +32,16 @@ def find_numbers(text: str) -> list[Place]:
     """Where card numbers and IBANs stand in `text`, in order; two that overlap are one place."""
     if len(text) < SHORTEST:
         return []
-    if not text.isascii():
-        text = "".join(
-            str(int(character)) if character.isdecimal() else character for character in text
-        )  # digits of other scripts
-    text = _FRACTION.sub(lambda known: known[1] + "x" * len(known[2]), _IDENTIFIER.sub(lambda known: "x" * len(known[0]), text))
+    text = plain(text)
+    if not _has_enough_digits(text) and _ACCOUNT.search(text) is None:
+        return []
+    text = without_identifiers(text)
+    found = _accounts(text)
+    text = without_dates(text)
+    if _has_enough_digits(text):
+        found += _cards_in(without_fractions(text))
     kept: list[Place] = []
-    for start, end in sorted((*_cards(text), *_accounts(text))):
+    for start, end in sorted(found):
         if kept and start < kept[-1][1]:
             kept[-1] = (kept[-1][0], max(end, kept[-1][1]))
         else:
@@ -68,71 +49,88 @@ def find_numbers(text: str) -> list[Place]:
     return kept
 
 
-def holds_number(text: str) -> bool:
-    """Does a card number or an IBAN stand in `text`?
+def _has_enough_digits(text: str) -> bool:
+    return sum(map(text.count, "0123456789")) >= SHORTEST
 
-    What a client may choose and we keep, such as an idempotency key, is refused when this is true, before it is stored.
+
+def holds_number(text: str) -> bool:
+    """Could a card number or an IBAN stand in `text`, whatever is between its digits and whatever is glued to it?
+
+    What a client may choose and we keep, such as an idempotency key, is refused when this is true, before it is stored. Stricter than
+    `find_numbers`: a key that is refused can be chosen again, a log line that is lost cannot.
     """
-    return bool(find_numbers(text))
+    if find_numbers(text):
+        return True
+    text = without_identifiers(plain(text))
+    if any(is_account(one[: ACCOUNT_LENGTHS.get(one[:2].upper(), 0)]) for one in _ACCOUNT_GLUED.findall(_packed(text))):
+        return True
+    text = without_times(without_dates(text))
+    return any(_within_chains(_CHAIN_OF_KEPT, text)) or any(map(_hides_one_of_a_scheme, _LONG_RUN.findall(_packed(text))))
+
+
+def _packed(text: str) -> str:
+    return re.sub(r"[^0-9A-Za-z]+", "", text)
 
 
 def hides_card_number(digits: str) -> bool:
     """Is there a card number anywhere within an unbroken run of digits, also in the middle of hexadecimal ones?
 
-    Stricter than `holds_number`, for what a client may choose freely and what is shown as it is: the id of a trace. One random id in two
-    hundred is refused with them (counted), so ids of ours are drawn again, and others' are replaced.
+    For what a client may choose freely and what is shown as it is: the id of a trace. One random id in two hundred is refused with them
+    (counted), so ids of ours are drawn again, and others' are replaced.
     """
-    for run in _LONG_RUN.findall(digits):
-        for start in range(len(run) - SHORTEST + 1):
-            if any(_is_card(run[start : start + size]) for size in range(SHORTEST, min(LONGEST, len(run) - start) + 1)):
-                return True
-    return False
+    return any(_hides_one(run) for run in _LONG_RUN.findall(digits))
 
 
-def luhn_holds(digits: str) -> bool:
-    """Does the check digit fit (ISO/IEC 7812-1 annex B)? `digits` holds nothing else."""
-    values = [int(digit) for digit in reversed(digits)]
-    return sum(values[0::2] + [sum(divmod(2 * value, 10)) for value in values[1::2]]) % 10 == 0
+def _hides_one(run: str) -> bool:
+    return any(
+        is_card(run[start : start + size])
+        for start in range(len(run) - SHORTEST + 1)
+        for size in range(SHORTEST, min(LONGEST, len(run) - start) + 1)
+    )
 
 
-def _is_card(digits: str) -> bool:
-    return _ISSUED.match(digits) is not None and luhn_holds(digits)
+def _hides_one_of_a_scheme(run: str) -> bool:
+    return any(is_of_scheme(run[start : start + size]) for size in GLUED_SIZES for start in range(len(run) - size + 1))
 
 
-def _cards(text: str) -> Iterator[Place]:
+def _cards_in(text: str) -> Iterator[Place]:
+    yield from _within_chains(_CHAIN, text)
+    for grouped in _GROUPED.finditer(text):
+        yield from _at_the_beginning(grouped.start(1), [run.span() for run in _RUN.finditer(text, *grouped.span(1))], text)
+    # A counter glued to a number: which of the digits are the number's cannot be told, so they all go.
+    for run in _LONG_RUN.finditer(text):
+        if not is_time(run[0]) and _hides_one_of_a_scheme(run[0]):
+            yield run.span()
+
+
+def _within_chains(chains: re.Pattern[str], text: str) -> Iterator[Place]:
     """Everything that is a card number between the ends of some runs of digits: in "2024-4111111111111111" it is the second run alone."""
-    for chain in _CHAIN.finditer(text):
+    for chain in chains.finditer(text):
         runs = [run.span() for run in _RUN.finditer(text, *chain.span())]
         for first in range(len(runs)):
-            digits = ""
-            for last in range(first, len(runs)):
-                digits += text[runs[last][0] : runs[last][1]]
-                if len(digits) > LONGEST:
-                    break
-                if len(digits) >= SHORTEST and _is_card(digits):
-                    yield runs[first][0], runs[last][1]
+            yield from _at_the_beginning(runs[first][0], runs[first:], text)
 
 
-def _accounts(text: str) -> Iterator[Place]:
+def _at_the_beginning(start: int, runs: list[Place], text: str) -> Iterator[Place]:
+    digits = ""
+    for run_start, end in runs:
+        digits += text[run_start:end]
+        if len(digits) > LONGEST:
+            return
+        if is_card(digits):
+            yield start, end
+
+
+def _accounts(text: str) -> list[Place]:
+    found = []
     for match in _ACCOUNT.finditer(text):
-        place = match.span(1)
-        length = ACCOUNT_LENGTHS.get(match[1][:2].upper())
-        end = None if length is None else _end_of(text, place, length)
-        if end is not None and _is_account(text[place[0] : end]):
-            yield place[0], end
-
-
-def _end_of(text: str, place: Place, length: int) -> int | None:
-    """Where the first `length` letters and digits end; None when there are fewer, or when a further one follows at once."""
-    for position in range(*place):
-        length -= text[position].isalnum()
-        if length == 0:
-            follows = text[position + 1 : position + 2]
-            return None if follows.isalnum() else position + 1
-    return None
-
-
-def _is_account(text: str) -> bool:
-    """Is the remainder of 97 one (ISO 7064, MOD 97-10)?"""
-    plain = "".join(character for character in text if character.isalnum())
-    return int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1
+        length = ACCOUNT_LENGTHS.get(match[1][:2].upper(), 0)
+        letters = list(_LETTER.finditer(text, *match.span(1)))[:length]
+        # Longer than its country's are, and at once: then it is another word.
+        if (
+            len(letters) == length > 0
+            and not _LETTER.match(text, letters[-1].end())
+            and is_account("".join(one[0] for one in letters))
+        ):
+            found.append((match.start(1), letters[-1].end()))
+    return found

@@ -7,13 +7,15 @@ identifiers of our own are added, which therefore cannot be touched.
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from workload.telemetry.numbers import LONGEST, SHORTEST, find_numbers
+from workload.issued import SHORTEST
+from workload.telemetry.numbers import find_numbers
 
 REDACTED = "[redacted]"
 DEEPEST = 8
 """Levels of values within values. Below them nothing is shown, because nothing was looked at."""
 
-_LEAST, _MOST = 10 ** (SHORTEST - 1), 10**LONGEST
+_LEAST, _MOST = 10 ** (SHORTEST - 1), 10**40
+"""Between them a number is looked at. Longer ones nobody pastes, and writing one of thousands takes time."""
 
 
 def redact(text: str) -> str:

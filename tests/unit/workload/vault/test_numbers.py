@@ -1,17 +1,25 @@
 """Numbers: read in one form or refused by rule, and shown by nothing."""
 
 import traceback
+from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workload.vault.numbers import Kind, NotANumber, Number, luhn, read_number, remainder
+from workload.issued import ACCOUNT_LENGTHS, luhn, remainder
+from workload.telemetry.numbers import find_numbers
+from workload.vault.numbers import Kind, NotANumber, Number, read_number
 
 IBANS = ("GB82 WEST 1234 5698 7654 32", "DE89 3704 0044 0532 0130 00", "NO93 8601 1117 947", "MT84MALT011000012345MTLCAST001S")
 """Examples of the standard's registry; nobody's accounts."""
 
-BODIES = st.text(alphabet="0123456789", min_size=11, max_size=18)
+BODIES = st.builds(
+    str.__add__,
+    st.sampled_from(["3", "4", "5", "6", "8", "9", "22", "27"]),
+    st.text(alphabet="0123456789", min_size=11, max_size=16),
+)
+"""Cards without their last digit."""
 
 
 def card(body: str) -> str:
@@ -19,18 +27,48 @@ def card(body: str) -> str:
     return next(body + digit for digit in "0123456789" if luhn(body + digit) == 0)
 
 
+def checked(country: str, rest: str) -> str:
+    """An account number with its check digits."""
+    return next(text for pair in range(2, 99) if remainder(text := f"{country}{pair:02d}{rest}") == 1)
+
+
 @given(body=BODIES)
 def test_every_number_with_its_check_digit_is_read(body: str) -> None:
-    """12 to 19 digits; the last four are the text's own."""
+    """13 to 19 digits; the last four are the text's own."""
     number = read_number(Kind.CARD, card(body))
     assert (number.text, number.last_four) == (card(body), card(body)[-4:])
 
 
-@given(body=BODIES, place=st.integers(0, 18), other=st.integers(1, 9))
+@given(text=st.text(alphabet="0123456789", min_size=11, max_size=20))
+@example("4111111111111111")
+@example("135412345678911")
+@example("122000000000003")
+@example("000000000000")
+def test_no_card_is_taken_that_the_second_wall_would_not_know(text: str) -> None:
+    """Whatever check digit it has: what a log would show is refused."""
+    for number in (text, card(text)):
+        with suppress(NotANumber):
+            assert find_numbers(read_number(Kind.CARD, number).text) == [(0, len(number))]
+
+
+@given(country=st.sampled_from([*sorted(ACCOUNT_LENGTHS), "XX", "US"]), data=st.data())
+def test_no_account_is_taken_that_the_second_wall_would_not_know(country: str, data: st.DataObject) -> None:
+    """Of every country of the registry, of its length and another, and of none."""
+    size = ACCOUNT_LENGTHS.get(country, 22) - 4 + data.draw(st.sampled_from([0, 0, 1, -1]))
+    number = checked(country, data.draw(st.text(alphabet="ABCXYZ0123456789", min_size=size, max_size=size)))
+    try:
+        taken = read_number(Kind.IBAN, number).text
+    except NotANumber:
+        assert ACCOUNT_LENGTHS.get(country) != len(number)
+    else:
+        assert find_numbers(taken) == [(0, len(taken))]
+
+
+@given(body=BODIES, place=st.integers(2, 18), other=st.integers(1, 9))
 def test_one_wrong_digit_is_always_noticed(body: str, place: int, other: int) -> None:
     """What Luhn's digit is for."""
     text = card(body)
-    at = place % len(text)
+    at = 2 + place % (len(text) - 2)  # the first two say whether it is one at all
     wrong = text[:at] + str((int(text[at]) + other) % 10) + text[at + 1 :]
     with pytest.raises(NotANumber, match="Luhn"):
         read_number(Kind.CARD, wrong)
@@ -63,12 +101,18 @@ def test_one_wrong_digit_of_an_account_number_is_always_noticed(text: str, place
     ("kind", "text", "rule"),
     [
         (Kind.CARD, "", "only digits"),
-        (Kind.CARD, card("4" * 10), "12 to 19 digits"),
-        (Kind.CARD, card("4" * 19), "12 to 19 digits"),
+        (Kind.CARD, card("4" * 11), "13 to 19 digits"),
+        (Kind.CARD, card("4" * 19), "13 to 19 digits"),
         (Kind.CARD, "4111.1111.1111.1111", "only digits"),
         (Kind.CARD, "\u0664\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661", "ASCII"),
         (Kind.IBAN, "\u017f" + IBANS[1][1:], "ASCII"),
-        (Kind.IBAN, "GB82", "15 to 34 characters"),
+        (Kind.CARD, "135412345678911", "a beginning"),
+        (Kind.CARD, "122000000000003", "a beginning"),
+        (Kind.CARD, "0000000000000000", "a beginning"),
+        (Kind.CARD, card("210000000000000"), "a beginning"),
+        (Kind.IBAN, "GB82", "a country"),
+        (Kind.IBAN, IBANS[0].replace(" ", "") + "0", "a country"),
+        (Kind.IBAN, checked("XX", "1" * 18), "a country"),
         (Kind.IBAN, "1282WEST12345698765432", "two letters"),
         (Kind.IBAN, "GB82WEST1234569876543!", "two letters"),
     ],
