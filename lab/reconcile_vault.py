@@ -29,6 +29,8 @@ class VaultReconciliation:
     """Acknowledged, by kind; together `acknowledged`."""
     refused: int
     """Reveals that were turned away because the subject had been erased, as they had to be."""
+    too_late: int = 0
+    """Numbers that were turned away because their subject was erased beside them."""
     declined: int
     """Turned away for good for any other reason."""
     unresolved: int
@@ -78,14 +80,15 @@ def reconcile_vault(lines: Iterable[Line], vaults: Mapping[str, VaultRows], clou
         findings += soundness(site, vault, frozenset(clouds), account.erased_subjects())
     settled = account.told() | account.declined.keys()
     unresolved = account.wanted() - settled
-    refused = {key for key in account.declined if account.rightly_refused(key)}
+    refused = {key for key in account.declined if account.rightly_refused(key)} - account.told()
     return VaultReconciliation(
         attempted=len(account.wanted()),
         acknowledged=len(account.told()),
         tokens=len(account.tokens),
         reveals=len(account.revealed),
         erasures=len(account.erased),
-        refused=len(refused - account.told()),
+        refused=len(refused & account.reveals_wanted.keys()),
+        too_late=len(refused & account.tokens_wanted.keys()),
         declined=len(account.declined.keys() - refused - account.told()),
         unresolved=len(unresolved),
         last_words=dict(Counter(account.failed.get(key, "nothing was answered yet") for key in unresolved).most_common()),

@@ -103,7 +103,7 @@ class Harm(StrEnum):
     UNTRACED = "untraced"
     """A number was kept or given out, and the audit trail of this vault does not say to whom and why."""
     REVIVED = "revived"
-    """A number was given out although its subject's erasure had been acknowledged before it was asked for."""
+    """A number was given out or taken in although its subject's erasure had been acknowledged before it was asked for."""
     UNERASED = "unerased"
     """The data key of an erased subject has a wrap left: whoever asks that cloud can open everything again."""
     UNWRAPPED = "unwrapped"

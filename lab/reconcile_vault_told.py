@@ -41,8 +41,8 @@ class Account:
         return frozenset(self.erasures_wanted[key].subject for key in self.erased if key in self.erasures_wanted)
 
     def rightly_refused(self, key: str) -> bool:
-        """Was this a reveal that was turned away because its subject is erased, at a time when somebody had asked for that?"""
-        told, wanted = self.declined[key], self.reveals_wanted.get(key)
+        """Was this a reveal or a number that was turned away because its subject is erased, at a time when somebody had asked for that?"""
+        told, wanted = self.declined[key], self.reveals_wanted.get(key) or self.tokens_wanted.get(key)
         return (
             wanted is not None
             and told.why == ERASED
@@ -91,7 +91,8 @@ def _misread(account: Account) -> Iterator[VaultFinding]:
 
 
 def _revived(account: Account) -> Iterator[VaultFinding]:
-    """Reveals of subjects whose erasure had been acknowledged before the attempt began. One that was under way is none of them."""
+    """Reveals and tokens of subjects whose erasure had been acknowledged before the attempt began. One that was under way is none of
+    them."""
     gone: dict[str, float] = {}
     for key, lines in account.erased.items():
         if (erasure := account.erasures_wanted.get(key)) is not None:
@@ -102,6 +103,14 @@ def _revived(account: Account) -> Iterator[VaultFinding]:
             if wanted is not None and (began := line.t - line.latency) > gone.get(wanted.subject, float("inf")):
                 detail = (
                     f"token {wanted.token} was revealed at {line.site}, {began - gone[wanted.subject]:.3f} s after its erasure"
+                )
+                yield VaultFinding(harm=Harm.REVIVED, site=None, subject=key, detail=detail)
+    for key, kept in account.tokens.items():
+        keeper = account.tokens_wanted.get(key)
+        for one in kept:
+            if keeper is not None and (began := one.t - one.latency) > gone.get(keeper.subject, float("inf")):
+                detail = (
+                    f"token {one.token} was made at {one.site}, {began - gone[keeper.subject]:.3f} s after its subject's erasure"
                 )
                 yield VaultFinding(harm=Harm.REVIVED, site=None, subject=key, detail=detail)
 

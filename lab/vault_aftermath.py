@@ -12,7 +12,7 @@ SAID: dict[Harm, str] = {
     Harm.DUPLICATED: "tokens, data keys or proofs exist more than once",
     Harm.DENIED: "tokens exist although their clients were told that they do not",
     Harm.UNTRACED: "accesses to numbers are not in the audit trail",
-    Harm.REVIVED: "numbers were given out after their subject's erasure was acknowledged",
+    Harm.REVIVED: "numbers were given out or taken in after their subject's erasure was acknowledged",
     Harm.UNERASED: "erased data keys still have a wrap",
     Harm.UNWRAPPED: "data keys are not wrapped by every cloud",
     Harm.ORPHANED: "rows are of something that is not there",

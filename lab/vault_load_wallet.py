@@ -11,6 +11,10 @@ CARDS = 20
 """Of one subject. Each new one has a data key made and wrapped by three emulated clouds and opened by three vaults, which is most of what
 tokens cost this machine."""
 
+IN_A_HURRY = 2
+"""Of so many erasures one does not wait until every card of its subject was told, but comes beside the last of them. The vault has to take
+one of the two first, and to stand by it: a token that its proof counts, or none."""
+
 ASKED_AGAIN = 6
 """Of so many reveals one asks for a number of somebody who was erased, as soon as there is one. It must be refused for ever."""
 
@@ -43,6 +47,8 @@ class Wallet:
         self._erased: list[Held] = []
         self._by_subject: dict[str, list[Held]] = defaultdict(list)
         self._whole: list[str] = []
+        self._leaving: set[str] = set()
+        """Whose erasure was asked for beside their last card, or told."""
 
     def card(self, number: int) -> Card:
         """The card of this number of the run."""
@@ -59,6 +65,8 @@ class Wallet:
     def keep(self, card: Card, token: str) -> None:
         """The token of a card was told. A subject all of whose cards were may be erased from now on."""
         held = Held(token=token, subject=card.subject)
+        if card.subject in self._leaving:
+            return
         self._living.append(held)
         tokens = self._by_subject[card.subject]
         tokens.append(held)
@@ -67,6 +75,7 @@ class Wallet:
 
     def erase(self, subject: str) -> None:
         """The proof of an erasure was told."""
+        self._leaving.add(subject)
         self._living = [held for held in self._living if held.subject != subject]
         self._erased += self._by_subject.pop(subject, [])
 
@@ -74,6 +83,14 @@ class Wallet:
         """A token for the reveal of this number; None while none was told."""
         held = self._erased if self._erased and number % ASKED_AGAIN == 0 else self._living
         return self._chance.choice(held) if held else None
+
+    def leaves_with(self, number: int) -> str | None:
+        """The subject of this card, when it is the last of it that is asked for and another was told: who may be erased beside it."""
+        subject = self.card(number).subject
+        if (number + 1) % self._cards or not self._by_subject.get(subject) or subject in self._leaving:
+            return None
+        self._leaving.add(subject)
+        return subject
 
     def to_erase(self) -> str | None:
         """A subject of which no card is still to be kept, each once; None when there is none."""

@@ -263,6 +263,31 @@ def test_no_reveal_is_acknowledged_after_an_erasure(began: float, revived: int) 
     assert harms(found) == ({"revived": 1} if revived else {})
 
 
+@pytest.mark.parametrize(("began", "revived"), [(4.9, 0), (5.1, 1)])
+def test_no_token_is_acknowledged_after_an_erasure(began: float, revived: int) -> None:
+    """One that came beside it may be; whoever asked later was told that the subject is erased and has a number there all the same."""
+    late = replace(kept("w4", "t4"), t=began + 0.5, latency=0.5)
+    proof = replace(PROOF, tokens=2)
+    vault = replace(
+        having("tokens", token("t4", "w4", "k-bob"))(having("accesses", access("a4", "t4"))(SOUND)), erasures=(proof,)
+    )
+    found = reconcile_vault((*RECORD, wanted("w4", "bob"), late), everywhere(vault), CLOUDS)
+    assert harms(found) == ({"revived": 1} if revived else {})
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize(("t", "too_late"), [(3.9, 0), (7.0, 1)])
+def test_a_number_that_came_too_late_is_no_broken_promise(t: float, too_late: int, is_there: bool) -> None:
+    """Once somebody had asked for the erasure; a token that an earlier attempt made without an answer may be there. Before that nobody
+    may be told that the subject is erased."""
+    answer = refused("w4", t=t)
+    more = having("tokens", token("t4", "w4", "k-bob"))(SOUND) if is_there else SOUND
+    vault = replace(more, erasures=(replace(PROOF, tokens=1 + is_there),))
+    found = reconcile_vault((*RECORD, wanted("w4", "bob"), answer), everywhere(vault), CLOUDS)
+    assert (found.too_late, found.declined, found.refused) == (too_late, 1 - too_late, 1)
+    assert harms(found) == ({} if too_late or not is_there else {"denied": 1})
+
+
 @pytest.mark.parametrize(
     ("answer", "declined"),
     [

@@ -93,6 +93,20 @@ def test_nothing_is_revealed_before_it_was_told() -> None:
     assert held.to_erase() is None, "each once"
 
 
+def test_somebody_may_be_erased_beside_the_last_card() -> None:
+    """When another card was told, so that there is something to erase; once, and no more in the ordinary way."""
+    held = wallet()
+    assert held.leaves_with(1) is None, "nothing of it was told"
+    fill(held, 0)
+    assert held.leaves_with(0) is None, "another card is still to come"
+    assert held.leaves_with(1) == held.card(0).subject
+    assert held.leaves_with(1) is None
+    fill(held, 1)
+    assert held.to_erase() is None
+    held.erase(held.card(0).subject)
+    assert held.to_reveal(1) is None, "the card that came beside the erasure is not among the living"
+
+
 @pytest.mark.parametrize("number", [0, 6, 600])
 def test_some_reveals_ask_for_what_was_erased(number: int) -> None:
     """From the proof on, and all others ask for what lives."""
