@@ -172,6 +172,16 @@ async def test_an_erasure_destroys_the_wraps_and_proves_which(sites: Sites, sess
     assert (await store.erase(session, AZURE, uuid4(), GROUNDS, uuid4(), SOON))[0].outcome is Outcome.UNKNOWN_SUBJECT
 
 
+async def waiting(sites: Sites, function: str) -> None:
+    """Return once a call of this function waits for a lock."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ %s"
+    for _ in range(500):
+        if await sites.ask(AZURE, query, f"FROM vault.{function}", role="postgres"):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{function} did not wait")
+
+
 async def test_a_repair_that_comes_beside_an_erasure_adds_nothing(sites: Sites, session: Connection) -> None:
     """It waits until the erasure is decided, and finds it. Without the wait a fresh wrap would stand beside the proof of none."""
     key = await founded(session, clouds=("aws",))
@@ -179,17 +189,53 @@ async def test_a_repair_that_comes_beside_an_erasure_adds_nothing(sites: Sites, 
         await eraser.execute("BEGIN READ WRITE")
         await eraser.execute("SELECT vault.erase(%s, %s, 'desk', NULL, 'dispute')", (uuid4(), key.subject))
         added = Wrapped(cloud="gcp", kek="gcp/1", ciphertext=b"late")
-        repair = asyncio.create_task(store.add_wrap(session, AZURE, key.id, added, SOON))
-        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'add_wrap'"
-        for _ in range(500):
-            if await sites.ask(AZURE, waiting, role="postgres"):
-                break
-            await asyncio.sleep(0.01)
-        else:
-            raise AssertionError("the repair did not wait")
+        repair = asyncio.create_task(store.add_wrap(session, AZURE, key.id, added, None, SOON))
+        await waiting(sites, "add_wrap")
         await eraser.execute("COMMIT")
         assert (await repair)[0] is Outcome.ERASED
     assert await sites.ask(AZURE, "SELECT 1 FROM vault.wrap WHERE data_key = %s", key.id) == []
+
+
+async def test_a_number_that_comes_beside_an_erasure_is_refused(sites: Sites, session: Connection) -> None:
+    """It waits until the erasure is decided, and finds it: no token is acknowledged for somebody whose erasure is proven."""
+    key = await founded(session)
+    async with await sites.connect(AZURE, "vault_app") as eraser:
+        await eraser.execute("BEGIN READ WRITE")
+        await eraser.execute("SELECT vault.erase(%s, %s, 'desk', NULL, 'dispute')", (uuid4(), key.subject))
+        late = asyncio.create_task(tokenized(session, key))
+        await waiting(sites, "tokenize")
+        await eraser.execute("COMMIT")
+        assert await late == (Outcome.ERASED, None)
+    assert await sites.ask(AZURE, "SELECT 1 FROM vault.token WHERE data_key = %s", key.id) == []
+
+
+async def test_a_proof_counts_the_number_that_came_beside_its_erasure(sites: Sites, session: Connection) -> None:
+    """The number came first and waits for a twin of its key: the erasure waits for both, and counts what was kept."""
+    key, idempotency = await founded(session), uuid4()
+    async with await sites.connect(AZURE, "vault_app") as twin, await sites.connect(AZURE, "vault_app") as eraser:
+        await twin.execute("BEGIN READ WRITE")
+        values: tuple[object, ...] = (uuid4(), idempotency, b"digest", (await founded(session)).id, uuid4())
+        await twin.execute("SELECT vault.tokenize(%s, %s, %s, %s, 'card', 'sealed', 'hint', %s, 'shop')", values)
+        late = asyncio.create_task(tokenized(session, key, idempotency=idempotency))
+        await waiting(sites, "tokenize")
+        erasing = asyncio.create_task(store.erase(Connection(eraser), AZURE, key.subject, GROUNDS, uuid4(), SOON))
+        await waiting(sites, "erase")
+        await twin.execute("ROLLBACK")
+        outcome, token = await late
+        erased, _ = await erasing
+    assert outcome is Outcome.CREATED and token
+    assert erased.proof and erased.proof.tokens == 1
+
+
+async def test_a_wrap_takes_the_place_of_the_one_that_was_read_and_of_no_other(sites: Sites, session: Connection) -> None:
+    """A repair that is late finds the new version there and leaves it; one that read nothing adds nothing to what is there by now."""
+    key = await founded(session, clouds=("aws",))
+    (first,) = key.wraps
+    second, late = (Wrapped(cloud="aws", kek=f"aws/{name}", ciphertext=name.encode()) for name in ("two", "late"))
+    assert (await store.add_wrap(session, AZURE, key.id, second, first, SOON))[0] is Outcome.FOUNDED
+    for read in (first, None):
+        assert (await store.add_wrap(session, AZURE, key.id, late, read, SOON))[0] is Outcome.REPLACED
+    assert await sites.ask(AZURE, "SELECT kek, ciphertext FROM vault.wrap WHERE data_key = %s", key.id) == [("aws/two", b"two")]
 
 
 async def test_a_survey_names_what_is_missing_or_old_and_nothing_else(sites: Sites, session: Connection) -> None:
@@ -203,7 +249,7 @@ async def test_a_survey_names_what_is_missing_or_old_and_nothing_else(sites: Sit
     ]
     await store.erase(session, AZURE, gone.subject, GROUNDS, uuid4(), SOON)
     newer = Wrapped(cloud="azure", kek="azure/0", ciphertext=b"older")
-    assert (await store.add_wrap(session, AZURE, old.id, newer, SOON))[0] is Outcome.FOUNDED
+    assert (await store.add_wrap(session, AZURE, old.id, newer, old.wraps[1], SOON))[0] is Outcome.FOUNDED
     flawed, after, windows = set[UUID](), UUID(int=0), 0
     while True:
         survey, _ = await store.survey(session, AZURE, after, 3, current, SOON)
@@ -262,7 +308,7 @@ async def test_a_node_that_may_not_write_decides_nothing(sites: Sites, session: 
         lambda: store.describe(session, AZURE, token, SOON),
         lambda: store.read_key(session, AZURE, SOON, id=key.id),
         lambda: store.erase(session, AZURE, key.subject, GROUNDS, uuid4(), SOON),
-        lambda: store.add_wrap(session, AZURE, key.id, wrap, SOON),
+        lambda: store.add_wrap(session, AZURE, key.id, wrap, None, SOON),
         lambda: store.survey(session, AZURE, UUID(int=0), 9, {"aws": "x"}, SOON),
     ]
     try:

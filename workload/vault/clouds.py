@@ -2,9 +2,13 @@
 
 A key service on a black hole must cost little and stop nothing: whoever has not answered in time is left behind, and its call is
 ended. Whatever goes wrong at one cloud, a defect of its adapter too, is that cloud's alone.
+
+A wrap counts once the same cloud opened it to the same key. Whoever may encrypt need not be allowed to decrypt, and one vendor's SDK wraps
+by itself with a public key: with two such wraps a data key passes for durable, and is lost when it leaves the cache.
 """
 
 import asyncio
+import hmac
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
@@ -14,8 +18,19 @@ import structlog
 
 from workload.telemetry.steps import Kind, step
 from workload.vault import sealing
-from workload.vault.errors import KeyLost, KeysOutOfReach, Wrap, WrapBroken, WrapRefused, WrapUnavailable
+from workload.vault.errors import (
+    KeyLost,
+    KeysOutOfReach,
+    Wrap,
+    WrapBroken,
+    WrapDenied,
+    WrapDiffers,
+    WrapForeign,
+    WrapRefused,
+    WrapUnavailable,
+)
 from workload.vault.model import LockedKey
+from workload.vault.suspects import Suspects
 from workload.vault.wrapping import Wrapped, Wrapper
 
 log = structlog.get_logger()
@@ -28,6 +43,9 @@ class Meter(Protocol):
     def asked(self, cloud: str, action: str, result: str) -> None:
         """One call ended: `ok`, or the name of what went wrong."""
 
+    def broken(self, kind: str) -> None:
+        """Something does not open as it should: a person must look."""
+
 
 class Clouds:
     """The key services of this process, nearest first."""
@@ -35,6 +53,8 @@ class Clouds:
     def __init__(self, wrappers: Sequence[Wrapper], meter: Meter) -> None:
         self._wrappers = tuple(wrappers)
         self._meter = meter
+        self.suspects = Suspects()
+        """Wraps that did not open while another cloud's did."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,10 +64,11 @@ class Clouds:
     async def wrap(
         self, material: bytes, context: bytes, *, minimum: int, deadline: timedelta, grace: timedelta
     ) -> tuple[Wrapped, ...]:
-        """Wraps by at least `minimum` clouds; once these are there the others have `grace` left. Raises KeysOutOfReach."""
+        """Wraps by at least `minimum` clouds, each seen to open; once these are there the others have `grace` left. Raises
+        KeysOutOfReach."""
         loop = asyncio.get_running_loop()
         end = loop.time() + deadline.total_seconds()
-        tasks = [self._start("wrap", one, _wrapped_by(one, material, context), deadline) for one in self._wrappers]
+        tasks = [self._start("wrap", one, _proven_by(one, material, context), deadline) for one in self._wrappers]
         pending, made = set(tasks), list[Wrapped]()
         try:
             while pending and (left := end - loop.time()) > 0:
@@ -65,35 +86,56 @@ class Clouds:
     async def unwrap(self, locked: LockedKey, *, deadline: timedelta, hedge: timedelta) -> bytes:
         """The key: by the nearest cloud, and by the next one too whenever `hedge` went by or one failed.
 
-        Raises KeysOutOfReach when somebody could not be asked, KeyLost when everybody answered and nobody opened it.
+        Raises KeysOutOfReach when somebody was not asked, KeyLost when everybody looked at the wraps and nobody opened one.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + deadline.total_seconds()
         queue = deque((one, wrap) for one in self._wrappers for wrap in locked.wraps if wrap.cloud == one.cloud)
-        pending, failures = set[asyncio.Task[bytes]](), list[BaseException]()
+        pending, failures = dict[asyncio.Task[bytes], Wrapped](), list[tuple[Wrapped, BaseException]]()
         try:
             while (queue or pending) and (left := end - loop.time()) > 0:
                 if queue:
                     one, wrap = queue.popleft()
                     call = _unwrapped_by(one, wrap, locked)
-                    pending.add(self._start("unwrap", one, call, timedelta(seconds=left)))
+                    pending[self._start("unwrap", one, call, timedelta(seconds=left))] = wrap
                 patience = min(left, hedge.total_seconds()) if queue else left
-                done, pending = await asyncio.wait(pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    if (failure := task.exception()) is None:
+                done, _ = await asyncio.wait(pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                ended = [(task, pending.pop(task)) for task in done]
+                failures += [(wrap, failure) for task, wrap in ended if (failure := task.exception()) is not None]
+                for task, wrap in ended:
+                    if task.exception() is None:
+                        self._compare(locked, wrap.cloud, failures)
                         return task.result()
-                    failures.append(failure)
         finally:
             _leave(pending)
-        told = "; ".join(sorted(_tell(failure) for failure in failures)) or "no cloud answered"
-        if queue or pending or any(not isinstance(failure, WrapRefused | WrapBroken) for failure in failures):
+        told = "; ".join(sorted(_tell(failure) for _, failure in failures)) or "no cloud was asked"
+        if len(failures) < len(locked.wraps) or not all(_looked(failure) for _, failure in failures):
             raise KeysOutOfReach(f"no cloud in reach opens data key {locked.id} at present: {told}")
         raise KeyLost(f"data key {locked.id} has {len(locked.wraps)} wraps, and none can be opened: {told}")
 
-    async def wrap_by(self, cloud: str, material: bytes, context: bytes, deadline: timedelta) -> Wrapped | None:
-        """A wrap by this cloud; None when it did not make one."""
+    def _compare(self, locked: LockedKey, opened_by: str, failures: Iterable[tuple[Wrapped, BaseException]]) -> None:
+        """One cloud opened the key. What others said of their wraps of it is told to people, or left to repairs."""
+        for wrap, failure in failures:
+            if isinstance(failure, WrapDiffers):
+                self._tell_differing(locked, wrap.cloud, opened_by)
+            elif isinstance(failure, WrapBroken | WrapRefused) and _looked(failure):
+                self.suspects.add(locked.id, wrap)
+
+    def _tell_differing(self, locked: LockedKey, cloud: str, opened_by: str) -> None:
+        self._meter.broken("clouds-differ")
+        log.critical("clouds differ about a data key", data_key=str(locked.id), cloud=cloud, opened_by=opened_by)
+
+    async def renew(self, cloud: str, material: bytes, locked: LockedKey, deadline: timedelta) -> Wrapped | None:
+        """A new wrap by this cloud, seen to open. None when it made none, or when the one that is there opens to another key: of two
+        keys of one name this process cannot tell which one is somebody's, and the other's wrap would be gone."""
         (one,) = (wrapper for wrapper in self._wrappers if wrapper.cloud == cloud)
-        (wrapped,) = await self._gather([self._start("wrap", one, _wrapped_by(one, material, context), deadline)])
+        for old in (wrap for wrap in locked.wraps if wrap.cloud == cloud):
+            task = self._start("unwrap", one, _unwrapped_by(one, old, locked), deadline)
+            await self._gather([task])
+            if isinstance(task.exception(), WrapDiffers):
+                self._tell_differing(locked, cloud, "the one beside it")
+                return None
+        (wrapped,) = await self._gather([self._start("wrap", one, _proven_by(one, material, locked.context), deadline)])
         return wrapped
 
     async def current(self, deadline: timedelta) -> dict[str, str]:
@@ -137,9 +179,18 @@ class Clouds:
             log.warning("a cloud did not do it", cloud=cloud, action=action, why=why)
 
 
-def _wrapped_by(one: Wrapper, material: bytes, context: bytes) -> Callable[[timedelta], Awaitable[Wrapped]]:
+def _proven_by(one: Wrapper, material: bytes, context: bytes) -> Callable[[timedelta], Awaitable[Wrapped]]:
     async def call(deadline: timedelta) -> Wrapped:
-        return await one.wrap(material, context, deadline)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + deadline.total_seconds()
+        wrapped = await one.wrap(material, context, deadline)
+        try:
+            opened = await one.unwrap(wrapped, context, timedelta(seconds=end - loop.time()))
+        except Wrap as failure:
+            raise type(failure)(f"what was just wrapped was not seen to open: {failure}") from failure
+        if not hmac.compare_digest(opened, material):
+            raise WrapDiffers(f"{one.cloud} opened what it had just wrapped to something else")
+        return wrapped
 
     return call
 
@@ -149,10 +200,15 @@ def _unwrapped_by(one: Wrapper, wrap: Wrapped, locked: LockedKey) -> Callable[[t
         material = await one.unwrap(wrap, locked.context, deadline)
         # An API that lies would have a wrong key seal a number for ever.
         if not sealing.is_key(material, locked.id, locked.check):
-            raise WrapBroken(f"{one.cloud} answered something that is not data key {locked.id}")
+            raise WrapDiffers(f"{one.cloud} answered something that is not data key {locked.id}")
         return material
 
     return call
+
+
+def _looked(failure: BaseException) -> bool:
+    """Did the cloud answer about the wrap? Expired credentials at every cloud lose no key, and neither does a name in the settings."""
+    return isinstance(failure, WrapRefused | WrapBroken) and not isinstance(failure, WrapDenied | WrapForeign)
 
 
 def _tell(failure: BaseException) -> str:

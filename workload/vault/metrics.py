@@ -5,6 +5,9 @@ from prometheus_client import Counter
 from workload.metrics import ServiceMetrics
 from workload.vault.model import Outcome
 
+BROKEN = ("key-lost", "seal-broken", "clouds-differ")
+"""No cloud opens a data key; a sealed text is not of its row; two clouds open two keys of one name."""
+
 
 class Metrics(ServiceMetrics):
     """Counters and gauges of one process."""
@@ -23,6 +26,16 @@ class Metrics(ServiceMetrics):
         self._repairs = Counter(
             "vault_repairs", "Wraps added or replaced by repairs.", ["cloud", "result"], registry=self.registry
         )
+
+        self._broken = Counter(
+            "vault_broken", "What does not open as it should, by kind: a person must look.", ["kind"], registry=self.registry
+        )
+        for kind in BROKEN:
+            self._broken.labels(kind)  # an alert on a counter that is not there yet never rises
+
+    def broken(self, kind: str) -> None:
+        """Something does not open as it should: a person must look. `kind`: one of `BROKEN`."""
+        self._broken.labels(kind).inc()
 
     def decided(self, operation: str, outcome: Outcome) -> None:
         """A request was answered."""

@@ -70,6 +70,8 @@ class Outcome(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     """The data key is not in the database that answered: cached here, and lost with a database that held it alone."""
     ERASED = "erased"
+    REPLACED = "replaced"
+    """Somebody else has put another wrap in the place of the one that was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,14 @@
 """Repairs of wraps, in the background: what a cloud that was gone could not wrap is added when it is back, and what an older version of
 its key-encryption key wrapped is wrapped anew. The data underneath is never touched.
 
-Only the process beside the writer does it: three that repair the same rows would ask the clouds three times. When two do it anyway,
-in the moments of a failover, the later wrap replaces the earlier one and both open. A round passes all data keys, one window after the
-other, at a pace that leaves the clients' requests their room; whatever fails is met again in the next round.
+Only the process beside the writer goes round: three that repair the same rows would ask the clouds three times. A wrap that did not open
+while another one did is seen by the process that met it and by nobody else, so each repairs those itself, wherever it is. When two
+repair one wrap the later finds another than it has read, and leaves it. A round passes all data keys, one window after the other, at a pace
+that leaves the clients' requests their room; whatever fails is met again in the next round.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
@@ -37,6 +39,9 @@ class Meter(Protocol):
 
     def repaired(self, cloud: str, result: str) -> None:
         """A wrap was added or replaced, or could not be."""
+
+    def broken(self, kind: str) -> None:
+        """Something does not open as it should: a person must look."""
 
 
 class Repairs:
@@ -73,10 +78,12 @@ class Repairs:
             await self._pause(self._tuning.survey_interval.total_seconds())
 
     async def look_through(self) -> None:
-        """Repair what is flawed in the next window; nothing when the writer is elsewhere, or no cloud or database answers."""
-        writer = self._compass.writer
-        if writer is None or writer.site != self._site:
-            self._after = START
+        """Repair what this process met, and what is flawed in the next window; of the window nothing when the writer is elsewhere, or no
+        cloud or database answers."""
+        for id in self._clouds.suspects.keys:
+            await self._attempt(id, self._repair_suspects(id))
+        if not self._is_beside_writer():
+            self._leave()
             return
         await self._refresh()
         if not self._current:
@@ -86,14 +93,31 @@ class Repairs:
         except Unanswered:
             return
         for id in survey.flawed:
-            try:
-                await self._repair(id)
-            except Unanswered:
-                pass
-            except KeyLost as lost:
-                log.critical("a data key is lost", data_key=str(id), why=str(lost))
-            await self._pause(self._tuning.repair_interval.total_seconds())
+            # A window of flawed keys lasts minutes: whoever is beside the writer now goes round now.
+            if not self._is_beside_writer():
+                self._leave()
+                return
+            await self._refresh()
+            await self._attempt(id, self._repair_flawed(id))
         self._after = survey.upto or START
+
+    def _is_beside_writer(self) -> bool:
+        writer = self._compass.writer
+        return writer is not None and writer.site == self._site
+
+    def _leave(self) -> None:
+        self._after, self._asked_at = START, None
+        self._current = {}
+
+    async def _attempt(self, id: UUID, repair: Awaitable[None]) -> None:
+        try:
+            await repair
+        except Unanswered:
+            pass
+        except KeyLost as lost:
+            self._meter.broken("key-lost")
+            log.critical("a data key is lost", data_key=str(id), why=str(lost))
+        await self._pause(self._tuning.repair_interval.total_seconds())
 
     async def _refresh(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -101,24 +125,36 @@ class Repairs:
             self._current = await self._clouds.current(self._tuning.wrap_deadline)
             self._asked_at = now
 
-    async def _repair(self, id: UUID) -> None:
+    async def _repair_suspects(self, id: UUID) -> None:
+        try:
+            locked, met = await self._read(id), self._clouds.suspects.of(id)
+            if locked is not None and not locked.is_erased:
+                await self._renew(locked, [wrap.cloud for wrap in locked.wraps if wrap in met], is_broken=True)
+        finally:
+            # Last: whoever opens the key for this meets the same wrap again.
+            self._clouds.suspects.forget(id)
+
+    async def _repair_flawed(self, id: UUID) -> None:
         locked = await self._read(id)
-        if locked is None or locked.is_erased:
-            return
-        held = {wrap.cloud: wrap.kek for wrap in locked.wraps}
-        flawed = [cloud for cloud, kek in self._current.items() if held.get(cloud) != kek]
-        if not flawed:
+        if locked is not None and not locked.is_erased:
+            held = {wrap.cloud: wrap.kek for wrap in locked.wraps}
+            await self._renew(locked, [cloud for cloud, kek in self._current.items() if held.get(cloud) != kek])
+
+    async def _renew(self, locked: LockedKey, clouds: list[str], *, is_broken: bool = False) -> None:
+        if not clouds:
             return
         key = await self._keyring.open_once(locked)
-        for cloud in flawed:
-            wrapped = await self._clouds.wrap_by(cloud, key.material, locked.context, self._tuning.wrap_deadline)
+        held = {wrap.cloud: wrap for wrap in locked.wraps}
+        for cloud in clouds:
+            old = held.get(cloud)
+            wrapped = await self._clouds.renew(cloud, key.material, locked, self._tuning.wrap_deadline)
             if wrapped is None:
                 self._meter.repaired(cloud, "not wrapped")
-            elif wrapped.kek == held.get(cloud):
+            elif old is not None and wrapped.kek == old.kek and not is_broken:
                 # What it wraps with is not what it says is current: replaced, the wrap would be replaced again in every round.
                 self._meter.repaired(cloud, "not newer")
             else:
-                self._meter.repaired(cloud, (await self._add(id, wrapped)).value)
+                self._meter.repaired(cloud, (await self._add(locked.id, wrapped, old)).value)
 
     async def _survey(self) -> Survey:
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Survey, Evidence]:
@@ -132,8 +168,8 @@ class Repairs:
 
         return await self._answers.give(ask)
 
-    async def _add(self, id: UUID, wrapped: Wrapped) -> Outcome:
+    async def _add(self, id: UUID, wrapped: Wrapped, old: Wrapped | None) -> Outcome:
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Outcome, Evidence]:
-            return await store.add_wrap(session, site, id, wrapped, deadline)
+            return await store.add_wrap(session, site, id, wrapped, old, deadline)
 
         return await self._answers.give(ask)

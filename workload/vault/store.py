@@ -33,7 +33,7 @@ REVEAL = (
 ERASE = (
     f"SELECT {PINS}, f.outcome, {PROOF} FROM vault.erase(%s, %s, %s, %s, %s) AS f CROSS JOIN LATERAL (SELECT (f.proof).*) AS p"
 )
-ADD_WRAP = f"SELECT {PINS}, f.outcome FROM vault.add_wrap(%s, %s, %s, %s) AS f"
+ADD_WRAP = f"SELECT {PINS}, f.outcome FROM vault.add_wrap(%s, %s, %s, %s, %s) AS f"
 
 LOCKED_KEY = (
     f"SELECT {REIGN}, k.id, k.subject, k.key_check, k.is_erased, k.clouds, k.keks, k.ciphertexts"
@@ -141,9 +141,11 @@ async def survey(
     return Survey(upto=upto, flawed=tuple(flawed)), evidence
 
 
-async def add_wrap(session: Session, site: str, key: UUID, wrapped: Wrapped, deadline: timedelta) -> tuple[Outcome, Evidence]:
-    """Add a wrap, or replace the cloud's older one."""
-    values = (key, wrapped.cloud, wrapped.kek, wrapped.ciphertext)
+async def add_wrap(
+    session: Session, site: str, key: UUID, wrapped: Wrapped, old: Wrapped | None, deadline: timedelta
+) -> tuple[Outcome, Evidence]:
+    """Add a wrap in the place of `old`, which was read before; None: there was none. Outcome `replaced`: it is not there any more."""
+    values = (key, wrapped.cloud, wrapped.kek, wrapped.ciphertext, None if old is None else old.ciphertext)
     written = await statement.write(session, site, ADD_WRAP, values, deadline)
     return Outcome(written.row[3]), _evidence(site, written, None)
 

@@ -132,6 +132,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Keep one sealed number under a new token, once per idempotency key, and who brought it.
+--
+-- The row lock keeps an erasure out until this is decided, and is taken before the erasure is looked for. Without it the erasure counts
+-- the tokens, proves it and is acknowledged while this insert waits for a twin; then the token is acknowledged too, answers `erased` for
+-- ever, and the proof counts one too few.
 CREATE OR REPLACE FUNCTION vault.tokenize(
     new_id uuid, key uuid, digest bytea, data_key uuid, kind text, sealed bytea, hint bytea, access_id uuid, caller text,
     OUT outcome text, OUT token uuid, OUT token_epoch bigint, OUT created_at timestamptz,
@@ -142,7 +146,8 @@ DECLARE
     seen vault.token;
 BEGIN
     SELECT me.epoch, me.system_identifier, me.timeline INTO epoch, system_identifier, timeline FROM vault.admit() AS me;
-    IF NOT EXISTS (SELECT FROM vault.data_key AS k WHERE k.id = tokenize.data_key) THEN
+    PERFORM FROM vault.data_key AS k WHERE k.id = tokenize.data_key FOR KEY SHARE;
+    IF NOT FOUND THEN
         outcome := 'unknown_key';
         RETURN;
     END IF;
@@ -212,7 +217,7 @@ $$;
 -- Destroy every wrap of a subject's data key and keep the proof; again answers the same proof.
 --
 -- The row lock is what keeps a repair out: it read the wraps before, opened the key, and would otherwise put a fresh wrap beside
--- the proof that there is none. See vault.add_wrap.
+-- the proof that there is none. See vault.add_wrap. It keeps new tokens out too: see vault.tokenize.
 CREATE OR REPLACE FUNCTION vault.erase(
     new_id uuid, of_subject uuid, by_caller text, for_person text, for_reason text,
     OUT outcome text, OUT proof vault.erasure, OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
@@ -270,9 +275,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                                                      WHERE (w.data_key, w.cloud, w.kek) = (l.id, n.cloud, n.kek)))), '{}')
 $$;
 
--- Add a wrap, or replace the cloud's older one; the data underneath stays as it is. Refuses what was erased meanwhile.
+-- Add a wrap in the place of the one that the caller has read (NULL: there was none); the data underneath stays as it is. Refuses what was
+-- erased meanwhile, and what somebody else has replaced meanwhile: a repair that wrapped by the old version of a key just before its
+-- rotation would else put that version back after nothing named it any more, and it may be destroyed by then.
 CREATE OR REPLACE FUNCTION vault.add_wrap(
-    of_key uuid, by_cloud text, by_kek text, wrapped bytea,
+    of_key uuid, by_cloud text, by_kek text, wrapped bytea, instead_of bytea,
     OUT outcome text, OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -284,9 +291,10 @@ BEGIN
     ELSIF EXISTS (SELECT FROM vault.erasure AS e WHERE e.data_key = of_key) THEN
         outcome := 'erased';
     ELSE
-        INSERT INTO vault.wrap (data_key, cloud, kek, ciphertext) VALUES (of_key, by_cloud, by_kek, wrapped)
-            ON CONFLICT (data_key, cloud) DO UPDATE SET kek = excluded.kek, ciphertext = excluded.ciphertext;
-        outcome := 'founded';
+        INSERT INTO vault.wrap AS w (data_key, cloud, kek, ciphertext) VALUES (of_key, by_cloud, by_kek, wrapped)
+            ON CONFLICT (data_key, cloud) DO UPDATE SET kek = excluded.kek, ciphertext = excluded.ciphertext
+                WHERE w.ciphertext = instead_of;
+        outcome := CASE WHEN FOUND THEN 'founded' ELSE 'replaced' END;
     END IF;
 END $$;
 

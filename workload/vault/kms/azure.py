@@ -17,7 +17,7 @@ from controller.errors import Refused
 from controller.providers.azure.errors import translated
 from controller.providers.azure.session import Arm, Client, ends_after
 from controller.providers.calls import Calls
-from workload.vault.errors import Wrap, WrapBroken, WrapRefused
+from workload.vault.errors import Wrap, WrapBroken, WrapForeign, WrapRefused
 from workload.vault.kms.telling import told
 from workload.vault.wrapping import Wrapped
 
@@ -73,7 +73,7 @@ class KeyVault:
         change a row would otherwise be sent this process's token."""
         version = wrapped.kek.removeprefix(self._versions)
         if wrapped.cloud != self.cloud or version == wrapped.kek or not version.isalnum():
-            raise WrapBroken(f"{self.cloud}: not a wrap of {self._versions}")
+            raise WrapForeign(f"{self.cloud}: not a wrap of {self._versions}")
 
         def question(keys: "KeyClient") -> bytes:
             return _there(self._keyed(keys, version).unwrap_key(_algorithm(), wrapped.ciphertext).key)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from controller.providers.gcp.session import Api, Client, end_of
-from workload.vault.errors import Wrap, WrapBroken, WrapRefused, WrapUnavailable
+from workload.vault.errors import Wrap, WrapBroken, WrapForeign, WrapRefused, WrapUnavailable
 from workload.vault.kms.checksum import crc32c
 from workload.vault.kms.telling import told
 from workload.vault.wrapping import Wrapped
@@ -51,7 +51,7 @@ class CloudKms:
     async def unwrap(self, wrapped: Wrapped, context: bytes, deadline: timedelta) -> bytes:
         """See `wrapping.Wrapper`. Cloud KMS finds the version in the ciphertext."""
         if wrapped.cloud != self.cloud or not wrapped.kek.startswith(self._versions):
-            raise WrapBroken(f"{self.cloud}: not a wrap of {self._key}")
+            raise WrapForeign(f"{self.cloud}: not a wrap of {self._key}")
         body = _sent("ciphertext", wrapped.ciphertext, context)
 
         def question(kms: Any) -> Any:

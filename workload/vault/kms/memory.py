@@ -10,7 +10,7 @@ from enum import StrEnum
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from workload.vault.errors import WrapBroken, WrapRefused, WrapUnavailable
+from workload.vault.errors import WrapBroken, WrapDenied, WrapForeign, WrapRefused, WrapUnavailable
 from workload.vault.wrapping import Wrapped
 
 NONCE = 12
@@ -71,7 +71,7 @@ class MemoryKms:
         """See `wrapping.Wrapper`."""
         number = {self._kek(number): number for number in range(1, len(self.versions) + 1)}.get(wrapped.kek)
         if wrapped.cloud != self.cloud or number is None:
-            raise WrapBroken(f"{self.cloud}: not a wrap of {self.name}")
+            raise WrapForeign(f"{self.cloud}: not a wrap of {self.name}")
         await self._request(deadline)
         nonce, sealed = wrapped.ciphertext[:NONCE], wrapped.ciphertext[NONCE:]
         try:
@@ -111,7 +111,7 @@ class MemoryKms:
         if self.lying:
             raise WrapUnavailable(f"{self.cloud}: an answer that cannot be read")
         if self.denied:
-            raise WrapRefused(f"{self.cloud}: permission is missing")
+            raise WrapDenied(f"{self.cloud}: permission is missing")
 
     def _answer(self) -> None:
         if self.lost_answers > 0:

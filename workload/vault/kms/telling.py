@@ -7,8 +7,8 @@ be told apart there (all three answer 400 for a ciphertext of another key) the c
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from controller.errors import Conflict, ProviderError, Transient
-from workload.vault.errors import Wrap, WrapRefused, WrapUnavailable
+from controller.errors import Conflict, Denied, ProviderError, Transient
+from workload.vault.errors import Wrap, WrapDenied, WrapRefused, WrapUnavailable
 
 Reads = Callable[[BaseException | None], type[Wrap]]
 """Given what the SDK raised: whose turn it is to act. Asked only about answers that are neither throttling nor an outage."""
@@ -30,5 +30,7 @@ def told(cloud: str, reads: Reads = refused) -> Iterator[None]:
         yield
     except (Transient, Conflict) as error:
         raise WrapUnavailable(f"{cloud}: {error}") from None
+    except Denied as error:
+        raise WrapDenied(f"{cloud}: {error}") from None
     except ProviderError as error:
         raise reads(error.__cause__)(f"{cloud}: {error}") from None

@@ -1,4 +1,4 @@
-"""Three key services in memory, each of which does what a test says: answers, hangs, refuses, lies, has a defect."""
+"""Three key services in memory, each of which does what a test says: answers, hangs, refuses, lies in either way, has a defect."""
 
 import asyncio
 import hashlib
@@ -15,13 +15,16 @@ SOON = timedelta(seconds=5)
 
 @dataclass(slots=True)
 class Cloud:
-    """One key service. `fails`: what it raises instead of answering; `hangs`: it never answers; `lies`: it opens something else."""
+    """One key service. `fails`: what it raises instead of answering; `hangs`: it never answers; `lies`: it opens something else;
+    `misleads`: it wraps, and what it wrapped opens nowhere; `refuses`: what it raises when something is to be opened."""
 
     cloud: str
     kek: str = "v1"
     fails: Callable[[], Exception] | None = None
     hangs: bool = False
     lies: bool = False
+    misleads: bool = False
+    refuses: Callable[[], Exception] | None = None
     boasts: str | None = None
     """The key-encryption key that it says is current."""
     asked: list[str] = field(default_factory=list)
@@ -31,12 +34,15 @@ class Cloud:
 
     async def wrap(self, key: bytes, context: bytes, deadline: timedelta) -> Wrapped:
         await self._behave("wrap")
-        ciphertext = hashlib.sha256(f"{self.cloud}/{self.kek}/{len(self.kept)}".encode() + context).digest()
-        self.kept[ciphertext] = (key, context)
+        ciphertext = hashlib.sha256(f"{self.cloud}/{self.kek}/{len(self.asked)}".encode() + context).digest()
+        if not self.misleads:
+            self.kept[ciphertext] = (key, context)
         return Wrapped(cloud=self.cloud, kek=self.kek, ciphertext=ciphertext)
 
     async def unwrap(self, wrapped: Wrapped, context: bytes, deadline: timedelta) -> bytes:
         await self._behave("unwrap")
+        if self.refuses is not None:
+            raise self.refuses()
         if self.lies:
             return bytes(32)
         key, bound = self.kept.get(wrapped.ciphertext, (b"", b""))
@@ -68,6 +74,10 @@ class Tally:
     def asked(self, cloud: str, action: str, result: str) -> None:
         """One call ended."""
         self.results.append((cloud, action, result))
+
+    def broken(self, kind: str) -> None:
+        """A person must look."""
+        self.results.append(("", "broken", kind))
 
     def repaired(self, cloud: str, result: str) -> None:
         """A repair ended."""

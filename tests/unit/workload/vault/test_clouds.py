@@ -1,6 +1,7 @@
 """Key services: asked together to wrap and one after the other to unwrap, with none that makes the others wait."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +10,15 @@ import pytest
 from tests.unit.workload.vault.clouds_double import BLINK, SOON, Cloud, Tally, three
 from workload.vault import sealing
 from workload.vault.clouds import Clouds
-from workload.vault.errors import KeyLost, KeysOutOfReach, WrapBroken, WrapRefused, WrapUnavailable
+from workload.vault.errors import (
+    KeyLost,
+    KeysOutOfReach,
+    WrapBroken,
+    WrapDenied,
+    WrapForeign,
+    WrapRefused,
+    WrapUnavailable,
+)
 from workload.vault.model import LockedKey
 
 pytestmark = pytest.mark.asyncio
@@ -22,6 +31,8 @@ CONTEXT = sealing.context(ID, SUBJECT)
 async def lock(*clouds: Cloud) -> LockedKey:
     """The key, wrapped by these."""
     wraps = await Clouds(clouds, Tally()).wrap(KEY, CONTEXT, minimum=len(clouds), deadline=SOON, grace=SOON)
+    for cloud in clouds:
+        cloud.asked.clear()
     return LockedKey(id=ID, subject=SUBJECT, check=sealing.check(KEY, ID), wraps=wraps)
 
 
@@ -56,6 +67,74 @@ async def test_fewer_wraps_than_the_minimum_are_none() -> None:
         await asyncio.wait_for(Clouds(clouds, Tally()).wrap(KEY, CONTEXT, minimum=2, deadline=BLINK, grace=BLINK), 1)
     await settle()
     assert (clouds[0].ended, clouds[2].ended) == (1, 1)
+
+
+@pytest.mark.parametrize("misleading", [0, 1, 2])
+async def test_a_wrap_counts_only_once_it_was_seen_to_open(misleading: int) -> None:
+    """One cloud wraps what opens nowhere: it is none of the two that must have it, and is kept by nobody."""
+    clouds, tally = three(), Tally()
+    clouds[misleading].misleads = True
+    wraps = await Clouds(clouds, tally).wrap(KEY, CONTEXT, minimum=2, deadline=SOON, grace=SOON)
+    await settle()
+    assert {wrap.cloud for wrap in wraps} == {"aws", "azure", "gcp"} - {clouds[misleading].cloud}
+    assert (clouds[misleading].cloud, "wrap", "WrapBroken") in tally.results
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda cloud: setattr(cloud, "misleads", True),
+        lambda cloud: setattr(cloud, "lies", True),
+        lambda cloud: setattr(cloud, "refuses", lambda: WrapDenied("may encrypt, may not decrypt")),
+        lambda cloud: setattr(cloud, "refuses", lambda: WrapUnavailable("gone in between")),
+        lambda cloud: setattr(cloud, "refuses", lambda: RuntimeError("a defect")),
+    ],
+)
+async def test_two_wraps_that_nobody_opens_found_no_key(spoil: Callable[[Cloud], None]) -> None:
+    """A role that may encrypt and not decrypt, a service that answers nonsense: the key would pass for durable and be lost."""
+    clouds = three()
+    spoil(clouds[0])
+    spoil(clouds[2])
+    with pytest.raises(KeysOutOfReach, match="1 of 3"):
+        await Clouds(clouds, Tally()).wrap(KEY, CONTEXT, minimum=2, deadline=SOON, grace=SOON)
+
+
+async def test_what_just_one_cloud_cannot_open_is_left_to_a_repair() -> None:
+    """Broken, or its key is disabled. Not what nobody looked at: there the wrap may be as good as ever."""
+    clouds = three()
+    locked = await lock(*clouds)
+    asking = Clouds(clouds, Tally())
+    for failure, is_suspect in ((WrapBroken, True), (WrapRefused, True), (WrapDenied, False), (WrapForeign, False)):
+        clouds[0].refuses = lambda failure=failure: failure("no")
+        assert await asking.unwrap(locked, deadline=SOON, hedge=SOON) == KEY
+        assert asking.suspects.of(ID) == ({locked.wraps[0]} if is_suspect else set())
+        asking.suspects.forget(ID)
+    clouds[0].refuses = lambda: WrapUnavailable("cut off")
+    assert await asking.unwrap(locked, deadline=SOON, hedge=SOON) == KEY
+    assert asking.suspects.keys == ()
+
+
+async def test_clouds_that_open_two_keys_of_one_name_are_an_alarm_and_no_repair() -> None:
+    """One of them lies, or somebody has changed a row and the check beside it: which of the two is somebody's key, no process can tell.
+    The wrap of the other one is not touched."""
+    clouds, tally = three(), Tally()
+    locked = await lock(*clouds)
+    clouds[0].lies = True
+    asking = Clouds(clouds, tally)
+    assert await asking.unwrap(locked, deadline=SOON, hedge=SOON) == KEY
+    assert tally.results.count(("", "broken", "clouds-differ")) == 1 and asking.suspects.keys == ()
+    assert await asking.renew("aws", KEY, locked, SOON) is None
+    assert tally.results.count(("", "broken", "clouds-differ")) == 2 and "wrap" not in clouds[0].asked
+    clouds[0].lies = False
+    assert await asking.renew("aws", KEY, locked, SOON) is not None
+
+
+async def test_a_new_wrap_takes_the_place_of_one_only_when_it_opens() -> None:
+    """In a rotation, key after key: what nobody tried would replace what works."""
+    clouds = three()
+    locked = await lock(*clouds)
+    clouds[1].misleads = True
+    assert await Clouds(clouds, Tally()).renew("azure", KEY, locked, SOON) is None
 
 
 async def test_an_adapter_that_ignores_its_deadline_is_ended() -> None:
@@ -111,7 +190,7 @@ async def test_a_lie_is_not_taken_for_the_key() -> None:
     clouds[0].lies = True
     assert await Clouds(clouds, tally).unwrap(locked, deadline=SOON, hedge=SOON) == KEY
     await settle()
-    assert ("aws", "unwrap", "WrapBroken") in tally.results
+    assert ("aws", "unwrap", "WrapDiffers") in tally.results
 
 
 async def test_a_key_that_everybody_refuses_is_lost() -> None:
@@ -135,6 +214,23 @@ async def test_a_key_is_not_lost_while_somebody_could_not_be_asked() -> None:
     clouds[2].fails, clouds[2].hangs = None, True
     with pytest.raises(KeysOutOfReach):
         await asyncio.wait_for(Clouds(clouds, Tally()).unwrap(locked, deadline=BLINK, hedge=BLINK), 1)
+
+
+async def test_a_key_is_not_lost_while_nobody_looked_at_a_wrap() -> None:
+    """Credentials that expired everywhere, a key that was given another name in the settings, a cloud that the settings leave out."""
+    clouds = three()
+    locked = await lock(*clouds)
+    for failure in (WrapDenied, WrapForeign):
+        for cloud in clouds:
+            cloud.refuses = lambda failure=failure: failure("not seen")
+        with pytest.raises(KeysOutOfReach, match="not seen"):
+            await Clouds(clouds, Tally()).unwrap(locked, deadline=SOON, hedge=SOON)
+    for cloud in clouds:
+        cloud.refuses = lambda: WrapRefused("destroyed")
+    with pytest.raises(KeysOutOfReach):
+        await Clouds(clouds[:2], Tally()).unwrap(locked, deadline=SOON, hedge=SOON)
+    with pytest.raises(KeyLost):
+        await Clouds(clouds, Tally()).unwrap(locked, deadline=SOON, hedge=SOON)
 
 
 async def test_a_wrap_of_another_subject_opens_nothing() -> None:

@@ -1,7 +1,7 @@
 """Repairs: what is missing or old is wrapped anew, beside the writer only, and nothing twice."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from workload.durable.errors import OutcomeUnknown
 from workload.durable.finder import Writer
 from workload.vault import store
 from workload.vault.clouds import Clouds
+from workload.vault.errors import WrapBroken
 from workload.vault.key_settings import KeyTuning
 from workload.vault.keyring import Keyring
 from workload.vault.model import LockedKey
@@ -32,6 +33,7 @@ class Stage:
         self.erased: set[UUID] = set()
         self.pauses = 0
         self.drawn = 0
+        self.on_pause: Callable[[], None] = lambda: None
         replies = {store.SURVEY: self.survey, store.LOCKED_KEY: self.locked_key, store.ADD_WRAP: self.add_wrap}
         self.desk = Desk(replies)
         tuning = KeyTuning(
@@ -44,13 +46,18 @@ class Stage:
         )
         clouds = Clouds(self.clouds, self.tally)
         self.ring = Keyring(clouds, tuning=tuning, entropy=self.entropy, monotonic=lambda: 0.0)
-        self.repairs = Repairs(
+        self.asking, self.tuning = clouds, tuning
+        self.repairs = self.made(site="azure")
+
+    def made(self, site: str) -> Repairs:
+        """The repairs of the process at this site; azure writes."""
+        return Repairs(
             answers=self.desk.answers(),
             compass=self.desk,
-            site="azure",
-            clouds=clouds,
+            site=site,
+            clouds=self.asking,
             keyring=self.ring,
-            tuning=tuning,
+            tuning=self.tuning,
             meter=self.tally,
             pause=self.pause,
         )
@@ -61,8 +68,10 @@ class Stage:
         return self.drawn.to_bytes(length, "big")
 
     async def pause(self, delay: float) -> None:
-        """Counted, not waited."""
+        """Counted, not waited. The clock moves a little all the same."""
         self.pauses += 1
+        self.on_pause()
+        await asyncio.sleep(0)
 
     async def found(self, count: int = 1) -> list[UUID]:
         """Keys that every cloud which answers has wrapped."""
@@ -88,11 +97,13 @@ class Stage:
         parts = zip(*((wrap.cloud, wrap.kek, wrap.ciphertext) for wrap in locked.wraps), strict=True)
         return (*READ, id, locked.subject, locked.check, id in self.erased, *parts)
 
-    def add_wrap(self, id: UUID, cloud: str, kek: str, ciphertext: bytes) -> Row:
-        """Refuses what was erased."""
+    def add_wrap(self, id: UUID, cloud: str, kek: str, ciphertext: bytes, old: bytes | None) -> Row:
+        """Refuses what was erased, and what is not what was read."""
         if id in self.erased:
             return (*PINS, "erased")
         locked = self.keys[id]
+        if old != next((wrap.ciphertext for wrap in locked.wraps if wrap.cloud == cloud), None):
+            return (*PINS, "replaced")
         wraps = (*(wrap for wrap in locked.wraps if wrap.cloud != cloud), Wrapped(cloud=cloud, kek=kek, ciphertext=ciphertext))
         self.keys[id] = LockedKey(id=id, subject=locked.subject, check=locked.check, wraps=wraps)
         return (*PINS, "founded")
@@ -211,6 +222,101 @@ async def test_a_cloud_that_wraps_with_another_key_than_it_names_is_not_believed
     stage.clouds[0].boasts = "v2"
     await stage.repairs.look_through()
     assert stage.added == 0 and ("aws", "repair", "not newer") in stage.tally.results
+
+
+async def test_rotation_replaces_no_wrap_that_opens_by_one_that_does_not() -> None:
+    """The new version may encrypt and not decrypt: the old wraps stay, key after key, and go on opening."""
+    stage = Stage()
+    ids = await stage.found(3)
+    stage.clouds[1].kek, stage.clouds[1].misleads = "v2", True
+    await stage.repairs.look_through()
+    assert [stage.wraps(id)["azure"] for id in ids] == ["v1"] * 3 and stage.added == 0
+    stage.clouds[0].fails = stage.clouds[2].fails = lambda: RuntimeError("gone")
+    assert (await stage.ring.open_once(stage.keys[ids[0]])).id == ids[0]
+
+
+async def test_a_wrap_that_did_not_open_is_repaired_by_whoever_met_it() -> None:
+    """Damaged, with the right name of its key: no survey finds it. The process is not the one beside the writer."""
+    stage = Stage()
+    (id,) = await stage.found()
+    whole = stage.keys[id]
+    damaged = Wrapped(cloud="aws", kek="v1", ciphertext=b"damaged")
+    stage.keys[id] = LockedKey(id=id, subject=whole.subject, check=whole.check, wraps=(damaged, *whole.wraps[1:]))
+    stage.repairs = stage.made(site="gcp")
+    await stage.repairs.look_through()
+    assert stage.added == 0, "nobody has met it yet"
+    await stage.ring.open_once(stage.keys[id])
+    for _ in range(3):
+        await stage.repairs.look_through()
+    assert stage.added == 1 and store.SURVEY not in stage.desk.asked
+    stage.clouds[1].fails = stage.clouds[2].fails = lambda: RuntimeError("gone")
+    assert (await stage.ring.open_once(stage.keys[id])).id == id
+
+
+async def test_a_wrap_that_was_met_and_cannot_be_made_is_not_tried_for_ever() -> None:
+    """Once for every time that it is met."""
+    stage = Stage()
+    (id,) = await stage.found()
+    stage.clouds[0].refuses = lambda: RuntimeError("no") if stage.clouds[0].asked.count("wrap") > 1 else WrapBroken("no")
+    await stage.ring.open_once(stage.keys[id])
+    for _ in range(3):
+        await stage.repairs.look_through()
+    assert stage.added == 0 and stage.tally.results.count(("aws", "repair", "not wrapped")) == 1
+
+
+async def test_a_late_repair_does_not_undo_a_rotation() -> None:
+    """It wrapped by the old version just before; another process has stored the new one since. The old one may be destroyed by now."""
+    stage = Stage()
+    (id,) = await stage.found()
+    stage.clouds[0].kek = "v2"
+    newest = Wrapped(cloud="aws", kek="v3", ciphertext=b"of the process beside")
+
+    def late(id: UUID, *values: Any) -> Row:
+        locked = stage.keys[id]
+        stage.keys[id] = LockedKey(id=id, subject=locked.subject, check=locked.check, wraps=(newest, *locked.wraps[1:]))
+        return stage.add_wrap(id, *values)
+
+    stage.desk.replies[store.ADD_WRAP] = late
+    await stage.repairs.look_through()
+    assert stage.wraps(id)["aws"] == "v3" and ("aws", "repair", "replaced") in stage.tally.results
+
+
+async def test_a_long_window_ends_when_the_writer_moves_away() -> None:
+    """A window of a thousand flawed keys lasts minutes; from the move on another process goes round."""
+    stage = Stage()
+    ids = await stage.found(5)
+    stage.clouds[0].kek = "v2"
+    stage.on_pause = lambda: setattr(
+        stage.desk, "writer", Writer(site="gcp", epoch=2) if stage.pauses == 2 else stage.desk.writer
+    )
+    await stage.repairs.look_through()
+    assert [stage.wraps(id)["aws"] for id in ids] == ["v2"] * 2 + ["v1"] * 3
+
+
+async def test_a_long_window_hears_of_a_rotation() -> None:
+    """What is repaired late in the window is wrapped by what is current then."""
+    stage = Stage()
+    ids = await stage.found(4)
+    stage.clouds[0].kek = "v2"
+
+    def rotate() -> None:
+        if stage.pauses == 2:
+            stage.clouds[1].kek = "v2"
+
+    stage.on_pause = rotate
+    await stage.repairs.look_through()
+    assert [stage.wraps(id)["azure"] for id in ids] == ["v1"] * 2 + ["v2"] * 2
+
+
+async def test_a_lost_key_is_counted() -> None:
+    """A person must act, and has to be told."""
+    stage = Stage()
+    (lost,) = await stage.found()
+    broken = tuple(Wrapped(cloud=wrap.cloud, kek=wrap.kek, ciphertext=b"damaged") for wrap in stage.keys[lost].wraps)
+    stage.keys[lost] = LockedKey(id=lost, subject=stage.keys[lost].subject, check=stage.keys[lost].check, wraps=broken)
+    stage.clouds[0].kek = "v2"
+    await stage.repairs.look_through()
+    assert ("", "broken", "key-lost") in stage.tally.results
 
 
 async def test_an_answer_that_is_lost_is_met_again_in_the_next_round() -> None:

@@ -112,6 +112,8 @@ class Stage:
     async def kept(self) -> UUID:
         """A token."""
         answer = await self.vault.tokenize(self.order())
+        for cloud in self.clouds:
+            cloud.asked.clear()  # whoever wraps also opens, once
         assert answer.token
         return answer.token.id
 

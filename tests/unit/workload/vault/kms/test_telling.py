@@ -6,7 +6,7 @@ import pytest
 
 from controller.errors import Conflict, Denied, ProviderError, Transient, Unsupported
 from controller.providers.azure.errors import Throttled
-from workload.vault.errors import Wrap, WrapBroken, WrapRefused, WrapUnavailable
+from workload.vault.errors import Wrap, WrapBroken, WrapDenied, WrapRefused, WrapUnavailable
 from workload.vault.kms.telling import told
 
 SECRET = "c2VjcmV0IG9mIGFuIGFuc3dlcg"
@@ -29,7 +29,7 @@ def raised(error: ProviderError) -> Wrap:
         (Transient("late"), WrapUnavailable),
         (Throttled("slow down"), WrapUnavailable),
         (Conflict("busy"), WrapUnavailable),
-        (Denied("no"), WrapRefused),
+        (Denied("no"), WrapDenied),
         (Unsupported("no such key"), WrapRefused),
         (Unsupported("broken"), WrapBroken),
     ],
