@@ -12,22 +12,14 @@ from workload import problems
 from workload.amounts import WHOLE
 from workload.durable.answers import Answers
 from workload.durable.errors import Unanswered
+from workload.kept import no_number
 from workload.payments import reviews, subjects
 from workload.payments.model import Account, Order, Outcome, Payment, Status
 from workload.payments.problems import describe_refusal, refuse_without_vault
 from workload.payments.service import Payments
 from workload.problems import Problem
-from workload.telemetry.numbers import holds_number
 
 REPLAYS = frozenset({Outcome.REPLAYED, Outcome.STILL_HELD})
-
-
-def no_number(key: str) -> str:
-    """The key as it is. Raises ValueError for one in which a card number or an IBAN stands: keys are kept for ever, and shown."""
-    if holds_number(key):
-        raise ValueError("expected a key without a card or account number")
-    return key
-
 
 IdempotencyKey = Annotated[str, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$"), AfterValidator(no_number)]
 

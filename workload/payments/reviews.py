@@ -9,11 +9,11 @@ from fastapi import FastAPI, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from workload import problems
+from workload.kept import no_number
 from workload.payments.model import Outcome, Review, Reviewed, Verdict
 from workload.payments.problems import describe_refusal
 from workload.payments.service import Payments
 from workload.problems import Problem
-from workload.telemetry.numbers import holds_number
 
 SCOPE = "payments:review"
 FIRST = UUID(int=0)
@@ -33,13 +33,6 @@ class Caller(Protocol):
 
 Identify = Callable[[Request], Caller]
 """The caller of a request that was let in."""
-
-
-def no_number(reason: str) -> str:
-    """The reason as it is. Raises ValueError for one in which a card number or an IBAN stands: it is kept for ever, and shown."""
-    if holds_number(reason):
-        raise ValueError("expected a reason without a card or account number")
-    return reason
 
 
 class Word(BaseModel):

@@ -1,31 +1,17 @@
 """HTTP for whoever carries out erasures: a person's data go, and a proof that they did stays. See `workload/schema/erasure.py`."""
 
 import json
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import FastAPI, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from workload import problems
+from workload.kept import Name, Reason
 from workload.payments.model import Erasure
 from workload.payments.reviews import Identify
 from workload.payments.service import Payments
 from workload.problems import Problem
-from workload.telemetry.numbers import holds_number
-
-MOST_DIGITS = 8
-"""In a person's name or address, as the vault has it: no card number is as short."""
-
-NAME = rf"^(?:[^\x00-\x1f0-9]*[0-9]){{0,{MOST_DIGITS}}}[^\x00-\x1f0-9]*$"
-"""The same for who only reads the published schema, and nothing that no database keeps in a text."""
-
-
-def no_number(name: str) -> str:
-    """The name as it is. Raises ValueError for one that could be a number: it stays in the proof for ever."""
-    if sum(character.isdigit() for character in name) > MOST_DIGITS or holds_number(name):
-        raise ValueError("a name")
-    return name
 
 
 class EraseBody(BaseModel):
@@ -33,9 +19,9 @@ class EraseBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z ,.'-]{2,199}$")]
+    reason: Reason
     """Words, such as `request of the subject`. No digits: it stays for ever, and must not hold a number."""
-    by: Annotated[str, Field(min_length=1, max_length=100, pattern=NAME), AfterValidator(no_number)] | None = None
+    by: Name | None = None
     """The person who wants it, for the record; who asks is known by its token."""
 
 

@@ -21,10 +21,8 @@ from uuid import UUID
 
 import aiohttp
 
+from workload.kept import REASON
 from workload.schema.errors import Refused
-
-REASON = re.compile(r"[A-Za-z][A-Za-z ,.'-]{2,199}")
-"""Words only: a number in a reason may be somebody's, and would stay in the proof for ever."""
 
 
 class Outcome(StrEnum):
@@ -122,7 +120,7 @@ def read_order(subject: str, reason: str, by: str) -> Order:
     except ValueError:
         value, limit = "a subject that is no UUID", "the subject's id, as the vault knows it"
         raise Refused(guard="order", value=value, limit=limit, way_out="Never a name or a number.") from None
-    if REASON.fullmatch(reason) is None:
+    if re.fullmatch(REASON, reason) is None:
         limit = "a reason in words, without digits, of 3 to 200 letters"
         raise Refused(
             guard="order", value="a reason that cannot be kept", limit=limit, way_out="For example: request of the subject."

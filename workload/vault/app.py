@@ -9,12 +9,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import FastAPI, Header, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from workload.durable.answers import Answers
 from workload.durable.errors import Unanswered
+from workload.kept import Id, Name, Reason
 from workload.problems import Problem, describe_unanswered, render
-from workload.telemetry.numbers import holds_number
 from workload.vault import problems
 from workload.vault.callers import Caller, NotAllowed, Scope, WhoCalls
 from workload.vault.model import Grounds, Order, Outcome, Proof, Token
@@ -24,27 +24,7 @@ from workload.vault.service import Vault
 LONGEST_NUMBER = 64
 """Characters with separators."""
 
-REASON = r"^[A-Za-z][A-Za-z ,.'-]{2,199}$"
-"""Words, such as `chargeback dispute`. No digits: a reason is kept readable for years, and must not hold a number."""
-
-MOST_DIGITS = 8
-"""In a person's name or address. No card number is as short; an account number may be, so that is looked for."""
-
-NAME = rf"^(?:[^\x00-\x1f0-9]*[0-9]){{0,{MOST_DIGITS}}}[^\x00-\x1f0-9]*$"
-"""The same for who only reads the published schema, and nothing that no database keeps in a text."""
-
-IdempotencyKey = Annotated[UUID, Header()]
-Reason = Annotated[str, Field(pattern=REASON)]
-
-
-def no_number(name: str) -> str:
-    """The name as it is. Raises ValueError for one that could be a number."""
-    if sum(character.isdigit() for character in name) > MOST_DIGITS or holds_number(name):
-        raise ValueError("a name")
-    return name
-
-
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NAME), AfterValidator(no_number)]
+IdempotencyKey = Annotated[Id, Header()]
 
 
 class TokenBody(BaseModel):
@@ -52,7 +32,7 @@ class TokenBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    subject: UUID
+    subject: Id
     """Whose number it is: what an erasure names."""
     kind: Kind
     number: Annotated[SecretStr, Field(min_length=1, max_length=LONGEST_NUMBER)]

@@ -27,7 +27,8 @@ CARD = "4111111111111111"
 """A test number of the card schemes."""
 ACCOUNT = "GB29NWBK60161331926819"
 """The example of the IBAN registry (ISO 13616) for the United Kingdom."""
-TOKEN, SUBJECT, ERASURE = "7c1a9e4e-0f5d-4b5c-9a52-3f1f3a6f7b10", str(UUID(int=1)), "01890a5d-ac96-774b-bcce-b302099a8057"
+TOKEN, SUBJECT = "7c1a9e4e-0f5d-4b5c-9a52-3f1f3a6f7b10", "5b0e0d4c-3f57-4c0b-8d43-0c5f2a9e6d11"
+ERASURE = "01890a5d-ac96-774b-bcce-b302099a8057"
 REASON = "chargeback dispute"
 SHOWN = {
     "token": TOKEN,
@@ -134,8 +135,8 @@ WHERE = {"token": "$response.body#/token"}
 
 KEEP = Described(
     summary="Keep a number, and have a token for it",
-    says="Once per key, for ever. A `card` has 12 to 19 digits of which the last checks the others; an `iban` is checked as ISO 13616"
-    " says. Spaces and hyphens are passed over.",
+    says="Once per key, for ever. A `card` has 13 to 19 digits, begins as cards do, and its last digit checks the others; an `iban`"
+    " is checked as ISO 13616 says. Spaces and hyphens are passed over.",
     tag="tokens",
     answers={
         201: Answer(

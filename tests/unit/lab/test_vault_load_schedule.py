@@ -7,8 +7,8 @@ import pytest
 
 from lab.vault_load_schedule import Errand, Rates, card_number, errands, letters, named, reason
 from lab.vault_load_wallet import Held, Wallet
+from workload.kept import REASON
 from workload.telemetry.numbers import find_numbers
-from workload.vault.app import REASON
 from workload.vault.numbers import Kind, read_number
 
 

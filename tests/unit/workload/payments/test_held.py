@@ -138,7 +138,19 @@ async def test_a_word_without_a_reason_is_none(body: dict[str, str]) -> None:
     assert desk.asked == 0
 
 
-@pytest.mark.parametrize("number", ["4111 1111 1111 1111", "4111111111111111", "GB82 WEST 1234 5698 7654 32"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "4111 1111 1111 1111",
+        "4111111111111111",
+        "4111\n1111\n1111\n1111",
+        "4111 - 1111 - 1111 - 1111",
+        "4111,1111,1111,1111",
+        "4111\u20091111\u20091111\u20091111",
+        "4111111111111111001",
+        "GB82 WEST 1234 5698 7654 32",
+    ],
+)
 async def test_a_reviewer_who_pastes_a_number_is_refused(number: str) -> None:
     """It would be kept for ever beside the payment, where nothing is sealed; and the refusal does not repeat it."""
     desk = Desk(reviewed("approved", ruled("approved")), reviewer=Reviewer())

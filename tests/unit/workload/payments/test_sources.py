@@ -178,7 +178,22 @@ async def test_no_amount_could_be_taken_for_a_card_number(amount: int, status: i
     assert (await ask(desk.app, "POST", "/v1/payments", {**BODY, "amount": amount}, {"Idempotency-Key": "k"})).status == status
 
 
-@pytest.mark.parametrize("key", ["order-4111111111111111", "4111-1111-1111-1111", "DE89370400440532013000"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "order-4111111111111111",
+        "4111-1111-1111-1111",
+        "DE89370400440532013000",
+        "custDE89370400440532013000-1",
+        "cust-4111111111111111001",
+        "14111111111111111",
+        "20241118.4111111111111111",
+        "order/4111/1111/1111/1111",
+        "4111%201111%201111%201111",
+        "4111-/-1111-/-1111-/-1111",
+        "00000000-0000-0000-4111-111111111111",
+    ],
+)
 async def test_a_key_in_which_a_number_stands_is_refused(key: str) -> None:
     """400, before anything is asked: keys are kept for ever. The number is not repeated."""
     desk = Desk(decided("created"))

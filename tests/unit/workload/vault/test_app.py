@@ -24,7 +24,7 @@ from workload.vault.paths import Paths
 pytestmark = pytest.mark.asyncio
 
 PLANTED = "4111111111111111"
-TOKEN, SUBJECT, KEY = UUID(int=1), UUID(int=2), UUID(int=3)
+TOKEN, SUBJECT, KEY = (UUID(int=number, version=4) for number in (0xA1, 0xA2, 0xA3))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SHOWN = Token(id=TOKEN, kind=Kind.CARD, subject=SUBJECT, epoch=1, created_at=NOW, last_four="1111")
 PROOF = Proof(
@@ -295,3 +295,23 @@ async def test_probes_are_open_and_tell_no_secrets() -> None:
     assert (await ask(stage.app, "GET", "/metrics")).status == 200
     stage.fails = NoWriter("none")
     assert (await ask(stage.app, "GET", "/readyz")).status == 503
+
+
+@pytest.mark.parametrize(
+    "padded", ["00000000-0000-0000-4111-111111111111", f"{PLANTED:0>32}", "41111111-1111-1111-8000-000000000000"]
+)
+async def test_no_number_passes_for_a_uuid(padded: str) -> None:
+    """Key and subject are stored as they are, and shown, also after an erasure: a number with zeros around it is refused, unrepeated."""
+    stage = Stage()
+    as_key, as_subject = await stage.keep(**{"idempotency-key": padded}), await stage.keep({**BODY, "subject": padded})
+    assert (as_key.status, as_key.body["type"]) == (400, "urn:trimaran:problem:malformed-request")
+    assert (as_subject.status, as_subject.body["type"]) == (422, "urn:trimaran:problem:invalid-content")
+    assert "4111" not in f"{as_key.body}{as_subject.body}" and stage.asked == []
+
+
+@pytest.mark.parametrize("number", ["135412345678911", "122000000000003", "000000000000", "000000000000000000"])
+async def test_a_number_that_no_log_would_hide_is_not_taken_in(number: str) -> None:
+    """422: the second wall would not know it."""
+    stage = Stage()
+    answer = await stage.keep({**BODY, "number": number})
+    assert (answer.status, answer.body["type"], stage.asked) == (422, "urn:trimaran:problem:not-a-number", [])

@@ -1,0 +1,55 @@
+"""What clients choose and we keep readable for years: keys, ids, reasons, names. Pure; types for models and routes.
+
+A client that means well puts a card number into one of them all the same, as an order's key or as "some UUID" for a card. What is written
+once cannot be taken back: it is in ledgers, logs, proofs and backups, and no erasure reaches it. So it is refused before.
+"""
+
+import re
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from workload.telemetry.numbers import hides_card_number, holds_number
+
+REASON = r"^[A-Za-z][A-Za-z ,.'-]{2,199}$"
+"""Words, such as `chargeback dispute`. No digits: a reason is kept for years, and must not hold a number."""
+
+MOST_DIGITS = 8
+"""In a person's name or address. No card number is as short; an account number may be, so that is looked for."""
+
+NAME = rf"^(?:[^\x00-\x1f0-9]*[0-9]){{0,{MOST_DIGITS}}}[^\x00-\x1f0-9]*$"
+"""The same for who only reads the published schema, and nothing that no database keeps in a text."""
+
+UUID_FORM = r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[1-8][0-9A-Fa-f]{3}-[89ABab][0-9A-Fa-f]{3}-[0-9A-Fa-f]{12}$"
+"""A version and the variant of RFC 9562, with hyphens. Neither zeros before a number nor 32 digits in one piece have them."""
+
+
+def no_number(text: str) -> str:
+    """The text as it is. Raises ValueError for one in which a card number or an IBAN could stand."""
+    if holds_number(text):
+        raise ValueError("expected no card or account number, nor digits that could be one")
+    return text
+
+
+def _few_digits(name: str) -> str:
+    if sum(character.isdigit() for character in name) > MOST_DIGITS:
+        raise ValueError("a name")
+    return name
+
+
+def _unmistakable(value: Any) -> Any:
+    text = str(value)
+    if re.fullmatch(UUID_FORM, text) is None:
+        raise PydanticCustomError("uuid_parsing", "expected a UUID of RFC 9562, with hyphens")
+    digits = text.replace("-", "")
+    if digits.isdecimal() and hides_card_number(digits):
+        raise PydanticCustomError("uuid_parsing", "expected a UUID that is no card number")
+    return value
+
+
+Reason = Annotated[str, Field(pattern=REASON)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NAME), AfterValidator(_few_digits), AfterValidator(no_number)]
+Id = Annotated[UUID, BeforeValidator(_unmistakable), WithJsonSchema({"type": "string", "format": "uuid", "pattern": UUID_FORM})]
+"""A UUID of a client's choice. Of random ones less than one in two million has decimal digits alone, and is looked at."""
