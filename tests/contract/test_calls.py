@@ -200,6 +200,49 @@ async def test_a_vault_that_does_not_answer_costs_the_calls_time_and_no_more(tmp
         assert isinstance(await vault.ask(question()), Answered)
 
 
+@asynccontextmanager
+async def far(port: int, seconds: float) -> AsyncIterator[int]:
+    """The same address, `seconds` away for as long as a connection is new."""
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(seconds)
+        there, back = await asyncio.open_connection(LOCAL, port)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_pass_on(reader, back))
+            both.create_task(_pass_on(there, writer))
+
+    server = await asyncio.start_server(relay, LOCAL, 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while some := await reader.read(65536):
+            writer.write(some)
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+async def test_who_is_farther_away_than_a_question_allows_is_reached_by_the_next(tmp_path: Path) -> None:
+    """The handshake that was begun is finished: cut off with its question, there would never be a connection."""
+    async with fleets(tmp_path) as fleet, far(fleet.port, 0.2) as port:
+        async with fleet.calling(instances={"aws": {"host": LOCAL, "port": port}}, threshold=1000) as vault:
+            outcomes = [await vault.ask(question(within=0.1)) for _ in range(10)]
+            assert isinstance(outcomes[0], Unavailable) and isinstance(outcomes[-1], Answered)
+
+
+async def test_what_may_be_done_once_ends_with_its_call(tmp_path: Path) -> None:
+    """It is not sent after its caller has been told that there is no answer."""
+    async with fleets(tmp_path) as fleet, far(fleet.port, 0.2) as port:
+        async with fleet.calling(instances={"aws": {"host": LOCAL, "port": port}}) as vault:
+            assert unavailable(await vault.ask(question(within=0.1, idempotent=False))).reason is Reason.SILENT
+            await asyncio.sleep(0.3)
+            assert fleet.vault.asked == []
+
+
 async def test_trouble_is_a_value(tmp_path: Path) -> None:
     """503, and more than anybody would read: no answer to build on, and no exception."""
     async with fleets(tmp_path) as fleet, fleet.calling() as vault:

@@ -13,7 +13,11 @@ from workload.calls.answer import Answered, Outcome, Question, Reason, Unavailab
 from workload.calls.breaker import Breaker, Pass
 from workload.calls.deadline import budget
 from workload.calls.instance import Instance
+from workload.calls.repeats import Repeats
 from workload.calls.settings import CalleeSettings
+
+NEARLY = 0.9
+"""Of the time that an attempt was to have: what is lost between the question and the attempt says nothing."""
 
 
 class Attempts(Protocol):
@@ -55,6 +59,8 @@ class Callee:
             )
             for site, address in sorted(settings.instances.items(), key=lambda item: item[0] != own_site)
         )
+        self._at_home = tuple(instance for instance in self._instances if instance.site == own_site)
+        self._repeats = Repeats(share=settings.repeats)
         self.inside = 0
         """Calls under way."""
 
@@ -76,6 +82,7 @@ class Callee:
             )
         else:
             self.inside += 1
+            self._repeats.earn()
             try:
                 outcome = await self._attempt(question, began + left.total_seconds())
             finally:
@@ -85,7 +92,9 @@ class Callee:
 
     async def _attempt(self, question: Question, end: float) -> Outcome:
         asked = replace(question, headers={**self._outgoing(), **question.headers})
-        candidates = deque(self._instances if question.elsewhere else self._instances[:1])
+        candidates = deque(self._instances if question.elsewhere else self._at_home)
+        if not candidates:
+            return Unavailable(reason=Reason.UNREACHABLE, detail="it has no instance at this site, and may be asked nowhere else")
         times: Counter[str] = Counter()
         last, reached = Unavailable(reason=Reason.OPEN, detail="it has not answered lately"), False
         for turn in range(1, self._settings.attempts + 1):
@@ -96,12 +105,13 @@ class Callee:
             may_follow = question.idempotent and turn < self._settings.attempts
             outcome = await self._ask(instance, given, asked, end, times=times[instance.site], may_follow=may_follow)
             if outcome is None:
+                last = last if times else Unavailable(reason=Reason.OVER, detail="the time was over before the first attempt")
                 break
             if isinstance(outcome, Answered):
                 return outcome
             times[instance.site] += 1
             last, reached = outcome, reached or outcome.reached
-            if reached and not question.idempotent:
+            if outcome.reached and not (question.idempotent and self._repeats.spend()):
                 break
             if outcome.reason is Reason.TROUBLED:
                 # It said itself that it cannot; the same question again is what it needs least.
@@ -142,17 +152,18 @@ class Callee:
                 limit = self._limit(end, may_follow=may_follow)
                 outcome = await self._connections.attempt(instance, question, limit)
         finally:
-            self._settle(instance.breaker, given, outcome, limit)
+            was_short = limit < NEARLY * min(self._settings.attempt, question.within)
+            self._settle(instance.breaker, given, outcome, was_short=was_short)
         return outcome
 
-    def _settle(self, breaker: Breaker, given: Pass, outcome: Outcome | None, limit: timedelta) -> None:
+    def _settle(self, breaker: Breaker, given: Pass, outcome: Outcome | None, *, was_short: bool) -> None:
         match outcome:
             case Answered():
                 breaker.succeeded(given)
             case None:
                 breaker.abandoned(given)
-            case Unavailable(reason=Reason.SILENT) if limit < self._settings.attempt:
-                # Callers with a moment left would close the way for those that have time.
+            case Unavailable(reason=Reason.SILENT | Reason.TROUBLED) if was_short:
+                # Requests with a moment left, to whom it says that their time is over, would close the way for those that have time.
                 breaker.abandoned(given)
             case Unavailable():
                 breaker.failed(given, self._monotonic())

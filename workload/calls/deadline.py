@@ -7,7 +7,8 @@ optimistic by one trip.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 
@@ -45,6 +46,16 @@ def budget(within: timedelta, monotonic: float) -> timedelta:
     return within if end is None else min(within, timedelta(seconds=end - monotonic))
 
 
+@contextmanager
+def ending(at: float) -> Iterator[None]:
+    """What is done in the block is done for a request that ends `at` this monotonic second."""
+    mine = _ends_at.set(at)
+    try:
+        yield
+    finally:
+        _ends_at.reset(mine)
+
+
 class Deadlines:
     """ASGI middleware of a callee: refuses what is over, and lets the calls made for a request know what it has left."""
 
@@ -66,11 +77,8 @@ class Deadlines:
             problem = _problem(504, "deadline-over", "the caller's time was over before anything was done")
             await render(problem, scope["path"])(scope, receive, send)
             return
-        mine = _ends_at.set(self._monotonic() + left.total_seconds())
-        try:
+        with ending(self._monotonic() + left.total_seconds()):
             await self._app(scope, receive, send)
-        finally:
-            _ends_at.reset(mine)
 
 
 def _problem(status: int, kind: str, detail: str) -> Problem:

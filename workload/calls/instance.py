@@ -29,9 +29,12 @@ class Connections:
 
     def __init__(self, context: ssl.SSLContext | None, *, connect: timedelta, most: int) -> None:
         """`context`: None for a service that is asked without TLS, to measure what TLS costs. Needs a running event loop."""
+        self._connect, self._most = connect.total_seconds(), most
+        self._left: set[asyncio.Task[Outcome]] = set()
         self._http = aiohttp.ClientSession(
+            # Kept for the connector's 15 s, well below the 75 s of our services: one that the callee closes while it is being used loses
+            # a call.
             connector=aiohttp.TCPConnector(ssl=context if context is not None else True, limit=most),
-            # Below the 75 s that our services keep a connection: one that the callee closes while it is being used loses a call.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect.total_seconds()),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -39,28 +42,57 @@ class Connections:
 
     async def close(self) -> None:
         """Close every connection."""
+        for asking in self._left:
+            asking.cancel()
         await self._http.close()
 
     async def attempt(self, instance: Instance, question: Question, limit: timedelta) -> Outcome:
         """One attempt within `limit`, of which the callee is told. Failures are values."""
-        headers = {**question.headers, HEADER: write_header(limit)}
+        asking = asyncio.get_running_loop().create_task(self._ask(instance, question, write_header(limit)))
         try:
-            # A deadline of our own around everything: it shuts the connection, whatever the library waits for.
-            async with (
-                asyncio.timeout(limit.total_seconds()),
-                self._http.request(
-                    question.method, instance.url + question.path, json=question.content, headers=headers, allow_redirects=False
-                ) as answer,
-            ):
+            # A deadline of our own around everything, whatever the library waits for.
+            done, _ = await asyncio.wait({asking}, timeout=limit.total_seconds())
+        except asyncio.CancelledError:
+            asking.cancel()
+            raise
+        if done:
+            return asking.result()
+        self._leave(asking, question)
+        text = f"{instance.site}: no answer within {limit.total_seconds():.3f} s"
+        return Unavailable(reason=Reason.SILENT, detail=text, reached=True)
+
+    def _leave(self, asking: "asyncio.Task[Outcome]", question: Question) -> None:
+        """Go on without it. What may be done twice goes on by itself for as long as a connection may take, and its connection is kept.
+
+        1. Screening is asked at another site: three round trips for the first question, 75 ms, of which the question allows 60. 2. Cut off,
+        the handshake is lost, and the next question begins another one. 3. That site's instance is never reached.
+        """
+        if not question.idempotent or len(self._left) >= self._most / 2:
+            asking.cancel()
+            return
+        self._left.add(asking)
+        end = asking.get_loop().call_later(self._connect, asking.cancel)
+
+        def forget(ended: "asyncio.Task[Outcome]") -> None:
+            end.cancel()
+            self._left.discard(ended)
+            if not ended.cancelled():
+                ended.exception()  # looked at although nobody waits for it
+
+        asking.add_done_callback(forget)
+
+    async def _ask(self, instance: Instance, question: Question, told: str) -> Outcome:
+        headers = {**question.headers, HEADER: told}
+        try:
+            async with self._http.request(
+                question.method, instance.url + question.path, json=question.content, headers=headers, allow_redirects=False
+            ) as answer:
                 body = await answer.content.read(LARGEST + 1)
                 while len(body) <= LARGEST and (more := await answer.content.read(LARGEST + 1 - len(body))):
                     body += more
                 return _judge(instance, answer, body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Unavailable(reason=Reason.UNREACHABLE, detail=f"{instance.site}: no connection: {_named(error)}")
-        except TimeoutError:
-            text = f"{instance.site}: no answer within {limit.total_seconds():.3f} s"
-            return Unavailable(reason=Reason.SILENT, detail=text, reached=True)
         except (aiohttp.ClientError, OSError) as error:
             return Unavailable(reason=Reason.SILENT, detail=f"{instance.site}: {_named(error)}", reached=True)
 

@@ -20,10 +20,13 @@ class CalleeSettings(Table):
     most: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Calls under way at once; one more is refused at once."""
     attempts: Annotated[int, Field(ge=1, le=5)] = 3
-    attempt: Seconds = timedelta(seconds=0.3)
-    """Of one attempt, when another may follow. A call that had less and was not answered says nothing about the callee."""
-    connect: Seconds = timedelta(seconds=0.2)
+    attempt: Seconds = timedelta(seconds=0.12)
+    """Of one attempt, when another may follow. An attempt that had clearly less than this and less than its question asks for was cut short
+    by its own request, and says nothing about the callee when it is not answered."""
+    connect: Seconds = timedelta(seconds=0.1)
     """Of one connection, TLS included: a black hole costs a caller this much until the breaker opens."""
+    repeats: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Further attempts after one that may have arrived, a call, in the long run; ten at once after a quiet time."""
     pause: Seconds = timedelta(seconds=0.02)
     """At most, before an instance is asked again; twice that before the third time. What is waited is drawn between nothing and it."""
     threshold: Annotated[int, Field(ge=1, le=1000)] = 5

@@ -1,9 +1,9 @@
 """Screening over HTTP. Only what can be read as advice is advice: any other answer means that nobody screened."""
 
 from datetime import timedelta
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workload.calls.answer import Answered, Question, Unavailable
 from workload.payments.model import Order
@@ -24,20 +24,23 @@ class Scored(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    score: float
+    score: Annotated[float, Field(allow_inf_nan=False)]
+    """Kept, and shown to reviewers as JSON, which has no other numbers."""
     reasons: list[str]
     advice: str
 
 
 class CalledScreen:
-    """A Screen that is asked over the network."""
+    """A Screen that is asked over the network. Any of its sites may answer: it keeps nothing."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     async def advice(self, order: Order, habits: Habits | None, deadline: timedelta) -> Advice | Absent:
         """See `Screen`."""
-        question = Question(method="POST", path=PATH, content=asked(order, habits), within=deadline, idempotent=True)
+        question = Question(
+            method="POST", path=PATH, content=asked(order, habits), within=deadline, idempotent=True, elsewhere=True
+        )
         answer = await self._calls.ask(question)
         if isinstance(answer, Unavailable):
             return Absent(why=f"{answer.reason}: {answer.detail}")

@@ -20,6 +20,12 @@ class VaultTable(Table):
     deadline: Seconds = timedelta(seconds=0.3)
     """Of one question about a source that no payment came from yet. Whoever names one waits for it between two trips to the writer."""
 
+    @model_validator(mode="after")
+    def _another_can_be_asked_in_time(self) -> Self:
+        if self.callee.attempts > 1 and len(self.callee.instances) > 1 and self.deadline < 2 * self.callee.attempt:
+            raise ValueError("deadline must be at least twice callee.attempt: a silent instance leaves no time to ask another")
+        return self
+
 
 class Settings(DurableSettings, LimitedSettings):
     """Everything but its password."""

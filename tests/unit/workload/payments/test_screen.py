@@ -119,7 +119,7 @@ async def test_a_score_is_read_as_advice_and_the_key_is_not_sent() -> None:
     line = Line(answered(b'{"score": 7.5, "reasons": ["much"], "advice": "hold", "later": 1}'))
     assert await CalledScreen(line).advice(ORDER, habits(ROW), SHORT) == Advice(hold=True, score=7.5, reasons=("much",))
     (question,) = line.asked
-    assert (question.path, question.within, question.idempotent) == ("/v1/scores", SHORT, True)
+    assert (question.path, question.within, question.idempotent, question.elsewhere) == ("/v1/scores", SHORT, True, True)
     assert question.content is not None and question.content["profile"]["idle"] == 86400.0
     assert "key" not in str(question.content)
 
@@ -132,6 +132,8 @@ async def test_a_score_is_read_as_advice_and_the_key_is_not_sent() -> None:
         answered(b"no json"),
         answered(b'{"score": 1.0, "reasons": [], "advice": "approve"}'),
         answered(b'{"score": "high", "reasons": [], "advice": "hold"}'),
+        answered(b'{"score": NaN, "reasons": [], "advice": "hold"}'),
+        answered(b'{"score": Infinity, "reasons": [], "advice": "hold"}'),
         answered(b'{"score": 1.0, "reasons": [], "advice": "hold"}', 422),
     ],
 )

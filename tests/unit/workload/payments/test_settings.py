@@ -21,6 +21,7 @@ port = 5432
 [tuning]
 statement_deadline = 0.3
 """
+CALLEE = "".join(f'[vault.callee.instances.{site}]\nhost = "127.0.0.1"\nport = 1\n' for site in ("aws", "gcp"))
 PASSWORD = {PASSWORD_VARIABLE: "secret"}
 WANTED = {PASSWORD_VARIABLE: "the password of the role payments_app"}
 
@@ -61,6 +62,7 @@ def test_every_problem_is_reported_at_once_with_file_key_and_expectation(tmp_pat
         (GOOD + "request_deadline = 0.2\n", "statement_deadline must not exceed request_deadline"),
         (GOOD + "barrier_patience = 2\n", "barrier_patience must be below barrier_deadline"),
         ("site =", "expected TOML"),
+        (f"{GOOD}[vault]\ndeadline = 0.2\n{CALLEE}", "deadline must be at least twice callee.attempt"),
     ],
 )
 def test_contradictions_are_named(tmp_path: Path, text: str, expected: str) -> None:
