@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import uvloop
 
+from lab.memory_kms import MemoryKms
 from workload import process
 from workload.vault.__main__ import PROGRAM
-from workload.vault.kms.memory import MemoryKms
 from workload.vault.settings import PASSWORD_VARIABLE, Settings
 from workload.vault.wiring import Assembly, serve
 

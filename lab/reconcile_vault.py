@@ -62,12 +62,15 @@ class VaultReconciliation:
 
     @property
     def is_wrapped(self) -> bool:
-        """Can every cloud open every living data key?"""
+        """Can every cloud open every living data key? As far as it was tried: see `reconcile_vault`."""
         return not self.harms.get(Harm.UNWRAPPED, 0)
 
 
-def reconcile_vault(lines: Iterable[Line], vaults: Mapping[str, VaultRows], clouds: Collection[str]) -> VaultReconciliation:
-    """Compare one run's record with every site's vault. `clouds`: those that must each have wrapped every living data key.
+def reconcile_vault(
+    lines: Iterable[Line], vaults: Mapping[str, VaultRows], clouds: Collection[str], opened: Mapping[str, str] | None = None
+) -> VaultReconciliation:
+    """Compare one run's record with every site's vault. `clouds`: those that must each have wrapped every living data key. `opened`: what
+    came of opening each wrap, by the digest of its ciphertext, empty when it opened; None: nobody has tried, and rows are counted.
 
     Raises ValueError without a vault: nothing would be proven.
     """
@@ -77,7 +80,7 @@ def reconcile_vault(lines: Iterable[Line], vaults: Mapping[str, VaultRows], clou
     findings = list(said(account))
     for site, vault in sorted(vaults.items()):
         findings += owed(account, site, vault)
-        findings += soundness(site, vault, frozenset(clouds), account.erased_subjects())
+        findings += soundness(site, vault, frozenset(clouds), account.erased_subjects(), opened)
     settled = account.told() | account.declined.keys()
     unresolved = account.wanted() - settled
     refused = {key for key in account.declined if account.rightly_refused(key)} - account.told()

@@ -1,16 +1,21 @@
 """What must hold in every vault whatever anybody was told. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from lab.reconcile_vault_rows import Harm, VaultFinding, VaultRows
 
 
-def soundness(site: str, vault: VaultRows, clouds: Collection[str], erased: Collection[str]) -> Iterator[VaultFinding]:
-    """Everything that is wrong with one vault in itself. `erased`: subjects whose erasure was acknowledged to somebody."""
+def soundness(
+    site: str, vault: VaultRows, clouds: Collection[str], erased: Collection[str], opened: Mapping[str, str] | None
+) -> Iterator[VaultFinding]:
+    """Everything that is wrong with one vault in itself. `erased`: subjects whose erasure was acknowledged to somebody. `opened`: what came
+    of opening each wrap, by the digest of its ciphertext; None: it was not tried."""
     yield from _duplicated(site, vault)
     yield from _orphaned(site, vault)
     yield from _wraps(site, vault, clouds, erased)
+    if opened is not None:
+        yield from _closed(site, vault, opened)
     yield from _miscounted(site, vault)
 
 
@@ -56,6 +61,14 @@ def _wraps(site: str, vault: VaultRows, clouds: Collection[str], erased: Collect
         elif key.id not in doomed and (lacking := set(clouds) - by):
             detail = f"not wrapped by {', '.join(sorted(lacking))}"
             yield VaultFinding(harm=Harm.UNWRAPPED, site=site, subject=key.id, detail=detail)
+
+
+def _closed(site: str, vault: VaultRows, opened: Mapping[str, str]) -> Iterator[VaultFinding]:
+    """A wrap that its own cloud does not open is worse than none: it stands in the way of the one that would be made."""
+    for wrap in vault.wraps:
+        if why := opened.get(wrap.ciphertext, "nobody has tried it"):
+            detail = f"the wrap by {wrap.cloud} does not open: {why}"
+            yield VaultFinding(harm=Harm.UNWRAPPED, site=site, subject=wrap.data_key, detail=detail)
 
 
 def _miscounted(site: str, vault: VaultRows) -> Iterator[VaultFinding]:

@@ -14,7 +14,7 @@ SAID: dict[Harm, str] = {
     Harm.UNTRACED: "accesses to numbers are not in the audit trail",
     Harm.REVIVED: "numbers were given out or taken in after their subject's erasure was acknowledged",
     Harm.UNERASED: "erased data keys still have a wrap",
-    Harm.UNWRAPPED: "data keys are not wrapped by every cloud",
+    Harm.UNWRAPPED: "data keys cannot be opened by every cloud",
     Harm.ORPHANED: "rows are of something that is not there",
 }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -19,6 +19,8 @@ from lab.reconcile_vault_sql import read_vault
 from lab.vault_aftermath import VaultAftermath
 from lab.vault_load_record import Line
 from lab.vault_offering import Cardholding
+from lab.vault_opening import Held, lab_wrappers, open_wraps, read_wraps
+from workload.vault.wrapping import Wrapper
 
 LOOK = 0.2
 READ = timedelta(seconds=10)
@@ -32,6 +34,8 @@ class Reading:
     """What every site's holds, or why it cannot be read."""
     missing: Callable[[str], Awaitable[str]]
     """What keeps a site from being the writer or a follower that counts; empty when nothing does."""
+    open: Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+    """What comes of opening every wrap but these, by the digest of its ciphertext; empty when it opens."""
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -45,7 +49,10 @@ async def look_back_vault(lab: Laboratory, holding: Cardholding | None, agree: t
         return None, ""
     witness = lab.witnesses[VAULT]
     try:
-        reading = Reading(read=lambda: _read_vaults(lab), missing=witness.missing)
+        wrappers = _wrappers(lab)
+        reading = Reading(
+            read=lambda: _read_vaults(lab), missing=witness.missing, open=lambda opened: _open_vaults(lab, wrappers, opened)
+        )
         reconciliation, unread = await reconciled_vault(holding.lines(), reading, agree)
     except LabError as error:
         return None, f"nothing is proven of the vault: {error}"
@@ -63,40 +70,67 @@ async def reconciled_vault(
     lines: Sequence[Line], reading: Reading, deadline: timedelta
 ) -> tuple[VaultReconciliation, tuple[str, ...]]:
     """The record against every vault that can be read, and why others cannot. Vaults are read again until they are equal and every data
-    key is wrapped by every cloud, or the deadline is over; then the last reading stands. Raises LabError when none can be read."""
+    key was opened by every cloud, or the deadline is over; then the last reading stands. Raises LabError when none can be read."""
     until = reading.monotonic() + deadline.total_seconds()
+    opened: dict[str, str] = {}
     while True:
         read = await reading.read()
         vaults = {site: vault for site, vault in read.items() if isinstance(vault, VaultRows)}
         unread = tuple(vault for vault in read.values() if isinstance(vault, str))
         if not vaults:
             raise LabError("; ".join(unread))
-        found = reconcile_vault(lines, vaults, SITES)
+        opened |= await reading.open({digest for digest, why in opened.items() if not why})
+        found = reconcile_vault(lines, vaults, SITES, opened)
         if found.ledgers_equal and found.is_wrapped and not unread:
             return found, ()
         if reading.monotonic() > until:
-            return await _among_the_whole(lines, vaults, reading, found), unread
+            return await _among_the_whole(lines, vaults, reading, found, opened), unread
         await reading.sleep(LOOK)
 
 
 async def _among_the_whole(
-    lines: Sequence[Line], vaults: Mapping[str, VaultRows], reading: Reading, found: VaultReconciliation
+    lines: Sequence[Line],
+    vaults: Mapping[str, VaultRows],
+    reading: Reading,
+    found: VaultReconciliation,
+    opened: Mapping[str, str],
 ) -> VaultReconciliation:
     """The same looked for only where it must be: on the writer and on followers that count. A site that has not returned yet breaks
     another promise, and what it lacks is not lost. Digests are those of all."""
     owing = {site: vault for site, vault in vaults.items() if not await reading.missing(site)}
-    return replace(reconcile_vault(lines, owing, SITES), digests=found.digests) if owing else found
+    return replace(reconcile_vault(lines, owing, SITES, opened), digests=found.digests) if owing else found
 
 
 async def _read_vaults(lab: Laboratory) -> Mapping[str, VaultRows | str]:
     """Every site's, past services and links, or why it cannot be read."""
 
     async def read(site: str) -> VaultRows | str:
-        server, password = lab.sites[site].server, lab.passwords[VAULT].control
         try:
-            return await read_vault(server.dsn(naming.database(VAULT), naming.control_role(VAULT), password), READ)
+            return await read_vault(_dsn(lab, site), READ)
         except (psycopg.Error, TimeoutError) as error:
             return f"the vault of {site} cannot be read: {error!r}"
 
     found = await asyncio.gather(*map(read, lab.sites))
     return dict(zip(lab.sites, found, strict=True))
+
+
+async def _open_vaults(lab: Laboratory, wrappers: Collection[Wrapper], opened: Collection[str]) -> Mapping[str, str]:
+    """Every wrap of every site that can be read; that others cannot is told where rows are read."""
+
+    async def read(site: str) -> tuple[Held, ...]:
+        try:
+            return await read_wraps(_dsn(lab, site), READ)
+        except (psycopg.Error, TimeoutError):
+            return ()
+
+    found = await asyncio.gather(*map(read, lab.sites))
+    return await open_wraps((held for wraps in found for held in wraps if held.digest not in opened), wrappers)
+
+
+def _wrappers(lab: Laboratory) -> tuple[Wrapper, ...]:
+    (authority_file,) = (one.papers.authority for one in lab.authorities.values() if one.papers)
+    return lab_wrappers(lab.cabling, authority_file)
+
+
+def _dsn(lab: Laboratory, site: str) -> str:
+    return lab.sites[site].server.dsn(naming.database(VAULT), naming.control_role(VAULT), lab.passwords[VAULT].control)

@@ -1,6 +1,7 @@
 """The settings of one site's vault, as text. Pure: ports in, TOML out."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab import keys
@@ -23,11 +24,16 @@ def vault_settings(cabling: Cabling, site: str, authority_file: Path, *door: str
     for other in SITES:
         lines += _address(f"databases.{other}", cabling.port(site, other, Door.DATABASE))
     ports = {place: cabling.port(site, place, Door.API) for place in (ROUTE53, AZUREDNS, CLOUDDNS)}
-    lines += ["[key_services.aws]", f'key = "{keys.ALIAS}"', 'region = "us-east-1"', *_dialled("http", ports[ROUTE53])]
+    return "\n".join([*lines, *key_services_lines(ports, authority_file), *door]) + "\n"
+
+
+def key_services_lines(ports: Mapping[str, int], authority_file: Path) -> list[str]:
+    """`[key_services]`: the three emulated clouds, each at this port."""
+    lines = ["[key_services.aws]", f'key = "{keys.ALIAS}"', 'region = "us-east-1"', *_dialled("http", ports[ROUTE53])]
     lines += ["[key_services.azure]", f'key = "{keys.NAME}"', f'vault = "{NAME}"', *_dialled("https", ports[AZUREDNS])]
     lines += [f"authority_file = {json.dumps(str(authority_file))}"]
     lines += ["[key_services.gcp]", f'key = "{keys.GOOGLE_KEY}"', *_dialled("http", ports[CLOUDDNS])]
-    return "\n".join([*lines, *door]) + "\n"
+    return lines
 
 
 def _dialled(scheme: str, port: int) -> list[str]:

@@ -17,6 +17,7 @@ from controller.providers.aws.identity import static as aws_static
 from controller.providers.gcp.session import Client
 from lab.clouds.control import CloudControl
 from lab.clouds.faults import FaultKind, Rule
+from lab.memory_kms import MemoryKms, State
 from tests.contract.azure_worlds import Emulated, emulated_azure
 from tests.contract.emulated_aws import emulated_aws
 from tests.contract.google_worlds import LOCATION, PROJECT, emulated_google, vendors_client
@@ -25,7 +26,6 @@ from tests.contract.weather import fair
 from workload.vault.kms.aws import Kms, kms_client
 from workload.vault.kms.azure import KeyVault, keys_client
 from workload.vault.kms.gcp import CloudKms
-from workload.vault.kms.memory import MemoryKms, State
 from workload.vault.wrapping import Wrapped, Wrapper
 
 FOREIGN = (

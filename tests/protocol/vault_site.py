@@ -21,13 +21,13 @@ from controller.postgres import provision
 from controller.postgres.node import Node
 from controller.postgres.session import Address, Sessions
 from lab.binaries import find_postgres
+from lab.memory_kms import MemoryKms
 from lab.postgres import PostgresServer, create_server
 from lab.workspace import Workspace
 from workload.access.peer import PEER, Peer
 from workload.durable.database import Durably
 from workload.durable.errors import Unanswered
 from workload.vault.callers import Scope
-from workload.vault.kms.memory import MemoryKms
 from workload.vault.model import Grounds, Order, Outcome, Token
 from workload.vault.numbers import Kind, read_number
 from workload.vault.settings import Settings

@@ -1,7 +1,7 @@
 """The port to a cloud's key service: it wraps data keys with a key-encryption key that never leaves it.
 
-Three implementations stand beside each other in `workload/vault/kms/`, one per cloud, and one in memory for tests. None knows the
-others; which of them are asked, in which order and for how long is decided in `workload/vault/clouds.py`.
+Three implementations stand beside each other in `workload/vault/kms/`, one per cloud. None knows the others; which of them are asked, in
+which order and for how long is decided in `workload/vault/clouds.py`.
 """
 
 from dataclasses import dataclass, field

@@ -193,6 +193,13 @@ def test_what_is_wrong_on_one_site_is_found_there(wrong: str, site: str) -> None
     assert harm is not Harm.UNWRAPPED or not found.is_wrapped
 
 
+@pytest.mark.parametrize(("opened", "unwrapped"), [({"x": ""}, 0), ({"x": "disabled"}, 1), ({}, 1), (None, 0)])
+def test_a_wrap_that_does_not_open_is_none(opened: dict[str, str] | None, unwrapped: int) -> None:
+    """Nor is one that nobody tried; where nothing was tried at all rows are counted."""
+    found = reconcile_vault(RECORD, everywhere(SOUND), CLOUDS, opened)
+    assert (found.harms.get(Harm.UNWRAPPED, 0), found.is_wrapped) == (unwrapped, not unwrapped)
+
+
 def test_what_three_sites_lack_is_lost_once() -> None:
     """Counts are of what clients were told."""
     found = reconcile_vault(RECORD, everywhere(without("tokens", "t1")(without("erasures", "proof")(SOUND))), CLOUDS)

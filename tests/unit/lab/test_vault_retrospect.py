@@ -1,6 +1,6 @@
 """Vaults are read again until they agree and every data key is wrapped, and what cannot be read or has not returned is told apart."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -12,6 +12,7 @@ from lab.vault_retrospect import Reading, reconciled_vault
 from tests.unit.lab.test_reconcile_vault import RECORD, SOUND, everywhere, wraps
 
 PATIENCE = timedelta(seconds=2)
+SHUT = "azure: permission is missing"
 UNWRAPPED = replace(SOUND, wraps=wraps("k-ann", "aws", "gcp"))
 SHORT = replace(SOUND, tokens=SOUND.tokens[1:])
 
@@ -22,6 +23,9 @@ class World:
 
     looks: list[Mapping[str, VaultRows | str]]
     absent: frozenset[str] = frozenset()
+    shut: list[str] = field(default_factory=list)
+    """Why the one wrap that these vaults hold does not open, look by look; then it does."""
+    tried: int = 0
     now: float = 50.0
     slept: list[float] = field(default_factory=list)
 
@@ -31,13 +35,19 @@ class World:
     async def missing(self, site: str) -> str:
         return "silent" if site in self.absent else ""
 
+    async def open(self, opened: Collection[str]) -> Mapping[str, str]:
+        if "x" in opened:
+            return {}
+        self.tried += 1
+        return {"x": self.shut.pop(0) if self.shut else ""}
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
 
     @property
     def reading(self) -> Reading:
-        return Reading(read=self.read, missing=self.missing, monotonic=lambda: self.now, sleep=self.sleep)
+        return Reading(read=self.read, missing=self.missing, open=self.open, monotonic=lambda: self.now, sleep=self.sleep)
 
 
 async def test_what_is_sound_at_once_is_read_once() -> None:
@@ -56,6 +66,20 @@ async def test_what_will_be_sound_is_waited_for(first: Mapping[str, VaultRows | 
     found, unread = await reconciled_vault(RECORD, world.reading, PATIENCE)
     assert (found.findings, unread, len(world.slept)) == ((), (), 2)
     assert found.ledgers_equal
+
+
+async def test_a_wrap_is_believed_when_it_was_opened() -> None:
+    """Tried again until a repair has replaced it, and once it opened no more."""
+    world = World([everywhere(SOUND)], shut=[SHUT, SHUT])
+    found, _ = await reconciled_vault(RECORD, world.reading, PATIENCE)
+    assert (found.findings, len(world.slept), world.tried) == ((), 2, 3)
+
+
+async def test_a_wrap_that_never_opens_is_told() -> None:
+    """A row of the right name in every database: one cloud less that can serve when others are gone."""
+    world = World([everywhere(SOUND)], shut=[SHUT] * 100)
+    found, _ = await reconciled_vault(RECORD, world.reading, PATIENCE)
+    assert dict(found.harms) == {Harm.UNWRAPPED: 1} and SHUT in found.findings[0].detail
 
 
 async def test_what_stays_wrong_is_told_at_the_deadline() -> None:

@@ -1,4 +1,4 @@
-"""A key service held in memory, with a switch for each way a cloud fails to keep one. For tests; the keys die with the process."""
+"""A key service held in memory, with a switch for each way a cloud fails to keep one. The keys die with the process."""
 
 import asyncio
 import os

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from workload.vault.kms.memory import MemoryKms
+from lab.memory_kms import MemoryKms
 
 
 async def test_no_representation_holds_a_key() -> None:
