@@ -10,7 +10,7 @@ import pytest
 from lab.clouds.faults import FaultKind, Rule
 from tests.contract.implementation import Started, started
 from tests.contract.wrapping_worlds import AWS, AZURE, GCP, AwsWorld, AzureWorld, GcpWorld
-from workload.vault.errors import WrapBroken, WrapRefused
+from workload.vault.errors import WrapBroken, WrapForeign, WrapRefused
 from workload.vault.kms.aws import Kms
 from workload.vault.kms.azure import KeyVault
 
@@ -80,6 +80,33 @@ async def test_kms_opens_with_the_key_that_the_wrap_names_and_no_other(aws: AwsW
     own, foreign = await aws.wrapper.wrap(KEY, CONTEXT, LONG), await other.wrapper.wrap(KEY, CONTEXT, LONG)
     with pytest.raises(WrapBroken):
         await aws.wrapper.unwrap(replace(own, ciphertext=foreign.ciphertext), CONTEXT, LONG)
+
+
+async def test_kms_opens_with_no_key_but_those_of_the_settings(aws: AwsWorld) -> None:
+    """A row names another key that this role may use, in this account or in a thief's, and was wrapped with it: whoever wrote the row
+    would know what numbers are sealed with. Nothing of it is sent."""
+    other = AwsWorld(aws.control, aws.url, f"{aws.test}-other")
+    await other.found()
+    foreign = await other.wrapper.wrap(KEY, CONTEXT, LONG)
+    before = await aws.control.requests()
+    with pytest.raises(WrapForeign):
+        await aws.wrapper.unwrap(foreign, CONTEXT, LONG)
+    assert (await aws.control.requests()).get("Decrypt", 0) == before.get("Decrypt", 0)
+
+
+async def test_a_former_key_is_named_in_the_settings(aws: AwsWorld) -> None:
+    """A process that started after the alias was pointed elsewhere has never seen it stand for the old key."""
+    old = await aws.wrapper.wrap(KEY, CONTEXT, LONG)
+
+    def repoint() -> None:
+        made = aws.api.create_key()["KeyMetadata"]["KeyId"]
+        aws.api.update_alias(AliasName=f"alias/{aws.test}", TargetKeyId=made)
+
+    await asyncio.to_thread(repoint)
+    with pytest.raises(WrapForeign):
+        await Kms(client=lambda: aws.api, key=f"alias/{aws.test}").unwrap(old, CONTEXT, LONG)
+    told = Kms(client=lambda: aws.api, key=f"alias/{aws.test}", former=[old.kek.partition("#")[0]])
+    assert await told.unwrap(old, CONTEXT, LONG) == KEY
 
 
 async def test_a_wrap_of_before_the_materials_were_told_opens(aws: AwsWorld) -> None:

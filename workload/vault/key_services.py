@@ -40,7 +40,7 @@ def open_services(services: KeyServices) -> tuple[Wrapper, ...]:
 def _aws(named: AwsKey) -> Wrapper:
     from workload.vault.kms.aws import Kms
 
-    return Kms(client=_aws_client(named), key=named.key)
+    return Kms(client=_aws_client(named), key=named.key, former=named.former)
 
 
 def _aws_client(named: AwsKey) -> Callable[[], Any]:

@@ -15,6 +15,7 @@ from workload.durable.settings import Seconds, Table
 Text = Annotated[str, Field(min_length=1)]
 Https = Annotated[str, Field(pattern=r"^https://[^\s@]+$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
+Arn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")]
 
 CLOUDS = 3
 """How many clouds' key services there are."""
@@ -65,6 +66,9 @@ class AwsKey(Table):
 
     key: Text
     """Its ARN or id, or `alias/NAME`."""
+    former: tuple[Arn, ...] = ()
+    """ARNs of keys that wrapped before. Before an alias is pointed elsewhere its key belongs here: a process that starts after it opens
+    no wrap of a key that is neither here nor what `key` stands for, until repairs have wrapped anew what other clouds open."""
     region: Text
     endpoint: Url | None = None
     """None: AWS's own."""

@@ -8,14 +8,14 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
 from controller.providers.aws.errors import translated
 from controller.providers.aws.session import Session, client
 from controller.providers.calls import Calls
-from workload.vault.errors import Wrap, WrapBroken, WrapRefused
+from workload.vault.errors import Wrap, WrapBroken, WrapForeign, WrapRefused
 from workload.vault.kms.telling import told
 from workload.vault.wrapping import Wrapped
 
@@ -37,9 +37,12 @@ class Kms:
 
     cloud = "aws"
 
-    def __init__(self, *, client: Callable[[], Any], key: str) -> None:
-        """`client` makes one for `kms`, once, in a worker thread. `key`: its ARN or id, or `alias/NAME`."""
+    def __init__(self, *, client: Callable[[], Any], key: str, former: Collection[str] = ()) -> None:
+        """`client` makes one for `kms`, once, in a worker thread. `key`: its ARN or id, or `alias/NAME`. `former`: ARNs of keys that
+        this was before, whose wraps are opened still."""
         self._make, self._lock, self._key = client, threading.Lock(), key
+        self._own = {*former, key}
+        """ARNs of keys whose wraps are opened; what `key` stands for is added when KMS has told."""
         self._made: Any = None
         self._calls = Calls(translated)
 
@@ -62,11 +65,16 @@ class Kms:
             return Wrapped(cloud=self.cloud, kek=kek, ciphertext=await self._calls.run("Encrypt", call, left))
 
     async def unwrap(self, wrapped: Wrapped, context: bytes, deadline: timedelta) -> bytes:
-        """See `wrapping.Wrapper`. KMS is told which key it was: it would otherwise open with any key that this role may use, also with
-        one that whoever changed the row has chosen."""
+        """See `wrapping.Wrapper`. KMS is told which key it was, and that must be one of the settings': it would otherwise open with any key
+        of any account that this role may use, and whoever changes a row would choose the key that numbers are sealed with."""
+        ends = asyncio.get_running_loop().time() + deadline.total_seconds()
         arn = _arn(wrapped.kek)
         if wrapped.cloud != self.cloud or KEY.fullmatch(arn) is None:
-            raise WrapBroken(f"{self.cloud}: not a wrap of this cloud")
+            raise WrapForeign(f"{self.cloud}: not a wrap of this cloud")
+        if arn not in self._own:
+            await self._described(deadline)
+        if arn not in self._own:
+            raise WrapForeign(f"{self.cloud}: not a wrap of {self._key}, nor of a key that the settings name as a former one")
 
         def call() -> bytes:
             answer = self._client().decrypt(KeyId=arn, CiphertextBlob=wrapped.ciphertext, EncryptionContext=_bound(context))
@@ -74,21 +82,26 @@ class Kms:
                 raise ValueError(f"asked for {arn}, opened with {answer['KeyId']}")
             return bytes(answer["Plaintext"])
 
+        left = timedelta(seconds=ends - asyncio.get_running_loop().time())
         with told(self.cloud, _reads):
-            return await self._calls.run("Decrypt", call, deadline)
+            return await self._calls.run("Decrypt", call, left)
 
     async def current(self, deadline: timedelta) -> str:
         """See `wrapping.Wrapper`."""
+        found = await self._described(deadline)
+        if found["KeyState"] not in USABLE:
+            raise WrapRefused(f"{self.cloud}: {found['Arn']} is {found['KeyState']}")
+        return f"{found['Arn']}#{found['material']}" if found["material"] else str(found["Arn"])
 
+    async def _described(self, deadline: timedelta) -> Mapping[str, Any]:
         def call() -> Mapping[str, Any]:
             found: Mapping[str, Any] = self._client().describe_key(KeyId=self._key)["KeyMetadata"]
             return {name: found[name] for name in ("Arn", "KeyState")} | {"material": found.get("CurrentKeyMaterialId")}
 
         with told(self.cloud):
             found = await self._calls.run("DescribeKey", call, deadline)
-        if found["KeyState"] not in USABLE:
-            raise WrapRefused(f"{self.cloud}: {found['Arn']} is {found['KeyState']}")
-        return f"{found['Arn']}#{found['material']}" if found["material"] else str(found["Arn"])
+        self._own.add(str(found["Arn"]))
+        return found
 
     def _client(self) -> Any:
         with self._lock:
