@@ -15,7 +15,7 @@ from workload.calls.answer import Answered, Question, Reason, Unavailable
 from workload.durable.errors import NoSession
 from workload.payments.model import Order
 from workload.payments.screen import Absent, Advice, Default, Habits, NearProfiles, Screening, ScreenMetrics, habits
-from workload.payments.screen_call import CalledScreen
+from workload.payments.screen_call import EARLIER, CalledScreen
 
 pytestmark = pytest.mark.asyncio
 
@@ -119,7 +119,12 @@ async def test_a_score_is_read_as_advice_and_the_key_is_not_sent() -> None:
     line = Line(answered(b'{"score": 7.5, "reasons": ["much"], "advice": "hold", "later": 1}'))
     assert await CalledScreen(line).advice(ORDER, habits(ROW), SHORT) == Advice(hold=True, score=7.5, reasons=("much",))
     (question,) = line.asked
-    assert (question.path, question.within, question.idempotent, question.elsewhere) == ("/v1/scores", SHORT, True, True)
+    assert (question.path, question.within, question.idempotent, question.elsewhere) == (
+        "/v1/scores",
+        SHORT - EARLIER,
+        True,
+        True,
+    )
     assert question.content is not None and question.content["profile"]["idle"] == 86400.0
     assert "key" not in str(question.content)
 
