@@ -21,9 +21,8 @@ from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from joserfc.jwk import DictKey, ECKey, KeySet, RSAKey
 from pydantic import BaseModel, ConfigDict, Field
 
+from lab.issuer_statements import NotTaken, SingleUse
 from workload.access.keys import Algorithm
-from workload.access.refusal import AccessRefused
-from workload.access.single_use import SingleUse
 
 GRANT = "client_credentials"
 BY_CERTIFICATE, BY_STATEMENT = "tls_client_auth", "private_key_jwt"
@@ -104,21 +103,23 @@ class Statement(JWTBearerClientAssertion):  # type: ignore[misc]
     CLIENT_AUTH_METHOD = BY_STATEMENT
 
     def __init__(self, audiences: tuple[str, ...]) -> None:
-        super().__init__(leeway=0)
+        super().__init__(leeway=1)  # it counts whole seconds; `SingleUse` looks at the times themselves
         self._audiences = audiences
-        self._used = SingleUse(most=MOST_STATEMENTS, longest=LONGEST_STATEMENT)
+        self._used = SingleUse(most=MOST_STATEMENTS, longest=LONGEST_STATEMENT, since=time.time())
 
     def get_audiences(self) -> list[str]:
         """What it must be meant for."""
         return list(self._audiences)
 
     def validate_jti(self, claims: Mapping[str, Any], jti: object) -> bool:
-        """Is this its first use?"""
+        """Is this certainly its first use?"""
+        if not isinstance(jti, str) or not isinstance(claims.get("iat"), int | float):
+            raise InvalidClientError(description="a statement says jti, a text, and iat, when it was signed")
         try:
-            self._used.take(f"{claims['sub']} {jti}", ends_at=float(claims["exp"]), now=time.time())
-        except AccessRefused as refused:
-            raise InvalidClientError(description=refused.detail) from refused
-        return isinstance(jti, str)
+            self._used.take(f"{claims['sub']} {jti}", issued_at=claims["iat"], ends_at=claims["exp"], now=time.time())
+        except NotTaken as refused:
+            raise InvalidClientError(description=str(refused)) from refused
+        return True
 
     def resolve_client_public_key(self, client: Client) -> ECKey | RSAKey:
         """The key that was registered."""

@@ -219,6 +219,7 @@ async def _service(site: str, port: int, given: Issuing, fleet: Mapping[str, Pap
         keys_url=f"{given.url}/jwks",
         authority=given.certificates.authority,
         spacing=timedelta(seconds=0.2),
+        patience=timedelta(seconds=2),
         edges=(edge_name(site),),
     )
     access = build(settings)

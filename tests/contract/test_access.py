@@ -253,11 +253,12 @@ REFUSED = {
 
 
 async def test_a_statement_opens_the_issuer_once(tmp_path: Path) -> None:
-    """The same one again, one for another issuer, one of another key, one that lasts too long: refused."""
+    """The same one again, one for another issuer, one of another key, one that lasts too long: refused. So is one that was signed before
+    the issuer began: it was perhaps used at the one that ran before, which remembers nothing any more."""
     key, (_, clients) = ECKey.generate_key("P-256"), issue_clients(CLIENTS)
     till = ClientSettings(scopes=(WRITE,), key={name: str(value) for name, value in key.as_dict(private=False).items()})
     async with aiohttp.ClientSession() as http, issuing(tmp_path, clients, till=till) as given:
-        context, now = ssl.create_default_context(cafile=str(given.certificates.authority)), int(time.time())
+        context, now = ssl.create_default_context(cafile=str(given.certificates.authority)), time.time()
 
         async def ask(id: str, by: ECKey = key, **changes: Any) -> tuple[int, str]:
             said = {"iss": "till", "sub": "till", "aud": ISSUER, "iat": now, "exp": now + 60, "jti": id, **changes}
@@ -270,7 +271,13 @@ async def test_a_statement_opens_the_issuer_once(tmp_path: Path) -> None:
         assert (await ask("2", aud="https://other.test"))[0] == 400
         assert (await ask("3", by=ECKey.generate_key("P-256")))[0] == 400
         assert (await ask("4", exp=now + 3600))[0] == 400
-        assert (await ask("5"))[0] == 200
+        assert (await ask("5", iat=None))[0] == (await ask("6", iat=now + 10))[0] == 400
+        assert "before this issuer began" in (await ask("7", iat=now - 60))[1]
+        assert (await ask("8"))[0] == 200
+    (again := tmp_path / "again").mkdir()
+    async with aiohttp.ClientSession() as http, issuing(again, clients, till=till) as given:
+        context = ssl.create_default_context(cafile=str(given.certificates.authority))
+        assert "before this issuer began" in (await ask("1"))[1], "a second time, at an issuer that was started again"
 
 
 async def test_the_issuer_is_a_program_of_its_own(tmp_path: Path) -> None:

@@ -28,8 +28,6 @@ class Kind(StrEnum):
     """Meant for another service."""
     WRONG_CERTIFICATE = "wrong-certificate"
     """Shown by somebody who does not hold the key of the certificate that the token is bound to."""
-    REPLAYED = "replayed"
-    """May be used once, and was used before, or nobody can say that it was not."""
     MISSING_SCOPE = "missing-scope"
     KEYS_UNKNOWN = "keys-unknown"
     """This process has no keys of the issuer, or only ones that are too old: not the caller's fault."""

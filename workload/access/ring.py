@@ -1,7 +1,8 @@
 """The issuer's keys as this process has them: fetched behind the scenes, kept while the issuer is away.
 
 No request waits for the issuer, with one exception: a key that is not known, or no longer fits, is asked for at once. That costs the
-issuer one question per `spacing` however many tokens name keys that do not exist.
+issuer one question per `spacing` however many tokens name keys that do not exist, and whoever shows them a place here for `patience` of
+each question at most, however long the issuer takes to answer it.
 """
 
 import asyncio
@@ -43,15 +44,18 @@ class Ring:
         longest_age: timedelta,
         spacing: timedelta,
         monotonic: Callable[[], float],
+        patience: timedelta,
         shelf: Shelf | None = None,
     ) -> None:
-        """`fetch` has a deadline of its own and raises CannotFetch. `longest_age`: how long keys are believed that nobody confirmed."""
+        """`fetch` has a deadline of its own and raises CannotFetch. `longest_age`: how long keys are believed that nobody confirmed.
+        `patience`: how long requests wait for a question, counted from when it was asked."""
         self._fetch = fetch
         self._algorithms = frozenset(algorithms)
         self._longest_age = longest_age
         self._spacing = spacing.total_seconds()
         self._monotonic = monotonic
         self._shelf = shelf
+        self._patience = patience.total_seconds()
         self._keys: dict[str, IssuerKey] = {}
         self._confirmed_at: float | None = None
         self._asked_at: float | None = None
@@ -75,15 +79,20 @@ class Ring:
             )
         return self._keys.get(kid)
 
-    async def refetch(self) -> None:
-        """Ask the issuer now, unless it was asked within `spacing`. Whoever comes meanwhile shares the question; never raises."""
+    async def refetch(self) -> bool:
+        """Ask the issuer now, unless it was asked within `spacing`. Whoever comes meanwhile shares the question; never raises.
+
+        False: the question is still out after `patience`, and what its answer would have been nobody knows.
+        """
         if self._asking is None:
             if self._asked_at is not None and self._monotonic() - self._asked_at < self._spacing:
-                return
+                return True
             self._begin()
-        assert self._asking is not None
-        # A caller that hangs up must not end it for the others.
-        await asyncio.shield(self._asking)
+        assert self._asking is not None and self._asked_at is not None
+        # It goes on whoever hangs up or loses patience: the others want its answer, and so does the next one.
+        left = self._asked_at + self._patience - self._monotonic()
+        answered, _ = await asyncio.wait([self._asking], timeout=max(left, 0.0))
+        return bool(answered)
 
     async def keep(
         self,

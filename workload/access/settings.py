@@ -39,6 +39,9 @@ class AccessSettings(Table):
     """At least so long between two questions to the issuer, however many tokens name keys that nobody knows."""
     deadline: Seconds = timedelta(seconds=2)
     """Of one question."""
+    patience: Seconds = timedelta(milliseconds=200)
+    """How long requests wait for one question. An issuer in reach answers within that. One that is a black hole would let strangers, of
+    whom nobody knows anything yet, hold the places of this service for all of `deadline`."""
     remembered: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Verified tokens."""
     unbound: bool = False

@@ -40,7 +40,7 @@ class Verifier:
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         verified = self._recall(digest)
         if verified is None:
-            verified = await self._verify(take_apart(token))
+            verified = await self._verify(take_apart(token), thumbprint)
             self._remember(digest, verified)
         self._check_bond(verified, thumbprint)
         return verified.caller
@@ -61,7 +61,7 @@ class Verifier:
         while len(self._verified) > self._most:
             self._verified.popitem(last=False)
 
-    async def _verify(self, shown: Shown) -> Verified:
+    async def _verify(self, shown: Shown, thumbprint: str | None) -> Verified:
         known = self._ring.find(shown.kid)
         refused: NotSigned | None = None
         if known is not None:
@@ -69,8 +69,13 @@ class Verifier:
                 return self._fitting(shown, known)
             except NotSigned as error:
                 refused = error  # the issuer may sign with another key by now, though that should have another id
-        await self._ring.refetch()
+        if thumbprint is None and not self._unbound:
+            # No answer of the issuer would let it in, so nobody waits for one.
+            raise AccessRefused(Kind.WRONG_CERTIFICATE, "no certificate was shown")
+        answered = await self._ring.refetch()
         renewed = self._ring.find(shown.kid)
+        if not answered and renewed == known:
+            raise AccessRefused(Kind.KEYS_UNKNOWN, "the issuer was asked for the token's key and has not answered yet")
         if renewed is None:
             raise AccessRefused(Kind.UNKNOWN_TOKEN, "the issuer has no key of the id that the token names")
         if refused is not None and renewed == known:

@@ -48,6 +48,7 @@ def build(settings: AccessSettings) -> Access:
         algorithms=settings.algorithms,
         longest_age=settings.longest_age,
         spacing=settings.spacing,
+        patience=settings.patience,
         monotonic=time.monotonic,
         shelf=FileShelf(settings.keys_file, time.time) if settings.keys_file is not None else None,
     )

@@ -25,7 +25,6 @@ MEANS: Mapping[str, str] = {
     "not-yet-valid": "the token's time has not come",
     "wrong-audience": "the token is meant for another service",
     "wrong-certificate": "the token is bound to another client certificate than the one that was shown",
-    "replayed": "the token may be used once, and was",
     "missing-scope": "the token does not have the scope of this operation, or this is none",
     "keys-unknown": "the issuer's keys are not known here, or too old; nothing happened",
     "too-many-requests": "this client asks more often than it may; nothing happened",

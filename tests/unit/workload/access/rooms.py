@@ -82,6 +82,7 @@ class Room:
             "algorithms": [Algorithm.ES256],
             "longest_age": timedelta(hours=24),
             "spacing": timedelta(seconds=10),
+            "patience": timedelta(seconds=60),
             "monotonic": lambda: self.elapsed,
         }
         return Ring(self.fetch, **{**given, **changes})

@@ -147,6 +147,35 @@ async def test_without_any_keys_nobody_is_let_in_and_nobody_is_accused() -> None
     assert await refused(Room(published=None), token()) is Kind.KEYS_UNKNOWN
 
 
+async def test_nobody_waits_long_for_an_issuer_that_does_not_answer() -> None:
+    """A black hole: the first stranger waits as long as requests may, those who come later not at all, and nobody is accused. The question
+    stays out, and its answer serves whoever comes then."""
+    room = Room()
+    room.ring = room.new_ring(patience=timedelta(milliseconds=20))
+    room.verifier = room.new_verifier()
+    await ready(room)
+    second = new_key("k2")
+    room.published, room.elapsed, room.hold = document(FIRST, second), 11, asyncio.Event()
+    assert await asyncio.wait_for(refused(room, token(second)), 2) is Kind.KEYS_UNKNOWN
+    room.elapsed = 12
+    late = asyncio.create_task(refused(room, token(second)))
+    await settle()
+    assert late.done() and late.result() is Kind.KEYS_UNKNOWN
+    assert await room.verifier.admit(token(), MINE), "keys that are known are believed all the while"
+    room.hold.set()
+    await settle()
+    assert await room.verifier.admit(token(second), MINE) and room.asked == 2
+
+
+async def test_who_shows_no_certificate_makes_nobody_ask() -> None:
+    """Whatever the issuer says, that token is bound to a certificate or to nothing; it costs no question and no wait."""
+    room = await ready(Room())
+    room.elapsed, room.hold = 11, asyncio.Event()
+    assert await refused(room, token(new_key("k9")), None) is Kind.WRONG_CERTIFICATE
+    assert await refused(room, token(new_key("k1")), None) is Kind.WRONG_CERTIFICATE
+    assert room.asked == 1
+
+
 async def test_a_question_that_is_given_up_by_one_is_answered_to_the_others() -> None:
     """A client hangs up while its token waits for the issuer."""
     room = await ready(Room())
