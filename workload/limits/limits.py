@@ -2,7 +2,8 @@
 
 A client's own rate first, because it is the client's own doing; then the rate of all; then a place. Retries of what was begun need no
 token of the common bucket, and are first in line: a client that was never told what became of its payment goes on asking until it is, and
-each answer to it ends a stream of requests, where an answer to a new one ends nothing.
+each answer to it ends a stream of requests, where an answer to a new one ends nothing. That goes for retries of what another process took
+as well: whenever somebody would have to wait or to go, the database beside this one is asked about those that say they come again.
 """
 
 import asyncio
@@ -96,11 +97,15 @@ class Limits:
         if self._clients is not None and asked.client is not None and (wait := self._clients.draw(asked.client, now)) > 0:
             self._counts.refused(Kind.CLIENT, ranked)
             return Refusal(kind=Kind.CLIENT, retry_after=retry_after_wait(wait, self._chance()), places=self.places)
-        if ranked is Rank.NEW and asked.is_retry and asked.key is not None and self._is_pressed:
+        drew = ranked is not Rank.KNOWN and self._draw()
+        if ranked is Rank.NEW and asked.is_retry and asked.key is not None and (not drew or self._is_pressed):
             ranked = await self._look_up(asked.key)
-        if ranked is not Rank.KNOWN and not self._has_token():
+        if ranked is not Rank.KNOWN and not drew:
             return self._refuse(Kind.OVERALL, ranked)
-        return await self._find_place(asked, ranked, now)
+        found = await self._find_place(asked, ranked, now)
+        if drew and (ranked is Rank.KNOWN or isinstance(found, Refusal)):
+            self._give_token_back()
+        return found
 
     def leave(self, visit: Visit, ending: Ending, *, in_vain: bool) -> None:
         """Give the place back. `in_vain`: certainly nothing came of it, so a retry of its key is a new wish, unless this was a retry."""
@@ -109,6 +114,8 @@ class Limits:
         # the second. Forgotten for that, the third would wait behind everybody who comes for the first time.
         if in_vain and visit.key is not None and visit.rank is Rank.NEW:
             self._lately.drop(visit.key)
+        elif ending is Ending.ANSWERED and visit.key is not None:
+            self._lately.tell(visit.key)
         self._counts.served(visit.rank, now - visit.arrived)
         self._door.leave(visit, now, ending)
 
@@ -116,16 +123,20 @@ class Limits:
     def _is_pressed(self) -> bool:
         return self.inside >= self.places or self.waiting > 0
 
-    def _has_token(self) -> bool:
+    def _draw(self) -> bool:
         if self._overall is None:
             return True
         drawn = draw(self._overall, self._overall_full_at, self._monotonic())
         self._overall_full_at = drawn.full_at
         return drawn.wait <= 0
 
+    def _give_token_back(self) -> None:
+        if self._overall is not None:
+            self._overall_full_at -= 1 / self._overall.per_second
+
     async def _look_up(self, key: str) -> Rank:
         """While many ask, few questions are asked: the follower has a site's reads to serve, and this is not what it is for."""
-        if self._questions >= self._table.questions:
+        if self._questions >= self._table.questions or self._lately.has_been_told(key):
             return Rank.NEW
         self._questions += 1
         try:

@@ -15,7 +15,7 @@ class Rank(IntEnum):
     CHECK = 0
     """Asks in order to see whether the service works: a canary payment that is shed looks like an outage where there is only a crowd."""
     KNOWN = 1
-    """Was taken before, or may have been: its client holds no answer, and refusing it finishes nothing."""
+    """Was taken before, or may have been: its client may hold no answer, and refusing it finishes nothing."""
     NEW = 2
     """Would change something, and has not been begun."""
     READ = 3

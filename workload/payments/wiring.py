@@ -78,7 +78,7 @@ class Assembly:
 
     def _gate(self, app: ASGIApp) -> ASGIApp:
         settings = self.settings
-        near = Follower(self.database.sessions[self.site], knows=KNOWS)
+        near = Follower(self.database.sessions[self.site], knows=KNOWS, statement_deadline=settings.tuning.statement_deadline)
         self.gate = Gate(
             app,
             max_in_flight=settings.limits.highest,

@@ -57,8 +57,8 @@ class Room:
         assert isinstance(visit, Visit)
         return visit
 
-    def leave(self, visit: Visit, *, in_vain: bool = False) -> None:
-        self.limits.leave(visit, Ending.ANSWERED, in_vain=in_vain)
+    def leave(self, visit: Visit, ending: Ending = Ending.ANSWERED, *, in_vain: bool = False) -> None:
+        self.limits.leave(visit, ending, in_vain=in_vain)
 
 
 async def settle() -> None:
@@ -111,10 +111,10 @@ async def test_a_retry_goes_before_whoever_came_earlier() -> None:
 async def test_a_payment_that_certainly_did_not_happen_is_a_new_wish() -> None:
     """It has no more right than others; one that met the crash keeps its right when its retries are refused."""
     room = Room()
-    room.leave(await room.must_enter("refused"), in_vain=True)
+    room.leave(await room.must_enter("refused"), Ending.FAILED, in_vain=True)
     assert (await room.must_enter("refused")).rank is Rank.NEW
-    room.leave(await room.must_enter("unknown"))
-    room.leave(await room.must_enter("unknown"), in_vain=True)
+    room.leave(await room.must_enter("unknown"), Ending.FAILED)
+    room.leave(await room.must_enter("unknown"), Ending.FAILED, in_vain=True)
     assert (await room.must_enter("unknown")).rank is Rank.KNOWN
 
 
@@ -132,6 +132,40 @@ async def test_a_stranger_that_says_it_comes_again_is_looked_up_only_under_press
     assert (made.done(), first.done(), lied.done()) == (True, False, False)
     for wait in (made, first, lied):
         room.leave(await room.done(wait))
+
+
+async def test_a_stranger_is_looked_up_also_when_only_the_rate_of_all_refuses_it() -> None:
+    """There are places, and no token: what was accepted elsewhere is finished here, what was not is told to come later."""
+    room = Room(known=frozenset({"made"}), overall={"per_second": 1, "burst": 1})
+    room.leave(await room.must_enter("other"))
+    assert (await room.must_enter("made", is_retry=True)).rank is Rank.KNOWN
+    assert await kind_of(room.waits("never", is_retry=True)) is Kind.OVERALL
+    assert room.questions == ["made", "never"]
+
+
+async def test_whoever_finds_no_place_spends_no_token_of_all() -> None:
+    """Or those who are sent away for want of places would send away others when there are places again."""
+    room = Room(queue=0, overall={"per_second": 1, "burst": 2}, **ONE)
+    inside = await room.must_enter("a")
+    for _ in range(5):
+        assert await kind_of(room.waits("b")) is Kind.FULL
+    room.leave(inside)
+    await room.must_enter("b")
+
+
+async def test_who_was_told_twice_is_not_told_before_others_again() -> None:
+    """Asking for an old answer in a loop costs what a new payment costs, also when it says that it comes again."""
+    room = Room(known=frozenset({"k"}), **ONE)
+    for rank in (Rank.NEW, Rank.KNOWN, Rank.NEW, Rank.NEW):
+        visit = await room.must_enter("k")
+        assert visit.rank is rank
+        room.leave(visit)
+    await room.must_enter("other")
+    again, retry = room.waits("k", is_retry=True), room.waits("x", is_retry=True)
+    await settle()
+    assert room.questions == ["x"]
+    for wait in (again, retry):
+        wait.cancel()
 
 
 async def test_few_questions_are_asked_at_once() -> None:
