@@ -13,11 +13,11 @@ MEMORY = 64.0
 HABIT_HALF_LIFE = 180 * 86_400.0
 """Seconds without a payment after which an account's habits count half: an account that rested for half a year is still judged, since
 those are the ones that thieves like."""
-NARROWEST = 0.2
-"""Least spread of amounts and of paces, in logarithms (22 %). An account that always paid the same and from now on pays fifty times that
-is held until its median has moved: with 0.01 that took 199 payments, each of them a reviewer's work. Not above what a score assumes at
-least (`Limits.amount_spread`, `pace_spread`), or accounts would be judged the more mildly for it. Wider is easier to teach: who pays
-twenty times as much as is not yet held moves the bound of a steady account by a sixth with 0.2, and by four times with 0.3."""
+NARROWEST_AMOUNT, NARROWEST_PACE = 0.2, 0.12
+"""Least spreads, of logarithms. An account that always paid the same and from now on pays fifty times that is held until its median has
+moved: with 0.01 that took 199 payments, each of them a reviewer's work. Below what a score assumes at least (`Limits.amount_spread`,
+`pace_spread`), and not all of the way: who pays twenty times as much as is not yet held moves the bound of a steady account by a sixth
+with 0.2 and by four times with 0.3, and the first payments of a burst, not yet held, would widen the pace until the rest is not either."""
 RECENT_HALF_LIFE = 600.0
 """Seconds after which a payment counts half in `recent`."""
 
@@ -45,8 +45,8 @@ def learn(profile: Profile | None, amount: int, idle: float) -> Profile:
     recent = next_recent(profile, idle)
     return Profile(
         weight=weight,
-        amount=moved(profile.amount, value, weight, NARROWEST),
-        pace=moved(profile.pace, math.log(recent), weight, NARROWEST),
+        amount=moved(profile.amount, value, weight, NARROWEST_AMOUNT),
+        pace=moved(profile.pace, math.log(recent), weight, NARROWEST_PACE),
         recent=recent,
     )
 

@@ -1,7 +1,7 @@
 """`make bench`: many failovers of every fault, as many switchovers, the price of the barrier and of every layer; figures to `out/bench`.
 
-Environment: RUNS (20), FAULTS (crash,freeze,partition), ONLY (failover, switchover, barrier, evacuation, probing, throughput, surge;
-several with commas; empty: all), SEED (1): the same seed gives the same course of every run, whatever else is measured.
+Environment: RUNS (20), FAULTS (crash,freeze,partition), ONLY (failover, switchover, barrier, evacuation, probing, throughput, surge,
+detection; several with commas; empty: all), SEED (1): the same seed gives the same course of every run, whatever else is measured.
 Exit status 1 when any run broke a promise or could not be carried to its end; its record, journal and logs are then kept beside the
 figures. A figure above its goal does not change the status: it is a number to report, not a promise.
 """
@@ -22,6 +22,7 @@ import structlog
 import uvloop
 
 from lab.bench_barrier import Barrier
+from lab.bench_detection_part import Detection
 from lab.bench_evacuation import Evacuation
 from lab.bench_evidence import TROUBLE
 from lab.bench_failover import Series
@@ -35,7 +36,7 @@ from lab.faults import Fault
 
 OUT, FILE = Path("out/bench"), "failover.json"
 FAULTS = (Fault.CRASH, Fault.FREEZE, Fault.PARTITION)
-PARTS = ("failover", "switchover", "barrier", "evacuation", "probing", "throughput", "surge")
+PARTS = ("failover", "switchover", "barrier", "evacuation", "probing", "throughput", "surge", "detection")
 ALL = (*map(str, FAULTS), *PARTS[1:])
 """Keys of the document."""
 
@@ -159,6 +160,8 @@ def parts_of(wishes: Wishes, out: Path) -> list[Part]:
         found.append(Throughput(say=say))
     if "surge" in wishes.parts:
         found.append(Surge(say=say))
+    if "detection" in wishes.parts:
+        found.append(Detection(say=say))
     return found
 
 

@@ -1,7 +1,8 @@
 """What a site's own traffic says about it: how many requests come, how many of them fail, how long they take. A passive signal.
 
 Rules for changing this file: as in `health.py`, every doubt ends in unknown. In doubt are: few requests, counters that began anew,
-and habits that are not known yet. What is true of all sites at once is nobody's own fault; that is told apart in `comparison.py`.
+habits that are not known yet, and slow responses to far more requests than usual. What is true of all sites at once is nobody's own
+fault; that is told apart in `comparison.py`.
 
 The detector is that of payments (`detection`): medians and spreads that forget, of which a minute of trouble moves nothing.
 """
@@ -49,18 +50,25 @@ class Limits:
     """Times the usual latency, and at least `deviating`."""
     deviating: float = 6.0
     """Robust standard deviations above the usual."""
+    crowded: float = 2.0
+    """Times the usual number of requests from where on it may be no fault of the site that it is slow. However much that number varied:
+    in a crowd that lasts, its spread grows within a minute, and the site would be left without the excuse while it carries the others'."""
+    settles: int = 3 * 512
+    """Requests after a crowd until the mean tells no more of it: it is one over 512, and of what was twenty times as slow a twentieth
+    is left after three times as many. Without this, a site is accused for a crowd as soon as the crowd has gone."""
     known: float = 60.0
     """Windows that must be known before anything is unusual."""
     memory: float = 600.0
-    """Windows that the usual is made of: ten minutes of trouble are needed to get used to it."""
+    """Windows that the usual is made of. Responses that take ten times as long for good are usual after half an hour where they had all
+    taken about the same time, after five minutes where that had varied much; failures after a quarter of an hour."""
     accuse: int = 6
     """Bad windows in a row."""
     forgive: int = 12
     """Good windows in a row; longer than it takes to accuse."""
 
 
-LATENCY_SPREAD, RATIO_SPREAD, VOLUME_SPREAD = 0.15, 0.02, 0.25
-"""Least spreads: of logarithms, of parts of 1, of logarithms. Of latency so small that six deviations are less than four times the
+LATENCY_SPREAD, RATIO_SPREAD = 0.15, 0.02
+"""Least spreads: of logarithms, of parts of 1. Of latency so small that six deviations are less than four times the
 usual: HAProxy's mean keeps still where single requests do not, being one over 512 of them (`TIME_STATS_SAMPLES` of its `defaults.h`).
 It follows as slowly: at thirty requests a second, tens of seconds."""
 NARROWEST = 0.01
@@ -78,6 +86,8 @@ class Track:
     latency: Level | None = None
     ratio: Level | None = None
     volume: Level | None = None
+    settling: int = 0
+    """Requests until the mean tells no more of a crowd."""
     bad: int = 0
     good: int = 0
     detail: str = "no traffic seen yet"
@@ -99,12 +109,19 @@ def judge(track: Track, window: Window | None, limits: Limits) -> Track:
         return unmeasured(
             track, f"{window.answered} requests in {window.lasted.total_seconds():.1f} s are too few to say anything"
         )
-    against = _against(track, window, limits)
-    learned = _learned(track, window, limits)
+    failing, slow, crowd = _failing(track, window, limits), _slow(track, window, limits), _crowd(track, window, limits)
+    settling = limits.settles if slow and crowd else max(track.settling - window.answered, 0)
+    learned = replace(_learned(track, window, limits), settling=settling)
     if learned.weight < limits.known:
-        return replace(learned, health=Health.UNKNOWN, bad=0, good=0, detail=f"usual traffic is not known yet; {_told(window)}")
+        return unmeasured(learned, f"usual traffic is not known yet; {_told(window)}")
+    if slow and (crowd or settling) and not failing:
+        return unmeasured(
+            learned, f"{slow}; but {crowd or 'far more requests than usual came a moment ago'}: it may be no fault of the site"
+        )
+    against = failing or slow
     bad, good = (learned.bad + 1, 0) if against else (0, learned.good + 1)
-    return replace(learned, health=_health(track.health, bad, good, limits), bad=bad, good=good, detail=against or _told(window))
+    detail = "; ".join(filter(None, (against or _told(window), _volume(track, window, limits))))
+    return replace(learned, health=_health(track.health, bad, good, limits), bad=bad, good=good, detail=detail)
 
 
 def unmeasured(track: Track, detail: str) -> Track:
@@ -117,18 +134,53 @@ def opinion(track: Track) -> Opinion:
     return Opinion(health=track.health, misses=track.bad, successes=track.good, latency=None, detail=track.detail)
 
 
-def _against(track: Track, window: Window, limits: Limits) -> str:
-    """What speaks against the site, in words; empty when nothing does. Volume never does: less of it is what a drain looks like."""
-    if track.latency is None or track.ratio is None:
+def _failing(track: Track, window: Window, limits: Limits) -> str:
+    """That too many requests fail, in words; empty when they do not.
+
+    More requests than usual are no excuse for that. A site fails two requests in three, their clients try again twice, and what it
+    fails is itself the crowd."""
+    if track.ratio is None:
         return ""
     part, usual = window.failed / window.answered, max(track.ratio.median, 0.0)
-    if part >= limits.failing and deviation(track.ratio, part, RATIO_SPREAD) >= limits.deviating:
-        return f"{window.failed} of {window.answered} requests failed, usual are {usual:.1%}"
+    if part < limits.failing or deviation(track.ratio, part, RATIO_SPREAD) < limits.deviating:
+        return ""
+    return f"{window.failed} of {window.answered} requests failed, usual are {usual:.1%}"
+
+
+def _slow(track: Track, window: Window, limits: Limits) -> str:
+    """That responses take too long, in words; empty when they do not."""
+    if track.latency is None:
+        return ""
     value = _latency(window)
     times = math.exp(value - track.latency.median)
-    if times >= limits.slower and deviation(track.latency, value, LATENCY_SPREAD) >= limits.deviating:
-        return f"responses begin after {_ms(window.mean)}, {times:.0f} times the usual"
-    return ""
+    if times < limits.slower or deviation(track.latency, value, LATENCY_SPREAD) < limits.deviating:
+        return ""
+    return f"responses begin after {_ms(window.mean)}, {times:.0f} times the usual"
+
+
+def _crowd(track: Track, window: Window, limits: Limits) -> str:
+    """That far more requests come than usual, in words; empty when they do not.
+
+    Two sites are drained for a fault of theirs, and the third gets what all three got. It is slow because it carries them; whoever
+    took that for a fault of its own would be left without any site."""
+    if track.volume is None:
+        return ""
+    times = math.exp(_rate(window) - track.volume.median)
+    if times < limits.crowded:
+        return ""
+    return f"{times:.1f} times the usual {math.exp(track.volume.median):.0f} requests a second come"
+
+
+def _volume(track: Track, window: Window, limits: Limits) -> str:
+    """That far more or far fewer requests come than usual, in words. Fewer are told and never held against a site: a drain, a night and
+    clients that go elsewhere look the same from here."""
+    if track.volume is None:
+        return ""
+    if crowd := _crowd(track, window, limits):
+        return crowd
+    if track.volume.median - _rate(window) < math.log(limits.crowded):
+        return ""
+    return f"usual are {math.exp(track.volume.median):.0f} requests a second"
 
 
 def _learned(track: Track, window: Window, limits: Limits) -> Track:
@@ -140,7 +192,7 @@ def _learned(track: Track, window: Window, limits: Limits) -> Track:
         weight=weight,
         latency=_moved(track.latency, _latency(window), weight),
         ratio=_moved(track.ratio, window.failed / window.answered, weight),
-        volume=_moved(track.volume, math.log(window.answered / window.lasted.total_seconds()), weight),
+        volume=_moved(track.volume, _rate(window), weight),
     )
 
 
@@ -162,8 +214,12 @@ def _latency(window: Window) -> float:
     return math.log(max(window.mean / timedelta(milliseconds=1), 1.0))
 
 
+def _rate(window: Window) -> float:
+    return math.log(window.answered / window.lasted.total_seconds())
+
+
 def _told(window: Window) -> str:
-    rate = window.answered / window.lasted.total_seconds()
+    rate = math.exp(_rate(window))
     return f"{rate:.0f} requests a second, {window.failed} of {window.answered} failed, responses begin after {_ms(window.mean)}"
 
 

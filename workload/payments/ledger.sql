@@ -158,7 +158,7 @@ BEGIN
             p.amount_spread * exp(1.167 / f.weight * sign(abs(paid - p.amount_median) - p.amount_spread)), 0.2), 10),
         pace_median = p.pace_median + 1.858 * p.pace_spread / f.weight * sign(pace - p.pace_median),
         pace_spread = least(greatest(
-            p.pace_spread * exp(1.167 / f.weight * sign(abs(pace - p.pace_median) - p.pace_spread)), 0.2), 10)
+            p.pace_spread * exp(1.167 / f.weight * sign(abs(pace - p.pace_median) - p.pace_spread)), 0.12), 10)
         WHERE p.account = learn.account;
 END $$;
 

@@ -1,6 +1,8 @@
 """A site's own traffic as a signal: what it says, and when it says nothing."""
 
+import math
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -104,9 +106,79 @@ def test_calm_noise_accuses_nobody() -> None:
         assert track.health is not Health.FAILING, second
 
 
+@pytest.mark.parametrize(("varied", "shortest", "longest"), [(0.02, 20, 30), (0.3, 4, 10)])
+def test_ten_times_the_latency_for_good_is_usual_within_half_an_hour(varied: float, shortest: int, longest: int) -> None:
+    """Not within the minutes of an outage, and not held against a site for ever; minutes, the fewer the more it had varied."""
+    chance = random.Random(6)
+    track = after(window(ms=35 * (1 + chance.uniform(-varied, varied))) for _ in range(900))
+    assert after([window(ms=350)] * 60 * shortest, track).health is Health.FAILING
+    assert after([window(ms=350)] * 60 * longest, track).health is Health.HEALTHY
+
+
 def test_less_traffic_is_never_held_against_a_site() -> None:
-    """That is what being drained looks like."""
-    assert after([window(answered=LIMITS.volume)] * 100, well()).health is Health.HEALTHY
+    """That is what being drained looks like. It is told with what is usual."""
+    track = after([window(answered=LIMITS.volume)] * 100, well())
+    assert track.health is Health.HEALTHY
+    assert "20 requests a second" in track.detail and re.search(r"usual are (4\d|5\d) requests a second$", track.detail)
+    assert "usual" not in well().detail
+
+
+CROWDED = window(answered=150, ms=250)
+"""All traffic of three sites at one of them, which is slow with it."""
+
+
+def test_who_is_slow_because_far_more_requests_come_than_usual_is_not_to_blame() -> None:
+    """Two sites are drained, and the third carries all: unknown, with the reason. As slow with the usual number, it is failing."""
+    track = after([CROWDED] * 60, well())
+    assert track.health is Health.UNKNOWN and track.bad == 0
+    assert re.search(r"7 times the usual; but [23]\.\d times the usual \d\d requests a second come", track.detail)
+    assert after([replace(CROWDED, answered=50)] * LIMITS.accuse, well()).health is Health.FAILING
+    deaf = replace(LIMITS, crowded=math.inf)
+    assert after([CROWDED] * LIMITS.accuse, well(), deaf).health is Health.FAILING, "the volume is what excuses it"
+
+
+def test_a_crowd_that_stays_is_the_usual_and_excuses_nothing() -> None:
+    """After minutes, not after one, and before a day is over."""
+    calm, crowd = well(seconds=900), window(answered=150)
+    assert "times the usual" in after([crowd] * 180, calm).detail
+    stayed = after([crowd] * 1800, calm)
+    assert "usual" not in stayed.detail
+    assert after([CROWDED] * LIMITS.accuse, stayed).health is Health.FAILING
+
+
+def test_an_accused_site_to_which_a_crowd_comes_is_in_doubt() -> None:
+    """Whether it would still be slow without the crowd, nobody knows; an accusation begins anew after it."""
+    accused = after([window(ms=250)] * LIMITS.accuse, well())
+    assert accused.health is Health.FAILING
+    assert after([CROWDED], accused).health is Health.UNKNOWN
+    assert after([CROWDED, *[window(ms=250)] * (LIMITS.accuse - 1)], accused).health is Health.UNKNOWN
+
+
+def test_slowness_that_is_left_of_a_crowd_is_held_against_nobody_and_other_slowness_is() -> None:
+    """The mean that is told is one over many requests: it falls slowly, and the crowd is gone before it has. Then the excuse is, too."""
+    crowded, slow = after([CROWDED] * 60, well(seconds=900)), window(ms=250)
+    settling = -(-LIMITS.settles // slow.answered)
+    left = after([slow] * (settling - 1), crowded)
+    assert left.health is Health.UNKNOWN and left.bad == 0 and "a moment ago" in left.detail
+    assert after([slow] * (LIMITS.accuse - 1), left).health is Health.UNKNOWN
+    assert after([slow] * LIMITS.accuse, left).health is Health.FAILING
+    hasty = replace(LIMITS, settles=1)
+    assert after([slow] * (LIMITS.accuse + 1), after([CROWDED] * 60, well(seconds=900), hasty), hasty).health is Health.FAILING
+
+
+def test_a_crowd_is_no_excuse_for_requests_that_fail() -> None:
+    """What a site fails comes again: two of three failed and tried again twice are three times the usual number."""
+    track = after([window(answered=150, failed=100)] * LIMITS.accuse, well())
+    assert track.health is Health.FAILING
+    assert "100 of 150 requests failed" in track.detail and "times the usual" in track.detail
+
+
+def test_a_crowd_that_is_answered_well_is_told_and_is_well() -> None:
+    """Twelve windows of it forgive as any others do."""
+    track = after([window(answered=150)] * LIMITS.forgive, after(BAD, well()))
+    assert track.health is Health.HEALTHY and re.search(
+        r"[23]\.\d times the usual (4\d|5\d) requests a second come", track.detail
+    )
 
 
 def test_a_track_is_published_as_one_vantages_word() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from detection.profile import MEMORY, NARROWEST, Profile, learn
+from detection.profile import MEMORY, NARROWEST_AMOUNT, NARROWEST_PACE, Profile, learn
 from detection.score import Limits, score, shown
 
 LIMITS = Limits()
@@ -106,7 +106,7 @@ def test_a_patient_thief_moves_a_steady_accounts_bound_by_little() -> None:
     for _ in range(20):
         profile = learn(profile, _least_held(profile) - 1, DAY)
     assert _least_held(profile) < 1.25 * before
-    assert min(LIMITS.amount_spread, LIMITS.pace_spread) >= NARROWEST
+    assert LIMITS.amount_spread > NARROWEST_AMOUNT and LIMITS.pace_spread > NARROWEST_PACE
 
 
 def _least_held(profile: Profile) -> int:
