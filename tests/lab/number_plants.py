@@ -28,6 +28,7 @@ class Plant:
 
 
 PAYMENT = '{{"amount": 1, "currency": "EUR", "debtor": "{debtor}", "creditor": "{creditor}"}}'
+REVIEWED = f"/v1/reviews/{uuid.UUID(int=4)}"
 REVIEW = '{{"verdict": "approve", "reason": "he read {spaced} to me"}}'
 UNKNOWN = f"/v1/payments/{uuid.UUID(int=1)}"
 TRACE = "00-{card}0000000000000000-{card}-01"
@@ -36,6 +37,13 @@ ODD_HEADERS = {
     "Edge-Site": "{card}", "Edge-Received": "{card}", "Referer": "http://x/{card}", "Client-Cert-Thumbprint": "{card}",
     "X-Forwarded-For": "{card}", "{card}": "{dashed}",
 }  # fmt: skip
+
+KEYS = (
+    "cust-{card}001", "1{card}", "20241118.{card}", "order/{strokes}", "{plus}", "{percent}", "{commas}", "{colons}", "{wide}", "{padded}",
+)  # fmt: skip
+"""What clients make keys of: a number with a counter, a version or a date, or spelled for an address."""
+
+REASONS = ("{lines}", "{thin}", "{wide}", "{commas}", "{strokes}", "{card}001")
 
 PAYMENT_PLANTS = (
     Plant(name="key", service=PAYMENTS, headers={"Idempotency-Key": "{card}"}, body=PAYMENT),
@@ -68,7 +76,7 @@ PAYMENT_PLANTS = (
         path=UNKNOWN,
         headers={"Deadline-Ms": "{card}", "Retry-Attempt": "{card}"},
     ),
-    Plant(name="review", service=PAYMENTS, client=REVIEWER, path=f"/v1/reviews/{uuid.UUID(int=4)}", body=REVIEW),
+    Plant(name="review", service=PAYMENTS, client=REVIEWER, path=REVIEWED, body=REVIEW),
     Plant(
         name="subject of payments", service=PAYMENTS, method="DELETE", path="/v1/subjects/{card}", body='{{"reason": "{card}"}}'
     ),
@@ -80,6 +88,20 @@ PAYMENT_PLANTS = (
     ),
     Plant(name="authorization", service=PAYMENTS, method="GET", path=UNKNOWN, headers={"Authorization": "Bearer {card}"}),
     Plant(name="host", service=PAYMENTS, method="GET", path=UNKNOWN, headers={"Host": "{card}.trimaran.test"}),
+    *(Plant(name=f"key {shape}", service=PAYMENTS, headers={"Idempotency-Key": shape}, body=PAYMENT) for shape in KEYS),
+    Plant(name="path with strokes", service=PAYMENTS, method="GET", path="/v1/payments/{strokes}?card={percent}"),
+    Plant(
+        name="headers of other shapes",
+        service=PAYMENTS,
+        headers={
+            "Idempotency-Key": "t-3",
+            "User-Agent": "till/{card}001 {strokes}",
+            "X-Card": "{wide}",
+            "Referer": "http://x/{percent}?{plus}",
+        },
+        body=PAYMENT,
+        is_refused=False,
+    ),
 )
 
 NUMBER = '{{"subject": "' + SUBJECT + '", "kind": "card", "number": "{card}"}}'
@@ -93,6 +115,11 @@ VAULT_PLANTS = (
     replace(TOKENIZED, name="tokenized, odd headers", headers={**KEY, **ODD_HEADERS}),
     Plant(name="vault key", service=VAULT, path=TOKENS, headers={"Idempotency-Key": "{card}"}, body=NUMBER),
     Plant(name="subject", service=VAULT, path=TOKENS, headers=KEY, body=NUMBER.replace(SUBJECT, "{card}")),
+    Plant(name="vault key, padded", service=VAULT, path=TOKENS, headers={"Idempotency-Key": "{padded}"}, body=NUMBER),
+    Plant(name="vault key, 32 digits", service=VAULT, path=TOKENS, headers={"Idempotency-Key": "{zeros}"}, body=NUMBER),
+    Plant(name="subject, padded", service=VAULT, path=TOKENS, headers=KEY, body=NUMBER.replace(SUBJECT, "{padded}")),
+    Plant(name="subject, 32 digits", service=VAULT, path=TOKENS, headers=KEY, body=NUMBER.replace(SUBJECT, "{zeros}")),
+    Plant(name="longer number", service=VAULT, path=TOKENS, headers=KEY, body=NUMBER.replace("{card}", "{card}001")),
     Plant(name="kind", service=VAULT, path=TOKENS, headers=KEY, body=NUMBER.replace('"card"', '"{card}"')),
     Plant(name="wrong kind", service=VAULT, path=TOKENS, headers=KEY, body=NUMBER.replace('"card"', '"iban"')),
     Plant(name="two numbers", service=VAULT, path=TOKENS, headers=KEY, body=NUMBER.replace("{card}", "{card}, {card}")),
@@ -123,7 +150,12 @@ SCREENING_PLANTS = (
     Plant(name="scored headers", service=SCREENING, path=SCORES, headers=ODD_HEADERS, body=QUESTION),
 )
 
-PLANTS = (*PAYMENT_PLANTS, *VAULT_PLANTS, *SCREENING_PLANTS)
+REVIEW_PLANTS = tuple(
+    Plant(name=f"review {shape}", service=PAYMENTS, client=REVIEWER, path=REVIEWED, body=REVIEW.replace("{spaced}", shape))
+    for shape in REASONS
+)
+
+PLANTS = (*PAYMENT_PLANTS, *VAULT_PLANTS, *REVIEW_PLANTS, *SCREENING_PLANTS)
 
 
 def filled(plant: Plant, card: str, accounts: Sequence[str]) -> Plant:
@@ -131,7 +163,9 @@ def filled(plant: Plant, card: str, accounts: Sequence[str]) -> Plant:
     groups = [card[at : at + 4] for at in range(0, 16, 4)]
     values = {
         "card": card, "spaced": " ".join(groups), "dashed": "-".join(groups), "debtor": accounts[0], "creditor": accounts[1],
-        "uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{plant.name} {card}")),
+        "uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{plant.name} {card}")), "strokes": "/".join(groups), "commas": ",".join(groups),
+        "colons": ":".join(groups), "wide": " - ".join(groups), "lines": "\\n".join(groups), "thin": "\u2009".join(groups),
+        "plus": "+".join(groups), "percent": "%20".join(groups), "padded": str(uuid.UUID(card.zfill(32))), "zeros": card.zfill(32),
     }  # fmt: skip
     return replace(
         plant,
