@@ -30,13 +30,13 @@ async def skip(
 ) -> Trip:
     """A courier that moves the cursor over an event that it never sent."""
     for event in events:
-        if event.sequence <= cursors.reached(event.account, event.delivered):
+        if event.place <= cursors.noted(event.account):
             continue
         if event.sequence % EVERY:
             reply = await post(event)
             if not reply.is_accepted:
                 return Trip(delivered=0, failure=reply, slowest=timedelta(0))
-        cursors.note(event.account, event.sequence)
+        cursors.note(event)
     return Trip(delivered=len(events), failure=None, slowest=timedelta(0))
 
 

@@ -3,12 +3,13 @@ one of the three rules of the courier were broken."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from controller.core.plans import PlanKind
 from lab.receiver import Mood
 from tests.protocol.payments_site import eventually
-from tests.protocol.trio import AWS, AZURE, GCP
+from tests.protocol.trio import AWS, AZURE, GCP, SITES
 from tests.protocol.unbarriered import Unbarriered
 from tests.protocol.webhooks_market import OTHER_SHOP, QUICK, SHOP, AlwaysSeated, Market
 from workload.webhooks.courier import Posting, carry
@@ -182,7 +183,7 @@ async def side_by_side(
     for event, reply in zip(events, replies, strict=True):
         if not reply.is_accepted:
             return Trip(delivered=delivered, failure=reply, slowest=timedelta(0))
-        cursors.note(event.account, event.sequence)
+        cursors.note(event)
         delivered += 1
     return Trip(delivered=delivered, failure=None, slowest=timedelta(0))
 
@@ -218,7 +219,7 @@ async def hasty(
 ) -> Trip:
     """A courier that calls an event delivered before it is."""
     for event in events:
-        cursors.note(event.account, event.sequence)
+        cursors.note(event)
         reply = await post(event)
         if not reply.is_accepted:
             return Trip(delivered=0, failure=reply, slowest=timedelta(0))
@@ -274,3 +275,50 @@ async def told_all_of(market: Market, dispatcher: Dispatcher) -> None:
     await market.heard(5)
     assert {line.account for line in market.accepted} == {str(OTHER_SHOP)}
     assert str(SHOP) in dispatcher.failing()
+
+
+async def test_a_dispatcher_that_reaches_no_merchant_leaves_the_seat_to_one_that_does(market: Market) -> None:
+    """Its file of secrets lacks them all, its way to the database is well. It would sit for ever, and park everybody one day."""
+    (market.folder / "empty.toml").write_text("")
+    doubtful = QUICK.model_copy(update={"silence": timedelta(seconds=1), "silent_accounts": 2})
+    async with market.dispatcher(AZURE, secrets="empty.toml", manners=doubtful) as broken:
+
+        async def sits() -> bool:
+            return broken.is_active
+
+        await eventually(sits)
+        async with market.dispatcher(GCP, AZURE) as well:
+            await sell(market, 3)
+            await market.heard(6)
+            assert well.is_active and broken.is_away
+    outcome = await market.reconcile()
+    assert outcome.is_sound, outcome.findings
+
+
+async def test_events_behind_a_waived_member_are_told_under_sequences_that_their_merchant_has_had(market: Market) -> None:
+    """gcp alone confirmed two payments, their merchant was told, and gcp is waived. The next writer counts on from below: its events are
+    others, of a higher epoch, and are sent."""
+    trio = market.trio
+    async with market.dispatcher(*SITES):
+        assert await trio.sell()
+        await market.heard(1)
+        await trio.part(AWS)
+        assert await trio.sell() and await trio.sell()
+        await market.heard(3)
+        for site in (AZURE, GCP):
+            trio.lose(site)
+        control = await trio.claim(PlanKind.FAILOVER, AZURE)
+        assert control.plan is not None
+        control = await trio.store("ctl").commit(control, plan=replace(control.plan, waived=frozenset({GCP})))
+        await trio.executor().carry(control)
+        assert await trio.writer() == AWS
+        for _ in range(2):
+            await trio.sell(barrier=False)
+        await trio.start(GCP)
+        await trio.carry(PlanKind.RETURN, GCP)
+        await trio.carry(PlanKind.GROW, GCP)
+        await market.heard(5, patience=30)
+    first = {line.id: line.sequence for line in reversed(market.accepted)}
+    assert [first.pop(id) for id in dict.fromkeys(line.id for line in market.accepted)] == [1, 2, 3, 2, 3]
+    held = await trio.sql(AWS, "SELECT epoch, sequence, body::json -> 'data' -> 'epoch' FROM outbox.event ORDER BY sequence")
+    assert held == [(1, 1, 1), (2, 2, 2), (2, 3, 2)]

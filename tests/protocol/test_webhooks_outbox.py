@@ -10,6 +10,7 @@ from controller.core import naming
 from tests.protocol.payments_site import eventually
 from tests.protocol.trio import AWS, AZURE, DEBTOR, GCP, SITES
 from tests.protocol.webhooks_market import OTHER_SHOP, OUTBOX, SHOP, Market, TellingTrio
+from workload.webhooks.outbox import BEGINNING, OUTDATED
 from workload.webhooks.settings import webhooks_role
 
 pytest_plugins = ("tests.protocol.webhooks_fixtures",)
@@ -23,9 +24,9 @@ async def sequences(trio: TellingTrio, account: uuid.UUID) -> list[int]:
     return [sequence for (sequence,) in rows]
 
 
-async def advance(trio: TellingTrio, *, to: int) -> None:
+async def advance(trio: TellingTrio, *, to: int, epoch: int = 1) -> None:
     """Move the merchant's cursor as the dispatcher does."""
-    await trio.sql(AZURE, "SELECT outbox.advance(%s::uuid[], %s::bigint[])", [SHOP], [to])
+    await trio.sql(AZURE, "SELECT outbox.advance(%s::uuid[], %s::bigint[], %s::bigint[])", [SHOP], [epoch], [to])
 
 
 async def cursor(trio: TellingTrio) -> int:
@@ -72,6 +73,7 @@ async def test_the_body_is_a_standard_payload(market: Market) -> None:
     assert body["timestamp"].endswith("Z")
     assert body["data"] == {
         "account": str(SHOP),
+        "epoch": 1,
         "sequence": 1,
         "payment": payment,
         "debtor": str(DEBTOR),
@@ -104,8 +106,8 @@ async def test_a_follower_and_the_dispatchers_login_write_no_table(market: Marke
         await market.trio.sql(AZURE, f"BEGIN READ WRITE; DELETE FROM {table}", user=webhooks_role(market.trio.service))
 
 
-async def test_a_cursor_moves_up_and_never_past_what_was_counted(market: Market) -> None:
-    """Also when a dispatcher that slept tells old news, or one that was deceived tells of what never became durable."""
+async def test_a_cursor_moves_up_and_only_to_events_that_there_are(market: Market) -> None:
+    """Old news of a dispatcher that slept, and a sequence that meant another event in a reign that was given up, change nothing."""
     trio = market.trio
     for _ in range(3):
         await trio.sell()
@@ -114,6 +116,8 @@ async def test_a_cursor_moves_up_and_never_past_what_was_counted(market: Market)
     assert await cursor(trio) == 2
     await advance(trio, to=4)
     assert await cursor(trio) == 2
+    await advance(trio, to=3, epoch=2)
+    assert await cursor(trio) == 2, "sequence 3 of epoch 2 is not what this ledger has"
     await advance(trio, to=3)
     assert await cursor(trio) == 3
 
@@ -153,8 +157,8 @@ async def test_only_delivered_and_old_events_are_swept_everywhere(market: Market
     for _ in range(3):
         await trio.sell()
     await advance(trio, to=2)
-    assert await trio.sql(AZURE, "SELECT swept FROM outbox.sweep('1 hour', 10)") == [(0,)]
-    assert await trio.sql(AZURE, "SELECT swept FROM outbox.sweep('0 s', 10)") == [(2,)]
+    assert await sweep(trio, "1 hour") == (0, None)
+    assert await sweep(trio) == (2, None)
     assert await sequences(trio, SHOP) == [3]
 
     async def is_swept() -> bool:
@@ -162,6 +166,45 @@ async def test_only_delivered_and_old_events_are_swept_everywhere(market: Market
 
     await eventually(is_swept)
     await advance(trio, to=3)
-    await trio.sql(AZURE, "SELECT outbox.sweep('0 s', 10)")
+    await sweep(trio)
     await trio.sell()
     assert await sequences(trio, SHOP) == [4]
+
+
+async def test_a_sweep_looks_at_so_many_events_and_goes_on_behind_them(market: Market) -> None:
+    """A merchant that takes nothing for years keeps its events, and they keep nobody else's from being swept."""
+    trio = market.trio
+    for shop in (SHOP, SHOP, SHOP, OTHER_SHOP, OTHER_SHOP):
+        await trio.sell(shop)
+    await trio.sql(AZURE, "SELECT outbox.advance(%s::uuid[], '{1}', '{2}')", [OTHER_SHOP])
+    swept, until = await sweep(trio, most=2)
+    assert swept == 0 and until is not None
+    swept, until = await sweep(trio, since=until, most=2)
+    assert swept == 1 and until is not None
+    assert await sweep(trio, since=until, most=2) == (1, None)
+    assert (await sequences(trio, SHOP), await sequences(trio, OTHER_SHOP)) == ([1, 2, 3], [])
+
+
+async def sweep(
+    trio: TellingTrio, age: str = "0 s", *, since: uuid.UUID = BEGINNING, most: int = 10
+) -> tuple[int, uuid.UUID | None]:
+    """One look for events that are no longer needed: how many went, and how far it came."""
+    ((swept, until),) = await trio.sql(AZURE, "SELECT swept, until FROM outbox.sweep(%s::interval, %s, %s)", age, since, most)
+    return swept, until
+
+
+async def test_who_is_registered_otherwise_than_was_known_is_told_with_what_is_due(market: Market) -> None:
+    """Registered anew, though with the same place; disabled; not registered at all."""
+    trio = market.trio
+    known = dict(await trio.sql(AZURE, "SELECT account, registration FROM outbox.endpoint"))
+    stranger = uuid.uuid4()
+    url = f"http://127.0.0.1:{market.port}/merchants/{SHOP}"
+
+    async def outdated() -> set[str]:
+        ((found,),) = await trio.sql(AZURE, OUTDATED, [*known, stranger], [*known.values(), stranger])
+        return set(found or ())
+
+    assert await outdated() == {str(stranger)}
+    await trio.sql(AZURE, "SELECT outbox.register(%s, %s, 'all', true)", SHOP, url)
+    await trio.sql(AZURE, "UPDATE outbox.endpoint SET enabled = false WHERE account = %s", OTHER_SHOP)
+    assert await outdated() == {str(SHOP), str(OTHER_SHOP), str(stranger)}

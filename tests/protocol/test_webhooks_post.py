@@ -88,7 +88,15 @@ async def poster(tmp_path: Path, *, allow: Sequence[Network] = LAB, plain_http: 
 def event(url: str) -> Event:
     """One event for this URL."""
     return Event(
-        id=UUID(int=7), account=UUID(int=1), sequence=1, body='{"type": "payment.received"}', delivered=0, url=url, secret="all"
+        id=UUID(int=7),
+        account=UUID(int=1),
+        epoch=1,
+        sequence=1,
+        body='{"type": "payment.received"}',
+        delivered=0,
+        url=url,
+        secret="all",
+        registration=UUID(int=9),
     )
 
 
@@ -154,6 +162,20 @@ async def test_without_the_check_the_same_request_would_arrive(shop: Shop, tmp_p
     """Negative proof: it is the check that keeps it away."""
     async with poster(tmp_path, allow=LAB) as post:
         assert (await post(event(shop.url + "/200"))).is_accepted
+
+
+async def test_what_may_be_our_own_fault_is_told_from_what_is_the_merchants(shop: Shop, tmp_path: Path) -> None:
+    """No answer, a closed port, a secret that is missing here: the way. An error, or a URL that must not be called: not."""
+    async with poster(tmp_path) as post:
+        silent = [event(shop.url + "/hang"), event("http://127.0.0.1:1/")]
+        silent.append(replace(event(shop.url + "/200"), secret="missing"))
+        said = [await post(one) for one in silent]
+        assert [(reply.is_silence, reply.is_answer) for reply in said] == [(True, False)] * 3, said
+        said = [await post(event(f"{shop.url}/{status}")) for status in (204, 404, 410, 500)]
+        assert [(reply.is_silence, reply.is_answer) for reply in said] == [(False, True)] * 4, said
+    async with poster(tmp_path, allow=()) as post:
+        said = [await post(event(url)) for url in (shop.url + "/200", "https://user:x@example.test/", "nonsense", "http://[::1")]
+        assert [(reply.is_silence, reply.is_answer) for reply in said] == [(False, False)] * 4, said
 
 
 async def test_what_a_url_must_not_be_is_told(shop: Shop, tmp_path: Path) -> None:

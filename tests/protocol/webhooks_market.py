@@ -113,17 +113,15 @@ class Market:
         await eventually(are_equal)
         return reconcile_webhooks(self.lines, held, all_through=True)
 
-    def assembly(
-        self, *sites: Site, manners: Manners = QUICK, seated: Callable[[Place], Place] = lambda place: place, **parts: object
-    ) -> Assembly:
-        """A dispatcher that knows these sites' databases, or all."""
+    def settings(self, *sites: Site, manners: Manners = QUICK, secrets: str = "secrets.toml") -> Settings:
+        """Of a dispatcher that knows these sites' databases, or all."""
         known = sites or SITES
-        settings = Settings(
+        return Settings(
             site=known[0],
             service="payments",
             listen=Address(host="127.0.0.1", port=1),
             databases={site: Address(host="127.0.0.1", port=self.trio.servers[site].port) for site in known},
-            secrets=self.folder / "secrets.toml",
+            secrets=self.folder / secrets,
             allow=(IPv4Network("127.0.0.0/8"),),
             plain_http=True,
             open_to_everybody=True,
@@ -132,6 +130,17 @@ class Market:
             lapse=timedelta(seconds=1),
             tuning=Tuning(sessions=2, lanes=1),
         )
+
+    def assembly(
+        self,
+        *sites: Site,
+        manners: Manners = QUICK,
+        secrets: str = "secrets.toml",
+        seated: Callable[[Place], Place] = lambda place: place,
+        **parts: object,
+    ) -> Assembly:
+        """A dispatcher."""
+        settings = self.settings(*sites, manners=manners, secrets=secrets)
         return Assembly(settings, "secret", service=self.trio.service, seated=seated, **parts)  # type: ignore[arg-type]
 
     @asynccontextmanager

@@ -1,4 +1,5 @@
-"""`python -m workload.webhooks --settings FILE`: one process of the dispatcher. The password comes from the environment."""
+"""`python -m workload.webhooks --settings FILE`: one process of the dispatcher. With `register` before it: one order of an operator
+(`registration`). Passwords come from the environment."""
 
 import asyncio
 import os
@@ -6,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from workload import process
+from workload.webhooks import registration
 from workload.webhooks.settings import PASSWORD_VARIABLE, Settings
 from workload.webhooks.signing import SecretsError
 from workload.webhooks.wiring import Assembly, serve
@@ -21,6 +23,8 @@ PROGRAM = process.Program(
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run until stopped. Exit status 2 when the settings cannot be used, with one line per problem on standard error."""
+    if argv[:1] == [registration.VERB]:
+        return registration.main(argv[1:], environ)
     try:
         assembly, listener = process.begin(
             PROGRAM, argv, environ, lambda settings, secrets: Assembly(settings, secrets[PASSWORD_VARIABLE])

@@ -10,8 +10,9 @@ Every sender keeps three rules, and nothing else is needed; the seat only saves 
    tells of.
 3. *A cursor follows a success.* It is noted after the 2xx and written after that. It may be lost or late, and is never ahead.
 
-By induction over n: when anybody begins to send n+1, the endpoint has accepted n already. So the first delivery of n comes before the
-first delivery of n+1; every other delivery of n is a duplicate with the same id, which the receiver knows by its id.
+By induction over n ("n+1" is the next event of one ledger): when anybody begins to send n+1, the endpoint has accepted n already. So the
+first delivery of n comes before the first delivery of n+1; every other delivery of n is a duplicate with the same id, which the receiver
+knows by its id.
 
 What goes wrong without them, and why it does not with them:
 
@@ -24,6 +25,9 @@ What goes wrong without them, and why it does not with them:
   ships; B's ledger never has the payment, and gives sequence 10 to another one.
 - *The zombie's cursor.* A wakes and writes "9" where B has written "12": `outbox.advance` only moves up, and a fenced A refuses. Where B
   has "7", A's "9" is true: the merchant did accept 8 and 9 from A.
+- *The waived member.* C alone had confirmed 8 and 9, which were sent; C cannot be read, an operator waives it, and B is elected at 7. B's
+  own 8 and 9 are other events of a later epoch. So a cursor names the epoch too: what was noted of the first 8 and 9 neither keeps the
+  second from being sent nor moves B's cursor.
 - *The cursor that was lost.* B was elected without A's last cursor, sends 5 to 9 again, in order: duplicates. Without rule 3, A writes
   "9" before it sends, dies, and B begins at 10: the merchant never hears of 5 to 9.
 - *The late packet.* A's attempt of 5 hangs in the network while B delivers 5 to 9, and arrives then: a duplicate of 5. After five minutes
@@ -36,7 +40,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from workload.webhooks.cursors import Cursors
-from workload.webhooks.model import Event, Reply, Trip
+from workload.webhooks.model import NOWHERE, Event, Reply, Trip
 
 Posting = Callable[[Event], Awaitable[Reply]]
 """One attempt. Never raises for anything that an endpoint or the way to it does."""
@@ -68,9 +72,10 @@ async def carry(
     """Send the events of one account in order; ends with the first failure, or when `may_go_on` says so."""
     delivered, slowest = 0, timedelta(0)
     # Looked up once: what this trip notes may be written and forgotten while it goes on.
-    reached = cursors.reached(events[0].account, events[0].delivered) if events else 0
+    told, reached = (cursors.noted(events[0].account), events[0].delivered) if events else (NOWHERE, 0)
     for event in events:
-        if event.sequence <= reached:
+        if event.place <= told:
+            reached = event.sequence
             continue
         if delivered and not may_go_on():
             break
@@ -81,7 +86,7 @@ async def carry(
         slowest = max(slowest, timedelta(seconds=monotonic() - began))
         if not reply.is_accepted:
             return Trip(delivered=delivered, failure=reply, slowest=slowest)
-        cursors.note(event.account, event.sequence)
+        cursors.note(event)
         delivered, reached = delivered + 1, event.sequence
     return Trip(delivered=delivered, failure=None, slowest=slowest)
 

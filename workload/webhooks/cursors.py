@@ -3,27 +3,29 @@
 from collections.abc import Mapping
 from uuid import UUID
 
+from workload.webhooks.model import NOWHERE, Event, Place
+
 
 class Cursors:
     """Successes that are not yet known to be in the database. What was noted is true for ever: it may be written late, to any writer."""
 
     def __init__(self) -> None:
-        self._noted: dict[UUID, int] = {}
+        self._noted: dict[UUID, Place] = {}
 
-    def note(self, account: UUID, sequence: int) -> None:
+    def note(self, event: Event) -> None:
         """The endpoint accepted this event, and hence every one before it."""
-        self._noted[account] = max(sequence, self._noted.get(account, 0))
+        self._noted[event.account] = max(event.place, self.noted(event.account))
 
-    def reached(self, account: UUID, written: int) -> int:
-        """Highest sequence that was delivered, given what the database says."""
-        return max(written, self._noted.get(account, 0))
+    def noted(self, account: UUID) -> Place:
+        """Place of the last event that was accepted here and is not known to be written. An event whose place is not above it was told."""
+        return self._noted.get(account, NOWHERE)
 
-    def unwritten(self) -> Mapping[UUID, int]:
+    def unwritten(self) -> Mapping[UUID, Place]:
         """What is to be written now; a copy."""
         return dict(self._noted)
 
-    def settle(self, written: Mapping[UUID, int]) -> None:
-        """This is in the database, durably: forget it, unless the account has come further meanwhile."""
-        for account, sequence in written.items():
-            if self._noted.get(account) == sequence:
+    def settle(self, written: Mapping[UUID, Place]) -> None:
+        """This was given to the database, durably: forget it, unless the account has come further meanwhile."""
+        for account, place in written.items():
+            if self._noted.get(account) == place:
                 del self._noted[account]

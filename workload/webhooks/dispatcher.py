@@ -3,6 +3,8 @@
 Accounts are carried side by side, each by one courier, within a bound. Nothing that an endpoint does reaches another account: couriers
 end with the first failure, so an endpoint that is down holds no place while it rests, and whoever failed or was slow the last time
 competes for places of its own.
+
+A dispatcher that reaches no merchant leaves the seat, so that another site's may try (`way`).
 """
 
 import asyncio
@@ -20,16 +22,19 @@ from workload.durable.errors import Unanswered
 from workload.webhooks.courier import Carry, Posting, carry
 from workload.webhooks.cursors import Cursors
 from workload.webhooks.model import Event, Trip
-from workload.webhooks.outbox import Outbox
+from workload.webhooks.outbox import BEGINNING, Outbox
 from workload.webhooks.settings import Manners
-from workload.webhooks.standing import GOOD, Standing, show
+from workload.webhooks.standings import Standings
+from workload.webhooks.way import Way
 
 log = structlog.get_logger()
 
 FAREWELL = timedelta(seconds=3)
 """How long a stopping dispatcher waits for attempts that are under way."""
 SWEEP_INTERVAL = timedelta(minutes=1)
-MOST_SHOWN = 50
+"""From one look through all old events to the next; the looks that it takes follow each other at once."""
+ABSENCE = timedelta(seconds=10)
+"""Whoever left the seat asks for it again only then. Another one that waits for it has it within a look."""
 
 
 class Place(Protocol):
@@ -76,9 +81,11 @@ class Dispatcher:
         self._meter, self._monotonic, self._chance, self._courier = meter, monotonic, chance, courier
         self._cursors = Cursors()
         self._running: dict[UUID, asyncio.Task[None]] = {}
-        self._standings: dict[UUID, Standing] = {}
+        self._standings = Standings(manners)
+        self._way = Way(manners)
+        self._away_until = 0.0
         self._more = asyncio.Event()
-        self._swept_at = monotonic()
+        self._swept_at, self._swept_until = monotonic(), BEGINNING
         self._is_stopping = False
         self._trouble: type[Unanswered] | None = None
 
@@ -95,15 +102,16 @@ class Dispatcher:
     @property
     def parked(self) -> int:
         """Accounts that have failed for so long that they are tried rarely."""
-        now = self._monotonic()
-        return sum(standing.is_parked(now, self._manners) for standing in self._standings.values())
+        return self._standings.parked(self._monotonic())
+
+    @property
+    def is_away(self) -> bool:
+        """Did this process leave the seat a moment ago, because no merchant answers it?"""
+        return self._monotonic() < self._away_until
 
     def failing(self) -> Mapping[str, object]:
         """Accounts whose last attempt failed, those that failed first first, and not all of very many."""
-        now = self._monotonic()
-        failing = [(account, standing) for account, standing in self._standings.items() if standing.failures]
-        failing.sort(key=lambda one: one[1].failing_since or 0.0)
-        return {str(account): show(standing, now, self._manners) for account, standing in failing[:MOST_SHOWN]}
+        return self._standings.failing(self._monotonic())
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -122,7 +130,10 @@ class Dispatcher:
 
     async def look(self) -> None:
         """One look: cursors, what is due, what is old. What the database does not answer is asked for at the next one."""
-        if not await self._seat.hold():
+        if self.is_away or not await self._seat.hold():
+            return
+        if self._way.is_lost(self._monotonic()):
+            self._leave()
             return
         try:
             await self._write_cursors()
@@ -147,6 +158,12 @@ class Dispatcher:
             self._trouble = type(error)
             log.warning("the outbox does not answer", kind=type(error).__name__, why=str(error))
 
+    def _leave(self) -> None:
+        log.error("no merchant answers this process; the seat is left to another", failing=len(self.failing()))
+        self._seat.leave()
+        self._way.begin_anew()
+        self._away_until = self._monotonic() + ABSENCE.total_seconds()
+
     async def _write_cursors(self) -> None:
         unwritten = self._cursors.unwritten()
         if unwritten:
@@ -156,54 +173,60 @@ class Dispatcher:
     async def _hand_out(self) -> None:
         now = self._monotonic()
         places, slow_places = self._free_places()
-        resting = {account for account, standing in self._standings.items() if standing.rests_until > now}
-        slow = {account for account, standing in self._standings.items() if not standing.is_good}
         if places <= 0 and slow_places <= 0:
             return
         due = await self._outbox.due(
-            busy=resting | self._running.keys(),
-            slow=slow,
+            busy=self._standings.resting(now) | self._running.keys(),
+            slow=self._standings.slow(),
+            known=self._standings.known,
             places=places,
             slow_places=slow_places,
             most=self._manners.most_events,
         )
+        self._standings.forget(due.outdated)
         if not self.is_active:
             return
-        for account, events in groupby(due, key=lambda event: event.account):
-            self._send_off(account, tuple(events))
+        for account, events in groupby(due.events, key=lambda event: event.account):
+            self._send_off(account, tuple(events), fresh_until=now + self._manners.fresh.total_seconds())
 
     def _free_places(self) -> tuple[int, int]:
-        good = sum(self._standings.get(account, GOOD).is_good for account in self._running)
+        good = sum(self._standings.of(account).is_good for account in self._running)
         return self._manners.places - good, self._manners.slow_places - (len(self._running) - good)
 
-    def _send_off(self, account: UUID, events: Sequence[Event]) -> None:
-        task = asyncio.get_running_loop().create_task(self._travel(account, events))
+    def _send_off(self, account: UUID, events: Sequence[Event], fresh_until: float) -> None:
+        task = asyncio.get_running_loop().create_task(self._travel(account, events, fresh_until))
         self._running[account] = task
         task.add_done_callback(die_of_a_defect)
         task.add_done_callback(lambda _: self._running.pop(account))
 
-    async def _travel(self, account: UUID, events: Sequence[Event]) -> None:
+    async def _travel(self, account: UUID, events: Sequence[Event], fresh_until: float) -> None:
         trip = await self._courier(
-            events, post=self._post, cursors=self._cursors, may_go_on=lambda: self.is_active, monotonic=self._monotonic
+            events,
+            post=self._post,
+            cursors=self._cursors,
+            may_go_on=lambda: self.is_active and self._monotonic() < fresh_until,
+            monotonic=self._monotonic,
         )
         self._meter.travelled(trip)
-        before = self._standings.pop(account, GOOD)
         now = self._monotonic()
-        standing = before.after(trip, now, self._manners, self._chance())
-        if standing != GOOD:
-            self._standings[account] = standing
-        if standing.is_parked(now, self._manners) and not before.is_parked(now, self._manners):
-            log.error("endpoint parked", account=str(account), why=standing.why, failures=standing.failures)
+        self._way.travelled(account, trip, now)
+        parked = self._standings.travelled(account, events[0].registration, trip, now, self._chance())
+        if parked is not None:
+            log.error("endpoint parked", account=str(account), why=parked.why, failures=parked.failures)
         if trip.failure is None and len(events) >= self._manners.most_events:
             self._more.set()
 
     async def _sweep(self) -> None:
         if self._monotonic() - self._swept_at < SWEEP_INTERVAL.total_seconds():
             return
-        self._swept_at = self._monotonic()
-        swept = await self._outbox.sweep(self._retention)
-        if swept:
-            log.info("delivered events deleted", events=swept)
+        # One that fails is asked again in a minute, from where it stood: it comes last in a look, and must not make every look late.
+        before, self._swept_at = self._swept_at, self._monotonic()
+        swept = await self._outbox.sweep(self._retention, self._swept_until)
+        self._swept_until = swept.until or BEGINNING
+        if swept.until is not None:
+            self._swept_at = before
+        if swept.events:
+            log.info("delivered events deleted", events=swept.events)
 
     async def _wind_up(self) -> None:
         self._is_stopping = True

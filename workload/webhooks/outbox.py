@@ -1,6 +1,6 @@
 """What the dispatcher asks the writer's database. Every answer is durable before it is given: `Answers` waits for the barrier."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
@@ -10,30 +10,43 @@ from workload.durable.answers import Answers
 from workload.durable.evidence import Evidence, Reign
 from workload.durable.session import Session
 from workload.durable.statement import REIGN, Row
-from workload.webhooks.model import Event
+from workload.webhooks.model import Due, Event, Place, Swept
 
+OUTDATED = """
+SELECT json_agg(k.account) FROM unnest(%s::uuid[], %s::uuid[]) AS k (account, registration)
+WHERE NOT EXISTS (SELECT FROM outbox.endpoint AS p WHERE p.account = k.account AND p.registration = k.registration AND p.enabled)"""
 DUE = (  # only constants go into the text
-    f"SELECT {REIGN}, (SELECT json_agg(d) FROM outbox.due(%s::uuid[], %s::uuid[], %s, %s, %s) AS d)"  # noqa: S608
+    f"SELECT {REIGN}, (SELECT json_agg(d) FROM outbox.due(%s::uuid[], %s::uuid[], %s, %s, %s) AS d), ({OUTDATED})"  # noqa: S608
     " FROM trimaran.admit() AS a"
 )
-ADVANCE = "SELECT epoch, system_identifier, timeline FROM outbox.advance(%s::uuid[], %s::bigint[])"
-SWEEP = "SELECT epoch, system_identifier, timeline, swept FROM outbox.sweep(%s, %s)"
+ADVANCE = "SELECT epoch, system_identifier, timeline FROM outbox.advance(%s::uuid[], %s::bigint[], %s::bigint[])"
+SWEEP = "SELECT epoch, system_identifier, timeline, swept, until FROM outbox.sweep(%s, %s, %s)"
 SWEPT_AT_ONCE = 1000
+"""Events that one look for old ones looks at."""
+BEGINNING = UUID(int=0)
+"""Before every id."""
 
 
 class Outbox(Protocol):
     """The outbox of the present writer. Every method raises Unanswered."""
 
     async def due(
-        self, *, busy: Collection[UUID], slow: Collection[UUID], places: int, slow_places: int, most: int
-    ) -> Sequence[Event]:
-        """Durable events that are to be sent next, in order of account and sequence; see `outbox.due`."""
+        self,
+        *,
+        busy: Collection[UUID],
+        slow: Collection[UUID],
+        known: Mapping[UUID, UUID],
+        places: int,
+        slow_places: int,
+        most: int,
+    ) -> Due:
+        """Durable events that are to be sent next, see `outbox.due`; and which of the accounts in `known` are registered otherwise."""
 
-    async def advance(self, cursors: Mapping[UUID, int]) -> None:
+    async def advance(self, cursors: Mapping[UUID, Place]) -> None:
         """Returns when these cursors are durable."""
 
-    async def sweep(self, retention: timedelta) -> int:
-        """Delete delivered events that are older; answers how many, not all at once."""
+    async def sweep(self, retention: timedelta, since: UUID) -> Swept:
+        """Delete delivered events that are older: of as many as one look takes, behind `since`."""
 
 
 class WriterOutbox:
@@ -43,40 +56,54 @@ class WriterOutbox:
         self._answers = answers
 
     async def due(
-        self, *, busy: Collection[UUID], slow: Collection[UUID], places: int, slow_places: int, most: int
-    ) -> Sequence[Event]:
-        values = (list(busy), list(slow), places, slow_places, most)
+        self,
+        *,
+        busy: Collection[UUID],
+        slow: Collection[UUID],
+        known: Mapping[UUID, UUID],
+        places: int,
+        slow_places: int,
+        most: int,
+    ) -> Due:
+        values = (list(busy), list(slow), places, slow_places, most, list(known), list(known.values()))
 
-        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Sequence[Event], Evidence]:
-            evidence, (found,) = await statement.read(session, site, DUE, values, deadline)
-            return tuple(map(_event, found or ())), evidence
-
-        return await self._answers.give(ask)
-
-    async def advance(self, cursors: Mapping[UUID, int]) -> None:
-        await self._write(ADVANCE, (list(cursors), list(cursors.values())))
-
-    async def sweep(self, retention: timedelta) -> int:
-        row = await self._write(SWEEP, (retention, SWEPT_AT_ONCE))
-        return int(row[3])
-
-    async def _write(self, text: str, values: Row) -> Row:
-        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Row, Evidence]:
-            written = await statement.write(session, site, text, values, deadline)
-            epoch, system_identifier, timeline = written.row[:3]
-            reign = Reign(site=site, epoch=epoch, system_identifier=system_identifier, timeline=timeline)
-            return written.row, Evidence(reign=reign, lsn=written.lsn)
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Due, Evidence]:
+            evidence, (found, outdated) = await statement.read(session, site, DUE, values, deadline)
+            return Due(events=tuple(map(_event, found or ())), outdated=frozenset(map(UUID, outdated or ()))), evidence
 
         return await self._answers.give(ask)
+
+    async def advance(self, cursors: Mapping[UUID, Place]) -> None:
+        epochs, sequences = [epoch for epoch, _ in cursors.values()], [sequence for _, sequence in cursors.values()]
+        await write(self._answers, ADVANCE, (list(cursors), epochs, sequences))
+
+    async def sweep(self, retention: timedelta, since: UUID) -> Swept:
+        _, (events, until) = await write(self._answers, SWEEP, (retention, since, SWEPT_AT_ONCE))
+        return Swept(events=events, until=until)
+
+
+async def write(answers: Answers, text: str, values: Row) -> tuple[Reign, Row]:
+    """Carry out one statement whose first columns are the reign it was carried out in; answers that and the other columns, once all of it
+    is durable. Raises Unanswered."""
+
+    async def ask(session: Session, site: str, deadline: timedelta) -> tuple[tuple[Reign, Row], Evidence]:
+        written = await statement.write(session, site, text, values, deadline)
+        epoch, system_identifier, timeline = written.row[:3]
+        reign = Reign(site=site, epoch=epoch, system_identifier=system_identifier, timeline=timeline)
+        return (reign, written.row[3:]), Evidence(reign=reign, lsn=written.lsn)
+
+    return await answers.give(ask)
 
 
 def _event(row: Mapping[str, object]) -> Event:
     return Event(
         id=UUID(str(row["id"])),
         account=UUID(str(row["account"])),
+        epoch=int(str(row["epoch"])),
         sequence=int(str(row["sequence"])),
         body=str(row["body"]),
         delivered=int(str(row["delivered"])),
         url=str(row["url"]),
         secret=str(row["secret"]),
+        registration=UUID(str(row["registration"])),
     )

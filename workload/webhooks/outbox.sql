@@ -6,7 +6,10 @@
 --
 -- Rules for changing this file: no sequence object and no foreign key (sequences are not replicated, a reseed empties the tables in
 -- any order); the dispatcher never writes a table, it calls advance and sweep; a counter is never deleted or lowered, or a merchant
--- would get another event under a sequence that he has had, and whoever remembers the first would skip the second.
+-- would get another event of the same reign under a sequence that he has had, and whoever remembers the first would skip the second.
+--
+-- Sequences alone can repeat: a failover that waives a member which cannot be read loses what that one alone had confirmed, and its
+-- merchants were told of it. The next writer counts on from below. So an event's place is (epoch, sequence), which only grows.
 
 CREATE SCHEMA IF NOT EXISTS outbox;
 
@@ -16,7 +19,8 @@ CREATE TABLE IF NOT EXISTS outbox.endpoint (
     url     text    NOT NULL CHECK (url ~ '^https?://[^[:space:]]+$' AND length(url) <= 2048),
     secret  text    NOT NULL CHECK (secret ~ '^[A-Za-z0-9_-]{1,64}$'),  -- name of the secret; no secret is ever in a database
     enabled boolean NOT NULL,
-    epoch   bigint  NOT NULL                        -- reign that wrote the row last
+    epoch   bigint  NOT NULL,                       -- reign that wrote the row last
+    registration uuid NOT NULL                      -- another one with every order, also with one that changes nothing else
 );
 
 -- How many events an account has ever had. A row of its own: were it in `delivery`, a payment would wait for the dispatcher's commit.
@@ -36,8 +40,6 @@ CREATE TABLE IF NOT EXISTS outbox.event (
     created_at timestamptz NOT NULL,
     UNIQUE (account, sequence)
 );
-
-CREATE INDEX IF NOT EXISTS event_by_age ON outbox.event (created_at);
 
 -- The cursor: every event up to it was answered with a success. It may be behind the truth, never ahead of it.
 CREATE TABLE IF NOT EXISTS outbox.delivery (
@@ -89,7 +91,7 @@ BEGIN
                     'type', 'payment.received',
                     'timestamp', to_char(NEW.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                     'data', json_build_object(
-                        'account', NEW.creditor, 'sequence', place, 'payment', NEW.id,
+                        'account', NEW.creditor, 'epoch', NEW.epoch, 'sequence', place, 'payment', NEW.id,
                         'debtor', NEW.debtor, 'amount', NEW.amount, 'currency', NEW.currency))::text,
                 NEW.epoch, NEW.created_at);
     RETURN NULL;
@@ -104,11 +106,12 @@ CREATE OR REPLACE TRIGGER outbox AFTER INSERT ON ledger.payment
 -- STABLE is part of the promise: it looks with the snapshot of the statement that calls it. A volatile function would look later, see a
 -- payment committed after that statement read its flush position, and a merchant would be told of a payment that no barrier has passed.
 CREATE OR REPLACE FUNCTION outbox.due(busy uuid[], slow uuid[], places integer, slow_places integer, most integer)
-RETURNS TABLE (id uuid, account uuid, sequence bigint, body text, delivered bigint, url text, secret text)
+RETURNS TABLE (
+    id uuid, account uuid, epoch bigint, sequence bigint, body text, delivered bigint, url text, secret text, registration uuid)
 LANGUAGE sql STABLE AS $$
-    SELECT e.id, e.account, e.sequence, e.body, q.delivered, q.url, q.secret
+    SELECT e.id, e.account, e.epoch, e.sequence, e.body, q.delivered, q.url, q.secret, q.registration
     FROM (
-        SELECT c.account, coalesce(d.sequence, 0) AS delivered, p.url, p.secret, c.account = ANY (slow) AS is_slow,
+        SELECT c.account, coalesce(d.sequence, 0) AS delivered, p.url, p.secret, p.registration, c.account = ANY (slow) AS is_slow,
                row_number() OVER (PARTITION BY c.account = ANY (slow)
                                   ORDER BY coalesce(d.advanced_at, '-infinity'::timestamptz), c.account) AS turn
         FROM outbox.counter AS c
@@ -117,18 +120,18 @@ LANGUAGE sql STABLE AS $$
         WHERE c.sequence > coalesce(d.sequence, 0) AND c.account <> ALL (busy)
     ) AS q
     CROSS JOIN LATERAL (
-        SELECT x.id, x.account, x.sequence, x.body FROM outbox.event AS x
+        SELECT x.id, x.account, x.epoch, x.sequence, x.body FROM outbox.event AS x
         WHERE x.account = q.account AND x.sequence > q.delivered ORDER BY x.sequence LIMIT most
     ) AS e
     WHERE q.turn <= CASE WHEN q.is_slow THEN slow_places ELSE places END
     ORDER BY e.account, e.sequence
 $$;
 
--- Move cursors up; never down, and never past what this ledger has counted. A dispatcher that slept through a failover may tell what is
--- long known, and one that was wrong about what is durable must not make a later event of the account look delivered.
--- In order of accounts, so that two dispatchers cannot wait for each other.
+-- Move cursors up; never down, and to no event that this ledger does not have. A dispatcher that slept through a failover may tell what
+-- is long known. One that was told what a waived member alone had, sequence 9 of reign 1, must not make sequence 9 of reign 2 look
+-- delivered: it is another event, which nobody was sent. In order of accounts, so that two dispatchers cannot wait for each other.
 CREATE OR REPLACE FUNCTION outbox.advance(
-    accounts uuid[], sequences bigint[], OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
+    accounts uuid[], epochs bigint[], sequences bigint[], OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -142,43 +145,64 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'on', true);
     INSERT INTO outbox.delivery AS d (account, sequence, epoch, advanced_at)
         SELECT n.account, n.sequence, me.epoch, clock_timestamp()
-        FROM unnest(advance.accounts, advance.sequences) AS n (account, sequence)
-        JOIN outbox.counter AS c ON c.account = n.account AND c.sequence >= n.sequence
+        FROM unnest(advance.accounts, advance.epochs, advance.sequences) AS n (account, epoch, sequence)
+        JOIN outbox.event AS e ON e.account = n.account AND e.epoch = n.epoch AND e.sequence = n.sequence
         ORDER BY n.account
         ON CONFLICT (account) DO UPDATE
             SET sequence = EXCLUDED.sequence, epoch = EXCLUDED.epoch, advanced_at = EXCLUDED.advanced_at
             WHERE d.sequence < EXCLUDED.sequence;
 END $$;
 
--- Delete delivered events older than `age`, at most `most` of them. Its commit comes after the cursor's, so no follower ever lacks an
--- event that its own cursor does not call delivered.
+-- Delete delivered events older than `age`: looks at the `most` eldest behind `since`, and answers how far it came, or null at the end.
+-- Ids are in order of time, so the look needs no index of its own, and it is as short when a million events lie there that cannot be
+-- delivered: were these walked past anew each time, the walk would outlast the statement's deadline one day, and nobody's be swept.
+-- Its commit comes after the cursor's, so no follower ever lacks an event that its own cursor does not call delivered.
 CREATE OR REPLACE FUNCTION outbox.sweep(
-    age interval, most integer, OUT swept bigint, OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
+    age interval, since uuid, most integer,
+    OUT swept bigint, OUT until uuid, OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    me trimaran.node;
+    me    trimaran.node;
+    young uuid := outbox.new_id(clock_timestamp() - sweep.age);
 BEGIN
     SELECT * INTO me FROM trimaran.admit();
     sweep.epoch := me.epoch;
     sweep.system_identifier := me.system_identifier;
     sweep.timeline := me.timeline;
     PERFORM set_config('synchronous_commit', 'on', true);
-    DELETE FROM outbox.event AS gone WHERE gone.id IN (
-        SELECT e.id FROM outbox.event AS e JOIN outbox.delivery AS d ON d.account = e.account AND d.sequence >= e.sequence
-        WHERE e.created_at < clock_timestamp() - sweep.age ORDER BY e.created_at LIMIT sweep.most);
-    GET DIAGNOSTICS swept = ROW_COUNT;
+    WITH looked AS MATERIALIZED (
+        SELECT e.id, e.account, e.sequence FROM outbox.event AS e
+        WHERE e.id > sweep.since AND e.id < young ORDER BY e.id LIMIT sweep.most
+    ), gone AS (
+        DELETE FROM outbox.event AS e USING looked AS l JOIN outbox.delivery AS d ON d.account = l.account AND d.sequence >= l.sequence
+        WHERE e.id = l.id RETURNING e.id
+    )
+    SELECT (SELECT count(*) FROM gone), CASE WHEN count(*) = sweep.most THEN (array_agg(l.id ORDER BY l.id DESC))[1] END
+        INTO swept, until FROM looked AS l;
 END $$;
 
--- Say where an account's events go from now on; for operators. What is not yet delivered goes to the new place.
-CREATE OR REPLACE FUNCTION outbox.register(account uuid, url text, secret text, enabled boolean) RETURNS void
+-- Say where an account's events go from now on. What is not yet delivered goes to the new place.
+--
+-- Not for psql: `python -m workload.webhooks register` calls it, and answers when the barrier has passed. Somebody registers by hand on a
+-- writer that nobody follows any more and is told yes; after the failover its merchant's payments make no event, for ever, in silence.
+CREATE OR REPLACE FUNCTION outbox.register(
+    account uuid, url text, secret text, enabled boolean, OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+    me trimaran.node;
 BEGIN
-    INSERT INTO outbox.endpoint AS p (account, url, secret, enabled, epoch)
-        SELECT register.account, register.url, register.secret, register.enabled, me.epoch FROM trimaran.admit() AS me
+    SELECT * INTO me FROM trimaran.admit();
+    register.epoch := me.epoch;
+    register.system_identifier := me.system_identifier;
+    register.timeline := me.timeline;
+    PERFORM set_config('synchronous_commit', 'on', true);
+    INSERT INTO outbox.endpoint AS p (account, url, secret, enabled, epoch, registration)
+        VALUES (register.account, register.url, register.secret, register.enabled, me.epoch, gen_random_uuid())
         ON CONFLICT (account) DO UPDATE
-            SET url = EXCLUDED.url, secret = EXCLUDED.secret, enabled = EXCLUDED.enabled, epoch = EXCLUDED.epoch;
+            SET url = EXCLUDED.url, secret = EXCLUDED.secret, enabled = EXCLUDED.enabled, epoch = EXCLUDED.epoch,
+                registration = EXCLUDED.registration;
 END $$;
 
 REVOKE ALL ON FUNCTION outbox.new_id, outbox.record, outbox.due, outbox.advance, outbox.sweep, outbox.register FROM PUBLIC;

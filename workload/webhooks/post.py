@@ -21,8 +21,9 @@ GONE = 410
 def judge(status: int, retry_after: str | None) -> Reply:
     """What a status means. Only 2xx is an acceptance: a redirect is none, and is not followed."""
     if 200 <= status < 300:
-        return Reply(is_accepted=True, why=str(status))
-    return Reply(is_accepted=False, why=f"answered {status}", is_gone=status == GONE, retry_after=_seconds(retry_after))
+        return Reply(is_accepted=True, why=str(status), is_answer=True)
+    why, wanted = f"answered {status}", _seconds(retry_after)
+    return Reply(is_accepted=False, why=why, is_gone=status == GONE, retry_after=wanted, is_answer=True)
 
 
 def _seconds(retry_after: str | None) -> timedelta | None:
@@ -59,11 +60,11 @@ class Post:
             async with asyncio.timeout(self._deadline.total_seconds()):
                 return await self._send(url, event.body.encode(), {**signature, "Content-Type": "application/json"})
         except TimeoutError:
-            return Reply(is_accepted=False, why=f"no answer within {self._deadline.total_seconds():g} s")
+            return Reply(is_accepted=False, why=f"no answer within {self._deadline.total_seconds():g} s", is_silence=True)
         except UnknownSecret as error:
-            return Reply(is_accepted=False, why=str(error))
+            return Reply(is_accepted=False, why=str(error), is_silence=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Reply(is_accepted=False, why=_describe(error))
+            return _failed(error)
 
     async def _send(self, url: URL, body: bytes, headers: dict[str, str]) -> Reply:
         async with self._http.post(url, data=body, headers=headers, allow_redirects=False) as answer:
@@ -71,11 +72,13 @@ class Post:
             return judge(answer.status, answer.headers.get("Retry-After"))
 
 
-def _describe(error: Exception) -> str:
+def _failed(error: Exception) -> Reply:
+    """A URL that cannot be used, or an address that must not be called, is the merchant's own; all else may be the way."""
     refusal = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(refusal, Refused):
-        return f"refused: {refusal}"
-    return type(refusal).__name__
+        return Reply(is_accepted=False, why=f"refused: {refusal}")
+    is_silence = isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, aiohttp.InvalidURL)
+    return Reply(is_accepted=False, why=type(refusal).__name__, is_silence=is_silence)
 
 
 @asynccontextmanager

@@ -40,6 +40,12 @@ class Manners(Table):
     """... and of those that failed or were slow the last time: a hundred dead merchants keep nobody waiting but each other."""
     most_events: Annotated[int, Field(ge=1, le=1000)] = 20
     """Events of one account that are read at once."""
+    fresh: Seconds = timedelta(seconds=1)
+    """Nothing more is sent by what was read longer ago: a new URL holds for all but the attempt that is under way."""
+    silence: Long = timedelta(seconds=30)
+    """Whoever was answered by nobody for so long..."""
+    silent_accounts: Annotated[int, Field(ge=2, le=1000)] = 3
+    """... and has tried so many different accounts, leaves the seat to another site."""
 
     @model_validator(mode="after")
     def _pauses_grow(self) -> Self:

@@ -109,12 +109,16 @@ class Assembly:
         self.dispatcher: Dispatcher | None = None
         self.metrics.watch("active", "1 while this process sends.", lambda: float(self._of(lambda one: one.is_active)))
         self.metrics.watch("running", "Accounts that are being sent to.", lambda: self._of(lambda one: one.running))
+        away = "1 while this process has left the seat, because no merchant answers it."
+        self.metrics.watch("away", away, lambda: float(self._of(lambda one: one.is_away)))
         self.metrics.watch("parked", "Accounts that have failed for long.", lambda: self._of(lambda one: one.parked))
 
     def situation(self) -> Mapping[str, object]:
         """What this process sees and whom it cannot reach, for people and probes."""
         one = self.dispatcher
-        mine = {} if one is None else {"active": one.is_active, "parked": one.parked, "failing": one.failing()}
+        mine = {}
+        if one is not None:
+            mine = {"active": one.is_active, "away": one.is_away, "parked": one.parked, "failing": one.failing()}
         return {**self.database.situation(), **mine}
 
     @asynccontextmanager

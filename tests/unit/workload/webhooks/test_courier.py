@@ -20,10 +20,18 @@ LAST = 12
 YES, NO = Reply(is_accepted=True, why="204"), Reply(is_accepted=False, why="answered 500")
 
 
-def event(sequence: int, delivered: int = 0) -> Event:
+def event(sequence: int, delivered: int = 0, epoch: int = 1) -> Event:
     """An event as it was read while the cursor stood at `delivered`."""
     return Event(
-        id=UUID(int=1000 + sequence), account=ACCOUNT, sequence=sequence, body="{}", delivered=delivered, url="u", secret="s"
+        id=UUID(int=1000 * epoch + sequence),
+        account=ACCOUNT,
+        epoch=epoch,
+        sequence=sequence,
+        body="{}",
+        delivered=delivered,
+        url="u",
+        secret="s",
+        registration=UUID(int=7),
     )
 
 
@@ -49,7 +57,7 @@ async def test_events_are_sent_in_order_and_noted_after_their_success() -> None:
     merchant, cursors = Merchant(), Cursors()
     trip = await go(merchant, cursors, event(1), event(2), event(3))
     assert (merchant.took, trip.delivered, trip.failure) == ([1, 2, 3], 3, None)
-    assert cursors.unwritten() == {ACCOUNT: 3}
+    assert cursors.unwritten() == {ACCOUNT: (1, 3)}
 
 
 async def test_a_failure_ends_the_trip_before_the_next_event() -> None:
@@ -57,15 +65,24 @@ async def test_a_failure_ends_the_trip_before_the_next_event() -> None:
     merchant, cursors = Merchant(YES, NO), Cursors()
     trip = await go(merchant, cursors, event(1), event(2), event(3))
     assert (merchant.took, trip.delivered, trip.failure) == ([1, 2], 1, NO)
-    assert cursors.unwritten() == {ACCOUNT: 1}
+    assert cursors.unwritten() == {ACCOUNT: (1, 1)}
 
 
 async def test_what_is_known_to_be_delivered_is_not_sent_again() -> None:
     """Though the database does not know it yet."""
     merchant, cursors = Merchant(), Cursors()
-    cursors.note(ACCOUNT, 2)
+    cursors.note(event(2))
     await go(merchant, cursors, event(1), event(2), event(3))
     assert merchant.took == [3]
+
+
+async def test_what_was_told_of_a_reign_that_was_given_up_keeps_nothing_of_the_next_from_being_sent() -> None:
+    """A member was waived that alone had 8 and 9: the next writer's 8 and 9 are other events, and their merchant hears of them."""
+    merchant, cursors = Merchant(), Cursors()
+    cursors.note(event(9))
+    trip = await go(merchant, cursors, event(7, delivered=6), event(8, delivered=6, epoch=2), event(9, delivered=6, epoch=2))
+    assert (merchant.took, trip.failure) == ([8, 9], None)
+    assert cursors.unwritten() == {ACCOUNT: (2, 9)}
 
 
 async def test_cursors_that_are_written_and_forgotten_during_a_trip_do_not_stop_it() -> None:
@@ -125,7 +142,7 @@ async def interleave(seed: int, courier: Carry) -> list[int]:
             await asyncio.sleep(0)
             if chance.random() < 0.7:
                 noted = cursors.unwritten()
-                written = max(written, noted.get(ACCOUNT, 0))
+                written = max(written, noted.get(ACCOUNT, (1, 0))[1])
                 cursors.settle(noted)
 
     await asyncio.gather(*(sender() for _ in range(3)))
@@ -143,7 +160,7 @@ async def careless(
     """A courier that goes on after a failure."""
     for one in events:
         if (await post(one)).is_accepted:
-            cursors.note(one.account, one.sequence)
+            cursors.note(one)
     return Trip(delivered=0, failure=None, slowest=timedelta(0))
 
 
@@ -171,6 +188,6 @@ async def test_the_longest_attempt_is_told() -> None:
 async def test_accounts_do_not_share_cursors() -> None:
     """What one account was told says nothing about another."""
     merchant, cursors = Merchant(), Cursors()
-    cursors.note(UUID(int=2), 9)
+    cursors.note(replace(event(9), account=UUID(int=2)))
     await go(merchant, cursors, event(1), replace(event(2), delivered=0))
     assert merchant.took == [1, 2]

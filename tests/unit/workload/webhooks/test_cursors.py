@@ -3,33 +3,38 @@
 from uuid import UUID
 
 from workload.webhooks.cursors import Cursors
+from workload.webhooks.model import NOWHERE, Event
 
-A = UUID(int=1)
+A, B, ANY = UUID(int=1), UUID(int=2), UUID(int=9)
 
 
-def test_the_further_of_memory_and_database_counts() -> None:
-    """Whichever it is."""
-    cursors = Cursors()
-    assert cursors.reached(A, 3) == 3
-    cursors.note(A, 5)
-    assert (cursors.reached(A, 3), cursors.reached(A, 7)) == (5, 7)
+def event(sequence: int, epoch: int = 1, account: UUID = A) -> Event:
+    """One that was accepted."""
+    return Event(
+        id=ANY, account=account, epoch=epoch, sequence=sequence, body="", delivered=0, url="u", secret="s", registration=ANY
+    )
 
 
 def test_a_note_never_moves_back() -> None:
-    """A late courier tells old news."""
+    """A late courier tells old news; a later reign's first event is behind every one of the reign before."""
     cursors = Cursors()
-    cursors.note(A, 5)
-    cursors.note(A, 4)
-    assert cursors.reached(A, 0) == 5
+    assert cursors.noted(A) == NOWHERE
+    cursors.note(event(5))
+    cursors.note(event(4))
+    assert cursors.noted(A) == (1, 5)
+    cursors.note(event(2, epoch=2))
+    cursors.note(event(9))
+    assert cursors.noted(A) == (2, 2)
 
 
 def test_what_came_further_while_it_was_written_is_not_forgotten() -> None:
     """Forgetting it would send the events in between again for nothing."""
     cursors = Cursors()
-    cursors.note(A, 5)
+    cursors.note(event(5))
+    cursors.note(event(1, account=B))
     written = cursors.unwritten()
-    cursors.note(A, 6)
+    cursors.note(event(6))
     cursors.settle(written)
-    assert cursors.unwritten() == {A: 6}
+    assert cursors.unwritten() == {A: (1, 6)}
     cursors.settle(cursors.unwritten())
     assert cursors.unwritten() == {}

@@ -1,7 +1,7 @@
 """The dispatcher's looks: who is sent to, who rests, what is written, and that nobody holds up anybody else."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,13 +9,15 @@ import pytest
 
 from workload.durable.errors import NoWriter, OutcomeUnknown
 from workload.webhooks.dispatcher import Dispatcher
-from workload.webhooks.model import Event, Reply, Trip
+from workload.webhooks.model import Due, Event, Place, Reply, Swept, Trip
+from workload.webhooks.outbox import BEGINNING
 from workload.webhooks.settings import Manners
 
 pytestmark = pytest.mark.asyncio
 
 A, B, C = (UUID(int=number) for number in (1, 2, 3))
-YES, NO = Reply(is_accepted=True, why="204"), Reply(is_accepted=False, why="answered 500")
+YES, NO = Reply(is_accepted=True, why="204", is_answer=True), Reply(is_accepted=False, why="answered 500", is_answer=True)
+SILENCE = Reply(is_accepted=False, why="no answer within 15 s", is_silence=True)
 
 
 class World:
@@ -23,7 +25,7 @@ class World:
 
     def __init__(self, events: Mapping[UUID, int]) -> None:
         self.events = dict(events)
-        self.written: dict[UUID, int] = {}
+        self.written: dict[UUID, Place] = {}
         self.replies: dict[UUID, Reply] = {}
         self.hanging: set[UUID] = set()
         self.took: list[tuple[UUID, int]] = []
@@ -33,36 +35,62 @@ class World:
         self.is_broken = False
         self.left = False
         self.questions: list[tuple[set[UUID], set[UUID], int, int]] = []
-        self.swept: list[timedelta] = []
+        self.swept: list[tuple[timedelta, UUID]] = []
+        self.old = 0
+        self.registrations: dict[UUID, UUID] = {}
+        self.disabled: set[UUID] = set()
+        self.seconds = 0.0
 
     async def due(
-        self, *, busy: Collection[UUID], slow: Collection[UUID], places: int, slow_places: int, most: int
-    ) -> Sequence[Event]:
+        self,
+        *,
+        busy: Collection[UUID],
+        slow: Collection[UUID],
+        known: Mapping[UUID, UUID],
+        places: int,
+        slow_places: int,
+        most: int,
+    ) -> Due:
         self._answer()
         self.questions.append((set(busy), set(slow), places, slow_places))
         free = {True: slow_places, False: places}
         found: list[Event] = []
         for account in sorted(self.events):
-            delivered = self.written.get(account, 0)
-            if account in busy or free[account in slow] <= 0 or self.events[account] <= delivered:
+            delivered = self.written.get(account, (1, 0))[1]
+            if account in busy or free[account in slow] <= 0 or self.events[account] <= delivered or account in self.disabled:
                 continue
             free[account in slow] -= 1
             last = min(self.events[account], delivered + most)
             found += [self._event(account, sequence, delivered) for sequence in range(delivered + 1, last + 1)]
-        return found
+        outdated = {one for one, known_as in known.items() if one in self.disabled or self.registration(one) != known_as}
+        return Due(events=found, outdated=frozenset(outdated))
+
+    def registration(self, account: UUID) -> UUID:
+        """The present one."""
+        return self.registrations.get(account, account)
 
     def _event(self, account: UUID, sequence: int, delivered: int) -> Event:
-        id = UUID(int=account.int * 1000 + sequence)
-        return Event(id=id, account=account, sequence=sequence, body="{}", delivered=delivered, url="u", secret="s")
+        return Event(
+            id=UUID(int=account.int * 1000 + sequence),
+            account=account,
+            epoch=1,
+            sequence=sequence,
+            body="{}",
+            delivered=delivered,
+            url="u",
+            secret="s",
+            registration=self.registration(account),
+        )
 
-    async def advance(self, cursors: Mapping[UUID, int]) -> None:
+    async def advance(self, cursors: Mapping[UUID, Place]) -> None:
         self._answer()
         self.written.update(cursors)
 
-    async def sweep(self, retention: timedelta) -> int:
+    async def sweep(self, retention: timedelta, since: UUID) -> Swept:
         self._answer()
-        self.swept.append(retention)
-        return 0
+        self.swept.append((retention, since))
+        found, self.old = min(self.old, 1000), max(self.old - 1000, 0)
+        return Swept(events=found, until=UUID(int=since.int + found) if found == 1000 else None)
 
     def _answer(self) -> None:
         if self.is_broken:
@@ -72,12 +100,13 @@ class World:
         return self.is_held
 
     def leave(self) -> None:
-        self.left = True
+        self.left, self.is_held = True, False
 
     async def post(self, event: Event) -> Reply:
         self.took.append((event.account, event.sequence))
         if event.account in self.hanging:
             await asyncio.Event().wait()
+        self.now += self.seconds
         return self.replies.get(event.account, YES)
 
     def travelled(self, trip: Trip) -> None:
@@ -113,7 +142,7 @@ async def test_every_account_is_told_in_order_and_cursors_follow() -> None:
     assert [sequence for account, sequence in world.took if account == A] == [1, 2, 3]
     assert world.written == {}
     await look(dispatcher)
-    assert world.written == {A: 3, B: 2}
+    assert world.written == {A: (1, 3), B: (1, 2)}
     assert len(world.took) == 5
 
 
@@ -131,7 +160,7 @@ async def test_a_seat_that_was_lost_during_the_look_sends_nothing() -> None:
     dispatcher = world.dispatcher()
     asked = world.due
 
-    async def lose(**what: object) -> Sequence[Event]:
+    async def lose(**what: object) -> Due:
         world.is_held = False
         return await asked(**what)  # type: ignore[arg-type]
 
@@ -197,7 +226,7 @@ async def test_cursors_that_could_not_be_written_are_written_later_and_events_no
     world.is_broken = False
     world.events[A] = 3
     await look(dispatcher)
-    assert world.written == {A: 2}
+    assert world.written == {A: (1, 2)}
     assert world.took == [(A, 1), (A, 2), (A, 3)]
 
 
@@ -205,7 +234,7 @@ async def test_an_outbox_that_does_not_answer_ends_no_look_badly() -> None:
     """A failover is a few of those."""
     world = World({A: 1})
 
-    async def no_writer(**_: object) -> Sequence[Event]:
+    async def no_writer(**_: object) -> Due:
         raise NoWriter("no site is known to be the writer")
 
     world.due = no_writer  # type: ignore[assignment, method-assign]
@@ -219,7 +248,7 @@ async def test_a_stop_ends_what_is_under_way_and_writes_the_cursors() -> None:
     async with world.dispatcher().at_work():
         while len(world.trips) < 1:
             await asyncio.sleep(0)
-    assert world.written == {A: 2}
+    assert world.written == {A: (1, 2)}
     assert world.left
 
 
@@ -241,4 +270,118 @@ async def test_old_events_are_swept_once_a_minute() -> None:
     dispatcher = world.dispatcher()
     for world.now in (1.0, 61.0, 62.0, 122.0):
         await look(dispatcher)
-    assert world.swept == [timedelta(days=7)] * 2
+    assert world.swept == [(timedelta(days=7), BEGINNING)] * 2
+
+
+async def test_many_old_events_are_swept_look_by_look_until_none_is_left() -> None:
+    """A thousand a minute would be fewer than a busy minute makes; each look goes on where the last one ended."""
+    world = World({})
+    world.old = 2500
+    dispatcher = world.dispatcher()
+    for world.now in (61.0, 61.2, 61.4, 61.6, 121.0, 122.0):
+        await look(dispatcher)
+    assert [since.int for _, since in world.swept] == [0, 1000, 2000, 0]
+
+
+async def test_a_sweep_that_is_not_answered_waits_a_minute_and_goes_on_where_it_was() -> None:
+    """It must not make every look late."""
+    world = World({})
+    world.old = 2500
+    dispatcher = world.dispatcher()
+    world.now = 61.0
+    await look(dispatcher)
+    answered = world.sweep
+
+    async def too_slow(retention: timedelta, since: UUID) -> Swept:
+        await answered(retention, since)
+        raise OutcomeUnknown("statement timeout")
+
+    world.sweep = too_slow  # type: ignore[method-assign]
+    for world.now in (61.2, 61.4, 121.0):
+        await look(dispatcher)
+    world.sweep = answered  # type: ignore[method-assign]
+    world.now = 121.4
+    await look(dispatcher)
+    assert [since.int for _, since in world.swept] == [0, 1000, 1000]
+
+
+async def test_nothing_is_sent_by_what_was_read_long_ago() -> None:
+    """Each attempt takes 0.4 s: after a second the rest is read anew, so a URL that was changed meanwhile holds."""
+    world = World({A: 9})
+    world.seconds = 0.4
+    dispatcher = world.dispatcher()
+    await look(dispatcher)
+    assert world.took == [(A, 1), (A, 2), (A, 3)]
+    await look(dispatcher)
+    assert [sequence for _, sequence in world.took] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_an_endpoint_that_is_registered_anew_is_tried_at_once() -> None:
+    """It rests for ten minutes, is mended, and somebody says so."""
+    world = World({A: 1})
+    world.replies = {A: NO}
+    dispatcher = world.dispatcher(first_pause=timedelta(minutes=10))
+    await look(dispatcher)
+    world.replies = {}
+    await look(dispatcher)
+    assert world.took == [(A, 1)]
+    world.registrations[A] = UUID(int=99)
+    await look(dispatcher)
+    await look(dispatcher)
+    assert world.took == [(A, 1)] * 2
+    assert dispatcher.failing() == {}
+
+
+async def test_who_is_not_told_any_more_is_not_shown_as_failing() -> None:
+    """Disabled while it was parked: no gauge and no page keeps it for the life of the process."""
+    world = World({A: 1})
+    world.replies = {A: Reply(is_accepted=False, why="answered 410", is_gone=True)}
+    dispatcher = world.dispatcher()
+    await look(dispatcher)
+    assert (dispatcher.parked, list(dispatcher.failing())) == (1, [str(A)])
+    world.disabled = {A}
+    await look(dispatcher)
+    assert (dispatcher.parked, dispatcher.failing()) == (0, {})
+
+
+async def looks(world: World, dispatcher: Dispatcher, until: float) -> None:
+    """One a second."""
+    while world.now < until:
+        world.now += 1
+        await look(dispatcher)
+
+
+async def test_who_reaches_no_merchant_leaves_the_seat_and_asks_again_later() -> None:
+    """Its own way may be broken; another site's dispatcher is given the chance."""
+    world = World({A: 1, B: 1, C: 1})
+    world.replies = dict.fromkeys((A, B, C), SILENCE)
+    dispatcher = world.dispatcher()
+    await looks(world, dispatcher, 30)
+    assert not world.left
+    await looks(world, dispatcher, 35)
+    assert world.left and dispatcher.is_away
+    world.is_held = True
+    asked = len(world.questions)
+    await looks(world, dispatcher, 38)
+    assert len(world.questions) == asked, "it asked for the seat again before another one could take it"
+    world.replies = {}
+    await looks(world, dispatcher, 60)
+    assert not dispatcher.is_away and world.written == dict.fromkeys((A, B, C), (1, 1))
+
+
+@pytest.mark.parametrize("why", ["an answer", "too few", "their own fault"])
+async def test_who_has_no_reason_to_doubt_its_way_stays(why: str) -> None:
+    """One merchant answers, if only with an error; or only two are silent; or no URL of theirs may be called."""
+    world = World({A: 1, B: 1, C: 1})
+    match why:
+        case "an answer":
+            world.replies = {A: SILENCE, B: SILENCE, C: SILENCE}
+            world.events[UUID(int=4)] = 1
+            world.replies[UUID(int=4)] = NO
+        case "too few":
+            del world.events[C]
+            world.replies = {A: SILENCE, B: SILENCE}
+        case _:
+            world.replies = dict.fromkeys((A, B, C), Reply(is_accepted=False, why="refused: 127.0.0.1"))
+    await looks(world, world.dispatcher(longest_pause=timedelta(seconds=8)), 200)
+    assert not world.left

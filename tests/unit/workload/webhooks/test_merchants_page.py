@@ -13,6 +13,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from lab.receiver_settings import new_secret
+from workload.webhooks.dispatcher import ABSENCE
 from workload.webhooks.settings import Manners
 from workload.webhooks.signing import sign
 
@@ -32,18 +33,19 @@ class Shop:
     """A merchant that did as the page says."""
 
     def __init__(self, example: Mapping[str, Any], secret: str) -> None:
-        self.secret, self.acted = secret, list[int]()
+        self.secret, self.acted = secret, list[Any]()
         self.database = sqlite3.connect(":memory:")
         self.database.execute(example["SCHEMA"])
         self._receive: Callable[..., int] = example["receive"]
+        self._note: Callable[[Mapping[str, Any]], Any] = lambda told: told["sequence"]
 
-    def hear(self, sequence: int, *, secrets: Any = (), **changes: Any) -> int:
+    def hear(self, sequence: int, *, epoch: int = 1, secrets: Any = (), **changes: Any) -> int:
         """One attempt, signed as the dispatcher does it."""
-        data = {"account": "shop", "sequence": sequence, "payment": "p", "debtor": "d", "amount": 1, "currency": "EUR"}
+        data = {"account": "shop", "epoch": epoch, "sequence": sequence, "payment": "p", "debtor": "d", "amount": 1}
         body = json.dumps({"type": changes.pop("type", "payment.received"), "data": data})
         signers = tuple(map(Webhook, secrets or (self.secret,)))
         headers = {**sign(signers, uuid.uuid4(), datetime.now(UTC), body), **changes}
-        return self._receive(self.secret, body.encode(), headers, self.database, lambda told: self.acted.append(told["sequence"]))
+        return self._receive(self.secret, body.encode(), headers, self.database, lambda told: self.acted.append(self._note(told)))
 
 
 @pytest.fixture
@@ -56,6 +58,15 @@ def test_every_event_is_acted_on_once_and_in_order(shop: Shop) -> None:
     """Duplicates are answered with a success, also those that come after later events."""
     assert [shop.hear(sequence) for sequence in (1, 1, 2, 3, 2, 1, 4)] == [204] * 7
     assert shop.acted == [1, 2, 3, 4]
+    shop.database.close()
+
+
+def test_events_behind_a_waived_member_are_acted_on_though_their_sequences_were_had(shop: Shop) -> None:
+    """8 and 9 of epoch 1 were given up after they were told; 8 and 9 of epoch 2 are other payments. What comes late of epoch 1 is old."""
+    shop._note = lambda told: (told["epoch"], told["sequence"])
+    heard = ((1, 7), (1, 8), (1, 9), (2, 8), (1, 9), (2, 8), (2, 9), (1, 10))
+    assert [shop.hear(sequence, epoch=epoch) for epoch, sequence in heard] == [204] * 8
+    assert shop.acted == [(1, 7), (1, 8), (1, 9), (2, 8), (2, 9)]
     shop.database.close()
 
 
@@ -83,7 +94,7 @@ def test_an_effect_that_fails_is_not_remembered(example: Mapping[str, Any], shop
     def fail(told: object) -> None:
         raise RuntimeError("no stock")
 
-    body = json.dumps({"type": "payment.received", "data": {"account": "shop", "sequence": 1}})
+    body = json.dumps({"type": "payment.received", "data": {"account": "shop", "epoch": 1, "sequence": 1}})
     headers = sign((Webhook(shop.secret),), uuid.uuid4(), datetime.now(UTC), body)
     with pytest.raises(RuntimeError):
         example["receive"](shop.secret, body.encode(), headers, shop.database, fail)
@@ -101,3 +112,13 @@ def test_the_page_tells_the_manners_that_are_the_default() -> None:
     assert f"double up to {manners.longest_pause.total_seconds() / 60:g} min" in told
     assert f"After {manners.parked_after.total_seconds() / 3600:g} h of failures" in told
     assert manners.parked_pause.total_seconds() == 3600 and "once an hour" in told
+    assert f"for {manners.silence.total_seconds():g} s no merchant answered" in told
+    assert manners.silent_accounts == 3 and "three or more were tried" in told
+    assert manners.fresh.total_seconds() == 1 and "in the second before (`fresh`)" in told
+    assert f"asks again after {ABSENCE.total_seconds():g} s" in told
+
+
+def test_the_page_shows_every_field_of_an_event() -> None:
+    """As the outbox makes it."""
+    (body,) = re.findall(r'"data":(\{.*?\})', PAGE)
+    assert list(json.loads(body)) == ["account", "epoch", "sequence", "payment", "debtor", "amount", "currency"]
