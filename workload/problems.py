@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from workload.durable.errors import Busy, NoSession, NothingHappened, NoWriter, OutcomeUnknown, Rejected, Unanswered
+from workload.durable.errors import Busy, Late, NoSession, NothingHappened, NoWriter, OutcomeUnknown, Rejected, Unanswered
 from workload.telemetry.redaction import redact_value
 
 MEDIA_TYPE = "application/problem+json"
@@ -51,6 +51,7 @@ def describe_unanswered(error: Unanswered) -> Problem:
         NoWriter: ("no-writer", 503),
         NoSession: ("writer-out-of-reach", 503),
         Busy: ("accounts-busy", 503),
+        Late: ("deadline-over", 504),
         OutcomeUnknown: ("outcome-unknown", 503),
         Rejected: ("database-refused", 500),
     }.get(type(error), ("unanswered", 500))

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
+from workload.calls.deadline import budget
 from workload.durable import statement
-from workload.durable.errors import NoWriter, OutcomeUnknown, Unanswered
+from workload.durable.errors import Late, NoWriter, OutcomeUnknown, Unanswered
 from workload.durable.evidence import Evidence
 from workload.durable.finder import Writer
 from workload.durable.lanes import Durability
@@ -78,7 +79,8 @@ class Answers:
         if self._is_proven():
             return
         if self._proving is None:
-            self._proving = asyncio.create_task(self.give(_pass_guard))
+            # For everybody who asks: it is not the first one's time that bounds it.
+            self._proving = asyncio.create_task(self._give(_pass_guard, self._tuning.request_deadline))
             self._proving.add_done_callback(self._end_proof)
         # A caller that hangs up must not end it for the others.
         await asyncio.shield(self._proving)
@@ -94,19 +96,31 @@ class Answers:
         return is_fresh and self._proven is not None and self._proven == self._compass.writer
 
     async def give(self, ask: Ask[A]) -> A:
-        """Ask the writer, and answer once what the answer rests on is durable. Raises Unanswered within the request deadline."""
-        end = self._monotonic() + self._tuning.request_deadline.total_seconds()
+        """Ask the writer, and answer once what the answer rests on is durable. Raises Unanswered within the request deadline, or within
+        what the caller has left of its own: whoever goes on waiting after that takes a place from those who are waited for.
+
+        A statement that was sent has its own deadline all the same, since a deadline ends the session: otherwise a client that names a
+        few milliseconds, again and again, would cost the service all its warm sessions.
+        """
+        return await self._give(ask, budget(self._tuning.request_deadline, self._monotonic()))
+
+    async def _give(self, ask: Ask[A], within: timedelta) -> A:
+        began = self._monotonic()
+        end, own_end = began + within.total_seconds(), began + self._tuning.request_deadline.total_seconds()
         try:
             writer = self._compass.writer
             if writer is None:
                 raise NoWriter("no site is known to be the writer")
             with step("database", Kind.CLIENT, site=writer.site):
-                async with self._sessions[writer.site].borrow(self._within(end, self._tuning.session_patience)) as session:
+                patience = self._within(end, self._tuning.session_patience, Late)
+                async with self._sessions[writer.site].borrow(patience) as session:
+                    self._within(end, self._tuning.statement_deadline, Late)
                     with step("statement"):
-                        answer, evidence = await ask(session, writer.site, self._within(end, self._tuning.statement_deadline))
+                        deadline = self._within(own_end, self._tuning.statement_deadline, Late)
+                        answer, evidence = await ask(session, writer.site, deadline)
             committed_at = self._monotonic()
             with step("barrier", site=evidence.reign.site, epoch=evidence.reign.epoch):
-                await self._durability.confirm(evidence, self._within(end, self._tuning.barrier_deadline))
+                await self._durability.confirm(evidence, self._within(end, self._tuning.barrier_deadline, OutcomeUnknown))
         except Unanswered as error:
             self._meter.unanswered(error)
             self._proven = None
@@ -116,10 +130,11 @@ class Answers:
         self._meter.confirmed(self._proven_at - committed_at)
         return answer
 
-    def _within(self, end: float, limit: timedelta) -> timedelta:
+    def _within(self, end: float, limit: timedelta, over: type[Unanswered]) -> timedelta:
+        """How long the next thing may take. Raises `over` when there is no time left for it."""
         left = timedelta(seconds=end - self._monotonic())
         if left <= timedelta(0):
-            raise OutcomeUnknown("the request's deadline is over")
+            raise over("the request's deadline is over")
         return min(left, limit)
 
 

@@ -45,7 +45,7 @@ class Database:
 
     def __init__(self, settings: DurableSettings, tenant: Tenant, metrics: ServiceMetrics) -> None:
         tuning = settings.tuning
-        openers = {
+        self._openers = {
             site: partial(
                 connect,
                 address,
@@ -58,14 +58,15 @@ class Database:
             )
             for site, address in settings.databases.items()
         }
-        self.site = settings.site
+        self.site, self._tuning = settings.site, tuning
+        self._beside: list[Sessions[Session]] = []
         self.crews: dict[str, Sessions[Session]] = {
             site: Sessions(opener, size=tuning.lanes, proof_deadline=tuning.statement_deadline, on_free=self._fly)
-            for site, opener in openers.items()
+            for site, opener in self._openers.items()
         }
         self.sessions: dict[str, Sessions[Session]] = {
             site: Sessions(opener, size=tuning.sessions, proof_deadline=tuning.statement_deadline)
-            for site, opener in openers.items()
+            for site, opener in self._openers.items()
         }
         self.lanes = Lanes(self.crews, patience=tuning.barrier_patience, statement_deadline=tuning.statement_deadline)
         self.neighbour = Neighbour(
@@ -77,7 +78,9 @@ class Database:
             patience=tuning.neighbour_patience,
             statement_deadline=tuning.statement_deadline,
         )
-        self.finder = Finder(openers, interval=tuning.finder_interval, deadline=tuning.statement_deadline, on_change=self._follow)
+        self.finder = Finder(
+            self._openers, interval=tuning.finder_interval, deadline=tuning.statement_deadline, on_change=self._follow
+        )
         self.answers = Answers(
             compass=self.finder,
             sessions=self.sessions,
@@ -90,6 +93,13 @@ class Database:
         metrics.watch("writer_epoch", "Epoch of the writer that is asked, 0 when none is known.", self._epoch)
         for site, pool in self.sessions.items():
             metrics.watch("sessions", "Living sessions.", partial(_count_alive, pool), site=site)
+
+    def beside(self, size: int) -> Sessions[Session]:
+        """Sessions of their own to this site's node, whatever its role, for what no answer rests on; kept warm as the others are. To be
+        called before `running`. At the writer's site such questions would otherwise take payments' sessions, twice each."""
+        pool: Sessions[Session] = Sessions(self._openers[self.site], size=size, proof_deadline=self._tuning.statement_deadline)
+        self._beside.append(pool)
+        return pool
 
     def situation(self) -> Mapping[str, object]:
         """What this process sees, for people and probes."""
@@ -113,7 +123,8 @@ class Database:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep sessions warm and the writer known for the length of the block."""
-        keepers = [pool.keep() for pool in (*self.sessions.values(), *self.crews.values())]
+        pools = (*self.sessions.values(), *self.crews.values(), *self._beside)
+        keepers = [pool.keep() for pool in pools]
         tasks = [asyncio.create_task(work) for work in (*keepers, *map(self.finder.watch, self.sessions))]
         for task in tasks:
             task.add_done_callback(die_of_a_defect)
@@ -123,7 +134,7 @@ class Database:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
-            for pool in (*self.sessions.values(), *self.crews.values()):
+            for pool in pools:
                 pool.close()
         for defect in ended:
             if isinstance(defect, Exception):

@@ -5,6 +5,7 @@ Unanswered
 │   ├── NoWriter       no site is known to write, or the one asked says it does not
 │   ├── NoSession      the writer is known, but no session to it is free or alive
 │   ├── Busy           the database gave up waiting for accounts that others hold
+│   ├── Late           whoever asked waits no longer, and nobody was asked
 │   └── Rejected       the database refused the statement for a reason that is ours to mend
 └── OutcomeUnknown     it may or may not have been made, or may not last; the same key settles it
 """
@@ -28,6 +29,10 @@ class NoSession(NothingHappened):
 
 class Busy(NothingHappened):
     """The database's own deadline ended a wait for locks; the next attempt may well succeed."""
+
+
+class Late(NothingHappened):
+    """The request's own time was over before the database was asked."""
 
 
 class Rejected(NothingHappened):

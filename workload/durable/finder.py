@@ -63,8 +63,13 @@ async def _ask_node(connection: psycopg.AsyncConnection, *, site: str) -> View |
     return View(role=row[0], epoch=row[1]) if row else None
 
 
-async def _listen(connection: psycopg.AsyncConnection) -> None:
-    """Be told from now on when the node changes; before it is asked, so that no change falls in between."""
+async def _listen(connection: psycopg.AsyncConnection, *, heard: Callable[[], None]) -> None:
+    """Be told from now on when the node changes; before it is asked, so that no change falls in between.
+
+    What the node tells beside an answer is read with it: nothing is left on the line then that would wake anybody, and the answer is from
+    before the change. So it is heard where it is read, too.
+    """
+    connection.add_notify_handler(lambda _: heard())
     await connection.execute("LISTEN trimaran_node")
 
 
@@ -111,15 +116,15 @@ class Finder:
     async def watch(self, site: str) -> None:
         """Ask `site` for ever: at once when it has something to tell, and every interval."""
         session: Session | None = None
-        ask = partial(_ask_node, site=site)
+        ask, heard = partial(_ask_node, site=site), asyncio.Event()
         try:
             while True:
                 try:
                     if session is None or session.broken:
-                        session = await self._openers[site]()
-                        await session.run(_listen, self._deadline)
+                        session = await self._listening(site, heard.set)
+                    heard.clear()
                     self.learn(site, await session.run(ask, self._deadline))
-                    await self._told(session)
+                    await self._told(session, heard)
                 except (Lost, Unreachable, psycopg.Error):
                     self.learn(site, None)
                     await asyncio.sleep(min(self._interval, RETRY).total_seconds())
@@ -127,9 +132,19 @@ class Finder:
             if session:
                 session.shut()
 
-    async def _told(self, session: Session) -> None:
-        """Return when the session has something to read, the server's goodbye too, or the interval is over."""
-        heard = asyncio.Event()
+    async def _listening(self, site: str, heard: Callable[[], None]) -> Session:
+        """A new session that is told of changes. One that could not be told is none: it would be asked every interval for as long as it
+        lives, and a failover that it sees half a second late is half a second longer."""
+        session = await self._openers[site]()
+        try:
+            await session.run(partial(_listen, heard=heard), self._deadline)
+        except BaseException:
+            session.shut()
+            raise
+        return session
+
+    async def _told(self, session: Session, heard: asyncio.Event) -> None:
+        """Return when something was heard, or the session has something to read, the server's goodbye too, or the interval is over."""
         session.watch(heard.set)
         try:
             async with asyncio.timeout(self._interval.total_seconds()):

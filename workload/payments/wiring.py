@@ -32,6 +32,11 @@ from workload.payments.sources import CalledVault
 from workload.schema.outlook import process_name
 from workload.telemetry.propagation import outgoing_headers
 
+READERS = 3
+"""Sessions that read profiles. One read is one trip to the database of one's own site."""
+ASKERS = 2
+"""Sessions that look up keys of strangers, while not everybody can be served."""
+
 
 class Assembly:
     """Every part of one process, put together and not yet running. Raises CannotBegin when a certificate cannot be used."""
@@ -78,7 +83,7 @@ class Assembly:
 
     def _gate(self, app: ASGIApp) -> ASGIApp:
         settings = self.settings
-        near = Follower(self.database.sessions[self.site], knows=KNOWS, statement_deadline=settings.tuning.statement_deadline)
+        near = Follower(self.database.beside(ASKERS), knows=KNOWS, statement_deadline=settings.tuning.statement_deadline)
         self.gate = Gate(
             app,
             max_in_flight=settings.limits.highest,
@@ -94,7 +99,7 @@ class Assembly:
             return None
         return Screening(
             screen=CalledScreen(self._line("screening", table.callee)),
-            profiles=NearProfiles(self.database.sessions[self.site], self.settings.tuning.statement_deadline),
+            profiles=NearProfiles(self.database.beside(READERS), self.settings.tuning.statement_deadline),
             meter=ScreenMetrics(self.metrics.registry),
             default=table.default,
             deadline=table.deadline,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
+import psycopg
 import pytest
 
 from workload.durable.finder import Finder, Outlook, View, Writer, judge
@@ -81,11 +82,16 @@ class Node:
     """One site's node behind one session after the other. As a session: what it is asked, and whom it would wake."""
 
     row: tuple[str, int] = ("follower", 1)
+    told: tuple[str, int] = ("follower", 1)
     gone: bool = False
     opened: int = 0
     asked: list[str] = field(default_factory=list)
     wake: Callable[[], None] | None = None
     broken: bool = False
+    deaf: bool = False
+    beside: Callable[[], None] = lambda: None
+    """What happens while it answers."""
+    hear: Callable[[object], None] | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def open(self) -> Session:
@@ -104,11 +110,20 @@ class Node:
         """Note what is asked."""
         self.asked.append(query.split()[0])
         self.answered.set()
+        if self.deaf and self.asked[-1] == "LISTEN":
+            raise psycopg.errors.QueryCanceled("statement timeout")
+        if self.asked[-1] == "SELECT":
+            self.told = self.row
+            self.beside()
         return self
 
+    def add_notify_handler(self, hear: Callable[[object], None]) -> None:
+        """Whom to tell what is read beside an answer."""
+        self.hear = hear
+
     async def fetchone(self) -> tuple[str, int]:
-        """The row."""
-        return self.row
+        """The row, as it was when it was asked for."""
+        return self.told
 
     def shut(self) -> None:
         """End it."""
@@ -174,4 +189,40 @@ async def test_a_node_that_tells_nothing_is_asked_every_interval() -> None:
     for _ in range(3):
         await node.next_answer()
     assert node.opened == 1 and node.asked.count("LISTEN") == 1
+    watching.cancel()
+
+
+@pytest.mark.asyncio
+async def test_what_a_node_tells_beside_an_answer_is_not_lost() -> None:
+    """The driver reads it with the answer, which is from before; nothing is left on the line that would wake anybody, and the next look
+    is an hour away."""
+    node = Node()
+
+    def change() -> None:
+        node.beside = lambda: None
+        node.row = ("writer", 2)
+        assert node.hear is not None
+        node.hear(None)
+
+    node.beside = change
+    finder = Finder({"a": node.open}, interval=timedelta(hours=1), deadline=timedelta(seconds=1))
+    watching = asyncio.create_task(finder.watch("a"))
+    async with asyncio.timeout(5):
+        while finder.writer is None:
+            await asyncio.sleep(0)
+    assert finder.writer == Writer(site="a", epoch=2) and node.asked == ["LISTEN", "SELECT", "SELECT"]
+    watching.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_could_not_listen_is_not_kept() -> None:
+    """Its statement took too long, and it lives: kept, it would be asked every interval for as long as it lives, and told nothing."""
+    node = Node(deaf=True)
+    finder = Finder({"a": node.open}, interval=timedelta(milliseconds=1), deadline=timedelta(seconds=1))
+    watching = asyncio.create_task(finder.watch("a"))
+    await node.next_answer()
+    assert node.broken
+    node.deaf = False
+    await node.next_answer()
+    assert node.asked == ["LISTEN", "LISTEN", "SELECT"] and node.opened == 2
     watching.cancel()
