@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.protocol.payments_site import ACCOUNTS, AZURE, Sites, one_site
 from workload.durable.session import Connection
 from workload.payments import ledger
-from workload.payments.model import Decision, Forgotten, Order, Outcome, Verdict
+from workload.payments.model import Decision, Forgotten, Order, Outcome, Reviewed, Sitting, Verdict
 from workload.payments.screen import Advice
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 SOON = timedelta(seconds=10)
 ADVICE = Advice(hold=True, score=7.5, reasons=("much",))
 KEPT = "SELECT p.idempotency_key FROM ledger.source AS s LEFT JOIN ledger.payment AS p ON p.id = s.payment WHERE s.token = %s ORDER BY 1"
+BOOKS = "SELECT a, (SELECT count(*) FROM ledger.entry AS e WHERE e.account = a.id) FROM ledger.account AS a ORDER BY a.id"
 LOCK = "    PERFORM pg_advisory_xact_lock_shared(hashtextextended(subject::text, 1));\n"
 
 
@@ -31,9 +32,10 @@ async def sites() -> AsyncIterator[Sites]:
         yield sites
 
 
-def order(source: UUID | None, key: str = "", amount: int = 1) -> Order:
+def order(source: UUID | None, key: str = "", amount: int = 1, debtor: int = 0) -> Order:
     """An order from this token."""
-    return Order(key=key or str(uuid4()), debtor=ACCOUNTS[0], creditor=ACCOUNTS[1], amount=amount, currency="EUR", source=source)
+    payer, payee = ACCOUNTS[debtor], ACCOUNTS[1]
+    return Order(key=key or str(uuid4()), debtor=payer, creditor=payee, amount=amount, currency="EUR", source=source)
 
 
 async def pay(sites: Sites, this: Order, subject: UUID | None = None) -> Decision:
@@ -50,6 +52,16 @@ async def hold(sites: Sites, this: Order, subject: UUID | None = None) -> Decisi
     session = Connection(await sites.connect(AZURE, "payments_app"))
     try:
         return (await ledger.hold(session, AZURE, this, ADVICE, uuid4(), SOON, subject))[0]
+    finally:
+        session.shut()
+
+
+async def review(sites: Sites, held: Decision, verdict: Verdict) -> Sitting:
+    """As the service does for a reviewer."""
+    assert held.payment is not None
+    session = Connection(await sites.connect(AZURE, "payments_app"))
+    try:
+        return (await ledger.review(session, AZURE, held.payment.id, verdict, "maria", "called her", SOON))[0]
     finally:
         session.shut()
 
@@ -100,11 +112,7 @@ async def test_a_held_payment_keeps_its_source_whatever_becomes_of_it(sites: Sit
     held = await hold(sites, this, subject)
     assert held.outcome is Outcome.HELD and held.payment is not None
     assert (await pay(sites, this)).outcome is Outcome.STILL_HELD
-    session = Connection(await sites.connect(AZURE, "payments_app"))
-    try:
-        await ledger.review(session, AZURE, held.payment.id, Verdict.APPROVE, "maria", "called her", SOON)
-    finally:
-        session.shut()
+    await review(sites, held, Verdict.APPROVE)
     assert await sites.ask(AZURE, KEPT, token) == [(this.key,)]
     assert (await pay(sites, order(token))).outcome is Outcome.CREATED
 
@@ -115,14 +123,79 @@ async def test_who_is_forgotten_cannot_be_made_known_again(sites: Sites) -> None
     this = order(token)
     await pay(sites, this, subject)
     first, again = await forget(sites, subject), await forget(sites, subject)
-    assert first.proof is not None and (first.proof.sources, first.proof.accounts) == (1, 0)
+    assert (first.proof.sources, first.proof.accounts, first.proof.profiles) == (1, 1, 1)
     assert (again.proof, first.is_replayed, again.is_replayed) == (first.proof, False, True)
     assert await sites.ask(AZURE, KEPT, token) == []
     for told, expected in ((None, Outcome.UNKNOWN_SOURCE), (subject, Outcome.ERASED_SOURCE)):
         assert (await pay(sites, order(token), told)).outcome is expected
         assert (await hold(sites, order(token), told)).outcome is expected
     assert (await pay(sites, this)).outcome is Outcome.REPLAYED
-    assert (await forget(sites, uuid4())).proof is None
+
+
+async def test_a_first_payment_that_is_on_its_way_from_the_vault_comes_too_late_for_an_erasure(sites: Sites) -> None:
+    """The ledger knows nothing of the token, the vault has told whose it is, the erasure finds nothing and says so, the payment arrives:
+    it is refused, or the subject would be known for ever. Asked again, the erasure tells the same."""
+    token, subject = uuid4(), uuid4()
+    this = order(token)
+    assert (await pay(sites, this)).outcome is Outcome.UNKNOWN_SOURCE
+    first = await forget(sites, subject)
+    assert (first.is_unknown, first.proof.sources, first.proof.accounts, first.proof.profiles) == (True, 0, 0, 0)
+    assert (await pay(sites, this, subject)).outcome is Outcome.ERASED_SOURCE
+    assert (await hold(sites, order(token), subject)).outcome is Outcome.ERASED_SOURCE
+    assert await sites.ask(AZURE, KEPT, token) == [] and (await pay(sites, this)).outcome is Outcome.UNKNOWN_SOURCE
+    assert await forget(sites, subject) == first
+
+
+async def test_what_waits_for_a_person_is_turned_down_when_its_source_is_erased(sites: Sites) -> None:
+    """Approved afterwards it would be paid from a token that nobody pays from any more. What waits from another source, or from none,
+    waits on; the reviewer is told who decided, and why."""
+    token, subject = uuid4(), uuid4()
+    theirs, others, plain = order(token, debtor=6), order(uuid4(), debtor=6), order(None, debtor=6)
+    held = [await hold(sites, theirs, subject), await hold(sites, others, uuid4()), await hold(sites, plain)]
+    await forget(sites, subject)
+    said = [await review(sites, one, Verdict.APPROVE) for one in held]
+    assert [one.outcome for one in said] == [Reviewed.ALREADY_REJECTED, Reviewed.APPROVED, Reviewed.APPROVED]
+    assert said[0].review is not None and said[0].review.ruling is not None
+    assert (said[0].review.ruling.who, said[0].review.ruling.because) == ("desk for kim", "its source was erased")
+    assert (await pay(sites, theirs)).outcome is Outcome.REJECTED
+    assert await sites.ask(AZURE, "SELECT FROM ledger.payment WHERE idempotency_key = %s", theirs.key) == []
+
+
+async def test_habits_of_the_accounts_that_their_tokens_paid_from_go_and_others_stay(sites: Sites) -> None:
+    """Also of one whose payment was held first. The accounts, their balances and the payments are what they were."""
+    token, subject = uuid4(), uuid4()
+    await pay(sites, order(token, debtor=10), subject)
+    held = await hold(sites, order(token, debtor=11))
+    await review(sites, held, Verdict.APPROVE)
+    await pay(sites, order(uuid4(), debtor=12), uuid4())
+    before = await sites.ask(AZURE, BOOKS)
+    proof = (await forget(sites, subject)).proof
+    assert (proof.accounts, proof.profiles, proof.sources) == (2, 2, 2)
+    habits = "SELECT account FROM ledger.profile WHERE account = ANY(%s)"
+    assert await sites.ask(AZURE, habits, list(ACCOUNTS[10:13])) == [(ACCOUNTS[12],)]
+    assert await sites.ask(AZURE, BOOKS) == before
+    await pay(sites, order(None, debtor=10))
+    assert await sites.ask(AZURE, habits, list(ACCOUNTS[10:12])) == [(ACCOUNTS[10],)], "learnt anew"
+
+
+async def test_a_proof_holds_no_number(sites: Sites) -> None:
+    """Its reason stays for ever."""
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await sites.ask(AZURE, "SELECT ledger.forget_subject(%s, %s, 'kim', 'ticket 17')", uuid4(), uuid4())
+
+
+async def test_a_reviewer_beside_an_erasure_is_seen_or_sees_it(sites: Sites) -> None:
+    """An approval has begun and not ended: the erasure waits for it and leaves the payment that it made, without its habits."""
+    token, subject = uuid4(), uuid4()
+    held = await hold(sites, order(token, debtor=13), subject)
+    assert held.payment is not None
+    async with await sites.connect(AZURE, "payments_app") as session, session.transaction():
+        await session.execute(ledger.REVIEW, (held.payment.id, "approved", "maria", "called her"))
+        erasing = asyncio.create_task(forget(sites, subject))
+        await _waits_or_ends(sites, erasing)
+        assert not erasing.done()
+    assert (await erasing).proof.profiles == 1
+    assert (await review(sites, held, Verdict.REJECT)).outcome is Reviewed.ALREADY_APPROVED
 
 
 @pytest.mark.parametrize("is_guarded", [True, False], ids=["as it is", "without the lock"])
@@ -138,7 +211,7 @@ async def test_a_payment_beside_an_erasure_leaves_nothing_behind(sites: Sites, i
         await pay(sites, order(token), subject)
         async with await sites.connect(AZURE, "payments_app") as session:
             erasing = await _pay_and_forget(sites, session, token, subject)
-        assert (await erasing).proof is not None
+        assert (await erasing).proof.accounts == 1
         left = await sites.ask(AZURE, "SELECT count(*) FROM ledger.source WHERE subject = %s", subject)
         assert left == [(0 if is_guarded else 1,)]
     finally:
@@ -154,9 +227,13 @@ async def _pay_and_forget(
         values = (uuid4(), this.key, this.digest, this.debtor, this.creditor, this.amount, this.currency, token, None)
         await session.execute(ledger.PAY_FROM, values)
         erasing = asyncio.create_task(forget(sites, subject))
-        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%forget_subject%%'"
-        for _ in range(200):
-            if erasing.done() or await sites.ask(AZURE, waiting, role="postgres"):
-                break
-            await asyncio.sleep(0.01)
+        await _waits_or_ends(sites, erasing)
     return erasing
+
+
+async def _waits_or_ends(sites: Sites, erasing: "asyncio.Task[Forgotten]") -> None:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%forget_subject%%'"
+    for _ in range(200):
+        if erasing.done() or await sites.ask(AZURE, waiting, role="postgres"):
+            return
+        await asyncio.sleep(0.01)

@@ -1,8 +1,7 @@
-"""Fingerprints, retention and erasure on real servers."""
+"""Fingerprints and retention on real servers."""
 
 import asyncio
 import time
-import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from controller.core.model import NodeFacts, Site, Trigger
 from controller.core.plans import PlanKind
 from controller.core.proposals import Switchover
 from tests.protocol.migrating import NOTE, PACE, doors, files, migrate, rollout, script
-from tests.protocol.trio import AWS, AZURE, CREDITOR, DEBTOR, GCP, SITES, Trio
+from tests.protocol.trio import AWS, AZURE, GCP, SITES, Trio
 from tests.unit.core.worlds import World
 from workload.schema import retention
 from workload.schema.baseline import baseline
@@ -26,7 +25,6 @@ from workload.schema.rollout import look, sessions
 
 OUTBOX = (Path(workload.__file__).parent / "webhooks" / "outbox.sql").read_text(encoding="utf-8")
 LABEL = "retention=forever residency=any contains=none"
-FORGET = "SELECT outcome, (proof).accounts, (proof).profiles, (proof).id FROM ledger.forget_subject(%s, %s, %s, %s)"
 
 
 async def facts(trio: Trio, site: Site) -> NodeFacts:
@@ -218,30 +216,3 @@ async def test_what_payments_ships_makes_the_same_schema_either_way(trio: Trio) 
     assert migrated == await lines(GCP) == await lines(AZURE)
     await script(trio, AWS, script_text)
     assert await lines(AWS) == migrated, "the script changes nothing where everything is done"
-
-
-async def test_a_subject_is_forgotten_once_and_everywhere(trio: Trio) -> None:
-    """The account belongs to nobody, amounts stay, the proof is the same however often it is asked for, and nobody names them again."""
-    await with_outbox(trio)
-    await migrate(trio, read_migrations("payments", trio.service))
-    subject, stranger = uuid.uuid4(), uuid.uuid4()
-    name = "SELECT outcome FROM ledger.name_holder(%s, %s)"
-    assert await trio.sql(AZURE, name, DEBTOR, subject) == [("named",)]
-    assert await trio.sql(AZURE, name, DEBTOR, subject) == [("repeated",)]
-    assert await trio.sql(AZURE, name, DEBTOR, stranger) == [("held_by_another",)]
-    assert await trio.pay()
-    balance = await trio.sql(AZURE, "SELECT balance FROM ledger.account WHERE id = %s", DEBTOR)
-    ((outcome, accounts, profiles, proof),) = await trio.sql(AZURE, FORGET, uuid.uuid4(), subject, "kim", "request")
-    assert (outcome, accounts) == ("erased", 1) and profiles in (0, 1)
-    assert await trio.sql(AZURE, FORGET, uuid.uuid4(), subject, "kim", "again") == [("replayed", accounts, profiles, proof)]
-    assert (await trio.sql(AZURE, FORGET, uuid.uuid4(), stranger, "kim", "request"))[0][0] == "unknown_subject"
-    assert await trio.sql(AZURE, name, CREDITOR, subject) == [("erased",)]
-    assert await trio.pay()
-    await trio.await_equal()
-    for site in SITES:
-        assert await trio.sql(site, "SELECT count(*) FROM ledger.account WHERE holder IS NOT NULL") == [(0,)]
-        assert await trio.sql(site, "SELECT id FROM ledger.erasure") == [(proof,)]
-    ((after,),) = await trio.sql(AZURE, "SELECT balance FROM ledger.account WHERE id = %s", DEBTOR)
-    assert balance == [(after + 1,)], "one more payment, and nothing else"
-    with pytest.raises(psycopg.errors.CheckViolation):
-        await trio.sql(AZURE, "UPDATE ledger.erasure SET reason = 'ticket 17'")

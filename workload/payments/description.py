@@ -115,13 +115,22 @@ class ErasureDocument(Told):
     subject_sha256: str
     """Of the sixteen bytes of the subject's id: whoever knows it can check whose erasure this is, and nobody else learns it."""
     accounts: int
+    """From which the subject's tokens paid."""
     profiles: int
+    """Of these accounts, whose habits were known and are forgotten."""
     sources: int
     """Payments of which the token was kept until then."""
     caller: str
+    """Who asked, and for whom."""
     reason: str
     epoch: int
     erased_at: datetime
+
+
+class EmptyErasure(Told):
+    """The proof, of nothing: it keeps what may be on its way from the subject's tokens."""
+
+    erasure: ErasureDocument | None = None
 
 
 class EarlierRuling(Told):
@@ -257,7 +266,9 @@ DECIDE = Described(
 
 FORGET = Described(
     summary="Forget somebody",
-    says="Unties the subject from its accounts, habits and sources; the payments stay, as the law wants. Again answers the same proof.",
+    says="Forgets which tokens were the subject's and what was learnt of the accounts that they paid from, and turns down what waits for a"
+    " person; payments and accounts stay, as the law wants. Nobody pays from these tokens any more. Again answers the same proof. The"
+    " vault is asked for itself.",
     tag="erasures",
     answers={
         200: Answer(
@@ -268,7 +279,15 @@ FORGET = Described(
             example=ERASURE,
         )
     },
-    refusals=(Refusal(status=404, kind="unknown-subject", says="nothing was ever held here of this subject"), *DURABLE),
+    refusals=(
+        Refusal(
+            status=404,
+            kind="unknown-subject",
+            says="nothing was ever held here of this subject, and nothing will be",
+            members=EmptyErasure,
+        ),
+        *DURABLE,
+    ),
     parameters={"id": str(SUBJECT)},
     bodies={"request": {"reason": "customer request", "by": "Jo Doe"}},
 )

@@ -93,11 +93,10 @@ async def hold(
 async def forget(
     session: Session, site: str, subject: UUID, caller: str, reason: str, new_id: UUID, deadline: timedelta
 ) -> tuple[Forgotten, Evidence]:
-    """Forget whose accounts and sources these are, in one round trip. Raises NoWriter, Rejected or OutcomeUnknown."""
+    """Forget which sources are the subject's, and what goes with them, in one round trip. Raises NoWriter, Rejected or OutcomeUnknown."""
     written = await statement.write(session, site, FORGET, (new_id, subject, caller, reason), deadline)
     outcome, proof, *reign = written.row
-    known = outcome in ("erased", "replayed")
-    found = Forgotten(is_replayed=outcome == "replayed", proof=_erasure(proof) if known else None)
+    found = Forgotten(is_replayed=outcome == "replayed", is_unknown=outcome == "unknown_subject", proof=_erasure(proof))
     return found, Evidence(reign=_reign(site, reign), lsn=written.lsn, ack_slots=written.ack_slots)
 
 

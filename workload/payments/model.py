@@ -150,9 +150,11 @@ class Erasure:
     subject_digest: bytes
     """SHA-256 of the subject's sixteen bytes."""
     accounts: int
+    """From which the subject's tokens paid."""
     profiles: int
+    """Of these accounts, whose habits were known and are forgotten."""
     sources: int
-    """Payments of which the token was kept until then."""
+    """Payments of which the token was kept until then; 0 when nothing was held of the subject."""
     caller: str
     reason: str
     epoch: int
@@ -161,10 +163,12 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """The ledger's answer to an erasure. `proof` is None when nothing was ever held of the subject."""
+    """The ledger's answer to an erasure. There is a proof also when nothing was ever held of the subject: it keeps it so."""
 
     is_replayed: bool
-    proof: Erasure | None
+    is_unknown: bool
+    """Nothing was held of the subject when it was first asked to be forgotten."""
+    proof: Erasure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

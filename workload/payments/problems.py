@@ -10,7 +10,7 @@ from workload.problems import Problem, render
 
 REFUSALS: Mapping[Outcome, str] = {
     Outcome.KEY_REUSED: "this Idempotency-Key already belongs to a payment with another body",
-    Outcome.REJECTED: "this payment was held, and a person turned it down; another attempt needs another Idempotency-Key",
+    Outcome.REJECTED: "this payment was held, and turned down; another attempt needs another Idempotency-Key",
     Outcome.UNKNOWN_DEBTOR: "there is no account with the debtor's id",
     Outcome.UNKNOWN_CREDITOR: "there is no account with the creditor's id",
     Outcome.SAME_ACCOUNT: "debtor and creditor are the same account",

@@ -48,15 +48,18 @@ class Payments:
         Screened before a session to the writer is taken: those are few, and a screen that hangs would hold all of them. What screening
         says of a key that the ledger knows does not matter: whatever became of it is the answer. The vault is asked last, and only about
         a source that the writer does not know: what the ledger knows needs no vault.
+
+        A source that the vault turns away is refused by the ledger's word, after the vault's: a twin of this key may have been told whose
+        it is a moment before the erasure, and be paid. Refused by the vault's word alone, a client would be told that a payment which
+        exists was never made.
         """
         advice = None if self._screening is None else await self._screening.advice(order)
         decision = await self._decide(order, advice)
         if order.source is not None and decision.outcome is Outcome.UNKNOWN_SOURCE:
             found = await self._subject(order.source)
-            if isinstance(found, Outcome):
+            decision = await self._decide(order, advice, None if isinstance(found, Outcome) else found)
+            if decision.outcome is Outcome.UNKNOWN_SOURCE and isinstance(found, Outcome):
                 decision = Decision(outcome=found, payment=None)
-            else:
-                decision = await self._decide(order, advice, found)
         self._metrics.decided(decision.outcome)
         return decision
 
@@ -78,7 +81,8 @@ class Payments:
             raise
 
     async def forget(self, subject: UUID, caller: str, reason: str) -> Forgotten:
-        """Forget whose accounts and sources these are; again answers the same proof. Raises Unanswered."""
+        """Forget which sources are the subject's, what was learnt of the accounts that were paid from by them, and turn down what waits;
+        again answers the same proof. Raises Unanswered."""
         new_id = self._new_id()
 
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Forgotten, Evidence]:

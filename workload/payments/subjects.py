@@ -22,7 +22,8 @@ class EraseBody(BaseModel):
     reason: Reason
     """Words, such as `request of the subject`. No digits: it stays for ever, and must not hold a number."""
     by: Name | None = None
-    """The person who wants it, for the record; who asks is known by its token."""
+    """The person who wants it, for the record, and never the one whom it is about: it stays for ever, readable. Who asks is known by its
+    token."""
 
 
 def install(app: FastAPI, payments: Payments, *, site: str, identify: Identify) -> None:
@@ -33,12 +34,17 @@ def install(app: FastAPI, payments: Payments, *, site: str, identify: Identify) 
         caller = identify(request).subject
         told = caller if body.by is None else f"{caller} for {body.by}"
         forgotten = await payments.forget(id, told, body.reason)
-        if forgotten.proof is None:
-            problem = Problem(status=404, kind="unknown-subject", detail="nothing was ever held here of this subject")
-            return problems.render(problem, request.url.path)
+        if forgotten.is_unknown:
+            return problems.render(_unknown(forgotten.proof), request.url.path)
         replayed = {"Idempotent-Replayed": "true"} if forgotten.is_replayed else {}
         headers = {"Served-By": site, **replayed}
         return Response(json.dumps(show(forgotten.proof)), headers=headers, media_type="application/json")
+
+
+def _unknown(proof: Erasure) -> Problem:
+    """Whoever mistyped a subject is told so; and nobody will pay from a token of it, which somebody may be about to do."""
+    detail = "nothing was ever held here of this subject, and nothing will be"
+    return Problem(status=404, kind="unknown-subject", detail=detail, members={"erasure": show(proof)})
 
 
 def show(proof: Erasure) -> dict[str, object]:

@@ -1,10 +1,13 @@
 -- Which token of the vault a payment's money came from, and whose it is; never a number. What stands here is also what payments knows of
--- tokens: one that a payment came from needs no question to the vault any more, at any site, after any failover.
+-- tokens: one that a payment came from needs no question to the vault any more, at any site, after any failover. An erasure takes token and
+-- subject away, and leaves the row: rows that come and go could not be compared between ledgers.
 
 CREATE TABLE IF NOT EXISTS ledger.source (
     payment uuid PRIMARY KEY,                       -- made or held; its id is the same before and after
-    token   uuid NOT NULL,
-    subject uuid NOT NULL                           -- as the vault said when the token was first used
+    token   uuid,
+    subject uuid,                                   -- as the vault said when the token was first used
+    epoch   bigint NOT NULL,                        -- reign that admitted the payment, or held it
+    CHECK (num_nulls(token, subject) IN (0, 2))     -- null: its subject is forgotten
 );
 
 CREATE INDEX IF NOT EXISTS source_by_token ON ledger.source (token);
@@ -17,8 +20,6 @@ CREATE OR REPLACE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON ledger.sour
 COMMENT ON TABLE ledger.source IS 'retention=forever residency=any contains=personal: which token of the vault a payment came from, until its subject is forgotten';
 
 GRANT SELECT ON ledger.source TO payments_stream;
-
-ALTER TABLE ledger.erasure ADD COLUMN IF NOT EXISTS sources integer NOT NULL DEFAULT 0;
 
 -- Whose a token is: as the caller was told by the vault, or as an earlier payment has it. From here to the end of the transaction the
 -- subject is not forgotten: an erasure beside this would miss the row that is about to be written.
@@ -63,7 +64,8 @@ BEGIN
         FROM ledger.pay(pay_from.new_id, pay_from.key, pay_from.digest, pay_from.debtor, pay_from.creditor, pay_from.amount,
                         pay_from.currency) AS p;
     IF outcome = 'created' THEN
-        INSERT INTO ledger.source (payment, token, subject) VALUES (pay_from.payment_id, pay_from.of_token, found.subject);
+        INSERT INTO ledger.source (payment, token, subject, epoch)
+            VALUES (pay_from.payment_id, pay_from.of_token, found.subject, pay_from.epoch);
     END IF;
 END $$;
 
@@ -94,12 +96,21 @@ BEGIN
         FROM ledger.hold(hold_from.new_id, hold_from.key, hold_from.digest, hold_from.debtor, hold_from.creditor, hold_from.amount,
                          hold_from.currency, hold_from.score, hold_from.reasons) AS p;
     IF outcome = 'held' THEN
-        INSERT INTO ledger.source (payment, token, subject) VALUES (hold_from.payment_id, hold_from.of_token, found.subject);
+        INSERT INTO ledger.source (payment, token, subject, epoch)
+            VALUES (hold_from.payment_id, hold_from.of_token, found.subject, hold_from.epoch);
     END IF;
 END $$;
 
--- As before, and which of their tokens payments came from: a token that is erased in the vault opens nothing there, and nobody
--- pays from it here.
+-- Forget which tokens were the subject's, and what was learnt of the accounts that were paid from by them; keep the proof. What waits for a
+-- person is turned down: a token that is erased in the vault opens nothing there, and nobody pays from it here. Accounts, payments and
+-- amounts stay. Again answers the same proof. The caller shows it to nobody before the reign's barrier has passed, as everything that
+-- this ledger answers.
+--
+-- The proof is written even when nothing is held of the subject. Without it: a first payment from a token is on its way from the vault, which
+-- has told whose it is; the erasure finds nothing and ends; the payment arrives, and the subject is known for ever.
+--
+-- Order of locks: the subject, then accounts by id. A reviewer holds the debtor's account when it decides, so either its word is seen
+-- here or it sees that this was faster; and no payment from the subject's tokens is written meanwhile.
 CREATE OR REPLACE FUNCTION ledger.forget_subject(
     new_id uuid, of_subject uuid, by_caller text, for_reason text,
     OUT outcome text, OUT proof ledger.erasure, OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
@@ -108,9 +119,10 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     me        trimaran.node;
     mark      bytea := sha256(uuid_send(forget_subject.of_subject));
+    moment    timestamptz;
     theirs    uuid[];
+    payers    uuid[];
     forgotten integer;
-    unnamed   integer;
 BEGIN
     SELECT * INTO me FROM trimaran.admit();
     forget_subject.epoch := me.epoch;
@@ -120,27 +132,30 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended(forget_subject.of_subject::text, 1));
     SELECT * INTO proof FROM ledger.erasure AS e WHERE e.subject_digest = mark;
     IF FOUND THEN
-        outcome := 'replayed';
+        outcome := CASE WHEN proof.sources = 0 THEN 'unknown_subject' ELSE 'replayed' END;
         RETURN;
     END IF;
-    SELECT coalesce(array_agg(x.id), '{}') INTO theirs FROM (
-        SELECT a.id FROM ledger.account AS a WHERE a.holder = forget_subject.of_subject ORDER BY a.id FOR NO KEY UPDATE) AS x;
-    DELETE FROM ledger.source AS s WHERE s.subject = forget_subject.of_subject;
-    GET DIAGNOSTICS unnamed = ROW_COUNT;
-    IF theirs = '{}' AND unnamed = 0 THEN
-        outcome := 'unknown_subject';
-        RETURN;
-    END IF;
-    UPDATE ledger.account AS a SET holder = NULL WHERE a.id = ANY (theirs);
-    DELETE FROM ledger.profile AS p WHERE p.account = ANY (theirs);
+    SELECT coalesce(array_agg(s.payment), '{}') INTO theirs FROM ledger.source AS s WHERE s.subject = forget_subject.of_subject;
+    SELECT coalesce(array_agg(x.id), '{}') INTO payers FROM (
+        SELECT a.id FROM ledger.account AS a
+        WHERE a.id IN (SELECT p.debtor FROM ledger.payment AS p WHERE p.id = ANY (theirs)
+                       UNION ALL SELECT h.debtor FROM ledger.held AS h WHERE h.id = ANY (theirs))
+        ORDER BY a.id FOR NO KEY UPDATE) AS x;
+    moment := clock_timestamp();
+    UPDATE ledger.held AS h SET
+        state = 'rejected', decided_by = forget_subject.by_caller, decided_because = 'its source was erased',
+        decided_at = moment, decided_epoch = me.epoch
+        WHERE h.id = ANY (theirs) AND h.state = 'held';
+    DELETE FROM ledger.profile AS p WHERE p.account = ANY (payers);
     GET DIAGNOSTICS forgotten = ROW_COUNT;
+    UPDATE ledger.source AS s SET token = NULL, subject = NULL WHERE s.payment = ANY (theirs);
     INSERT INTO ledger.erasure (id, subject_digest, accounts, profiles, sources, caller, reason, epoch, at)
-        VALUES (forget_subject.new_id, mark, cardinality(theirs), forgotten, unnamed, forget_subject.by_caller,
-                forget_subject.for_reason, me.epoch, clock_timestamp())
+        VALUES (forget_subject.new_id, mark, cardinality(payers), forgotten, cardinality(theirs), forget_subject.by_caller,
+                forget_subject.for_reason, me.epoch, moment)
         RETURNING * INTO proof;
-    outcome := 'erased';
+    outcome := CASE WHEN proof.sources = 0 THEN 'unknown_subject' ELSE 'erased' END;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.subject_of, ledger.pay_from, ledger.hold_from FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.subject_of, ledger.pay_from, ledger.hold_from, ledger.forget_subject FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION ledger.pay_from, ledger.hold_from TO payments_app;
+GRANT EXECUTE ON FUNCTION ledger.pay_from, ledger.hold_from, ledger.forget_subject TO payments_app;

@@ -44,10 +44,10 @@ def said(status: int, **body: object) -> Answered:
 
 async def test_a_known_token_is_its_subjects() -> None:
     """Asked within the deadline, of any site, as often as it takes; neither kind nor last digits are kept."""
-    vault = Vault(said(200, token=str(TOKEN), subject=str(SUBJECT), last_four="1111"))
+    vault = Vault(said(200, token=str(TOKEN), subject=str(SUBJECT)))
     assert await vault.sources().subject(TOKEN) == SUBJECT
     (question,) = vault.asked
-    assert (question.method, question.path, question.content) == ("GET", f"/v1/tokens/{TOKEN}", None)
+    assert (question.method, question.path, question.content) == ("GET", f"/v1/tokens/{TOKEN}/subject", None)
     assert (question.within, question.idempotent, question.elsewhere) == (timedelta(seconds=0.3), True, True)
 
 
@@ -158,11 +158,26 @@ async def test_the_vault_is_asked_only_about_what_the_ledger_does_not_know() -> 
     ],
 )
 async def test_without_the_vaults_word_nothing_is_written(told: Any, status: int, expected: str) -> None:
-    """Refused for good, or to be tried again; either way the writer was asked once, and wrote nothing."""
-    desk = Counter(decided("unknown_source", None), subject=told)
+    """Refused for good, by the writer's word after the vault's, or to be tried again; either way nothing was written."""
+    desk = Counter(decided("unknown_source", None), decided("unknown_source", None), subject=told)
     answer = await pay(desk)
-    assert (answer.status, answer.body["type"], desk.asked) == (status, f"{PROBLEM}{expected}", 1)
+    assert (answer.status, answer.body["type"], desk.asked) == (status, f"{PROBLEM}{expected}", 1 if status == 503 else 2)
     assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
+
+
+@pytest.mark.parametrize("gone", [Outcome.UNKNOWN_SOURCE, Outcome.ERASED_SOURCE])
+async def test_a_payment_that_a_twin_made_meanwhile_is_not_denied(gone: Outcome) -> None:
+    """The first attempt is on its way to the vault; the second was told whose the token is, and paid, and its answer was lost; then the
+    subject was erased. The first is answered with the payment that exists, and not that there is none."""
+    desk = Counter(decided("unknown_source", None), decided("replayed"), subject=gone)
+    answer = await pay(desk)
+    assert (answer.status, answer.body["id"], answer.headers["idempotent-replayed"]) == (201, str(ID), "true")
+
+
+async def test_what_the_ledger_says_of_a_source_goes_before_the_vaults_word() -> None:
+    """Both rest on what is durable; the ledger's is the one that keeps payments out."""
+    desk = Counter(decided("unknown_source", None), decided("erased_source", None), subject=Outcome.UNKNOWN_SOURCE)
+    assert (await pay(desk)).body["type"] == f"{PROBLEM}erased-source"
 
 
 async def test_a_source_is_a_uuid_and_nothing_else() -> None:
@@ -234,11 +249,13 @@ async def test_an_erasure_answers_its_proof(outcome: str, replayed: str | None) 
     assert answer.headers.get("idempotent-replayed") == replayed and len(desk.confirmed) == 1
 
 
-async def test_of_whom_nothing_is_held_there_is_no_proof() -> None:
-    """404, in the words that whoever carries out erasures looks for."""
-    desk = Desk((("unknown_subject", None, 3, 11, 1), "COMMIT", ("0/10", ["slot"])), reviewer=Reviewer())
+async def test_of_whom_nothing_is_held_is_forgotten_all_the_same() -> None:
+    """404, in the words that whoever carries out erasures looks for, with the proof that keeps it so."""
+    proof = {**PROOF, "accounts": 0, "sources": 0}
+    desk = Desk((("unknown_subject", proof, 3, 11, 1), "COMMIT", ("0/10", ["slot"])), reviewer=Reviewer())
     answer = await ask(desk.app, "DELETE", f"/v1/subjects/{SUBJECT}", {"reason": "request of the subject"})
     assert (answer.status, answer.body["type"]) == (404, f"{PROBLEM}unknown-subject")
+    assert (answer.body["erasure"]["proof"], answer.body["erasure"]["sources"]) == (str(ID), 0) and len(desk.confirmed) == 1
 
 
 @pytest.mark.parametrize(
