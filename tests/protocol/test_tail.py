@@ -1,9 +1,11 @@
 """What only a returning node has: kept for a person whatever became of its slots, in any number, and in every life of the node."""
 
+import pytest
+
 from controller.core.model import Epoch
 from controller.core.plans import PlanKind
 from controller.postgres import tail
-from tests.protocol.trio import AWS, AZURE, GCP, Trio
+from tests.protocol.trio import AWS, AZURE, CREDITOR, DEBTOR, GCP, Trio
 
 KEPT = "SELECT idempotency_key, epoch, superseded, body ->> 'id' FROM trimaran.quarantine ORDER BY 1, 2"
 HELD = "SELECT idempotency_key, epoch, false, id::text FROM ledger.payment WHERE idempotency_key ~ 'tail' ORDER BY 1"
@@ -46,6 +48,20 @@ async def test_a_long_tail_is_kept_page_by_page(trio: Trio) -> None:
         report = await tail.export_tail(trio.nodes[AZURE], token=token, known=trio.databases[AWS], page=2)
         assert (report.transactions, report.superseded, report.never_happened) == (6, 1, 5)
         assert await trio.sql(AZURE, KEPT) == [(key, epoch, key == "tail-3", id) for key, epoch, _, id in held]
+
+
+@pytest.mark.parametrize("verdict", [None, "approved", "rejected"])
+async def test_a_key_that_the_new_writer_keeps_for_a_person_did_not_never_happen(trio: Trio, verdict: str | None) -> None:
+    """Paid by the old writer, never acknowledged, and asked for again: the new one holds it. Told as never happened, somebody makes it good
+    by hand, a reviewer approves, and it is paid twice."""
+    held = await lose_with_a_tail(trio, "tail-0", "tail-1")
+    hold = "SELECT payment_id FROM ledger.hold(gen_random_uuid(), 'tail-0', '\\x00', %s, %s, 1, 'EUR', 7.5, '{much}')"
+    ((review,),) = await trio.sql(AWS, hold, DEBTOR, CREDITOR)
+    if verdict:
+        await trio.sql(AWS, "SELECT ledger.review(%s, %s, 'maria', 'called her')", review, verdict)
+    await trio.start(AZURE)
+    await trio.carry(PlanKind.RETURN, AZURE)
+    assert await trio.sql(AZURE, KEPT) == [(key, epoch, key == "tail-0", id) for key, epoch, _, id in held]
 
 
 async def test_a_key_that_was_lost_twice_is_kept_twice(trio: Trio) -> None:
