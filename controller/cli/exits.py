@@ -16,6 +16,7 @@ class Exit(IntEnum):
     UNDONE = 7
     UNPROVEN = 8
     REPLACED = 9
+    NOTHING = 10
     HUNG_UP = 129
     STOPPED = 130
     ENDED = 143
@@ -29,12 +30,14 @@ SAID = {
     Exit.REFUSED: "refused by a guard, which is named with what it saw, what it needs and the way out; nothing was changed",
     Exit.NOBODY: "no controller answers, or none of them reaches etcd's majority; nothing was asked for",
     Exit.UNFINISHED: "not finished within --timeout; it goes on without us",
-    Exit.UNKNOWN: "asked for, and nobody told what became of it: it may be carried out or not; --request ID is the same order, and tells",
+    Exit.UNKNOWN: "asked for, and nobody told what became of it: it may be carried out or not; --request ID is the same order, and tells. "
+    "Of an erasure: not every service has answered; the same command again is the same order",
     Exit.UNDONE: "the plan is over without what it was for: the wanted site could not be proven and another one writes, or a provider "
     "failed",
     Exit.UNPROVEN: "carried out, but the check at its end failed or was not made: a serving site did not take the canary payment, "
     "or the ledgers differ or were not compared",
     Exit.REPLACED: "another plan, which is named, took the place of ours before it was done",
+    Exit.NOTHING: "nobody ever held anything of what was named; it may be misspelled",
     Exit.HUNG_UP: "a lab was ended because its terminal closed; nothing of it is left",
     Exit.STOPPED: "stopped by Ctrl-C; a request that was named before goes on without us",
     Exit.ENDED: "a lab was ended by SIGTERM; nothing of it is left",

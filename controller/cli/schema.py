@@ -1,4 +1,4 @@
-"""`trimaran schema ...` and `trimaran erase`: what a service's tables are, how they change, and what a person may have removed.
+"""`trimaran schema ...`: what a service's tables are, how they change, and what is removed from them.
 
 They reach the databases themselves, by a controller's settings and the passwords in the environment; the controllers need not be asked:
 each database refuses what would be wrong on it.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from controller.cli.exits import Ended, Exit
-from controller.cli.options import By, Json, Reason, leave, user
+from controller.cli.options import Json, leave
 
 if TYPE_CHECKING:
     from controller.settings import Settings
@@ -35,20 +35,6 @@ UpTo = Annotated[int | None, typer.Option("--up-to", metavar="NUMBER", min=1, he
 Places = Annotated[
     list[str] | None, typer.Option("--place", metavar="SITE=PLACE", help="Where a site is, when its region's name does not tell.")
 ]
-At = Annotated[
-    list[str], typer.Option("--at", metavar="SERVICE=URL", help="A service that holds data of persons. May be given again.")
-]
-Subject = Annotated[str, typer.Option("--subject", metavar="ID", help="Whose data: the subject's id, as the vault knows it.")]
-TokenFile = Annotated[
-    Path, typer.Option("--token-file", metavar="FILE", help="The operator's access token, with the services' erase scope.")
-]
-Authority = Annotated[
-    Path | None, typer.Option("--authority", metavar="FILE", help="Certificates of who vouches for the services.")
-]
-Certificate = Annotated[
-    Path | None, typer.Option("--certificate", metavar="FILE", help="The operator's own, with its key, when they ask for one.")
-]
-Deadline = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For each service to answer.")]
 
 
 @app.callback()
@@ -211,59 +197,6 @@ def retain(settings: SettingsFile, service: ServiceName, package: Package = None
         print(f"{table}: {count} rows removed")
 
 
-def erase(
-    subject: Subject,
-    at: At,
-    token_file: TokenFile,
-    reason: Reason,
-    by: By = "",
-    authority: Authority = None,
-    certificate: Certificate = None,
-    timeout: Deadline = 5.0,
-    as_json: Json = False,
-) -> None:
-    """Have every service forget a person, and keep the proofs. Repeating it is safe, and needed until all have answered."""
-    from workload.schema.erasure import Outcome, read_order
-    from workload.schema.errors import Refused
-
-    try:
-        order = read_order(subject, reason, by or user())
-        token = token_file.read_text(encoding="ascii").strip()
-        services = _pairs(at, "--at SERVICE=URL")
-        tls = _tls(authority, certificate)
-    except Refused as refusal:
-        leave(Ended(Exit.USAGE, str(refusal)), as_json=as_json)
-    except (OSError, ValueError) as error:
-        leave(Ended(Exit.USAGE, str(error)), as_json=as_json)
-    answers = asyncio.run(_erased(order, services, token, tls, timeout))
-    if as_json:
-        told = [
-            {"service": one.service, "outcome": str(one.outcome), "proof": dict(one.proof), "detail": one.detail}
-            for one in answers
-        ]
-        print(json.dumps({"subject": str(order.subject), "answers": told}, indent=2))
-    else:
-        for one in answers:
-            print(f"{one.service}: {one.outcome} {one.proof.get('proof', one.detail)}".rstrip())
-    outcomes = {one.outcome for one in answers}
-    if Outcome.UNANSWERED in outcomes:
-        raise typer.Exit(Exit.UNKNOWN)
-    raise typer.Exit(Exit.REFUSED if Outcome.REFUSED in outcomes else Exit.DONE)
-
-
-async def _erased(order: Any, services: Mapping[str, str], token: str, tls: Any, timeout: float) -> Any:
-    from datetime import timedelta
-
-    import aiohttp
-
-    from workload.schema.erasure import HttpEraser, erase
-
-    connector = aiohttp.TCPConnector(ssl=tls) if tls else None
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as http:
-        erasers = tuple(HttpEraser(service=name, url=url, token=token, http=http) for name, url in services.items())
-        return await erase(order, erasers, timedelta(seconds=timeout))
-
-
 def _with_nodes(
     settings: Path,
     service: str,
@@ -340,30 +273,18 @@ def _places(given: "Settings", named: list[str], *, as_json: bool) -> Mapping[st
     clouds = given.clouds
     regions = {"aws": clouds.aws.region if clouds.aws else None, "gcp": clouds.gcp.region if clouds.gcp else None}
     try:
-        said = _pairs(named, "--place SITE=PLACE")
+        said = pairs(named, "--place SITE=PLACE")
     except ValueError as error:
         leave(Ended(Exit.USAGE, str(error)), as_json=as_json)
     return {str(site): said.get(str(site)) or place_of(regions.get(seen.cloud or "")) for site, seen in given.sites.items()}
 
 
-def _pairs(given: list[str], form: str) -> Mapping[str, str]:
-    """Raises ValueError."""
+def pairs(given: list[str], form: str) -> Mapping[str, str]:
+    """What an option that is given again and again says, each time `NAME=VALUE`. Raises ValueError."""
     found = dict(item.split("=", 1) for item in given if "=" in item)
     if len(found) < len(given) or not all(name and value for name, value in found.items()):
         raise ValueError(f"{form}: expected each once, a name and a value")
     return found
-
-
-def _tls(authority: Path | None, certificate: Path | None) -> Any:
-    """Raises OSError."""
-    import ssl
-
-    if authority is None and certificate is None:
-        return None
-    context = ssl.create_default_context(cafile=authority)
-    if certificate is not None:
-        context.load_cert_chain(certificate)
-    return context
 
 
 def _label(label: Mapping[str, Any] | None) -> str:

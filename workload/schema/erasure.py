@@ -4,25 +4,30 @@ What is asked of a service (`Eraser`; over HTTP `DELETE /v1/subjects/{subject}` 
 bearer token of its erase scope): 200 with the proof, whether it was erased now or before; 404 when it never held anything of that
 subject; a problem document otherwise. The answer is durable like that to a payment. Asked again, it tells the same proof.
 
-Services do not ask each other: the vault destroys the keys under which a person's numbers are sealed, payments forgets whose an account
-is. One that is out of reach keeps no other one from erasing; the same order again brings it to the end.
+Services do not ask each other: the vault destroys the keys under which a person's numbers are sealed, payments forgets which tokens were
+theirs. One that is out of reach keeps no other one from erasing; the same order again brings it to the end. As long as payments has not
+answered, a token that it knows pays on, whatever the vault did.
 """
 
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import aiohttp
 
 from workload.kept import REASON
+from workload.layer_settings import is_loopback
 from workload.schema.errors import Refused
+
+HOLDERS = ("vault", "payments")
+"""Who holds data of persons. An erasure is complete when all of them have answered."""
 
 
 class Outcome(StrEnum):
@@ -126,6 +131,23 @@ def read_order(subject: str, reason: str, by: str) -> Order:
             guard="order", value="a reason that cannot be kept", limit=limit, way_out="For example: request of the subject."
         )
     return Order(subject=named, reason=reason, by=by)
+
+
+def read_services(given: Mapping[str, str], without: Collection[str]) -> Mapping[str, str]:
+    """Whom to ask, by name, as it was given; every one of `HOLDERS` is among them or left out by name. Raises Refused."""
+    if strange := sorted(set(without) - set(HOLDERS) | set(without) & given.keys()):
+        limit = f"one of {', '.join(HOLDERS)}, and not also --at"
+        raise Refused(guard="complete", value=f"--without {strange[0]}", limit=limit, way_out="Leave it out, or name it once.")
+    if missing := [name for name in HOLDERS if name not in given and name not in without]:
+        limit = f"every service that holds data of persons: {', '.join(HOLDERS)}"
+        way_out = f"Add --at {missing[0]}=URL; or --without {missing[0]}, and give the order again for it."
+        raise Refused(guard="complete", value=f"nothing that says where {missing[0]} is", limit=limit, way_out=way_out)
+    for name, url in given.items():
+        parts = urlsplit(url)
+        if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
+            value = f"an address of {name} that is not https"
+            raise Refused(guard="address", value=value, limit="https://HOST", way_out="The token would be sent in the open.")
+    return given
 
 
 async def erase(order: Order, erasers: tuple[Eraser, ...], deadline: timedelta) -> tuple[Answer, ...]:
