@@ -50,7 +50,7 @@ class Order:
     """A number to be kept, and the token to be had for it."""
 
     key: UUID
-    """Idempotency key. A UUID, so that no client can put a number where it is stored readable."""
+    """Idempotency key. A UUID with a version and a variant (`workload/kept.py`), so that no client puts a number where it is readable."""
     subject: UUID
     number: Number
     caller: str
