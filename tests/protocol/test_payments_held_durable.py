@@ -74,16 +74,17 @@ async def serving(sites: Sites) -> AsyncIterator[Service]:
     )
     metrics, screen = Metrics(), Suspicious()
     database = Database(settings, Tenant(service="payments", password=PASSWORD, await_held=ledger.AWAIT_HELD), metrics)
+    readers = database.beside(2)
     screening = Screening(
         screen=screen,
-        profiles=NearProfiles(database.sessions[AWS], settings.tuning.statement_deadline),
+        profiles=NearProfiles(readers, settings.tuning.statement_deadline),
         meter=ScreenMetrics(CollectorRegistry()),
         deadline=timedelta(seconds=1),
     )
     payments = Payments(answers=database.answers, metrics=metrics, new_id=uuid7, screening=screening)
 
     async def is_ready() -> bool:
-        return database.finder.writer is not None and all(pool.alive for pool in database.sessions.values())
+        return database.finder.writer is not None and all(pool.alive for pool in (*database.sessions.values(), readers))
 
     async with database.running():
         await eventually(is_ready)

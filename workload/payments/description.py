@@ -56,7 +56,7 @@ class PaymentDocument(Told):
 
     id: UUID
     status: Status
-    """`held`: a person looks at it first. `rejected`: one did, and it will never be made."""
+    """`held`: a person looks at it first. `rejected`: it was turned down, and will never be made."""
     amount: int
     currency: str
     debtor: UUID
@@ -128,7 +128,7 @@ class ErasureDocument(Told):
 
 
 class EmptyErasure(Told):
-    """The proof, of nothing: it keeps what may be on its way from the subject's tokens."""
+    """The proof, of nothing: it keeps out what may be on its way from the subject's tokens."""
 
     erasure: ErasureDocument | None = None
 
