@@ -167,8 +167,9 @@ def test_slowness_that_is_left_of_a_crowd_is_held_against_nobody_and_other_slown
 
 
 def test_a_crowd_is_no_excuse_for_requests_that_fail() -> None:
-    """What a site fails comes again: two of three failed and tried again twice are three times the usual number."""
-    track = after([window(answered=150, failed=100)] * LIMITS.accuse, well())
+    """What a site fails comes again: two of three failed and tried again twice are three times the usual number. However late they fail."""
+    assert after([window(answered=150, failed=100)] * LIMITS.accuse, well()).health is Health.FAILING
+    track = after([window(answered=150, failed=100, ms=250)] * LIMITS.accuse, well())
     assert track.health is Health.FAILING
     assert "100 of 150 requests failed" in track.detail and "times the usual" in track.detail
 
