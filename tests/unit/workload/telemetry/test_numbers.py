@@ -218,7 +218,7 @@ def test_a_system_identifier_is_never_taken_for_one(founded: int, chance: int) -
 
 
 @given(st.integers(1, 2**16 - 1), st.integers(0, 2**32 - 1), st.integers(0, 255))
-@example(1, 0x41111111, 0x11)
+@example(1, 0x41111111, 0x2)
 def test_a_segment_of_the_log_is_never_taken_for_one(timeline: int, high: int, low: int) -> None:
     """The names of PostgreSQL's write-ahead log: timeline and position, of hexadecimal digits that may all be decimal ones."""
     assert find_numbers(name := f"{timeline:08X}{high:08X}{low:08X}") == [] and not holds_number(name)

@@ -54,6 +54,25 @@ def test_a_number_that_is_no_text_is_replaced_too(number: str) -> None:
         assert redact_value(float(number)) == REDACTED
 
 
+@pytest.mark.parametrize(
+    "number", [14111111111111111, 4111111111111111001, 41111111111111110012345, -411111111111111100123456789]
+)
+def test_digits_that_are_glued_to_a_number_hide_it_in_no_integer(number: int) -> None:
+    """Up to forty digits; of longer ones nobody pastes a card number into, and to write one of thousands takes time."""
+    assert redact_value({"value": number}) == {"value": REDACTED}
+
+
+@pytest.mark.parametrize("gap", ["\n", "\u2009", "/", "%20", " - ", ", "])
+def test_what_an_object_says_of_itself_hides_no_number_between_escapes(gap: str) -> None:
+    """A representation writes line ends and thin spaces as signs of its own."""
+    said = json.dumps(
+        redact_value(
+            {"error": ValueError(f"no {gap.join(['4111', '1111', '1111', '1111'])}"), "list": [gap.join(["4111"] + ["1111"] * 3)]}
+        )
+    )
+    assert "1111" not in said and said.count(REDACTED) == 2
+
+
 @given(JSON)
 def test_everything_else_passes_as_it_is(value: object) -> None:
     """Values without long numbers are not touched."""
