@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from detection.profile import Profile, learn
+from detection.profile import NARROWEST_AMOUNT, NARROWEST_PACE, Profile, learn
 from detection.streaming import Level
 from tests.protocol.payments_site import AZURE, LEDGER, Sites, one_site
 from workload.durable.session import Connection
@@ -256,12 +256,17 @@ COLUMNS = "weight, amount_median, amount_spread, pace_median, pace_spread, recen
 
 
 async def test_the_ledger_learns_as_the_detector_does(sites: Sites) -> None:
-    """Two hundred payments: cents and millions, bursts, a rest of years, and a clock that goes back; the same numbers in SQL and here."""
+    """Equal payments at equal times until neither spread is learnt any narrower; then cents and millions, bursts, a rest of years, and a
+    clock that goes back: the same numbers in SQL and here."""
     chance, account, now, known = random.Random(1), uuid4(), datetime(2026, 1, 1, tzinfo=UTC), None
+    steady = [(1000, 86_400.0)] * 120
+    varied = [
+        (round(10 ** chance.uniform(0, 9)), chance.choice((0.0, 0.5, 30.0, 3600.0, 86_400.0, 1e8, -60.0)) * chance.random())
+        for _ in range(150)
+    ]
+    narrowest = set[tuple[float, float]]()
     async with await sites.connect(AZURE) as ours:
-        for _ in range(200):
-            idle = chance.choice((0.0, 0.5, 30.0, 3600.0, 86_400.0, 1e8, -60.0)) * chance.random()
-            amount = round(10 ** chance.uniform(0, 9))
+        for amount, idle in (*steady, *varied):
             now += timedelta(seconds=idle)
             known = learn(known, amount, timedelta(seconds=idle).total_seconds())
             await ours.execute("SELECT ledger.learn(%s, %s, %s)", (account, amount, now))
@@ -269,6 +274,8 @@ async def test_the_ledger_learns_as_the_detector_does(sites: Sites) -> None:
             row = await cursor.fetchone()
             assert row is not None
             assert numbers(profile(row)) == pytest.approx(numbers(known), rel=1e-9, abs=1e-12)
+            narrowest.add((known.amount.spread, known.pace.spread))
+    assert (NARROWEST_AMOUNT, NARROWEST_PACE) in narrowest
 
 
 async def test_only_what_was_paid_becomes_a_habit(sites: Sites) -> None:
