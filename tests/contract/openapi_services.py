@@ -129,6 +129,7 @@ async def _kept(service: Vault) -> Known:
     return {
         "/v1/tokens/{token}": kept.id,
         "/v1/tokens/{token}/reveal": kept.id,
+        "/v1/tokens/{token}/subject": kept.id,
         "/v1/subjects/{id}": kept.subject,
         "/v1/erasures/{id}": erased.proof.id,
     }
@@ -159,9 +160,9 @@ def _others() -> Starlette:
             {"score": 7.5 if odd else 0.0, "reasons": ["odd"] if odd else [], "advice": "hold" if odd else "pass"}
         )
 
-    async def describe(request: Request) -> Response:
+    async def name_subject(request: Request) -> Response:
         if UUID(request.path_params["token"]) != UUID(TOKEN):
             return render(Problem(status=404, kind="unknown-token", detail="there is no such token"), request.url.path)
         return JSONResponse({"token": TOKEN, "subject": str(UUID(int=7))})
 
-    return Starlette(routes=[Route("/v1/scores", judge, methods=["POST"]), Route("/v1/tokens/{token}", describe)])
+    return Starlette(routes=[Route("/v1/scores", judge, methods=["POST"]), Route("/v1/tokens/{token}/subject", name_subject)])

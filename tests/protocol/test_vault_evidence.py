@@ -80,6 +80,21 @@ async def test_a_repair_changes_no_digest(sites: Sites, vault: Assembly) -> None
     assert await digest(sites, AZURE) == before
 
 
+async def test_a_follower_that_lacks_wraps_is_not_equal(sites: Sites, vault: Assembly) -> None:
+    """It would be elected and open nothing. That it has none of an erased key is as it should be."""
+    await sites.caught_up()
+    bare = "living keys without a wrap"
+    assert f" 0 {bare}" in await digest(sites, AZURE)
+    async with await sites.connect(AWS, "postgres") as session:
+        await session.execute("BEGIN")
+        await session.execute("SET LOCAL session_replication_role = replica")
+        await session.execute("DELETE FROM vault.wrap")
+        ((told,),) = await (await session.execute("SELECT trimaran.digest(1)")).fetchall()
+        await session.execute("ROLLBACK")
+    assert f" 6 {bare}" in told
+    assert await digest(sites, AWS) == await digest(sites, AZURE)
+
+
 async def test_what_only_one_node_has_is_named_and_described_without_a_secret(sites: Sites, vault: Assembly) -> None:
     """Rows of every kind that never left the writer: lacking elsewhere, and told with identifiers and ciphertext only."""
     await sites.caught_up()
@@ -92,7 +107,7 @@ async def test_what_only_one_node_has_is_named_and_described_without_a_secret(si
         await sites.ask(AZURE, founded, data_key, subject, ciphertexts)
         kept_ = "SELECT vault.tokenize(%s, %s, 'digest-of-it', %s, 'card', 'sealed', 'hint', %s, 'shop-caller')"
         await sites.ask(AZURE, kept_, token, uuid4(), data_key, access)
-        await sites.ask(AZURE, "SELECT vault.reveal(%s, %s, 'desk-caller', 'some-reason')", uuid4(), token)
+        await sites.ask(AZURE, "SELECT vault.give_out(%s, %s, 'reveal', 'desk-caller', 'some-reason')", uuid4(), token)
         await sites.ask(AZURE, "SELECT vault.erase(%s, %s, 'desk-caller', 'some-name', 'some-reason')", uuid4(), subject)
         tail = {key: id for key, id in (await held(sites, AZURE, 1000)).items() if key not in before}
         assert await lacking(sites, AWS, tail) == dict.fromkeys(tail, False) and len(tail) == 5

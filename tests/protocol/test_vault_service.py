@@ -59,7 +59,7 @@ async def test_a_number_comes_back_from_any_process(far: Assembly, near: Assembl
     """Kept in one cloud, revealed in another that never had the key."""
     token = await kept(far)
     assert (await near.vault.reveal(token.id, GROUNDS)).number == NUMBER
-    described = (await near.vault.describe(token.id)).token
+    described = (await near.vault.describe(token.id, "desk")).token
     assert described == token
 
 
@@ -132,7 +132,7 @@ async def test_with_no_cloud_at_all_what_is_at_hand_is_served(sites: Sites, far:
         assert (await far.vault.reveal(token.id, GROUNDS)).number == NUMBER
         with pytest.raises(KeysOutOfReach):
             await near.vault.reveal(token.id, GROUNDS)
-        described = (await near.vault.describe(token.id)).token
+        described = (await near.vault.describe(token.id, "desk")).token
         assert described and (described.id, described.last_four) == (token.id, None)
 
 
@@ -196,6 +196,8 @@ async def test_over_http_from_token_to_proof(far: Assembly) -> None:
     assert (made.status, again.status, made.body) == (201, 201, again.body) and again.headers["idempotent-replayed"] == "true"
     read = await ask(app, "GET", made.headers["location"])
     assert (read.status, read.body) == (200, made.body) and read.body["last_four"] == "1111"
+    whose = await ask(app, "GET", made.headers["location"] + "/subject")
+    assert (whose.status, whose.body) == (200, {"token": made.body["token"], "subject": str(subject)})
     shown = await ask(app, "POST", made.headers["location"] + "/reveal", {"reason": "dispute"})
     assert (shown.status, shown.body["number"]) == (200, PLANTED)
     gone = await ask(app, "DELETE", f"/v1/subjects/{subject}", {"reason": "request of the subject", "by": "Jo Doe"})

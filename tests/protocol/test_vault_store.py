@@ -10,20 +10,16 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from tests.protocol.vault_site import AWS, AZURE, GROUNDS, SCHEMA, TABLES, Sites, order, two_sites
+from tests.protocol.vault_rows import SOON, founded, kept, locked, tokenized, waiting
+from tests.protocol.vault_site import AWS, AZURE, GROUNDS, SCHEMA, TABLES, Sites, two_sites
 from workload.durable import statement
 from workload.durable.errors import NoWriter
 from workload.durable.session import Connection
-from workload.vault import sealing, store
-from workload.vault.model import LockedKey, Outcome, Sealed
-from workload.vault.numbers import Kind
-from workload.vault.sealing import Binding
+from workload.vault import store
+from workload.vault.model import Action, Outcome, Whose
 from workload.vault.wrapping import Wrapped
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
-
-SOON = timedelta(seconds=10)
-MATERIAL = bytes(range(32))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -41,49 +37,29 @@ async def session(sites: Sites) -> AsyncIterator[Connection]:
     session.shut()
 
 
-def locked(subject: UUID | None = None, clouds: tuple[str, ...] = ("aws", "azure", "gcp")) -> LockedKey:
-    """A data key with made-up wraps."""
-    id = uuid4()
-    wraps = tuple(Wrapped(cloud=cloud, kek=f"{cloud}/1", ciphertext=uuid4().bytes) for cloud in clouds)
-    return LockedKey(id=id, subject=subject or uuid4(), check=sealing.check(MATERIAL, id), wraps=wraps)
-
-
-async def founded(session: Connection, **given: object) -> LockedKey:
-    """A data key in the database."""
-    key = locked(**given)  # type: ignore[arg-type]
-    is_founded, evidence = await store.found_key(session, AZURE, key, SOON)
-    assert is_founded and evidence.row == key.id
-    return key
-
-
-async def tokenized(
-    session: Connection, key: LockedKey, *, idempotency: UUID | None = None, digest: bytes = b"digest"
-) -> tuple[Outcome, UUID | None]:
-    """One call as the service makes it."""
-    binding = Binding(token=uuid4(), kind=Kind.CARD, subject=key.subject, data_key=key.id)
-    sealed = Sealed(binding=binding, number=b"sealed number", hint=b"sealed hint", digest=digest)
-    answer, _ = await store.tokenize(session, AZURE, order(key.subject, key=idempotency), sealed, uuid4(), SOON)
-    return answer.outcome, answer.token.id if answer.token else None
-
-
-async def kept(session: Connection, key: LockedKey) -> UUID:
-    """A token of this key."""
-    outcome, token = await tokenized(session, key)
-    assert outcome is Outcome.CREATED and token
-    return token
-
-
 async def test_what_was_kept_is_found_and_given_out_with_its_trace(sites: Sites, session: Connection) -> None:
-    """Ciphertext as it was written; a row for the keeping and one for every reveal, with who and why."""
+    """Ciphertext as it was written; a row for the keeping, one for every reveal and one for whoever was shown its last characters."""
     key = await founded(session)
     token = await kept(session, key)
     access = uuid4()
-    found, evidence = await store.reveal(session, AZURE, token, GROUNDS, access, SOON)
-    described, _ = await store.describe(session, AZURE, token, SOON)
+    found, evidence = await store.give_out(session, AZURE, token, Action.REVEAL, GROUNDS, access, SOON)
+    described, _ = await store.give_out(session, AZURE, token, Action.DESCRIBE, GROUNDS, uuid4(), SOON)
     assert found.row and (found.row.sealed, found.row.binding.data_key, evidence.row) == (b"sealed number", key.id, access)
     assert described.row and described.row.sealed == b"sealed hint"
     rows = await sites.ask(AZURE, "SELECT action, caller, reason FROM vault.access WHERE token = %s ORDER BY at", token)
-    assert rows == [("tokenize", "shop", "tokenize"), ("reveal", GROUNDS.caller, GROUNDS.reason)]
+    who = (GROUNDS.caller, GROUNDS.reason)
+    assert rows == [("tokenize", "shop", "tokenize"), ("reveal", *who), ("describe", *who)]
+
+
+async def test_whose_a_token_is_is_told_without_anything_sealed(sites: Sites, session: Connection) -> None:
+    """And leaves no row: nothing of the number was told."""
+    key = await founded(session)
+    token = await kept(session, key)
+    assert (await store.whose(session, AZURE, token, SOON))[0] == Whose(outcome=Outcome.FOUND, subject=key.subject)
+    assert (await store.whose(session, AZURE, uuid4(), SOON))[0] == Whose(outcome=Outcome.UNKNOWN_TOKEN)
+    await store.erase(session, AZURE, key.subject, GROUNDS, uuid4(), SOON)
+    assert (await store.whose(session, AZURE, token, SOON))[0] == Whose(outcome=Outcome.ERASED)
+    assert await sites.ask(AZURE, "SELECT count(*) FROM vault.access WHERE token = %s", token) == [(1,)]
 
 
 async def test_a_data_key_is_read_by_subject_and_by_id(session: Connection) -> None:
@@ -97,8 +73,12 @@ async def test_a_data_key_is_read_by_subject_and_by_id(session: Connection) -> N
 async def test_unknown_tokens_are_unknown_and_leave_no_trace(sites: Sites, session: Connection) -> None:
     """Nothing was given out."""
     token = uuid4()
-    assert (await store.reveal(session, AZURE, token, GROUNDS, uuid4(), SOON))[0].outcome is Outcome.UNKNOWN_TOKEN
-    assert (await store.describe(session, AZURE, token, SOON))[0].outcome is Outcome.UNKNOWN_TOKEN
+    assert (await store.give_out(session, AZURE, token, Action.REVEAL, GROUNDS, uuid4(), SOON))[
+        0
+    ].outcome is Outcome.UNKNOWN_TOKEN
+    assert (await store.give_out(session, AZURE, token, Action.DESCRIBE, GROUNDS, uuid4(), SOON))[
+        0
+    ].outcome is Outcome.UNKNOWN_TOKEN
     assert (await store.read_erasure(session, AZURE, uuid4(), SOON))[0] is None
     assert await sites.ask(AZURE, "SELECT 1 FROM vault.access WHERE token = %s", token) == []
 
@@ -113,6 +93,25 @@ async def test_a_key_means_one_token(session: Connection) -> None:
     assert await tokenized(session, other, idempotency=idempotency) == (Outcome.KEY_REUSED, None)
 
 
+async def test_a_key_is_its_first_callers(sites: Sites, session: Connection) -> None:
+    """Keys are no secret. Whoever else comes with one is told nothing of what it stands for, not even by the right number; and each
+    attempt, of whomever, is on record before it is answered."""
+    key, idempotency = await founded(session), uuid4()
+    _, token = await tokenized(session, key, idempotency=idempotency)
+    assert await tokenized(session, key, idempotency=idempotency, caller="thief") == (Outcome.KEY_REUSED, None)
+    assert await tokenized(session, key, idempotency=idempotency, caller="thief", digest=b"guess") == (Outcome.KEY_REUSED, None)
+    assert await tokenized(session, key, idempotency=idempotency, digest=b"guess") == (Outcome.KEY_REUSED, None)
+    assert await tokenized(session, key, idempotency=idempotency) == (Outcome.REPLAYED, token)
+    rows = await sites.ask(AZURE, "SELECT action, caller, reason FROM vault.access WHERE token = %s ORDER BY at", token)
+    other = "the same key with something else"
+    assert rows == [
+        ("tokenize", "shop", "tokenize"),
+        *[("tokenize", "thief", other)] * 2,
+        ("tokenize", "shop", other),
+        ("tokenize", "shop", "the same key and number again"),
+    ]
+
+
 async def test_twins_at_once_make_one_token_and_one_data_key(sites: Sites) -> None:
     """Sixteen sessions, one subject, one key: one founds, one creates, all others are told of the very same."""
     sessions = [Connection(await sites.connect(AZURE, "vault_app")) for _ in range(16)]
@@ -125,8 +124,8 @@ async def test_twins_at_once_make_one_token_and_one_data_key(sites: Sites) -> No
     answers = await asyncio.gather(*(tokenized(one, key, idempotency=idempotency) for one in sessions))
     assert sorted(outcome for outcome, _ in answers) == ["created"] + ["replayed"] * 15
     assert len({token for _, token in answers}) == 1
-    rows = await sites.ask(AZURE, "SELECT count(*) FROM vault.access WHERE token = %s", answers[0][1])
-    assert rows == [(1,)]
+    rows = await sites.ask(AZURE, "SELECT reason, count(*) FROM vault.access WHERE token = %s GROUP BY 1", answers[0][1])
+    assert sorted(rows) == [("the same key and number again", 15), ("tokenize", 1)]
     for one in sessions:
         one.shut()
 
@@ -166,20 +165,10 @@ async def test_an_erasure_destroys_the_wraps_and_proves_which(sites: Sites, sess
     assert (again.outcome, again.proof) == (Outcome.REPLAYED, proof)
     assert (await store.read_erasure(session, AZURE, proof.id, SOON))[0] == proof
     for token in tokens:
-        assert (await store.reveal(session, AZURE, token, GROUNDS, uuid4(), SOON))[0].outcome is Outcome.ERASED
-        assert (await store.describe(session, AZURE, token, SOON))[0].outcome is Outcome.ERASED
+        assert (await store.give_out(session, AZURE, token, Action.REVEAL, GROUNDS, uuid4(), SOON))[0].outcome is Outcome.ERASED
+        assert (await store.give_out(session, AZURE, token, Action.DESCRIBE, GROUNDS, uuid4(), SOON))[0].outcome is Outcome.ERASED
     assert not (await store.found_key(session, AZURE, locked(key.subject), SOON))[0], "no second key for an erased subject"
     assert (await store.erase(session, AZURE, uuid4(), GROUNDS, uuid4(), SOON))[0].outcome is Outcome.UNKNOWN_SUBJECT
-
-
-async def waiting(sites: Sites, function: str) -> None:
-    """Return once a call of this function waits for a lock."""
-    query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ %s"
-    for _ in range(500):
-        if await sites.ask(AZURE, query, f"FROM vault.{function}", role="postgres"):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{function} did not wait")
 
 
 async def test_a_repair_that_comes_beside_an_erasure_adds_nothing(sites: Sites, session: Connection) -> None:
@@ -259,6 +248,10 @@ async def test_a_survey_names_what_is_missing_or_old_and_nothing_else(sites: Sit
         after, windows = survey.upto, windows + 1
     ((count,),) = await sites.ask(AZURE, "SELECT count(*) FROM vault.data_key")
     assert windows == -(-count // 3)
+    whole_round, _ = await store.survey(session, AZURE, UUID(int=0), 10_000, current, SOON)
+    living = "SELECT count(*) FROM vault.data_key AS k WHERE NOT EXISTS (SELECT FROM vault.erasure AS e WHERE e.data_key = k.id)"
+    assert [(whole_round.living,)] == await sites.ask(AZURE, living)
+    assert whole_round.held["azure", "azure/0"] == 1 and sum(whole_round.held.values()) > 8
     assert {lacking.id, old.id} <= flawed and not {whole.id, gone.id} & flawed
     survey, _ = await store.survey(session, AZURE, UUID(int=0), 10_000, {"gcp": "gcp/1"}, SOON)
     assert not {lacking.id, old.id} & set(survey.flawed), "a cloud that does not answer is not asked about"
@@ -304,8 +297,8 @@ async def test_a_node_that_may_not_write_decides_nothing(sites: Sites, session: 
     calls = [
         lambda: store.found_key(session, AZURE, locked(), SOON),
         lambda: tokenized(session, key),
-        lambda: store.reveal(session, AZURE, token, GROUNDS, uuid4(), SOON),
-        lambda: store.describe(session, AZURE, token, SOON),
+        lambda: store.give_out(session, AZURE, token, Action.REVEAL, GROUNDS, uuid4(), SOON),
+        lambda: store.give_out(session, AZURE, token, Action.DESCRIBE, GROUNDS, uuid4(), SOON),
         lambda: store.read_key(session, AZURE, SOON, id=key.id),
         lambda: store.erase(session, AZURE, key.subject, GROUNDS, uuid4(), SOON),
         lambda: store.add_wrap(session, AZURE, key.id, wrap, None, SOON),
@@ -322,7 +315,10 @@ async def test_a_node_that_may_not_write_decides_nothing(sites: Sites, session: 
     finally:
         query = "UPDATE trimaran.node SET role = %s, timeline = %s"
         await sites.ask(AZURE, query, before["role"], before["timeline"])
-    assert (await store.describe(session, AZURE, token, SOON))[0].outcome is Outcome.FOUND
+    # By another session: psycopg believes of this one that a statement is prepared, and the pipeline that was to do it was refused.
+    async with await sites.connect(AZURE, "vault_app") as another:
+        asked = store.give_out(Connection(another), AZURE, token, Action.DESCRIBE, GROUNDS, uuid4(), SOON)
+        assert (await asked)[0].outcome is Outcome.FOUND
 
 
 async def test_a_reason_never_holds_a_number(sites: Sites) -> None:
@@ -332,7 +328,7 @@ async def test_a_reason_never_holds_a_number(sites: Sites) -> None:
         token = await kept(Connection(session), key)
         await session.execute("BEGIN READ WRITE")
         with pytest.raises(psycopg.errors.CheckViolation):
-            await session.execute("SELECT vault.reveal(%s, %s, 'desk', '4111111111111111')", (uuid4(), token))
+            await session.execute("SELECT vault.give_out(%s, %s, 'reveal', 'desk', '4111111111111111')", (uuid4(), token))
 
 
 async def test_the_follower_knows_which_rows_it_holds(sites: Sites, session: Connection) -> None:
@@ -340,7 +336,7 @@ async def test_the_follower_knows_which_rows_it_holds(sites: Sites, session: Con
     key = await founded(session)
     token = await kept(session, key)
     access = uuid4()
-    await store.reveal(session, AZURE, token, GROUNDS, access, SOON)
+    await store.give_out(session, AZURE, token, Action.REVEAL, GROUNDS, access, SOON)
     erased, _ = await store.erase(session, AZURE, key.subject, GROUNDS, uuid4(), SOON)
     assert erased.proof
     await sites.caught_up()

@@ -17,7 +17,7 @@ from workload.kept import Id, Name, Reason
 from workload.problems import Problem, describe_unanswered, render
 from workload.vault import problems
 from workload.vault.callers import Caller, NotAllowed, Scope, WhoCalls
-from workload.vault.model import Grounds, Order, Outcome, Proof, Token
+from workload.vault.model import DOES_NOT_PROVE, Grounds, Order, Outcome, Proof, Token
 from workload.vault.numbers import Kind, read_number
 from workload.vault.service import Vault
 
@@ -99,11 +99,19 @@ def _add_tokens(app: FastAPI, vault: Vault, who: WhoCalls, site: str) -> None:
 
     @app.get("/v1/tokens/{token}")
     async def describe_token(request: Request, token: UUID) -> Response:
-        _allowed(who, request, Scope.READ)
-        answer = await vault.describe(token)
+        caller = _allowed(who, request, Scope.READ)
+        answer = await vault.describe(token, caller.subject)
         if answer.token is None:
             return _refused(request, answer.outcome)
         return _document(_show_token(answer.token), 200, site)
+
+    @app.get("/v1/tokens/{token}/subject")
+    async def name_subject(request: Request, token: UUID) -> Response:
+        _allowed(who, request, Scope.SUBJECT)
+        answer = await vault.whose(token)
+        if answer.subject is None:
+            return _refused(request, answer.outcome)
+        return _document({"token": str(token), "subject": str(answer.subject)}, 200, site)
 
 
 def _add_erasures(app: FastAPI, vault: Vault, who: WhoCalls, site: str) -> None:
@@ -192,5 +200,5 @@ def _show_proof(proof: Proof) -> dict[str, object]:
         "reason": proof.grounds.reason,
         "epoch": proof.epoch,
         "erased_at": proof.erased_at.isoformat(),
-        "does_not_prove": "that copies are gone: logs and backups of the databases hold the wraps until they expire",
+        "does_not_prove": DOES_NOT_PROVE,
     }

@@ -14,6 +14,8 @@ class Scope(StrEnum):
 
     TOKENIZE = "vault:tokenize"
     REVEAL = "vault:reveal"
+    SUBJECT = "vault:subject"
+    """Whose a token is, and nothing else: for a service that has no use for digits."""
     READ = "vault:read"
     ERASE = "vault:erase"
 
@@ -21,6 +23,7 @@ class Scope(StrEnum):
 OPERATIONS = (
     Operation(method="POST", path="/v1/tokens", scope=Scope.TOKENIZE.value),
     Operation(method="GET", path="/v1/tokens/{token}", scope=Scope.READ.value),
+    Operation(method="GET", path="/v1/tokens/{token}/subject", scope=Scope.SUBJECT.value),
     Operation(method="POST", path="/v1/tokens/{token}/reveal", scope=Scope.REVEAL.value),
     Operation(method="DELETE", path="/v1/subjects/{id}", scope=Scope.ERASE.value),
     Operation(method="GET", path="/v1/erasures/{id}", scope=Scope.READ.value),

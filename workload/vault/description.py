@@ -7,7 +7,7 @@ from workload.openapi import probes
 from workload.openapi.answer import Answer, Described, Descriptions, Refusal, Told
 from workload.openapi.layers import DURABLE
 from workload.openapi.problems import MissingScope
-from workload.vault.model import Outcome
+from workload.vault.model import DOES_NOT_PROVE, Outcome
 from workload.vault.numbers import Kind
 from workload.vault.problems import describe_refusal
 
@@ -50,7 +50,7 @@ PROOF = {
     "reason": "customer request",
     "epoch": 3,
     "erased_at": "2026-01-02T04:00:00+00:00",
-    "does_not_prove": "that copies are gone: logs and backups of the databases hold the wraps until they expire",
+    "does_not_prove": DOES_NOT_PROVE,
 }
 
 
@@ -65,6 +65,13 @@ class TokenDocument(Told):
     epoch: int
     """Reign of the writer that admitted it."""
     created_at: datetime
+
+
+class SubjectDocument(Told):
+    """Whose a token is."""
+
+    token: UUID
+    subject: UUID
 
 
 class NumberDocument(Told):
@@ -147,13 +154,14 @@ KEEP = Described(
             example=SHOWN,
             links={
                 "describe_token": WHERE,
+                "name_subject": WHERE,
                 "give_number_out": WHERE,
                 "erase_subject": {"id": "$response.body#/subject"},
             },
         )
     },
     refusals=(
-        _refused(Outcome.KEY_REUSED, "this Idempotency-Key belongs to another number or subject"),
+        _refused(Outcome.KEY_REUSED, "this Idempotency-Key belongs to another number, subject or caller"),
         _refused(Outcome.UNKNOWN_KEY, "the subject's data key is not in the writer's database; nothing happened"),
         Refusal(status=422, kind="not-a-number", says="the text is no number of its kind; `rule` says why", members=BrokenRule),
         ERASED,
@@ -169,9 +177,21 @@ KEEP = Described(
 
 DESCRIBE = Described(
     summary="Describe a token",
+    says="Who asked is on record before the last four characters are opened.",
     tag="tokens",
     answers={200: Answer(says="Everything but the number.", body=TokenDocument, headers=KEPT, example=SHOWN)},
     refusals=(UNKNOWN_TOKEN, ERASED, *SEALED, *EVERY),
+    parameters={"token": TOKEN},
+)
+
+SUBJECT_OF = Described(
+    summary="Whose is this token?",
+    says="For services that have no use for digits: no key is touched, and nothing is told of the number, not even its kind.",
+    tag="tokens",
+    answers={
+        200: Answer(says="The subject.", body=SubjectDocument, headers=KEPT, example={"token": TOKEN, "subject": SUBJECT}),
+    },
+    refusals=(UNKNOWN_TOKEN, ERASED, *EVERY),
     parameters={"token": TOKEN},
 )
 
@@ -219,6 +239,7 @@ READ_PROOF = Described(
 DESCRIPTIONS: Descriptions = {
     ("POST", "/v1/tokens"): KEEP,
     ("GET", "/v1/tokens/{token}"): DESCRIBE,
+    ("GET", "/v1/tokens/{token}/subject"): SUBJECT_OF,
     ("POST", "/v1/tokens/{token}/reveal"): REVEAL,
     ("DELETE", "/v1/subjects/{id}"): ERASE,
     ("GET", "/v1/erasures/{id}"): READ_PROOF,

@@ -6,11 +6,12 @@
 -- digest, and no wrap, because a wrap in quarantine would outlive the subject's erasure.
 
 -- Order-free digest of everything that can no longer change: rows of closed epochs, except wraps, which repairs add, rotation replaces
--- and erasures remove. Rows are hashed as text, and a timestamp's text depends on the zone of whoever asks; so the zone is set here.
+-- and erasures remove: of those only how many keys have none although nobody erased them, which must be 0 everywhere. A follower that lacks
+-- wraps would else compare equal, be elected, and open nothing. Rows are hashed as text, and a timestamp's text depends on the zone of whoever asks; so the zone is set here.
 CREATE OR REPLACE FUNCTION trimaran.digest(up_to bigint) RETURNS text
 LANGUAGE sql STABLE SET timezone = 'UTC' SET bytea_output = 'hex' AS $$
-    SELECT format('%s data keys %s, %s tokens %s, %s accesses %s, %s erasures %s',
-        k.rows, md5(k.hash::text), t.rows, md5(t.hash::text), a.rows, md5(a.hash::text), e.rows, md5(e.hash::text))
+    SELECT format('%s data keys %s, %s tokens %s, %s accesses %s, %s erasures %s, %s living keys without a wrap',
+        k.rows, md5(k.hash::text), t.rows, md5(t.hash::text), a.rows, md5(a.hash::text), e.rows, md5(e.hash::text), w.bare)
     FROM (SELECT count(*) AS rows, coalesce(sum(hashtextextended(data_key::text, 0)::numeric), 0) AS hash
           FROM vault.data_key WHERE epoch <= up_to) AS k,
          (SELECT count(*) AS rows, coalesce(sum(hashtextextended(token::text, 0)::numeric), 0) AS hash
@@ -18,7 +19,10 @@ LANGUAGE sql STABLE SET timezone = 'UTC' SET bytea_output = 'hex' AS $$
          (SELECT count(*) AS rows, coalesce(sum(hashtextextended(access::text, 0)::numeric), 0) AS hash
           FROM vault.access WHERE epoch <= up_to) AS a,
          (SELECT count(*) AS rows, coalesce(sum(hashtextextended(erasure::text, 0)::numeric), 0) AS hash
-          FROM vault.erasure WHERE epoch <= up_to) AS e
+          FROM vault.erasure WHERE epoch <= up_to) AS e,
+         (SELECT count(*) AS bare FROM vault.data_key AS d
+          WHERE d.epoch <= up_to AND NOT EXISTS (SELECT FROM vault.wrap AS r WHERE r.data_key = d.id)
+            AND NOT EXISTS (SELECT FROM vault.erasure AS x WHERE x.data_key = d.id)) AS w
 $$;
 
 -- Where a page that begins after `after` begins among the rows of one kind: at the first, behind the one named, or nowhere.

@@ -28,6 +28,7 @@ class KeyTuning(Table):
     """Clouds that must have wrapped a new key before it seals anything; a key that only one cloud can open dies with that cloud.
     The others are added by repairs. With fewer in reach new subjects are refused, and known ones served."""
     wrap_deadline: Seconds = timedelta(seconds=0.5)
+    """Of one cloud's wrapping and of its opening what it wrapped, together."""
     wrap_grace: Seconds = timedelta(seconds=0.1)
     """How long the others may take once `minimum_wraps` are there: a black hole costs every new subject no more than this."""
     unwrap_deadline: Seconds = timedelta(seconds=0.5)

@@ -1,8 +1,9 @@
 """What the vault counts beside what every service counts. Labels are words of ours, never anything a client sent."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from workload.metrics import ServiceMetrics
+from workload.vault.inventory import Counts
 from workload.vault.model import Outcome
 
 BROKEN = ("key-lost", "seal-broken", "clouds-differ")
@@ -30,12 +31,34 @@ class Metrics(ServiceMetrics):
         self._broken = Counter(
             "vault_broken", "What does not open as it should, by kind: a person must look.", ["kind"], registry=self.registry
         )
+        self._reused = Counter(
+            "vault_keys_reused",
+            "Idempotency keys that came with another number, subject or caller than at first, by who brought them.",
+            ["caller"],
+            registry=self.registry,
+        )
+        self._wraps = Gauge(
+            "vault_wraps",
+            "Data keys by cloud and the state of its wrap, as the last round past all of them has seen; beside the writer only.",
+            ["cloud", "state"],
+            registry=self.registry,
+        )
         for kind in BROKEN:
             self._broken.labels(kind)  # an alert on a counter that is not there yet never rises
 
     def broken(self, kind: str) -> None:
         """Something does not open as it should: a person must look. `kind`: one of `BROKEN`."""
         self._broken.labels(kind).inc()
+
+    def reused(self, caller: str) -> None:
+        """An idempotency key came with something else. `caller` is a client of the issuer's: there are no more than it has registered."""
+        self._reused.labels(caller).inc()
+
+    def surveyed(self, counts: Counts) -> None:
+        """A round past all data keys ended; empty: this process goes round no more."""
+        self._wraps.clear()
+        for (cloud, state), keys in counts.items():
+            self._wraps.labels(cloud, state).set(keys)
 
     def decided(self, operation: str, outcome: Outcome) -> None:
         """A request was answered."""

@@ -1,5 +1,6 @@
 """The values that travel through the service; nothing here acts, waits or looks at a clock. None shows a number or a key."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -56,13 +57,20 @@ class Order:
     caller: str
 
 
+class Action(StrEnum):
+    """What is to be done with something sealed that the database gives out, as the audit trail records it."""
+
+    DESCRIBE = "describe"
+    """Its last characters are shown."""
+    REVEAL = "reveal"
+
+
 class Outcome(StrEnum):
     """What the vault decided."""
 
     FOUNDED = "founded"
     CREATED = "created"
     REPLAYED = "replayed"
-    REVEALED = "revealed"
     FOUND = "found"
     KEY_REUSED = "key_reused"
     UNKNOWN_TOKEN = "unknown_token"  # noqa: S105  a word
@@ -118,7 +126,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What the database answered about a token. `row` is there when the outcome is revealed or found."""
+    """What the database answered about a token. `row` is there when the outcome is found."""
 
     outcome: Outcome
     row: Row | None = None
@@ -126,7 +134,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revealed:
-    """The answer to a reveal. `number` is there when the outcome is revealed."""
+    """The answer to a reveal. `number` is there when the outcome is found."""
 
     outcome: Outcome
     number: Number | None = None
@@ -141,13 +149,29 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """The answer to whose a token is. `subject` is there when the outcome is found."""
+
+    outcome: Outcome
+    subject: UUID | None = None
+
+
+DOES_NOT_PROVE = (
+    "that copies are gone: logs and backups of the databases hold the wraps until they expire; nor who wrote this record: it is not signed,"
+    " and the digest says which wraps are gone to nobody who has kept none"
+)
+"""Told with every proof."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """An erasure as it is on record: which wraps were destroyed, who asked, why and when.
 
-    It proves that the vault's databases hold no wrap of the data key any more, from the moment a member of the ack set has it; and
-    the digest proves which wraps these were, to whoever kept a copy. It proves nothing about copies: write-ahead logs, backups and
-    quarantines hold what they held, and a wrap restored from there opens again until the copy expires or the clouds' keys are
-    destroyed. Nor does it reach into the memory of other processes: a key cached there lives on until its age is over, and serves
+    It says that the vault's databases hold no wrap of the data key any more, from the moment a member of the ack set has it. It is as good
+    as the database that it stands in: it is neither signed nor chained, and cannot be told from a row that somebody inserted. The digest
+    tells which wraps these were to whoever kept a copy, and this design has nobody keep one. It proves nothing about copies: write-ahead
+    logs, backups and quarantines hold what they held, and a wrap restored from there opens again until the copy expires or the clouds'
+    keys are destroyed. Nor does it reach into the memory of other processes: a key cached there lives on until its age is over, and serves
     nobody, because every use asks the database first.
     """
 
@@ -181,3 +205,7 @@ class Survey:
     upto: UUID | None
     """Last data key looked at; None: the end was reached."""
     flawed: tuple[UUID, ...]
+    living: int
+    """Data keys in the window that are not erased."""
+    held: Mapping[tuple[str, str], int]
+    """How many of these have a wrap, by cloud and key-encryption key."""

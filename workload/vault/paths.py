@@ -12,7 +12,7 @@ from workload.problems import Problem, render
 
 _ID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _KNOWN = re.compile(
-    rf"/v1/tokens(?:/{_ID}(?:/reveal)?)?|/v1/subjects/{_ID}|/v1/erasures/{_ID}|/healthz|/readyz|/metrics|/openapi\.json"
+    rf"/v1/tokens(?:/{_ID}(?:/reveal|/subject)?)?|/v1/subjects/{_ID}|/v1/erasures/{_ID}|/healthz|/readyz|/metrics|/openapi\.json"
 )
 
 

@@ -33,7 +33,7 @@ EXPECTED: Mapping[str, str] = {
 }
 
 REFUSALS: Mapping[Outcome, tuple[int, str]] = {
-    Outcome.KEY_REUSED: (422, "this Idempotency-Key already belongs to a token with another body"),
+    Outcome.KEY_REUSED: (422, "this Idempotency-Key already belongs to a token with another body, or of another caller"),
     Outcome.UNKNOWN_TOKEN: (404, "there is no such token"),
     Outcome.UNKNOWN_SUBJECT: (404, "nothing was ever kept for this subject"),
     Outcome.UNKNOWN_KEY: (503, "the subject's data key is not in the writer's database; repeat the request"),

@@ -23,6 +23,7 @@ from workload.durable.sessions import Pause
 from workload.vault import store
 from workload.vault.clouds import Clouds
 from workload.vault.errors import KeyLost
+from workload.vault.inventory import Counts, Inventory
 from workload.vault.key_settings import KeyTuning
 from workload.vault.keyring import Keyring
 from workload.vault.model import LockedKey, Outcome, Survey
@@ -42,6 +43,9 @@ class Meter(Protocol):
 
     def broken(self, kind: str) -> None:
         """Something does not open as it should: a person must look."""
+
+    def surveyed(self, counts: Counts) -> None:
+        """A round past all data keys ended; empty: this process goes round no more."""
 
 
 class Repairs:
@@ -70,6 +74,7 @@ class Repairs:
         self._after = START
         self._current: dict[str, str] = {}
         self._asked_at: float | None = None
+        self._inventory = Inventory(clouds.names)
 
     async def tend(self) -> None:
         """Look through one window after the other, for ever."""
@@ -92,6 +97,7 @@ class Repairs:
             survey = await self._survey()
         except Unanswered:
             return
+        self._inventory.add(survey, self._current)
         for id in survey.flawed:
             # A window of flawed keys lasts minutes: whoever is beside the writer now goes round now.
             if not self._is_beside_writer():
@@ -100,6 +106,9 @@ class Repairs:
             await self._refresh()
             await self._attempt(id, self._repair_flawed(id))
         self._after = survey.upto or START
+        if survey.upto is None:
+            self._meter.surveyed(self._inventory.counts())
+            self._inventory = Inventory(self._clouds.names)
 
     def _is_beside_writer(self) -> bool:
         writer = self._compass.writer
@@ -107,7 +116,8 @@ class Repairs:
 
     def _leave(self) -> None:
         self._after, self._asked_at = START, None
-        self._current = {}
+        self._current, self._inventory = {}, Inventory(self._clouds.names)
+        self._meter.surveyed({})
 
     async def _attempt(self, id: UUID, repair: Awaitable[None]) -> None:
         try:

@@ -71,12 +71,13 @@ def unseal(material: bytes, sealed: bytes, binding: Binding, purpose: Purpose) -
         raise SealBroken(f"{purpose.value} of token {binding.token}: the ciphertext does not belong to this row") from error
 
 
-def digest(material: bytes, subject: UUID, number: Number) -> bytes:
+def digest(material: bytes, subject: UUID, key: UUID, number: Number) -> bytes:
     """What an idempotency key is bound to: HMAC-SHA256 of the body under a key derived from the data key.
 
-    Never a plain hash: there are few enough card numbers to try them all, and the row would give the number away.
+    Never a plain hash: there are few enough card numbers to try them all, and the row would give the number away. The idempotency key is
+    part of it, or whoever reads rows sees which of a subject's tokens are of the same number.
     """
-    body = b"%b%b/%b" % (subject.bytes, number.kind.value.encode(), number.text.encode("ascii"))
+    body = b"%b%b%b/%b" % (subject.bytes, key.bytes, number.kind.value.encode(), number.text.encode("ascii"))
     return hmac.digest(_derive(material, b"idempotency"), body, "sha256")
 
 

@@ -5,20 +5,24 @@ with it. A number is opened only after its row in the audit trail is durable: th
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+import structlog
 
 from workload.durable.answers import Answers
 from workload.durable.evidence import Evidence
 from workload.durable.session import Session
 from workload.telemetry.steps import step
 from workload.vault import sealing, store
-from workload.vault.errors import KeyLost, KeysOutOfReach
+from workload.vault.errors import KeyLost, KeysOutOfReach, SealBroken
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
 from workload.vault.model import (
+    Action,
     DataKey,
     Described,
     Erased,
@@ -33,9 +37,15 @@ from workload.vault.model import (
     Sealed,
     Token,
     Tokenized,
+    Whose,
 )
 from workload.vault.numbers import Number
 from workload.vault.sealing import Binding, Purpose
+
+log = structlog.get_logger()
+
+SHOWN = "its last characters are shown"
+"""Why a description asks for something sealed: what the audit trail records, as it asks nobody for a reason."""
 
 
 class Vault:
@@ -62,15 +72,20 @@ class Vault:
         self._key_patience = key_patience
 
     async def tokenize(self, order: Order) -> Tokenized:
-        """Keep the number and answer its token, once per idempotency key for ever.
+        """Keep the number and answer its token, once per idempotency key for ever. A key is its first caller's.
 
         Raises Unanswered, KeysOutOfReach among them, or KeyLost. A subject that is new costs two more trips to the writer.
         """
-        answer = await self._tokenize(order)
-        if answer.outcome is Outcome.UNKNOWN_KEY:
-            # The database lost what it had confirmed, as when an operator accepted a single copy: make a new key.
-            self._keyring.drop(order.subject)
+        with self._told_when_broken():
             answer = await self._tokenize(order)
+            if answer.outcome is Outcome.UNKNOWN_KEY:
+                # The database lost what it had confirmed, as when an operator accepted a single copy: make a new key.
+                self._keyring.drop(order.subject)
+                answer = await self._tokenize(order)
+        if answer.outcome is Outcome.KEY_REUSED:
+            # Once is a client's mistake. Again and again is somebody who tries numbers.
+            self._metrics.reused(order.caller)
+            log.warning("an idempotency key came with something else", caller=order.caller)
         self._metrics.decided("tokenize", answer.outcome)
         return answer
 
@@ -80,35 +95,39 @@ class Vault:
         The record says that it was to be given out. When no cloud opens the key after that, the record stays, and nobody got the number.
         Raises Unanswered, KeysOutOfReach among them, KeyLost or SealBroken.
         """
-        access = self._new_id()
-
-        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Found, Evidence]:
-            return await store.reveal(session, site, token, grounds, access, deadline)
-
-        found = await self._answers.give(ask)
+        found = await self._given_out(token, Action.REVEAL, grounds)
         answer = Revealed(outcome=found.outcome)
         if found.row is not None:
-            key = await self._in_time(self._known_key(found.row.binding))
-            answer = Revealed(outcome=Outcome.ERASED) if key is None else _revealed(key, found.row)
+            with self._told_when_broken(token):
+                key = await self._in_time(self._known_key(found.row.binding))
+                answer = Revealed(outcome=Outcome.ERASED) if key is None else _revealed(key, found.row)
         self._metrics.decided("reveal", answer.outcome)
         return answer
 
-    async def describe(self, token: UUID) -> Described:
-        """Everything about the token but its number. Its last digits are left out when no cloud in reach opens them. Raises
-        Unanswered."""
-
-        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Found, Evidence]:
-            return await store.describe(session, site, token, deadline)
-
-        found = await self._answers.give(ask)
+    async def describe(self, token: UUID, caller: str) -> Described:
+        """Everything about the token but its number, after who asked is on record as for a reveal. Its last digits are left out when no
+        cloud in reach opens them. Raises Unanswered or SealBroken."""
+        found = await self._given_out(token, Action.DESCRIBE, Grounds(caller=caller, reason=SHOWN))
         answer = Described(outcome=found.outcome)
         if found.row is not None:
             try:
-                key = await self._in_time(self._known_key(found.row.binding))
-                answer = Described(outcome=Outcome.ERASED) if key is None else _described(found.row, key)
+                with self._told_when_broken(token):
+                    key = await self._in_time(self._known_key(found.row.binding))
+                    answer = Described(outcome=Outcome.ERASED) if key is None else _described(found.row, key)
             except (KeysOutOfReach, KeyLost):
                 answer = _described(found.row, None)
         self._metrics.decided("describe", answer.outcome)
+        return answer
+
+    async def whose(self, token: UUID) -> Whose:
+        """Whose the token is. No key is touched, so no cloud's key service is waited for, and nothing sealed leaves the database. Raises
+        Unanswered."""
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Whose, Evidence]:
+            return await store.whose(session, site, token, deadline)
+
+        answer = await self._answers.give(ask)
+        self._metrics.decided("whose", answer.outcome)
         return answer
 
     async def erase(self, subject: UUID, grounds: Grounds) -> Erased:
@@ -134,18 +153,38 @@ class Vault:
 
         return await self._answers.give(ask)
 
+    async def _given_out(self, token: UUID, action: Action, grounds: Grounds) -> Found:
+        access = self._new_id()
+
+        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Found, Evidence]:
+            return await store.give_out(session, site, token, action, grounds, access, deadline)
+
+        return await self._answers.give(ask)
+
+    @contextmanager
+    def _told_when_broken(self, token: UUID | None = None) -> Iterator[None]:
+        """Tell people of what they must act on: to a client it is a 500 like any other, and often it is the only one who sees it."""
+        try:
+            yield
+        except (KeyLost, SealBroken) as error:
+            self._metrics.broken("key-lost" if isinstance(error, KeyLost) else "seal-broken")
+            named = {} if token is None else {"token": str(token)}
+            log.critical("what is kept does not open", **named, why=str(error))
+            raise
+
     async def _tokenize(self, order: Order) -> Tokenized:
         key = await self._in_time(self._key_for(order.subject))
         if key is None:
             return Tokenized(outcome=Outcome.ERASED)
-        sealed, access = self._seal(key, order.number), self._new_id()
+        sealed, access = self._seal(key, order), self._new_id()
 
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Tokenized, Evidence]:
             return await store.tokenize(session, site, order, sealed, access, deadline)
 
         return await self._answers.give(ask)
 
-    def _seal(self, key: DataKey, number: Number) -> Sealed:
+    def _seal(self, key: DataKey, order: Order) -> Sealed:
+        number = order.number
         binding = Binding(token=self._new_token(), kind=number.kind, subject=key.subject, data_key=key.id)
 
         def seal(text: str, purpose: Purpose) -> bytes:
@@ -155,7 +194,7 @@ class Vault:
             binding=binding,
             number=seal(number.text, Purpose.NUMBER),
             hint=seal(number.last_four, Purpose.HINT),
-            digest=sealing.digest(key.material, key.subject, number),
+            digest=sealing.digest(key.material, key.subject, order.key, number),
         )
 
     async def _in_time(self, work: Coroutine[Any, Any, DataKey | None]) -> DataKey | None:
@@ -218,7 +257,7 @@ class Vault:
 
 def _revealed(key: DataKey, row: Row) -> Revealed:
     text = sealing.unseal(key.material, row.sealed, row.binding, Purpose.NUMBER)
-    return Revealed(outcome=Outcome.REVEALED, number=Number(kind=row.binding.kind, text=text))
+    return Revealed(outcome=Outcome.FOUND, number=Number(kind=row.binding.kind, text=text))
 
 
 def _described(row: Row, key: DataKey | None) -> Described:

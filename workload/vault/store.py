@@ -11,7 +11,20 @@ from workload.durable.evidence import Evidence, Reign
 from workload.durable.session import Session
 from workload.durable.statement import REIGN, Row, Written
 from workload.vault import model
-from workload.vault.model import Erased, Found, Grounds, LockedKey, Outcome, Proof, Sealed, Survey, Token, Tokenized
+from workload.vault.model import (
+    Action,
+    Erased,
+    Found,
+    Grounds,
+    LockedKey,
+    Outcome,
+    Proof,
+    Sealed,
+    Survey,
+    Token,
+    Tokenized,
+    Whose,
+)
 from workload.vault.numbers import Kind
 from workload.vault.sealing import Binding
 from workload.vault.wrapping import Wrapped
@@ -26,9 +39,9 @@ FOUND_KEY = f"SELECT {PINS}, f.outcome FROM vault.found_key(%s, %s, %s, %s, %s, 
 TOKENIZE = (
     f"SELECT {PINS}, f.outcome, f.token, f.token_epoch, f.created_at FROM vault.tokenize(%s, %s, %s, %s, %s, %s, %s, %s, %s) AS f"
 )
-REVEAL = (
+GIVE_OUT = (
     f"SELECT {PINS}, f.outcome, f.kind, f.subject, f.data_key, f.sealed, f.token_epoch, f.created_at"
-    " FROM vault.reveal(%s, %s, %s, %s) AS f"
+    " FROM vault.give_out(%s, %s, %s, %s, %s) AS f"
 )
 ERASE = (
     f"SELECT {PINS}, f.outcome, {PROOF} FROM vault.erase(%s, %s, %s, %s, %s) AS f CROSS JOIN LATERAL (SELECT (f.proof).*) AS p"
@@ -39,12 +52,12 @@ LOCKED_KEY = (
     f"SELECT {REIGN}, k.id, k.subject, k.key_check, k.is_erased, k.clouds, k.keks, k.ciphertexts"
     " FROM trimaran.admit() AS a LEFT JOIN vault.locked_key(%s, %s) AS k ON true"
 )
-DESCRIBE = (
-    f"SELECT {REIGN}, t.kind, t.subject, t.data_key, t.hint, t.epoch, t.created_at, t.is_erased"
-    " FROM trimaran.admit() AS a LEFT JOIN vault.describe(%s) AS t ON true"
-)
+WHOSE = f"SELECT {REIGN}, t.subject, t.is_erased FROM trimaran.admit() AS a LEFT JOIN vault.whose(%s) AS t ON true"
 READ_ERASURE = f"SELECT {REIGN}, {PROOF} FROM trimaran.admit() AS a LEFT JOIN vault.read_erasure(%s) AS p ON true"
-SURVEY = f"SELECT {REIGN}, s.upto, s.flawed FROM trimaran.admit() AS a LEFT JOIN vault.survey(%s, %s, %s, %s) AS s ON true"
+SURVEY = (
+    f"SELECT {REIGN}, s.upto, s.flawed, s.living, s.held_clouds, s.held_keks, s.held"
+    " FROM trimaran.admit() AS a LEFT JOIN vault.survey(%s, %s, %s, %s) AS s ON true"
+)
 
 AWAIT_HELD = "SELECT vault.await_held(%s, %s, %s)"
 """Which of these rows the follower asked holds: what `durable.neighbour` asks."""
@@ -77,7 +90,8 @@ async def read_key(
 async def tokenize(
     session: Session, site: str, order: model.Order, sealed: Sealed, access: UUID, deadline: timedelta
 ) -> tuple[Tokenized, Evidence]:
-    """Keep a sealed number under its token, once per idempotency key."""
+    """Keep a sealed number under its token, once per idempotency key, which is its first caller's. The evidence is the row of the audit
+    trail that each attempt leaves: whoever holds it holds the token, which was committed with it or before."""
     bound = sealed.binding
     values = (
         *(bound.token, order.key, sealed.digest, bound.data_key, bound.kind.value),
@@ -89,29 +103,30 @@ async def tokenize(
     if outcome in (Outcome.CREATED, Outcome.REPLAYED):
         last_four = order.number.last_four
         token = Token(id=id, kind=bound.kind, subject=bound.subject, epoch=epoch, created_at=created_at, last_four=last_four)
-    return Tokenized(outcome=outcome, token=token), _evidence(site, written, token.id if token else None)
+    is_traced = token is not None or outcome is Outcome.KEY_REUSED
+    return Tokenized(outcome=outcome, token=token), _evidence(site, written, access if is_traced else None)
 
 
-async def reveal(
-    session: Session, site: str, token: UUID, grounds: Grounds, access: UUID, deadline: timedelta
+async def give_out(
+    session: Session, site: str, token: UUID, action: Action, grounds: Grounds, access: UUID, deadline: timedelta
 ) -> tuple[Found, Evidence]:
-    """The sealed number, with its row in the audit trail. What comes back may be opened only once the evidence is confirmed."""
-    values = (access, token, grounds.caller, grounds.reason)
-    written = await statement.write(session, site, REVEAL, values, deadline)
+    """The sealed number or the sealed last characters, with its row in the audit trail. What comes back may be opened only once the
+    evidence is confirmed."""
+    values = (access, token, action.value, grounds.caller, grounds.reason)
+    written = await statement.write(session, site, GIVE_OUT, values, deadline)
     outcome = Outcome(written.row[3])
-    if outcome is not Outcome.REVEALED:
+    if outcome is not Outcome.FOUND:
         return Found(outcome=outcome), _evidence(site, written, None)
     return Found(outcome=outcome, row=_row(token, written.row[4:])), _evidence(site, written, access)
 
 
-async def describe(session: Session, site: str, token: UUID, deadline: timedelta) -> tuple[Found, Evidence]:
-    """Everything about the token but its number."""
-    evidence, found = await statement.read(session, site, DESCRIBE, (token,), deadline)
+async def whose(session: Session, site: str, token: UUID, deadline: timedelta) -> tuple[Whose, Evidence]:
+    """Whose the token is; no key is touched."""
+    evidence, found = await statement.read(session, site, WHOSE, (token,), deadline)
     if not found or found[0] is None:
-        return Found(outcome=Outcome.UNKNOWN_TOKEN), evidence
-    if found[-1]:
-        return Found(outcome=Outcome.ERASED), evidence
-    return Found(outcome=Outcome.FOUND, row=_row(token, found[:-1])), evidence
+        return Whose(outcome=Outcome.UNKNOWN_TOKEN), evidence
+    subject, is_erased = found
+    return (Whose(outcome=Outcome.ERASED) if is_erased else Whose(outcome=Outcome.FOUND, subject=subject)), evidence
 
 
 async def erase(
@@ -137,8 +152,9 @@ async def survey(
     """The next `most` data keys after this one: which lack a wrap by the clouds' current key-encryption keys?"""
     values = (after, most, list(current), list(current.values()))
     evidence, found = await statement.read(session, site, SURVEY, values, deadline)
-    upto, flawed = found
-    return Survey(upto=upto, flawed=tuple(flawed)), evidence
+    upto, flawed, living, clouds, keks, counts = found
+    held = {(cloud, kek): count for cloud, kek, count in zip(clouds, keks, counts, strict=True)}
+    return Survey(upto=upto, flawed=tuple(flawed), living=living, held=held), evidence
 
 
 async def add_wrap(

@@ -3,8 +3,8 @@
 --
 -- Rules for changing this file: every table has a primary key and no sequence (sequences are not replicated); nothing readable about
 -- a number is ever written, not even its last digits; the service touches no table, it calls functions, and the only one that gives
--- it a sealed number writes a row of vault.access in the same transaction; whatever needs a row of trimaran.node asks
--- trimaran.admit() first.
+-- it anything sealed, be it the last digits, writes a row of vault.access in the same transaction; whatever needs a row of trimaran.node
+-- asks trimaran.admit() first.
 --
 -- Only vault.wrap changes. All other rows stay as they were written, until the retention of vault.access ends, so that ledgers of closed
 -- epochs can be compared.
@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS vault.token (
     kind            text   NOT NULL,
     sealed          bytea  NOT NULL,                -- the number: nonce and ciphertext
     hint            bytea  NOT NULL,                -- its last characters, sealed apart so that showing them opens no number
+    caller          text   NOT NULL,                -- who brought it: its key is nobody else's to repeat
     epoch           bigint NOT NULL,
     created_at      timestamptz NOT NULL
 );
@@ -45,7 +46,7 @@ CREATE INDEX IF NOT EXISTS token_by_data_key ON vault.token (data_key);
 CREATE TABLE IF NOT EXISTS vault.access (
     id      uuid   PRIMARY KEY,                     -- UUIDv7
     token   uuid   NOT NULL,
-    action  text   NOT NULL CHECK (action IN ('tokenize', 'reveal')),
+    action  text   NOT NULL CHECK (action IN ('tokenize', 'describe', 'reveal')),
     caller  text   NOT NULL,
     reason  text   NOT NULL CHECK (reason !~ '[0-9]'), -- a word, never a number
     epoch   bigint NOT NULL,
@@ -131,7 +132,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WHERE k.subject = of_subject OR k.id = of_id
 $$;
 
--- Keep one sealed number under a new token, once per idempotency key, and who brought it.
+-- Keep one sealed number under a new token, once per idempotency key, and who brought it. Whoever comes with a key that is there leaves a row
+-- too, whatever becomes of it: keys are no secret (quarantine and journals name them), and "is it this number?" could be asked again and
+-- again without a trace. Of another caller's key not even that is told.
 --
 -- The row lock keeps an erasure out until this is decided, and is taken before the erasure is looked for. Without it the erasure counts
 -- the tokens, proves it and is acknowledged while this insert waits for a twin; then the token is acknowledged too, answers `erased` for
@@ -156,9 +159,9 @@ BEGIN
         RETURN;
     END IF;
     tokenize.created_at := clock_timestamp();
-    INSERT INTO vault.token (id, idempotency_key, body_digest, data_key, kind, sealed, hint, epoch, created_at)
+    INSERT INTO vault.token (id, idempotency_key, body_digest, data_key, kind, sealed, hint, caller, epoch, created_at)
         VALUES (new_id, tokenize.key, tokenize.digest, tokenize.data_key, tokenize.kind, tokenize.sealed, tokenize.hint,
-                tokenize.epoch, tokenize.created_at)
+                tokenize.caller, tokenize.epoch, tokenize.created_at)
         ON CONFLICT (idempotency_key) DO NOTHING;
     IF FOUND THEN
         INSERT INTO vault.access (id, token, action, caller, reason, epoch, at)
@@ -170,48 +173,51 @@ BEGIN
     END IF;
     -- A twin has the key; it is committed, or the insert would still wait for it.
     SELECT * INTO STRICT seen FROM vault.token AS t WHERE t.idempotency_key = tokenize.key;
-    outcome := CASE WHEN seen.data_key = tokenize.data_key AND seen.body_digest = tokenize.digest
+    outcome := CASE WHEN seen.caller = tokenize.caller AND seen.data_key = tokenize.data_key AND seen.body_digest = tokenize.digest
                     THEN 'replayed' ELSE 'key_reused' END;
+    INSERT INTO vault.access (id, token, action, caller, reason, epoch, at)
+        VALUES (access_id, seen.id, 'tokenize', tokenize.caller,
+                CASE outcome WHEN 'replayed' THEN 'the same key and number again' ELSE 'the same key with something else' END,
+                tokenize.epoch, clock_timestamp());
     token := seen.id;
     token_epoch := seen.epoch;
     tokenize.created_at := seen.created_at;
 END $$;
 
--- The sealed number, and the row that says who had it and why, in one transaction. The caller opens the number only once that row is
--- durable. A caller that rolls back instead has seen ciphertext; whoever runs such a one in the service's place has its data keys too, and
--- no row in a database keeps him from using them.
-CREATE OR REPLACE FUNCTION vault.reveal(
-    access_id uuid, token uuid, caller text, reason text,
+-- A token's sealed number (action `reveal`) or its sealed last characters (`describe`), and the row that says who had it and why, in one
+-- transaction. The caller opens what it is given only once that row is durable. A caller that rolls back instead has seen ciphertext;
+-- whoever runs such a one in the service's place has its data keys too, and no row in a database keeps him from using them.
+CREATE OR REPLACE FUNCTION vault.give_out(
+    access_id uuid, token uuid, action text, caller text, reason text,
     OUT outcome text, OUT kind text, OUT subject uuid, OUT data_key uuid, OUT sealed bytea, OUT token_epoch bigint,
     OUT created_at timestamptz, OUT epoch bigint, OUT system_identifier bigint, OUT timeline bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     SELECT me.epoch, me.system_identifier, me.timeline INTO epoch, system_identifier, timeline FROM vault.admit() AS me;
-    SELECT t.kind, k.subject, k.id, t.sealed, t.epoch, t.created_at
-        INTO reveal.kind, reveal.subject, reveal.data_key, reveal.sealed, reveal.token_epoch, reveal.created_at
-        FROM vault.token AS t JOIN vault.data_key AS k ON k.id = t.data_key WHERE t.id = reveal.token;
+    SELECT t.kind, k.subject, k.id, CASE give_out.action WHEN 'reveal' THEN t.sealed WHEN 'describe' THEN t.hint END,
+           t.epoch, t.created_at
+        INTO give_out.kind, give_out.subject, give_out.data_key, give_out.sealed, give_out.token_epoch, give_out.created_at
+        FROM vault.token AS t JOIN vault.data_key AS k ON k.id = t.data_key WHERE t.id = give_out.token;
     IF NOT FOUND THEN
         outcome := 'unknown_token';
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM vault.erasure AS e WHERE e.data_key = reveal.data_key) THEN
+    IF EXISTS (SELECT FROM vault.erasure AS e WHERE e.data_key = give_out.data_key) THEN
         outcome := 'erased';
-        reveal.sealed := NULL;
+        give_out.sealed := NULL;
         RETURN;
     END IF;
     INSERT INTO vault.access (id, token, action, caller, reason, epoch, at)
-        VALUES (access_id, reveal.token, 'reveal', reveal.caller, reveal.reason, reveal.epoch, clock_timestamp());
-    outcome := 'revealed';
+        VALUES (access_id, give_out.token, give_out.action, give_out.caller, give_out.reason, give_out.epoch, clock_timestamp());
+    outcome := 'found';
 END $$;
 
--- Everything about a token but its number; no row when there is none.
-CREATE OR REPLACE FUNCTION vault.describe(token uuid)
-RETURNS TABLE (kind text, subject uuid, data_key uuid, hint bytea, epoch bigint, created_at timestamptz, is_erased boolean)
+-- Whose a token is, and nothing of its number; no row when there is none.
+CREATE OR REPLACE FUNCTION vault.whose(token uuid) RETURNS TABLE (subject uuid, is_erased boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.kind, k.subject, k.id, t.hint, t.epoch, t.created_at,
-           EXISTS (SELECT FROM vault.erasure AS e WHERE e.data_key = k.id)
-    FROM vault.token AS t JOIN vault.data_key AS k ON k.id = t.data_key WHERE t.id = describe.token
+    SELECT k.subject, EXISTS (SELECT FROM vault.erasure AS e WHERE e.data_key = k.id)
+    FROM vault.token AS t JOIN vault.data_key AS k ON k.id = t.data_key WHERE t.id = whose.token
 $$;
 
 -- Destroy every wrap of a subject's data key and keep the proof; again answers the same proof.
@@ -263,16 +269,27 @@ $$;
 
 -- One window of the data keys: which of them lack a wrap of these clouds, or have one by another key-encryption key than this?
 -- A window has the same price whether there is much to mend or nothing, with a hundred keys or with millions.
-CREATE OR REPLACE FUNCTION vault.survey(after uuid, most integer, clouds text[], keks text[], OUT upto uuid, OUT flawed uuid[])
+-- And how many are not erased, and how many of those have a wrap by which key-encryption key of which cloud: whether a rotation is
+-- finished, and whether every cloud can serve, is seen by nobody else, because the service reads no table.
+CREATE OR REPLACE FUNCTION vault.survey(
+    after uuid, most integer, clouds text[], keks text[],
+    OUT upto uuid, OUT flawed uuid[], OUT living bigint, OUT held_clouds text[], OUT held_keks text[], OUT held bigint[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH looked AS MATERIALIZED (
-        SELECT k.id FROM vault.data_key AS k WHERE k.id > after ORDER BY k.id LIMIT most)
+        SELECT k.id FROM vault.data_key AS k WHERE k.id > after ORDER BY k.id LIMIT most),
+    living AS MATERIALIZED (
+        SELECT l.id FROM looked AS l WHERE NOT EXISTS (SELECT FROM vault.erasure AS e WHERE e.data_key = l.id)),
+    counted AS MATERIALIZED (
+        SELECT w.cloud, w.kek, count(*) AS wraps FROM living AS l JOIN vault.wrap AS w ON w.data_key = l.id GROUP BY w.cloud, w.kek)
     SELECT (SELECT l.id FROM looked AS l ORDER BY l.id DESC LIMIT 1),
-           coalesce((SELECT array_agg(l.id ORDER BY l.id) FROM looked AS l
-                     WHERE NOT EXISTS (SELECT FROM vault.erasure AS e WHERE e.data_key = l.id)
-                       AND EXISTS (SELECT FROM unnest(clouds, keks) AS n (cloud, kek)
+           coalesce((SELECT array_agg(l.id ORDER BY l.id) FROM living AS l
+                     WHERE EXISTS (SELECT FROM unnest(clouds, keks) AS n (cloud, kek)
                                    WHERE NOT EXISTS (SELECT FROM vault.wrap AS w
-                                                     WHERE (w.data_key, w.cloud, w.kek) = (l.id, n.cloud, n.kek)))), '{}')
+                                                     WHERE (w.data_key, w.cloud, w.kek) = (l.id, n.cloud, n.kek)))), '{}'),
+           (SELECT count(*) FROM living),
+           coalesce((SELECT array_agg(c.cloud ORDER BY c.cloud, c.kek) FROM counted AS c), '{}'),
+           coalesce((SELECT array_agg(c.kek ORDER BY c.cloud, c.kek) FROM counted AS c), '{}'),
+           coalesce((SELECT array_agg(c.wraps ORDER BY c.cloud, c.kek) FROM counted AS c), '{}')
 $$;
 
 -- Add a wrap in the place of the one that the caller has read (NULL: there was none); the data underneath stays as it is. Refuses what was
@@ -329,5 +346,5 @@ GRANT USAGE ON SCHEMA vault, trimaran TO vault_app, vault_stream;
 GRANT SELECT ON vault.data_key, vault.wrap, vault.token, vault.access, vault.erasure TO vault_stream;
 GRANT SELECT ON trimaran.node TO vault_app;
 GRANT SELECT ON trimaran.marker TO vault_stream;
-GRANT EXECUTE ON FUNCTION vault.found_key, vault.locked_key, vault.tokenize, vault.reveal, vault.describe, vault.erase,
+GRANT EXECUTE ON FUNCTION vault.found_key, vault.locked_key, vault.tokenize, vault.give_out, vault.whose, vault.erase,
     vault.read_erasure, vault.survey, vault.add_wrap, vault.await_held TO vault_app;

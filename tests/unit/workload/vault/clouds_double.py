@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from workload.vault.errors import WrapBroken
+from workload.vault.inventory import Counts
 from workload.vault.wrapping import Wrapped
 
 BLINK = timedelta(milliseconds=5)
@@ -70,10 +71,15 @@ class Tally:
 
     def __init__(self) -> None:
         self.results: list[tuple[str, str, str]] = []
+        self.rounds: list[Counts] = []
 
     def asked(self, cloud: str, action: str, result: str) -> None:
         """One call ended."""
         self.results.append((cloud, action, result))
+
+    def surveyed(self, counts: Counts) -> None:
+        """A round ended."""
+        self.rounds.append(counts)
 
     def broken(self, kind: str) -> None:
         """A person must look."""

@@ -17,7 +17,7 @@ from workload.durable.errors import NoWriter, OutcomeUnknown
 from workload.vault.app import build
 from workload.vault.callers import OPERATIONS
 from workload.vault.errors import KeyLost, KeysOutOfReach, SealBroken
-from workload.vault.model import Described, Erased, Grounds, Order, Outcome, Proof, Revealed, Token, Tokenized
+from workload.vault.model import Described, Erased, Grounds, Order, Outcome, Proof, Revealed, Token, Tokenized, Whose
 from workload.vault.numbers import Kind, read_number
 from workload.vault.paths import Paths
 
@@ -39,7 +39,7 @@ PROOF = Proof(
     erased_at=NOW,
 )
 BODY = {"subject": str(SUBJECT), "kind": "card", "number": PLANTED}
-ALL = frozenset({"vault:tokenize", "vault:reveal", "vault:read", "vault:erase"})
+ALL = frozenset({"vault:tokenize", "vault:reveal", "vault:read", "vault:subject", "vault:erase"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +77,15 @@ class Stage:
     async def reveal(self, token: UUID, grounds: Grounds) -> Revealed:
         self.note(token, grounds)
         number = read_number(Kind.CARD, PLANTED)
-        return Revealed(outcome=self.outcome) if self.outcome else Revealed(outcome=Outcome.REVEALED, number=number)
+        return Revealed(outcome=self.outcome) if self.outcome else Revealed(outcome=Outcome.FOUND, number=number)
 
-    async def describe(self, token: UUID) -> Described:
-        self.note(token)
+    async def describe(self, token: UUID, caller: str) -> Described:
+        self.note(token, caller)
         return Described(outcome=self.outcome) if self.outcome else Described(outcome=Outcome.FOUND, token=SHOWN)
+
+    async def whose(self, token: UUID) -> Whose:
+        self.note(token)
+        return Whose(outcome=self.outcome) if self.outcome else Whose(outcome=Outcome.FOUND, subject=SUBJECT)
 
     async def erase(self, subject: UUID, grounds: Grounds) -> Erased:
         self.note(subject, grounds)
@@ -109,6 +113,7 @@ REQUESTS: Mapping[str, tuple[str, str, object]] = {
     "vault:tokenize": ("POST", "/v1/tokens", BODY),
     "vault:reveal": ("POST", f"/v1/tokens/{TOKEN}/reveal", {"reason": "dispute"}),
     "vault:read": ("GET", f"/v1/tokens/{TOKEN}", None),
+    "vault:subject": ("GET", f"/v1/tokens/{TOKEN}/subject", None),
     "vault:erase": ("DELETE", f"/v1/subjects/{SUBJECT}", {"reason": "customer-request", "by": "Jo Doe"}),
 }
 
@@ -152,9 +157,11 @@ async def test_who_and_why_reach_the_vault() -> None:
     stage = Stage()
     await request(stage, "vault:reveal")
     await request(stage, "vault:erase")
+    await request(stage, "vault:read")
     assert stage.asked == [
         (TOKEN, Grounds(caller="desk", reason="dispute")),
         (SUBJECT, Grounds(caller="desk", by="Jo Doe", reason="customer-request")),
+        (TOKEN, "desk"),
     ]
 
 
@@ -162,6 +169,17 @@ async def test_who_and_why_reach_the_vault() -> None:
 async def test_no_answer_may_be_stored_by_a_cache(scope: str) -> None:
     """A number in a cache is a number that nobody erases."""
     assert (await request(Stage(), scope)).headers["cache-control"] == "no-store"
+
+
+async def test_whoever_wants_the_subject_learns_nothing_of_the_number() -> None:
+    """Not its kind, not its last four."""
+    assert (await request(Stage(), "vault:subject")).body == {"token": str(TOKEN), "subject": str(SUBJECT)}
+
+
+async def test_a_proof_says_what_it_does_not_prove() -> None:
+    """Copies, and who wrote it."""
+    told = (await request(Stage(), "vault:erase")).body["does_not_prove"]
+    assert "copies" in told and "not signed" in told
 
 
 async def test_only_a_reveal_shows_the_number() -> None:

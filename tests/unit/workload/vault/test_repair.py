@@ -1,6 +1,7 @@
 """Repairs: what is missing or old is wrapped anew, beside the writer only, and nothing twice."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -88,8 +89,11 @@ class Stage:
         """As the database looks through a window."""
         window = sorted(id for id in self.keys if id > after)[:most]
         wanted = set(zip(clouds, keks, strict=True))
-        flawed = [id for id in window if id not in self.erased and wanted - set(self.wraps(id).items())]
-        return (*READ, window[-1] if window else None, flawed)
+        living = [id for id in window if id not in self.erased]
+        flawed = [id for id in living if wanted - set(self.wraps(id).items())]
+        held = Counter(wrap for id in living for wrap in self.wraps(id).items())
+        counts = [*(zip(*((*wrap, count) for wrap, count in held.items()), strict=True) if held else ([], [], []))]
+        return (*READ, window[-1] if window else None, flawed, len(living), *counts)
 
     def locked_key(self, subject: UUID | None, id: UUID) -> Row:
         """One key with its wraps."""
@@ -317,6 +321,40 @@ async def test_a_lost_key_is_counted() -> None:
     stage.clouds[0].kek = "v2"
     await stage.repairs.look_through()
     assert ("", "broken", "key-lost") in stage.tally.results
+
+
+async def test_a_whole_round_tells_whether_a_rotation_is_finished() -> None:
+    """The round in which the new version comes cannot tell; the next one still met old wraps, and replaced them; the one after that is
+    sure."""
+    stage = Stage(window=2)
+    await stage.found(3)
+
+    async def seen() -> list[int]:
+        before = len(stage.tally.rounds)
+        while len(stage.tally.rounds) == before:
+            await asyncio.sleep(0)
+            await stage.repairs.look_through()
+        return [stage.tally.rounds[-1]["aws", state] for state in ("current", "older", "missing", "unsure")]
+
+    assert await seen() == [3, 0, 0, 0]
+    await stage.repairs.look_through()
+    stage.clouds[0].kek = "v2"
+    assert await seen() == [0, 0, 0, 3]
+    assert await seen() == [1, 2, 0, 0]
+    assert await seen() == [3, 0, 0, 0]
+    stage.clouds[0].fails = lambda: RuntimeError("gone")
+    await stage.found(1)
+    assert await seen() == [0, 0, 1, 3]
+    assert stage.tally.rounds[-1]["gcp", "current"] == 4
+
+
+async def test_whoever_goes_round_no_more_tells_nothing() -> None:
+    """Two processes that tell two counts of the same wraps tell nothing."""
+    stage = Stage()
+    await stage.found()
+    stage.desk.writer = Writer(site="gcp", epoch=2)
+    await stage.repairs.look_through()
+    assert stage.tally.rounds == [{}]
 
 
 async def test_an_answer_that_is_lost_is_met_again_in_the_next_round() -> None:

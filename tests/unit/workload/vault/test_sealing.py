@@ -84,16 +84,21 @@ def test_shorter_keys_and_other_nonces_are_refused(key: bytes, nonce: bytes) -> 
         seal(key, nonce, TEXT, HERE, Purpose.NUMBER)
 
 
-def test_a_digest_is_of_one_key_one_subject_and_one_number() -> None:
+AGAIN = UUID(int=77)
+"""An idempotency key."""
+
+
+def test_a_digest_is_of_one_order_of_one_subject_and_one_number() -> None:
     """The same for a replay; another for whatever else is asked, so that it is refused."""
-    first = sealing.digest(KEY, HERE.subject, NUMBER)
-    assert first == sealing.digest(KEY, HERE.subject, read_number(Kind.CARD, "4111 1111 1111 1111"))
+    first = sealing.digest(KEY, HERE.subject, AGAIN, NUMBER)
+    assert first == sealing.digest(KEY, HERE.subject, AGAIN, read_number(Kind.CARD, "4111 1111 1111 1111"))
     others = {
-        sealing.digest(OTHER, HERE.subject, NUMBER),
-        sealing.digest(KEY, HERE.token, NUMBER),
-        sealing.digest(KEY, HERE.subject, read_number(Kind.CARD, "5555555555554444")),
+        sealing.digest(OTHER, HERE.subject, AGAIN, NUMBER),
+        sealing.digest(KEY, HERE.token, AGAIN, NUMBER),
+        sealing.digest(KEY, HERE.subject, HERE.token, NUMBER),
+        sealing.digest(KEY, HERE.subject, AGAIN, read_number(Kind.CARD, "5555555555554444")),
     }
-    assert len(others) == 3 and first not in others
+    assert len(others) == 4 and first not in others, "who reads rows cannot tell which tokens are of one number"
 
 
 def test_a_check_tells_the_right_key_from_any_other() -> None:
@@ -103,7 +108,7 @@ def test_a_check_tells_the_right_key_from_any_other() -> None:
     assert not sealing.is_key(OTHER, HERE.data_key, known)
     assert not sealing.is_key(KEY, HERE.token, known)
     assert not sealing.is_key(KEY[:16], HERE.data_key, sealing.check(KEY[:16], HERE.data_key))
-    assert KEY.hex() not in known.hex() and known != sealing.digest(KEY, HERE.data_key, NUMBER)[:16]
+    assert KEY.hex() not in known.hex() and known != sealing.digest(KEY, HERE.data_key, AGAIN, NUMBER)[:16]
 
 
 def test_a_key_is_shown_by_nothing() -> None:

@@ -6,19 +6,20 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.unit.workload.vault.clouds_double import BLINK, SOON, Cloud, Tally, three
 from tests.unit.workload.vault.desk import PINS, READ, Desk, Row
 from workload.durable.errors import OutcomeUnknown
 from workload.vault import store
 from workload.vault.clouds import Clouds
-from workload.vault.errors import KeysOutOfReach
+from workload.vault.errors import KeyLost, KeysOutOfReach, SealBroken, WrapRefused
 from workload.vault.key_settings import KeyTuning
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
-from workload.vault.model import Grounds, Order, Outcome
+from workload.vault.model import Grounds, Order, Outcome, Whose
 from workload.vault.numbers import Kind, read_number
-from workload.vault.service import Vault
+from workload.vault.service import SHOWN, Vault
 
 pytestmark = pytest.mark.asyncio
 
@@ -36,13 +37,14 @@ class Stage:
         self.key: Row | None = None
         self.tokens: dict[UUID, Row] = {}
         self.is_erased = False
+        self.metrics = Metrics()
         self.desk = Desk(
             {
                 store.LOCKED_KEY: self.locked_key,
                 store.FOUND_KEY: self.found_key,
                 store.TOKENIZE: self.tokenize,
-                store.REVEAL: self.reveal,
-                store.DESCRIBE: self.describe,
+                store.GIVE_OUT: self.give_out,
+                store.WHOSE: self.whose,
                 store.ERASE: self.erase,
             }
         )
@@ -52,7 +54,7 @@ class Stage:
         self.vault = Vault(
             answers=self.desk.answers(),
             keyring=self.ring,
-            metrics=Metrics(),
+            metrics=self.metrics,
             new_id=uuid4,
             new_token=uuid4,
             entropy=self.entropy,
@@ -85,19 +87,18 @@ class Stage:
         self.tokens[id] = values
         return (*PINS, "created", id, 1, NOW)
 
-    def reveal(self, access: UUID, token: UUID, caller: str, reason: str) -> Row:
+    def give_out(self, access: UUID, token: UUID, action: str, caller: str, reason: str) -> Row:
         """Sealed, with where it belongs."""
         assert self.key
         if self.is_erased:
             return (*PINS, "erased", *[None] * 6)
-        _, _, data_key, kind, sealed, *_ = self.tokens[token]
-        return (*PINS, "revealed", kind, self.key[1], data_key, sealed, 1, NOW)
+        _, _, data_key, kind, sealed, hint, *_ = self.tokens[token]
+        return (*PINS, "found", kind, self.key[1], data_key, {"reveal": sealed, "describe": hint}[action], 1, NOW)
 
-    def describe(self, token: UUID) -> Row:
-        """The hint."""
+    def whose(self, token: UUID) -> Row:
+        """The subject."""
         assert self.key
-        _, _, data_key, kind, _, hint, *_ = self.tokens[token]
-        return (*READ, kind, self.key[1], data_key, hint, 1, NOW, self.is_erased)
+        return (*READ, self.key[1] if token in self.tokens else None, self.is_erased)
 
     def erase(self, id: UUID, subject: UUID, caller: str, by: str | None, reason: str) -> Row:
         """Once."""
@@ -132,7 +133,7 @@ async def test_a_number_comes_back() -> None:
     stage = Stage()
     token = await stage.kept()
     for _ in range(2):
-        described = (await stage.vault.describe(token)).token
+        described = (await stage.vault.describe(token, "shop")).token
         assert described and described.last_four == "1111"
         assert (await stage.vault.reveal(token, GROUNDS)).number == NUMBER
         stage.lose_memory()
@@ -167,7 +168,10 @@ async def test_no_number_is_opened_before_its_access_is_durable() -> None:
     stage.desk.holds_back = OutcomeUnknown("closed")
     with pytest.raises(OutcomeUnknown):
         await stage.vault.reveal(token, GROUNDS)
-    assert stage.desk.asked[-1] == store.REVEAL and stage.unwraps == 0
+    assert stage.desk.asked[-1] == store.GIVE_OUT and stage.unwraps == 0
+    with pytest.raises(OutcomeUnknown):
+        await stage.vault.describe(token, "shop")
+    assert stage.desk.asked[-1] == store.GIVE_OUT and stage.unwraps == 0, "nor its last four"
 
 
 async def test_the_evidence_of_a_reveal_is_its_access_row() -> None:
@@ -175,9 +179,93 @@ async def test_the_evidence_of_a_reveal_is_its_access_row() -> None:
     stage = Stage()
     token = await stage.kept()
     await stage.vault.reveal(token, GROUNDS)
-    access, revealed, caller, reason = stage.desk.values[stage.desk.asked.index(store.REVEAL)]
+    access, *asked = stage.desk.values[stage.desk.asked.index(store.GIVE_OUT)]
     assert stage.desk.confirmed[-1].row == access
-    assert (revealed, caller, reason) == (token, GROUNDS.caller, GROUNDS.reason)
+    assert asked == [token, "reveal", GROUNDS.caller, GROUNDS.reason]
+
+
+async def test_the_evidence_of_a_description_is_its_access_row() -> None:
+    """Four digits and a kind are shown: who walks through all tokens leaves as many rows."""
+    stage = Stage()
+    token = await stage.kept()
+    await stage.vault.describe(token, "curious")
+    access, *asked = stage.desk.values[stage.desk.asked.index(store.GIVE_OUT)]
+    assert stage.desk.confirmed[-1].row == access and asked == [token, "describe", "curious", SHOWN]
+
+
+async def test_whose_a_token_is_touches_no_key() -> None:
+    """Told by a process that has no key and reaches no cloud: whoever asks is kept waiting by no key service. Nothing sealed is read."""
+    stage = Stage()
+    token = await stage.kept()
+    stage.lose_memory()
+    for cloud in stage.clouds:
+        cloud.hangs = True
+    stage.desk.asked.clear()
+    assert await stage.vault.whose(token) == Whose(outcome=Outcome.FOUND, subject=SUBJECT)
+    assert (await stage.vault.whose(uuid4())).outcome is Outcome.UNKNOWN_TOKEN
+    await stage.vault.erase(SUBJECT, GROUNDS)
+    assert await stage.vault.whose(token) == Whose(outcome=Outcome.ERASED)
+    assert stage.desk.asked == [store.WHOSE, store.WHOSE, store.ERASE, store.WHOSE] and stage.unwraps == 0
+
+
+def told(stage: Stage, name: str, **labels: str) -> float | None:
+    """A counter."""
+    return stage.metrics.registry.get_sample_value(name, labels)
+
+
+@pytest.mark.parametrize("describes", [False, True])
+async def test_a_row_that_was_moved_to_another_token_is_told_to_people(describes: bool) -> None:
+    """What the associated data is for. The client sees a 500 like any other."""
+    stage = Stage()
+    mine, rich = await stage.kept(), await stage.kept()
+    stage.tokens[mine] = stage.tokens[rich]
+    assert told(stage, "vault_broken_total", kind="seal-broken") == 0
+    with capture_logs() as logs, pytest.raises(SealBroken):
+        await (stage.vault.describe(mine, "shop") if describes else stage.vault.reveal(mine, GROUNDS))
+    assert told(stage, "vault_broken_total", kind="seal-broken") == 1
+    assert [(line["log_level"], line["token"]) for line in logs if line["log_level"] == "critical"] == [("critical", str(mine))]
+
+
+@pytest.mark.parametrize("describes", [False, True])
+async def test_a_lost_key_is_told_to_people(describes: bool) -> None:
+    """Also where the answer goes on without it."""
+    stage = Stage()
+    token = await stage.kept()
+    stage.lose_memory()
+    for cloud in stage.clouds:
+        cloud.refuses = lambda: WrapRefused("destroyed")
+    with capture_logs() as logs:
+        if describes:
+            described = (await stage.vault.describe(token, "shop")).token
+            assert described and described.last_four is None
+        else:
+            with pytest.raises(KeyLost):
+                await stage.vault.reveal(token, GROUNDS)
+    assert told(stage, "vault_broken_total", kind="key-lost") == 1
+    assert len([line for line in logs if line["log_level"] == "critical"]) == 1
+
+
+async def test_a_key_of_all_clouds_that_is_only_out_of_reach_wakes_nobody() -> None:
+    """An outage has alarms of its own."""
+    stage = Stage()
+    token = await stage.kept()
+    stage.lose_memory()
+    for cloud in stage.clouds:
+        cloud.fails = lambda: RuntimeError("gone")
+    with pytest.raises(KeysOutOfReach):
+        await stage.vault.reveal(token, GROUNDS)
+    assert told(stage, "vault_broken_total", kind="key-lost") == 0
+
+
+async def test_who_brings_a_key_with_something_else_is_counted_by_name() -> None:
+    """Once is a mistake; ten thousand times is somebody who tries numbers."""
+    stage = Stage()
+    stage.desk.replies[store.TOKENIZE] = lambda *values: (*PINS, "key_reused", uuid4(), 1, NOW)
+    for _ in range(3):
+        answer = await stage.vault.tokenize(stage.order())
+        assert answer.outcome is Outcome.KEY_REUSED and answer.token is None
+        assert stage.desk.confirmed[-1].row == stage.desk.values[-1][7], "the row that the attempt leaves is durable first"
+    assert told(stage, "vault_keys_reused_total", caller="shop") == 3
 
 
 async def test_a_new_subject_needs_clouds_and_writes_nothing_without_them() -> None:
@@ -216,7 +304,7 @@ async def test_a_token_is_described_without_its_digits_when_no_cloud_opens_them(
     stage.lose_memory()
     for cloud in stage.clouds:
         cloud.fails = lambda: RuntimeError("gone")
-    described = (await stage.vault.describe(token)).token
+    described = (await stage.vault.describe(token, "shop")).token
     assert described and described.id == token and described.last_four is None
 
 
@@ -256,7 +344,7 @@ async def test_erased_is_erased_everywhere_and_for_good() -> None:
     assert erased.proof and stage.key and erased.proof.data_key == stage.key[0]
     assert stage.ring.cached == 0
     assert (await stage.vault.reveal(token, GROUNDS)).outcome is Outcome.ERASED
-    assert (await stage.vault.describe(token)).outcome is Outcome.ERASED
+    assert (await stage.vault.describe(token, "shop")).outcome is Outcome.ERASED
     assert (await stage.vault.tokenize(stage.order())).outcome is Outcome.ERASED
 
 
