@@ -1,8 +1,9 @@
 """How things stand when a run is over, and the promises that every run is judged by, whatever it did: demo, bench and calm. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from lab.fleet import SCREENING, VAULT, WEBHOOKS
 from lab.reconcile import Reconciliation
 from lab.reconcile_webhooks import WebhookReconciliation
 from lab.vault_aftermath import VaultAftermath, broken_vault
@@ -30,6 +31,8 @@ class Aftermath:
     """What the lab could not do, end or read. Whatever that would have shown is not proven."""
     vault: VaultAftermath | None = None
     """None: no cardholder took part in this run."""
+    unproven: Mapping[str, str] = field(default_factory=dict)
+    """Services of which this run shows nothing, by name, and why: a verdict without them is not one of the whole fleet."""
 
 
 def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
@@ -41,6 +44,14 @@ def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
         (paid.duplicated == 0, f"{paid.duplicated} payments exist more than once"),
         (paid.denied == 0, f"{paid.denied} payments exist although their clients were told that they never will"),
         (paid.declined == 0, f"{paid.declined} payments were declined, though every account exists and has funds"),
+        (paid.remembered == 0, f"{paid.remembered} times somebody was known or paid whose erasure payments had acknowledged"),
+        (paid.unfulfilled == 0, f"{paid.unfulfilled} erasures and reviews were still unanswered when the load ended"),
+        (paid.unplanted == 0, f"{paid.unplanted} payments were held though nothing was unusual about them"),
+        (
+            paid.planted == 0 or paid.caught > 0,
+            f"none of {paid.planted} payments that had to be held was, so nothing is proven about holding",
+        ),
+        (paid.strangers == 0, f"{paid.strangers} payments exist that nobody asked for"),
         (paid.balanced, "a ledger is not balanced"),
         (paid.ledgers_equal, f"the ledgers differ: {dict(paid.digests)}"),
         (paid.acknowledged > 0, "nothing was ever acknowledged, so nothing is proven"),
@@ -69,3 +80,18 @@ def broken_webhooks(found: WebhookReconciliation) -> tuple[str, ...]:
         (found.outboxes_equal, f"the outboxes differ: {dict(found.digests)}"),
     )
     return tuple(said for kept, said in rules if not kept)
+
+
+def unlooked(
+    running: Collection[str], looked: Collection[str], without: Collection[str]
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Services of which a run shows nothing, with the reason; and as troubles those that ran, that nobody looked at, and of which nobody
+    said so (`without`): a service that is forgotten keeps every promise."""
+    beside = (VAULT, WEBHOOKS, SCREENING)
+    unproven = {service: "it did not run" for service in beside if service not in running}
+    unproven |= {service: "nobody used it" for service in beside if service in running and service not in looked}
+    # Screening keeps nothing that could be reconciled.
+    forgotten = [service for service in unproven if service in running and service not in (*without, SCREENING)]
+    return unproven, tuple(
+        f"nobody looked at {service}, which ran, and nobody said that it would not be looked at" for service in forgotten
+    )

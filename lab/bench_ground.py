@@ -14,6 +14,7 @@ import psycopg
 
 from controller.core import naming
 from controller.core.model import Health
+from controller.ports import Control
 from lab.bench_evidence import TROUBLE, keep_evidence
 from lab.cabling import SITES
 from lab.errors import LabError
@@ -167,7 +168,14 @@ async def await_calm(lab: Laboratory, deadline: timedelta = READY) -> None:
 
 
 async def _unrest(lab: Laboratory) -> str:
-    control = await lab.witness.control()
+    for service, witness in lab.witnesses.items():
+        if said := _unrest_of(await witness.control()):
+            return f"{service}: {said}"
+    return ""
+
+
+def _unrest_of(control: Control | None) -> str:
+    """Of one service: a vault that is still being brought back is no calm either."""
     if control is None:
         return "etcd does not answer"
     if drained := [site for site, share in control.posture.weights.items() if share <= 0]:

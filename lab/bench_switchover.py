@@ -28,6 +28,7 @@ from lab.record import Acknowledged, Line
 from lab.retrospect import look_back
 from lab.site_settings import SERVICE
 from lab.timeline import failover_plan, spans
+from lab.vault_offering import entrust
 
 RUN = "switchover"
 AROUND = timedelta(seconds=1)
@@ -92,10 +93,11 @@ class Switchovers:
         }
 
     async def _measure(self, lab: Laboratory) -> None:
-        began, load = time.monotonic(), await offer(lab, RUN, names=(FAST,))
+        began, load = time.monotonic(), await offer(lab, RUN, names=(FAST,), beside=True)
+        holding = await entrust(lab, RUN)
         await self._move_about(lab)
         self.broken += self.failed
-        aftermath, journal = await look_back(lab, load, since=began)
+        aftermath, journal = await look_back(lab, load, since=began, holding=holding)
         self.found = aftermath.reconciliation
         self.broken += broken_aftermath(aftermath)
         lines = load.lines()

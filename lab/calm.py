@@ -1,9 +1,9 @@
 """`make calm`: minutes of noise without any fault; nothing may be failed over and nothing lost.
 
 The round trip of every link, the clients' included, varies from 25 to 250 ms, 2 % of what it carries arrives late as after a loss,
-and every controller and payments service is stopped now and then for up to two seconds. Same policy as the demo's, half its load:
-50 payments a second. Environment: MINUTES (10), SEED (1), RATE (50; a site's traffic says something from 20 a second at that site).
-Exit status 1 when the epoch moved, or any promise was broken that every run is judged by.
+and every controller and every service's process is stopped now and then for up to two seconds. Same policy and same load as the demo's:
+50 payments a second, and cardholders. Environment: MINUTES (10), SEED (1), RATE (50; a site's traffic says something from 20 a second at
+that site). Exit status 1 when any service's epoch moved, or any promise was broken that every run is judged by.
 """
 
 import asyncio
@@ -13,27 +13,29 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from controller.core.model import Health
+from controller.errors import TrimaranError
 from lab.bench_evidence import TROUBLE
 from lab.bench_ground import await_calm
-from lab.calm_figures import Look, broken_calm, claims, nearness, traffic_called, waited
+from lab.calm_figures import Look, Stood, broken_calm, claims, nearness, waited
 from lab.calm_noise import LONGEST_PAUSE, LOSS, noise
+from lab.calm_report import calm_said
+from lab.errors import LabError
 from lab.laboratory import Laboratory, laboratory
-from lab.offering import Offering, offer
+from lab.offering import RATE, Offering, offer
 from lab.record import Failed
 from lab.retrospect import look_back
+from lab.vault_offering import entrust
+from lab.witness import Witness
 
 OUT = Path("out/calm")
-RATE = 50.0
-"""Payments offered a second: half of what the demo and the bench offer."""
-
 LOOK_EVERY = 0.1
 SETTLE, AGREE = timedelta(seconds=60), timedelta(seconds=30)
 
@@ -57,12 +59,20 @@ async def stay_calm(minutes: float, out: Path, seed: int = 1, rate: float = RATE
     return not report["broken"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Before:
+    """One service before the noise."""
+
+    epoch: int
+    known: int
+    """Entries of its journal."""
+
+
 async def _measure(lab: Laboratory, minutes: float, seed: int, rate: float) -> dict[str, Any]:
     await await_calm(lab)
-    control = await lab.witness.control()
-    assert control is not None, "it was calm a moment ago"
-    epoch, known = int(control.posture.reign), await lab.witness.journal()
-    began, load = time.monotonic(), await offer(lab, "calm", rate=rate, settle=SETTLE / 2)
+    before = {service: await _before(witness) for service, witness in lab.witnesses.items()}
+    began, load = time.monotonic(), await offer(lab, "calm", rate=rate, settle=SETTLE / 2, beside=True)
+    holding = await entrust(lab, "calm", settle=SETTLE / 2)
     say(
         f"noise for {minutes:g} minutes, seed {seed}, {rate:g} payments a second: round trips of 25 to 250 ms, {LOSS:.0%} loss, "
         f"pauses up to {LONGEST_PAUSE:g} s"
@@ -74,47 +84,46 @@ async def _measure(lab: Laboratory, minutes: float, seed: int, rate: float) -> d
     finally:
         telling.cancel()
     say("quiet again; the load ends")
-    aftermath, journal = await look_back(lab, load, since=began, settle=SETTLE, agree=AGREE)
-    found, claimed, near = aftermath.reconciliation, claims(journal[len(known) :]), nearness(looks)
-    broken = broken_calm(epoch_before=epoch, claimed=claimed, aftermath=aftermath, pauses=pauses, near=near)
-    counts = (
-        "attempted",
-        "acknowledged",
-        "lost",
-        "duplicated",
-        "denied",
-        "unresolved",
-        "last_words",
-        "declined",
-        "ledgers_equal",
-        "balanced",
+    aftermath, _ = await look_back(lab, load, since=began, settle=SETTLE, agree=AGREE, holding=holding)
+    stood = [await _stood(witness, before[service], looks[service]) for service, witness in lab.witnesses.items()]
+    broken = broken_calm(stood=stood, aftermath=aftermath, pauses=pauses)
+    return {**calm_said(stood, looks, aftermath, pauses), "clients": _clients(load), "broken": list(broken)}
+
+
+async def _before(witness: Witness) -> _Before:
+    control = await witness.control()
+    if control is None:
+        raise LabError(f"etcd does not answer of {witness.service}, though it was calm a moment ago")
+    return _Before(epoch=int(control.posture.reign), known=len(await witness.journal()))
+
+
+async def _stood(witness: Witness, before: _Before, looks: Sequence[Look]) -> Stood:
+    control = await witness.control()
+    try:
+        journal = await witness.journal()
+    except TrimaranError:
+        # `look_back` has told that it cannot be read, and the run is broken by that.
+        journal = ()
+    return Stood(
+        service=witness.service,
+        epoch_before=before.epoch,
+        epoch_after=int(control.posture.reign) if control else None,
+        claimed=claims(journal[before.known :]),
+        near=nearness(looks),
     )
-    return {
-        "epoch_before": epoch,
-        "epoch_after": aftermath.epoch_after,
-        "failovers": claimed.get("failover", 0),
-        "claims": claimed,
-        "near_misses": asdict(near),
-        "traffic": asdict(traffic_called(looks)),
-        "pauses": dict(pauses),
-        "payments": {**{name: getattr(found, name) for name in counts}, "defects": list(found.defects)},
-        "clients": _clients(load),
-        "etcd_disagreeing": list(aftermath.etcd_disagreeing),
-        "exits": list(aftermath.exits),
-        "broken": list(broken),
-    }
 
 
-async def _look(lab: Laboratory, seconds: float) -> list[Look]:
-    began, looks = time.monotonic(), []
+async def _look(lab: Laboratory, seconds: float) -> Mapping[str, list[Look]]:
+    began, looks = time.monotonic(), {service: list[Look]() for service in lab.witnesses}
     while (t := time.monotonic() - began) < seconds:
-        looks.append(await _one_look(lab, t))
+        for service, witness in lab.witnesses.items():
+            looks[service].append(await _one_look(witness, t))
         await asyncio.sleep(LOOK_EVERY)
     return looks
 
 
-async def _one_look(lab: Laboratory, t: float) -> Look:
-    control = await lab.witness.control()
+async def _one_look(witness: Witness, t: float) -> Look:
+    control = await witness.control()
     if control is None:
         return Look(t=t, accused=frozenset(), answered=False)
     return Look(

@@ -107,21 +107,43 @@ def claims(entries: Iterable[JournalEntry]) -> dict[str, int]:
     return dict(Counter(str(entry.body.get("plan_kind", "")) for entry in entries if entry.kind == "claim"))
 
 
-def broken_calm(
-    *, epoch_before: int, claimed: Mapping[str, int], aftermath: Aftermath, pauses: Mapping[str, int], near: Nearness
-) -> tuple[str, ...]:
-    """Every promise that noise alone made the lab break, in words: no writer moved, and whatever every run is judged by. Noise that
-    nobody made, or that nobody watched, proves nothing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stood:
+    """How one service with a writer came through the noise."""
 
-    `pauses`: how often each process was stopped.
-    """
+    service: str
+    epoch_before: int
+    epoch_after: int | None
+    """None: etcd did not answer."""
+    claimed: Mapping[str, int]
+    """Plans, by kind."""
+    near: Nearness
+
+
+def moved(stood: Stood) -> tuple[str, ...]:
+    """What became of a reign that nothing but noise disturbed, in words; empty when it stayed."""
+    near = stood.near
     rules = (
-        (aftermath.epoch_after == epoch_before, f"the epoch went from {epoch_before} to {aftermath.epoch_after}"),
-        *((not claimed.get(kind), f"{claimed.get(kind)} {kind}s were claimed") for kind in MOVES),
-        (sum(pauses.values()) > 0, "no process was ever paused, so there was no noise"),
+        (stood.epoch_after == stood.epoch_before, f"the epoch went from {stood.epoch_before} to {stood.epoch_after}"),
+        *((not stood.claimed.get(kind), f"{stood.claimed.get(kind)} {kind}s were claimed") for kind in MOVES),
         (near.unanswered < near.looks, f"etcd answered none of {near.looks} looks, so nothing is known of near misses"),
     )
-    return (*(said for kept, said in rules if not kept), *broken_aftermath(aftermath))
+    return tuple(f"{stood.service}: {said}" for kept, said in rules if not kept)
+
+
+def broken_calm(*, stood: Sequence[Stood], aftermath: Aftermath, pauses: Mapping[str, int]) -> tuple[str, ...]:
+    """Every promise that noise alone made the lab break, in words: no writer of any service moved, and whatever every run is judged by.
+    Noise that nobody made, or that nobody watched, proves nothing.
+
+    `pauses`: how often each process was stopped; a program of which no process ever was is one that met no noise.
+    """
+    spared = sorted({name.rpartition("-")[0] for name in pauses} - {name.rpartition("-")[0] for name, n in pauses.items() if n})
+    rules = (
+        (sum(pauses.values()) > 0, "no process was ever paused, so there was no noise"),
+        (not spared or not sum(pauses.values()), f"nobody was ever paused of {', '.join(spared)}"),
+    )
+    found = [said for one in stood for said in moved(one)]
+    return (*found, *(said for kept, said in rules if not kept), *broken_aftermath(aftermath))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

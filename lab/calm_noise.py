@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 from lab.cabling import ISSUER, SITES, Cabling
 from lab.laboratory import Laboratory
 from lab.links import ONE_WAY
+from lab.site import CONTROLLER
 
 JITTER = timedelta(milliseconds=112.5)
 """One way, on top of the usual delay: together a round trip of 25 to 250 ms."""
@@ -21,9 +22,6 @@ LONGEST_PAUSE = 2.0
 
 PAUSE_EVERY = 20.0
 """Mean seconds between two pauses of one process."""
-
-VICTIMS = ("controller-", "payments-")
-"""How the labels of those that pause begin."""
 
 
 class Pausable(Protocol):
@@ -44,7 +42,7 @@ class Pausable(Protocol):
 async def noise(lab: Laboratory, seed: int) -> AsyncIterator[Mapping[str, int]]:
     """Noise for the length of the block, with the number of pauses of each process so far. Leaves quiet links and running
     processes behind, however the block ends. Raises LabError when a process could not be stopped as it should have been."""
-    labels = [label for label in lab.processes() if label.startswith(VICTIMS)]
+    labels = victims(lab.processes(), lab.services)
     pauses = Counter(dict.fromkeys(labels, 0))
     await shape(lab.cabling, jitter=JITTER, loss=LOSS)
     tasks = [asyncio.create_task(_pause(lab, label, pauses, random.Random(f"{seed}/{label}"))) for label in labels]
@@ -58,6 +56,12 @@ async def noise(lab: Laboratory, seed: int) -> AsyncIterator[Mapping[str, int]]:
     for ended in ends:
         if isinstance(ended, Exception):
             raise ended
+
+
+def victims(labels: Iterable[str], services: Iterable[str]) -> list[str]:
+    """Who pauses: every controller, and every process of every service."""
+    begins = tuple(f"{name}-" for name in (CONTROLLER, *services))
+    return [label for label in labels if label.startswith(begins)]
 
 
 async def shape(cabling: Cabling, *, jitter: timedelta, loss: float) -> None:

@@ -28,6 +28,15 @@ FUNDS = 100_000_000
 """Opening balance of every account, in minor units."""
 
 
+SUSPECTS = tuple(account_id(f"suspect {number}") for number in range(40))
+"""Accounts that come with habits: a run of half a minute teaches screening nothing, and it holds nothing of accounts that it does not
+know. So many that none of them gets used to the large payments that are approved."""
+
+HABITS = """
+INSERT INTO ledger.profile (account, weight, amount_median, amount_spread, pace_median, pace_spread, recent, last_at)
+SELECT id, 64, ln(500), 0.3, 0, 0.7, 1, clock_timestamp() FROM unnest(%s::uuid[]) AS id"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passwords:
     """One per role of a service, random in every lab, handed to processes by environment only."""
@@ -136,8 +145,9 @@ async def _open_accounts(writer: Node, accounts: Sequence[uuid.UUID]) -> None:
     opened = "SELECT ledger.open_account(id, %s, %s, %s) FROM unnest(%s::uuid[]) AS id"
     await writer.run(
         "open accounts",
-        (opened, (CURRENCY, FUNDS, False, list(accounts))),
+        (opened, (CURRENCY, FUNDS, False, [*accounts, *SUSPECTS])),
         (opened, (CURRENCY, FUNDS, True, list(CANARY))),
+        (HABITS, (list(SUSPECTS),)),
     )
 
 

@@ -12,15 +12,19 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
+from lab.load_desk import Desk
 from lab.load_payer import Device, Manners, Payer, Post, Reply, Route, Sending
+from lab.load_purse import Purse
 from lab.load_schedule import Offer, first_share, ignores_ttl, offers
 from lab.load_settings import Settings
+from lab.load_staff import Send, Staff
 from lab.load_stats import Stats, publish
 from lab.load_transport import KEEP_ALIVE as KEEP_ALIVE
 from lab.load_transport import Request, Transport, transport
@@ -33,8 +37,10 @@ from lab.spans import traceparent
 class Load:
     """One run."""
 
-    def __init__(self, settings: Settings, record: Record, post: Post, servers: Mapping[str, Ask]) -> None:
-        """`servers`: how to ask each authority's name server."""
+    def __init__(
+        self, settings: Settings, record: Record, post: Post, servers: Mapping[str, Ask], staff: Send | None = None
+    ) -> None:
+        """`servers`: how to ask each authority's name server. `staff`: how a reviewer and an officer ask; None: there are none."""
         self._settings, self._record, self._servers = settings, record, dict(servers)
         self.stats = Stats(time.monotonic, time.process_time)
         self.stop_offering, self.stop_settling = asyncio.Event(), asyncio.Event()
@@ -55,6 +61,14 @@ class Load:
             sleep=asyncio.sleep,
         )
         self._devices = [self._device(number) for number in range(settings.devices)]
+        purse = (
+            None if settings.purse is None else Purse(settings.purse, settings.accounts, random.Random(f"{settings.seed}/purse"))
+        )
+        self._desk = Desk(
+            staff=None if staff is None else Staff(send=staff, find=self._payer.find, write=self._write, devices=self._devices),
+            payer=self._payer,
+            purse=purse,
+        )
 
     def _device(self, number: int) -> Device:
         settings = self._settings
@@ -81,11 +95,12 @@ class Load:
         """Offer, settle, and leave no payment without a last word in the record."""
         with suppress(OSError):  # which has ended the run already
             self._enrol()
-        reporting = asyncio.create_task(self._report())
+        reporting, desk = asyncio.create_task(self._report()), asyncio.create_task(self._desk.run())
+        desk.add_done_callback(lambda done: self._stumbled("the desk", done))
         try:
             await _race(self._offer(), self.stop_offering)
             self.phase = "settling"
-            self._payer.settle(self._settings.settle)
+            self._desk.settle(self._settings.settle)
             await _race(self._settle(), self.stop_settling)
             if self._payer.unasked and self._settings.settle > 0:
                 what = f"{self._payer.unasked} payments were not asked for again after the last offer"
@@ -94,6 +109,8 @@ class Load:
             for task in self._paying:
                 task.cancel()
             await asyncio.gather(*self._paying, return_exceptions=True)
+            desk.cancel()
+            await asyncio.gather(desk, return_exceptions=True)
             reporting.cancel()
             self.phase = "done"
             self._publish()
@@ -122,20 +139,24 @@ class Load:
                 )
             self.stats.bound_hit += 1
             return
-        task: asyncio.Task[object] = asyncio.create_task(self._payer.pay(offer, self._devices[offer.device]))
+        offer = self._desk.sourced(offer)
+        task: asyncio.Task[object] = asyncio.create_task(self._desk.pay(offer, self._devices[offer.device]))
         self._paying.add(task)
         task.add_done_callback(lambda done: self._ended(offer, done))
 
     def _ended(self, offer: Offer, task: "asyncio.Task[object]") -> None:
         """A payer that stumbled leaves a payment without a last word, and says nothing by itself."""
         self._paying.discard(task)
+        self._stumbled(f"the payer of {offer.key}", task)
+
+    def _stumbled(self, who: str, task: "asyncio.Task[Any]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None and not self.broken:
-            self._write(Defect(what=f"the payer of {offer.key} ended with {error!r}", t=time.monotonic()))
+            self._write(Defect(what=f"{who} ended with {error!r}", t=time.monotonic()))
 
     async def _settle(self) -> None:
         """At most one request longer than the window: no attempt begins after it."""
-        while self._paying:
-            await asyncio.wait(self._paying)
+        while under_way := self._paying | self._desk.under_way:
+            await asyncio.wait(under_way)
 
     def _schedule(self) -> Iterator[Offer]:
         settings = self._settings
@@ -146,6 +167,7 @@ class Load:
             accounts=settings.accounts,
             largest=settings.largest_amount,
             seed=settings.seed,
+            suspects=settings.suspects,
         )
 
     def _write(self, line: Line) -> None:
@@ -194,7 +216,7 @@ def posting(transport: Transport, traced: float = 0) -> Post:
             "Idempotency-Key": sending.key,
             "Deadline-Ms": str(int(1000 * sending.left)),
             "Retry-Attempt": str(sending.attempt - 1),
-            "traceparent": traceparent(sending.key, sending.attempt, traced),
+            "traceparent": traceparent(sending.key, sending.attempt, 1.0 if sending.sourced else traced),
         }
         request = Request(
             method="POST", path="/v1/payments", host=sending.name, client=sending.device, body=sending.body, headers=headers
@@ -204,13 +226,23 @@ def posting(transport: Transport, traced: float = 0) -> Post:
     return post
 
 
+@asynccontextmanager
+async def _staffed(settings: Settings, sites: set[str]) -> AsyncIterator[Send | None]:
+    """How reviewer and officer ask, with connections and tokens of their own."""
+    if settings.staff is None:
+        yield None
+        return
+    async with transport(settings.staff, sites) as carrying:
+        yield carrying.carry
+
+
 async def _main(settings: Settings) -> int:
     with Record(settings.record) as record:
         sites = {route.site for route in settings.routes.values()}
-        async with transport(settings.entrance, sites) as carrying:
+        async with transport(settings.entrance, sites) as carrying, _staffed(settings, sites) as staff:
             post = posting(carrying, settings.traced)
             servers = {authority: udp("127.0.0.1", port) for authority, port in settings.nameservers.items()}
-            load, loop = Load(settings, record, post, servers), asyncio.get_running_loop()
+            load, loop = Load(settings, record, post, servers, staff), asyncio.get_running_loop()
 
             def stop() -> None:
                 (load.stop_settling if load.stop_offering.is_set() else load.stop_offering).set()

@@ -66,6 +66,8 @@ class Sending:
     """The first is 1."""
     left: float
     """Seconds that the payer goes on waiting."""
+    sourced: bool = False
+    """Does it name a source? Of those few every way is asked to be shown."""
 
 
 Post = Callable[[Route, Sending], Awaitable[Reply]]
@@ -156,18 +158,19 @@ class Payer:
 
     async def pay(self, offer: Offer, device: Device) -> Settled | Unresolved:
         """Attempt until settled or `ends`; every line is written before it counts, an unsettled payment is written as such."""
-        body = json.dumps(
-            {"amount": offer.amount, "currency": self._currency, "debtor": offer.debtor, "creditor": offer.creditor}
-        ).encode()
         self._write(self._offered(offer, device))
-        attempt, asked = 0, -math.inf
+        return await self.ask(offer, device)
+
+    async def ask(self, offer: Offer, device: Device, attempt: int = 0) -> Settled | Unresolved:
+        """The same of a payment that was offered before, after so many attempts: what was held and approved since is asked for again."""
+        asked = -math.inf
         try:
             while self._monotonic() < self.ends:
                 async with device.turns:
                     if (asked_now := self._monotonic()) >= self.ends:
                         break
                     attempt, asked = attempt + 1, asked_now
-                    outcome, retry_after = await self._attempt(offer.key, attempt, body, device)
+                    outcome, retry_after = await self._attempt(offer, attempt, device)
                     self._write(outcome)
                     if not isinstance(outcome, Failed):
                         return outcome
@@ -193,8 +196,16 @@ class Payer:
             creditor=offer.creditor,
             amount=offer.amount,
             currency=self._currency,
+            source=offer.source,
+            subject=offer.subject,
+            planted=offer.planted,
             t=self._monotonic(),
         )
+
+    def _body(self, offer: Offer) -> bytes:
+        said: dict[str, object] = {"amount": offer.amount, "currency": self._currency}
+        said |= {"debtor": offer.debtor, "creditor": offer.creditor}
+        return json.dumps(said if offer.source is None else {**said, "source": offer.source}).encode()
 
     def _pause(self, attempt: int, retry_after: float | None, device: Device) -> float:
         """After a failed attempt. While payments are settled its turn is kept for as long, so that refusals which come at once are not
@@ -204,16 +215,22 @@ class Payer:
         pause = backoff(attempt, retry_after, device.chance, first=manners.first_pause, longest=manners.longest_pause)
         return min(pause, max(self.ends - self._monotonic(), 0.0))
 
-    async def _attempt(self, key: str, attempt: int, body: bytes, device: Device) -> tuple[Settled | Failed, float | None]:
-        began, site, patience = self._monotonic(), None, self._manners.patience(attempt)
+    async def _attempt(self, offer: Offer, attempt: int, device: Device) -> tuple[Settled | Failed, float | None]:
+        key, began, site, patience = offer.key, self._monotonic(), None, self._manners.patience(attempt)
         try:
             async with asyncio.timeout(patience):
-                route = self._route(await device.resolver.address(device.name))
+                route = await self.find(device)
                 site = route.site
                 self._write(Attempted(key=key, attempt=attempt, site=site, t=began))
                 left = patience - (self._monotonic() - began)
                 sending = Sending(
-                    key=key, body=body, name=device.name, device=device.number, attempt=attempt, left=max(left, 0.0)
+                    key=key,
+                    body=self._body(offer),
+                    name=device.name,
+                    device=device.number,
+                    attempt=attempt,
+                    left=max(left, 0.0),
+                    sourced=offer.source is not None,
                 )
                 reply = await self._post(route, sending)
         except TimeoutError:
@@ -222,7 +239,9 @@ class Payer:
             return self._failed(key, attempt, site, str(error)), None
         return judge(reply, key, attempt, site, began, self._monotonic()), _seconds(reply.retry_after)
 
-    def _route(self, address: str) -> Route:
+    async def find(self, device: Device) -> Route:
+        """Where this device would pay now. Raises UnresolvedError, NoReplyError."""
+        address = await device.resolver.address(device.name)
         if address not in self._routes:
             raise NoReplyError(f"no route to {address}")
         return self._routes[address]

@@ -9,6 +9,12 @@ ROUNDING = 1e-9
 """Eleven times one eleventh is one."""
 
 
+PLANTED_EVERY = 50
+"""Of so many payments one must be held."""
+PLANTED_AMOUNT = 200_000
+"""Minor units, where some hundreds are usual: far beyond what any setting of screening lets pass."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """One payment that some payer wants."""
@@ -20,16 +26,31 @@ class Offer:
     debtor: str
     creditor: str
     amount: int
+    source: str | None = None
+    """Token of the vault that the money comes from."""
+    subject: str | None = None
+    """Whose token that is."""
+    planted: bool = False
+    """Is it one that screening must hold?"""
 
 
-def offers(*, run: str, rate: float, devices: int, accounts: Sequence[str], largest: int, seed: int) -> Iterator[Offer]:
+def offers(
+    *, run: str, rate: float, devices: int, accounts: Sequence[str], largest: int, seed: int, suspects: Sequence[str] = ()
+) -> Iterator[Offer]:
     """Offers without end, `rate` a second, evenly, from devices in turn; the same seed gives the same offers.
 
-    `largest` is the largest amount in minor units. At least two accounts.
+    `largest` is the largest amount in minor units. At least two accounts. With `suspects`, accounts whose habits are known, one in fifty
+    comes from each of them in turn and is hundreds of times as large as what is usual there.
     """
     chance = random.Random(seed)
     for number in count():
         debtor, creditor = chance.sample(accounts, 2)
+        if suspects and number % PLANTED_EVERY == PLANTED_EVERY // 2:
+            planted = suspects[number // PLANTED_EVERY % len(suspects)]
+            due, key = number / rate, f"{run}-{number}"
+            device, amount = number % devices, PLANTED_AMOUNT + chance.randint(1, largest)
+            yield Offer(due=due, key=key, device=device, debtor=planted, creditor=creditor, amount=amount, planted=True)
+            continue
         yield Offer(
             due=number / rate,
             key=f"{run}-{number}",

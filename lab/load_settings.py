@@ -5,6 +5,9 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+STAFF = 2
+"""A reviewer and an officer."""
+
 
 class RouteSettings(BaseModel):
     """Where an address leads: the client link of one site."""
@@ -69,6 +72,13 @@ class Settings(BaseModel):
     ignoring_ttl: float = Field(default=0, ge=0, le=1)
     """Share of the devices that keep their first address for ever."""
     seed: int = 1
+    suspects: tuple[str, ...] = ()
+    """Accounts whose habits are known, from which payments come that must be held; none: nothing is planted."""
+    purse: Path | None = None
+    """Record of this run's cardholders, from whose tokens a share of the payments is paid; None: no payment names a source."""
+    staff: EntranceSettings | None = None
+    """How a reviewer and an officer come in, who are its two clients, in this order; None: nobody decides about what is held, and
+    nobody is forgotten."""
     traced: float = Field(default=0, ge=0, le=1)
     """Share of the payments whose way the payers ask to be shown."""
     duration: float | None = Field(default=None, gt=0)
@@ -85,6 +95,8 @@ class Settings(BaseModel):
     def _distinct(self) -> Self:
         if len(set(self.accounts)) != len(self.accounts):
             raise ValueError("accounts: every account once")
+        if self.staff is not None and len(self.staff.clients) != STAFF:
+            raise ValueError("staff: a reviewer and an officer")
         if not self.names:
             raise ValueError("names: at least one")
         return self

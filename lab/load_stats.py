@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.record import Acknowledged, Answered, Declined, Failed, Held, Line, Offered, Unresolved
+from lab.record import Acknowledged, Answered, Approved, Declined, Failed, Held, Line, Offered, Unresolved
 
 OTHER_ENDS = ("held", "declined", "unresolved")
 """Of a payment, beside its acknowledgement."""
@@ -29,6 +29,7 @@ class Stats:
         self.bound_hit = 0
         self._recent: deque[Acknowledged] = deque()
         self._last: Acknowledged | None = None
+        self._held: set[str] = set()
 
     def count(self, line: Line) -> None:
         """Take note of a line that is already written."""
@@ -41,7 +42,11 @@ class Stats:
                 self._recent.append(line)
                 self._last = line
             case Held():
-                self.counts["held"] += 1
+                self.counts["held"] += line.key not in self._held
+                self._held.add(line.key)
+            case Approved():
+                # It is under way again until its payer is told that it is made.
+                self.counts["held"] -= 1
             case Failed():
                 self.counts["failed_attempts"] += 1
                 self.why[line.why] += 1

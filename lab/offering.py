@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,8 +16,10 @@ from lab.cabling import CLIENTS
 from lab.collector_process import RATIO
 from lab.door_settings import issuer_url
 from lab.errors import LabError
+from lab.fleet import SCREENING, VAULT
+from lab.founding import SUSPECTS
 from lab.laboratory import Laboratory
-from lab.papers import MERCHANTS
+from lab.papers import MERCHANTS, OFFICER, REVIEWER
 from lab.processes import Supervised, launch_module
 from lab.record import DamagedError, Line, read_record
 from lab.site_settings import NAMES
@@ -24,6 +27,9 @@ from lab.site_settings import NAMES
 RATE = 50.0
 """Payments offered a second. Two cores carry more in calm; at 100, with everything that a payment passes through, the repetitions of a
 failover left nobody time to answer one."""
+
+OFFERED = re.compile(rb'\{"kind":"offered","key":"([^"\\]+)"')
+"""How a line begins that says that a payment was wanted."""
 
 LONGEST_PAUSE = timedelta(seconds=2)
 """Between two attempts of one payment. With half a second, payers that were kept waiting for ten seconds by a busy machine came back
@@ -51,6 +57,18 @@ class Offering:
             return tuple(read_record(self.record))
         except DamagedError as error:
             raise LabError(f"the clients' record is damaged: {error}") from error
+
+    def others(self) -> frozenset[str]:
+        """Keys that other runs offered on the same ledgers. Raises LabError when one of their records cannot be read."""
+        found: set[str] = set()
+        try:
+            for record in self.record.parent.glob("*.jsonl"):
+                if record != self.record:
+                    with record.open("rb") as file:
+                        found |= {match[1].decode() for line in file if (match := OFFERED.match(line))}
+        except OSError as error:
+            raise LabError(f"the record of another run cannot be read: {error}") from error
+        return frozenset(found)
 
     async def wait_for_epoch(self, above: int, deadline: timedelta) -> bool:
         """Was a payment acknowledged in an epoch above this one, within the deadline?"""
@@ -83,6 +101,16 @@ def entrance(lab: Laboratory, clients: Sequence[str]) -> Mapping[str, object]:
     }
 
 
+def _beside(lab: Laboratory, purse: Path) -> Mapping[str, object]:
+    """What payers do beside paying: settings of `lab.load`. `purse`: where cardholders of the same run keep their record."""
+    found: dict[str, object] = {"staff": entrance(lab, (REVIEWER, OFFICER))}
+    if SCREENING in lab.services:
+        found["suspects"] = list(map(str, SUSPECTS))
+    if VAULT in lab.services:
+        found["purse"] = str(purse)
+    return found
+
+
 async def offer(
     lab: Laboratory,
     run: str,
@@ -92,9 +120,11 @@ async def offer(
     ignoring_ttl: float = 0,
     settle: timedelta = timedelta(seconds=90),
     seed: int = 1,
+    beside: bool = False,
 ) -> Offering:
     """Start offering; returns when the first offers are made. `run` is part of every key: unique per ledger. `ignoring_ttl`: share of
-    the clients that do."""
+    the clients that do. `beside`: some payments come from tokens of the cardholders of the same run, whose subjects are forgotten when
+    the vault forgot them, and some must be held and are approved, as far as the lab runs those services."""
     place = lab.workspace.directory("load")
     record, stats, settings = (place / f"{run}.{ending}" for ending in ("jsonl", "stats.json", "settings.json"))
     wanted = {
@@ -112,6 +142,7 @@ async def offer(
         "ignoring_ttl": ignoring_ttl,
         "traced": RATIO,
         "seed": seed,
+        **(_beside(lab, place / f"{run}.vault.jsonl") if beside else {}),
     }
     settings.write_text(json.dumps(wanted))
     process = launch_module(lab.workspace, f"load-{run}", "lab.load", "--settings", settings)

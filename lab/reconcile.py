@@ -6,11 +6,13 @@ which the promise `no-loss` breaks; `unresolved` is neither, because nobody was 
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lab.record import Acknowledged, Declined, Defect, Failed, Held, Line, Offered
+from lab.reconcile_told import NOBODY, Account, digest_of, read
+from lab.record import Declined, Held, Line, Offered
+from lab.site_settings import CANARY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +75,42 @@ class HeldRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """One row of ledger.source."""
+
+    payment: str
+    token: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureRow:
+    """One row of ledger.erasure."""
+
+    id: str
+    subject: str
+    """SHA-256 of the subject's sixteen bytes, in hexadecimal."""
+    caller: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything one site's ledger holds, read in one snapshot."""
+    """What one site's ledger holds, read in one snapshot: rows that clients were told of, and digests of everything."""
 
     payments: tuple[PaymentRow, ...]
     entries: tuple[EntryRow, ...]
     accounts: tuple[AccountRow, ...]
     held: tuple[HeldRow, ...] = ()
+    sources: tuple[SourceRow, ...] = ()
+    erasures: tuple[ErasureRow, ...] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every published table of the ledger, by name, all rows and columns."""
 
     def digest(self) -> str:
-        """SHA-256 over all rows and columns but the entries' ids, whatever the order of rows; equal ledgers, equal digests."""
-        rows = sorted(repr(row) for table in (self.payments, self.entries, self.accounts, self.held) for row in table)
+        """SHA-256 over all rows and tables, whatever the order of rows; equal ledgers, equal digests."""
+        known = (self.payments, self.entries, self.accounts, self.held, self.sources, self.erasures, self.tables.items())
+        rows = sorted(repr(row) for table in known for row in table)
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
@@ -98,6 +125,8 @@ class Fault(StrEnum):
     """One key, more than one payment: on a ledger, or in what the client was told."""
     DENIED = "denied"
     """The client was told that this payment will never be, and it is on this ledger: whoever pays again pays twice."""
+    REMEMBERED = "remembered"
+    """A subject whose erasure was acknowledged is known here all the same, or somebody paid from it afterwards."""
     UNBALANCED = "unbalanced"
     """Entries that are not exactly the payment's two, or a balance that is not opening balance plus entries."""
 
@@ -129,10 +158,28 @@ class Reconciliation:
     """Offered, and neither acknowledged, held nor declined: asked for until the load's deadline, and never told."""
     held: int = 0
     """Told that a person looks at it first, and not acknowledged since."""
+    planted: int = 0
+    """Offered as ones that screening must hold."""
+    caught: int = 0
+    """Of these, told that a person looks at them first. Screening that is away lets payments pass, and counts them."""
+    unplanted: int = 0
+    """Held though nothing is unusual about them."""
+    approved: int = 0
+    """Of what was held, how many a reviewer was told to have approved."""
+    from_tokens: int = 0
+    """Acknowledged, and paid from a token of the vault."""
+    erasures: int = 0
+    """Of subjects, acknowledged by payments."""
+    refused: int = 0
+    """Payments from a token that were turned away because its subject had been erased, as they had to be."""
+    remembered: int = 0
+    """Subjects that were erased, and are known to some ledger or payer all the same."""
+    unfulfilled: int = 0
+    """Erasures and reviews that nobody was ever told the outcome of."""
     last_words: Mapping[str, int] = field(default_factory=dict)
     """What the last attempts of those came to, and how many of them: the most frequent first."""
     strangers: int
-    """Payments on some ledger that this record never offered: canaries, or another run."""
+    """Payments on some ledger that nobody offered: not this run, not another one that is known, and not a controller as its canary."""
     findings: tuple[Finding, ...]
     digests: Mapping[str, str]
     defects: tuple[str, ...]
@@ -149,67 +196,63 @@ class Reconciliation:
         return all(finding.fault is not Fault.UNBALANCED for finding in self.findings)
 
 
-def reconcile(lines: Iterable[Line], ledgers: Mapping[str, Ledger]) -> Reconciliation:
-    """Compare one run's record with every site's ledger. Raises ValueError without a ledger: nothing would be proven."""
+def reconcile(
+    lines: Iterable[Line], ledgers: Mapping[str, Ledger], leaving: Mapping[str, float] = NOBODY, others: Collection[str] = ()
+) -> Reconciliation:
+    """Compare one run's record with every site's ledger. Raises ValueError without a ledger: nothing would be proven.
+
+    `leaving`: by subject, when its erasure was first asked for elsewhere, of the vault (monotonic seconds, as in the record).
+    `others`: keys that other runs offered on these ledgers.
+    """
     if not ledgers:
         raise ValueError("no ledger to compare with")
-    offered: dict[str, Offered] = {}
-    told: dict[str, set[str]] = defaultdict(set)
-    declined: dict[str, Declined] = {}
-    failed: dict[str, str] = {}
-    held: dict[str, Held] = {}
-    defects = []
-    for line in lines:
-        match line:
-            case Offered():
-                offered[line.key] = line
-            case Acknowledged():
-                told[line.key].add(line.payment)
-            case Declined():
-                declined[line.key] = line
-            case Held():
-                held[line.key] = line
-            case Failed():
-                failed[line.key] = line.why
-            case Defect():
-                defects.append(line.what)
-            case _:
-                pass
-    unresolved = offered.keys() - told.keys() - declined.keys() - held.keys()
-    findings = tuple(_findings(ledgers, offered, told, declined, held))
+    account = read(lines, leaving)
+    unresolved, refused = account.unresolved(), account.refused()
+    findings = tuple(_findings(ledgers, account))
     return Reconciliation(
-        attempted=len(offered),
-        acknowledged=len(told),
-        declined=len(declined.keys() - told.keys()),
-        lost=len({finding.subject for finding in findings if finding.fault in (Fault.LOST, Fault.ALTERED)}),
-        duplicated=len({finding.subject for finding in findings if finding.fault is Fault.DUPLICATED}),
-        denied=len({finding.subject for finding in findings if finding.fault is Fault.DENIED}),
+        attempted=len(account.offered),
+        acknowledged=len(account.told),
+        declined=len(account.declined.keys() - account.told.keys() - refused),
+        lost=_count(findings, Fault.LOST, Fault.ALTERED),
+        duplicated=_count(findings, Fault.DUPLICATED),
+        denied=_count(findings, Fault.DENIED),
+        remembered=_count(findings, Fault.REMEMBERED),
         unresolved=len(unresolved),
-        held=len(held.keys() - told.keys()),
-        last_words=dict(Counter(failed.get(key, "nothing was answered yet") for key in unresolved).most_common()),
-        strangers=len({payment.key for ledger in ledgers.values() for payment in ledger.payments} - offered.keys()),
+        refused=len(refused),
+        last_words=dict(Counter(account.failed.get(key, "nothing was answered yet") for key in unresolved).most_common()),
+        strangers=len(_made_up(ledgers.values()) - account.offered.keys() - set(others)),
         findings=findings,
         digests={site: ledger.digest() for site, ledger in sorted(ledgers.items())},
-        defects=tuple(defects),
+        defects=tuple(account.defects),
+        **account.counts(),
     )
 
 
-def _findings(
-    ledgers: Mapping[str, Ledger],
-    offered: Mapping[str, Offered],
-    told: Mapping[str, set[str]],
-    declined: Mapping[str, Declined],
-    held: Mapping[str, Held],
-) -> Iterator[Finding]:
+def _made_up(ledgers: Iterable[Ledger]) -> set[str]:
+    """Keys of all payments but the controllers' canaries."""
+    return {payment.key for ledger in ledgers for payment in ledger.payments if payment.debtor != str(CANARY[0])}
+
+
+def _count(findings: Iterable[Finding], *faults: Fault) -> int:
+    """How many things this went wrong with, each once, however many sites show it."""
+    return len({finding.subject for finding in findings if finding.fault in faults})
+
+
+def _findings(ledgers: Mapping[str, Ledger], account: Account) -> Iterator[Finding]:
     """Everything that is wrong, in the clients' record alone and on every ledger."""
-    for key, ids in told.items():
+    for key, ids in account.told.items():
         if len(ids) > 1:
             yield Finding(fault=Fault.DUPLICATED, site=None, subject=key, detail=f"acknowledged as {', '.join(sorted(ids))}")
+    for key, detail in account.paid_by_the_erased():
+        yield Finding(fault=Fault.REMEMBERED, site=None, subject=key, detail=detail)
     for site, ledger in sorted(ledgers.items()):
-        yield from _missing(site, ledger, offered, told)
+        yield from _missing(site, ledger, account.offered, account.told)
         yield from _duplicated(site, ledger)
-        yield from _unheld(site, ledger, offered, held)
-        yield from _denied(site, ledger, declined)
+        yield from _unheld(site, ledger, account.offered, account.held)
+        yield from _unapproved(site, ledger, account)
+        yield from _unsourced(site, ledger, account)
+        yield from _remembered(site, ledger, account)
+        yield from _denied(site, ledger, account.declined)
         yield from _unbalanced(site, ledger)
 
 
@@ -268,6 +311,46 @@ def _unheld(site: str, ledger: Ledger, offered: Mapping[str, Offered], held: Map
         if waiting is not None and (waiting.state != "approved" or waiting.id != payment.id):
             detail = f"payment {payment.id} is made, and {waiting.id} is {waiting.state}"
             yield Finding(fault=Fault.DUPLICATED, site=site, subject=payment.key, detail=detail)
+
+
+def _unapproved(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]:
+    """Held payments whose approval was acknowledged, and which this ledger does not call approved, or did not make."""
+    by_key, made = {row.key: row for row in ledger.held}, {payment.key: payment.id for payment in ledger.payments}
+    for key, approved in account.approved.items():
+        row = by_key.get(key)
+        if row is None or row.state != "approved" or made.get(key) != approved.payment:
+            detail = f"approved as {approved.payment}, here {row.state if row else 'unknown'} and made as {made.get(key)}"
+            yield Finding(fault=Fault.LOST, site=site, subject=key, detail=detail)
+
+
+def _unsourced(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]:
+    """Payments from a token of which this ledger knows something else; of whoever asked to be forgotten it may know nothing."""
+    by_payment = {row.payment: (row.token, row.subject) for row in ledger.sources}
+    for key, ids in account.told.items():
+        wanted = account.offered.get(key)
+        if wanted is None or wanted.source is None:
+            continue
+        asked = (wanted.source, wanted.subject)
+        for id in sorted(ids):
+            if (found := by_payment.get(id)) != asked and not (found is None and account.is_leaving(wanted.subject)):
+                yield Finding(fault=Fault.ALTERED, site=site, subject=key, detail=f"asked to be paid from {asked}, holds {found}")
+
+
+def _remembered(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]:
+    """Proofs that were acknowledged and are not there as they were, and subjects that this ledger knows in spite of one."""
+    proofs, known = {row.id: row for row in ledger.erasures}, {row.subject for row in ledger.sources}
+    for key, forgotten in account.forgotten.items():
+        wanted, row = account.forgets[key], proofs.get(forgotten.proof)
+        if (
+            row is None
+            or row.subject != digest_of(wanted.subject)
+            or row.reason != wanted.reason
+            or wanted.caller not in row.caller
+        ):
+            detail = f"proof {forgotten.proof} is {'not there' if row is None else f'of something else: {row}'}"
+            yield Finding(fault=Fault.LOST, site=site, subject=key, detail=detail)
+        if wanted.subject in known:
+            yield Finding(fault=Fault.REMEMBERED, site=site, subject=key, detail="a payment's source names the subject")
 
 
 def _denied(site: str, ledger: Ledger, declined: Mapping[str, Declined]) -> Iterator[Finding]:

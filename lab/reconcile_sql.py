@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import psycopg
 
-from lab.reconcile import AccountRow, EntryRow, HeldRow, Ledger, PaymentRow
+from lab.published import LEDGER, digests
+from lab.reconcile import AccountRow, EntryRow, ErasureRow, HeldRow, Ledger, PaymentRow, SourceRow
 
 R = TypeVar("R")
 
@@ -27,9 +28,14 @@ FROM ledger.held"""
 ACCOUNTS = "SELECT id::text, currency, opening_balance, balance, overdraft_allowed, epoch FROM ledger.account"
 
 
+SOURCES = "SELECT payment::text, token::text, subject::text FROM ledger.source"
+ERASURES = "SELECT id::text, encode(subject_digest, 'hex'), caller, reason FROM ledger.erasure"
+
+
 async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
-    """Every payment, made or held, entry and account of one database in one snapshot. Raises as `in_one_snapshot` does."""
-    return await in_one_snapshot(conninfo, deadline, _ledger)
+    """Every payment, made or held, entry, account, source and erasure of one database in one snapshot, and digests of every published
+    table. Raises as `in_one_snapshot` does."""
+    return await in_one_snapshot(conninfo, deadline, ledger_of)
 
 
 async def in_one_snapshot(conninfo: str, deadline: timedelta, read: Callable[[psycopg.AsyncConnection], Awaitable[R]]) -> R:
@@ -65,11 +71,14 @@ async def in_one_snapshot(conninfo: str, deadline: timedelta, read: Callable[[ps
             await connection.close()
 
 
-async def _ledger(connection: psycopg.AsyncConnection) -> Ledger:
+async def ledger_of(connection: psycopg.AsyncConnection) -> Ledger:
+    """The same of a connection that is already in its snapshot. Raises psycopg.Error."""
     payments = await (await connection.execute(PAYMENTS)).fetchall()
     entries = await (await connection.execute(ENTRIES)).fetchall()
     accounts = await (await connection.execute(ACCOUNTS)).fetchall()
     held = await (await connection.execute(HELD)).fetchall()
+    sources = await (await connection.execute(SOURCES)).fetchall()
+    erasures = await (await connection.execute(ERASURES)).fetchall()
     return Ledger(
         payments=tuple(
             PaymentRow(id=i, key=k, debtor=d, creditor=c, amount=a, currency=u, epoch=e, body_digest=b, created_at=t)
@@ -98,4 +107,7 @@ async def _ledger(connection: psycopg.AsyncConnection) -> Ledger:
             )
             for i, k, d, c, a, u, e, b, s, r, t, n, w in held
         ),
+        sources=tuple(SourceRow(payment=p, token=t, subject=s) for p, t, s in sources),
+        erasures=tuple(ErasureRow(id=i, subject=s, caller=c, reason=r) for i, s, c, r in erasures),
+        tables=await digests(connection, LEDGER),
     )

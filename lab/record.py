@@ -30,6 +30,12 @@ class Offered:
     creditor: str
     amount: int
     currency: str
+    source: str | None = None
+    """Token of the vault that the money comes from."""
+    subject: str | None = None
+    """Whose token that is."""
+    planted: bool = False
+    """Is it one that screening must have held?"""
     t: float
 
 
@@ -149,6 +155,65 @@ class Unanswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetWanted:
+    """An officer wants payments to forget a subject whose money came from a token; asked for until it is answered or the run is over."""
+
+    key: str
+    """Name of the wish; the service never sees it."""
+    subject: str
+    caller: str
+    reason: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """The officer was told the proof. From now on no payment may come from the subject's tokens."""
+
+    key: str
+    proof: str
+    epoch: int
+    site: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewWanted:
+    """A reviewer wants this held payment to be made."""
+
+    key: str
+    """Idempotency key of the payment."""
+    payment: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """The reviewer was told that the word counts. From now on the payment must exist, for ever."""
+
+    key: str
+    payment: str
+    epoch: int
+    """Reign that took the word."""
+    site: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfulfilled:
+    """The run was over, or the wish was refused for good, before an officer or a reviewer was told what they wanted."""
+
+    key: str
+    why: str
+    """What the last attempt came to."""
+    t: float
+
+
+Errand = ForgetWanted | Forgotten | ReviewWanted | Approved | Unfulfilled
+"""Of the staff: wishes that are about payments and are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
     """The load generator did not do what it promises, so the run proves less than it says."""
 
@@ -156,7 +221,8 @@ class Defect:
     t: float
 
 
-Line = Offered | Attempted | Acknowledged | Held | Failed | Declined | Unresolved | Enrolled | Answered | Unanswered | Defect
+Payment = Offered | Attempted | Acknowledged | Held | Failed | Declined | Unresolved
+Line = Payment | Errand | Enrolled | Answered | Unanswered | Defect
 KINDS: dict[str, type[Line]] = {
     "offered": Offered,
     "attempted": Attempted,
@@ -168,6 +234,11 @@ KINDS: dict[str, type[Line]] = {
     "enrolled": Enrolled,
     "answered": Answered,
     "unanswered": Unanswered,
+    "forget-wanted": ForgetWanted,
+    "forgotten": Forgotten,
+    "review-wanted": ReviewWanted,
+    "approved": Approved,
+    "unfulfilled": Unfulfilled,
     "defect": Defect,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}

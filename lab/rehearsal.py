@@ -96,7 +96,9 @@ async def rehearse(lab: Laboratory, course: Course, say: Say = lambda _: None, l
 
     Raises LabError when the lab is not calm before the fault, or nothing can be reconciled after it.
     """
-    load = await offer(lab, course.run, rate=course.rate, names=course.paid_through, ignoring_ttl=course.ignoring_ttl)
+    load = await offer(
+        lab, course.run, rate=course.rate, names=course.paid_through, ignoring_ttl=course.ignoring_ttl, beside=True
+    )
     holding = await entrust(lab, course.run, ignoring_ttl=course.ignoring_ttl) if VAULT in lab.services else None
     notes = await _suffer(lab, course, load, holding, say)
     await _heal(lab, course, notes, say)
@@ -228,6 +230,7 @@ async def _conclude(
         epoch_after=found.epoch_after,
         reconciliation=found.reconciliation,
         vault=found.vault,
+        unproven=found.unproven,
         vault_move=_vault_move(notes, found, holding),
         webhooks=found.webhooks,
         first_webhook=found.webhooks.first_after(fault.at, notes.epoch) if found.webhooks else None,

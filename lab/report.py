@@ -10,7 +10,7 @@ from lab.half_moved import ServiceMove, broken_move
 from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
 from lab.record import Habit
-from lab.report_services import services
+from lab.report_services import BESIDE, looked_at, services
 from lab.report_ways import ways_said
 from lab.report_webhooks import webhooks_said
 from lab.service_rates import ServiceRates, rates_said
@@ -113,7 +113,22 @@ def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
         ),
     )
     vault = broken_move(seen.vault_move, seen.site) if seen.vault_move else ()
-    return (*broken_aftermath(seen), *(said for kept, said in rules if not kept), *vault)
+    return (*broken_aftermath(seen), *(said for kept, said in rules if not kept), *vault, *_unproven(seen))
+
+
+def _unproven(seen: Rehearsal) -> tuple[str, ...]:
+    """What cardholders, officers and reviewers did in every rehearsal of the whole fleet: a check that met nothing was kept by nobody."""
+    if seen.vault is None:
+        return ()
+    paid, kept = seen.reconciliation, seen.vault.reconciliation
+    rules = (
+        (kept.erasures > 0, "no subject was erased in the vault, so nothing is proven about erasures"),
+        (kept.refused > 0, "nobody asked for a number that was erased, so nothing is proven about its refusal"),
+        (paid.from_tokens > 0, "no payment came from a token, so nothing is proven about sources"),
+        (paid.erasures > 0, "payments was never asked to forget anybody, so nothing is proven about its proofs"),
+        (paid.planted == 0 or paid.approved > 0, "no held payment was approved, so nothing is proven about reviews"),
+    )
+    return tuple(said for shown, said in rules if not shown)
 
 
 def document(seen: Rehearsal) -> dict[str, Any]:
@@ -134,7 +149,9 @@ def document(seen: Rehearsal) -> dict[str, Any]:
             "duplicated": found.duplicated,
             "denied": found.denied,
             "unresolved": found.unresolved,
+            **{name: getattr(found, name) for name in BESIDE},
         },
+        **looked_at(seen),
         **services(seen.moves, seen.site, found, seen.vault),
         "recovery_seconds": {
             "first_acknowledged": _rounded(seen.recovery.first_acknowledged),

@@ -8,7 +8,7 @@ from typing import Any
 from lab.fleet import VAULT
 from lab.record import Habit
 from lab.report import KEPT, Rehearsal, document
-from lab.report_services import told_half_moved, told_vault
+from lab.report_services import told_half_moved, told_unproven, told_vault
 from lab.report_svg import phases, throughput
 from lab.report_ways import ways_shown
 from lab.report_webhooks import webhooks_rows
@@ -65,6 +65,7 @@ def headline(said: Mapping[str, Any]) -> str:
 def _head(said: Mapping[str, Any], title: str) -> str:
     kept = said["verdict"] == KEPT
     verdict = "every promise was kept" if kept else "a promise was broken"
+    unproven = f'<p class="soft">{escape(told_unproven(said))}</p>' if said["not_looked_at"] else ""
     moved = f"The writer moved from {said['writer_before']} (epoch {said['epoch_before']})"
     moved += f" to {said['writer_after'] or 'nobody known'} (epoch {said['epoch_after'] or 'unknown'})."
     if met := said["met_old_writer"]:
@@ -80,6 +81,7 @@ def _head(said: Mapping[str, Any], title: str) -> str:
     )
     return (
         f'<h1>{escape(title)}</h1><p><span class="verdict {"kept" if kept else "broken"}">{verdict}</span></p>'
+        + unproven
         + (f'<ul class="broken">{broken}</ul>' if broken else "")
         + f'<p class="soft">{escape(moved + leader + load)}</p>{exits}'
     )

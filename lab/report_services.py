@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from lab.aftermath import Aftermath
 from lab.fleet import PAYMENTS, VAULT
 from lab.half_moved import HalfMoved, ServiceMove, half_moved
 from lab.reconcile import Reconciliation
@@ -15,9 +16,36 @@ MOST = 100
 """Findings that are told."""
 
 
+BESIDE = (
+    "planted",
+    "caught",
+    "held",
+    "unplanted",
+    "approved",
+    "from_tokens",
+    "erasures",
+    "refused",
+    "remembered",
+    "unfulfilled",
+    "strangers",
+)
+"""Counts of a reconciliation of payments that are about holding, tokens and erasures."""
+
+
+def looked_at(found: Aftermath) -> dict[str, Any]:
+    """Of which services a run shows nothing, and why."""
+    return {"not_looked_at": dict(found.unproven)}
+
+
+def told_unproven(said: Mapping[str, Any]) -> str:
+    """Of a report: what its verdict is not about, in words; empty when it is about the whole fleet."""
+    missing = said["not_looked_at"]
+    return f"Not looked at: {', '.join(f'{service} ({why})' for service, why in missing.items())}." if missing else ""
+
+
 def services(moves: Sequence[ServiceMove], site: str, payments: Reconciliation, vault: VaultAftermath | None) -> dict[str, Any]:
     """`services` by name, and `half_moved`. Their keys are read by other programs: none is renamed or removed. `site`: which failed."""
-    told = {PAYMENTS: dict(_counts(payments, payments.denied))} | ({VAULT: _vault(vault.reconciliation)} if vault else {})
+    told = {PAYMENTS: dict(_counts(payments, payments.denied))} | ({VAULT: vault_said(vault.reconciliation)} if vault else {})
     return {
         "services": {move.service: {**_moved(move), **told.get(move.service, {})} for move in moves},
         "half_moved": _half_moved(half_moved(moves, site)),
@@ -59,7 +87,19 @@ def _counts(found: Reconciliation | VaultReconciliation, denied: int) -> Mapping
     }
 
 
-def _vault(found: VaultReconciliation) -> dict[str, Any]:
+def payments_said(found: Reconciliation) -> dict[str, Any]:
+    """What became of payments, and of what was asked of them beside paying."""
+    return {
+        **_counts(found, found.denied),
+        **{name: getattr(found, name) for name in BESIDE},
+        "balanced": found.balanced,
+        "last_words": dict(found.last_words),
+        "defects": list(found.defects),
+    }
+
+
+def vault_said(found: VaultReconciliation) -> dict[str, Any]:
+    """What became of numbers, tokens, reveals and erasures."""
     others = (Harm.UNTRACED, Harm.REVIVED, Harm.UNERASED, Harm.UNWRAPPED, Harm.ORPHANED)
     return {
         **_counts(found, found.harms.get(Harm.DENIED, 0)),

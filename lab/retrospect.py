@@ -3,7 +3,7 @@ is told and does not hide the rest: a run whose healing failed is the one whose 
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,21 +17,21 @@ from controller.core.policy import Policy
 from controller.errors import TrimaranError
 from controller.ports import Control
 from controller.settings import password_variable, read_settings
-from lab.aftermath import Aftermath
+from lab.aftermath import Aftermath, unlooked
 from lab.agreement import Shares, disagreements, shares
 from lab.authorities import url
 from lab.breaches import Records, breaches
 from lab.clouds.control import CloudControl
 from lab.errors import LabError
-from lab.fleet import WEBHOOKS
+from lab.fleet import SCREENING, VAULT, WEBHOOKS
 from lab.laboratory import Laboratory
 from lab.offering import Offering
 from lab.reconcile import Fault, Ledger, Reconciliation, reconcile
 from lab.reconcile_sql import read_ledger
-from lab.record import Line
 from lab.retrospect_webhooks import LabGround, reconciled_webhooks
 from lab.site_settings import SERVICE, WRITER
 from lab.supervision import inexcusable, told
+from lab.vault_load_record import ErasureWanted
 from lab.vault_offering import Cardholding
 from lab.vault_retrospect import look_back_vault
 from lab.witness import Witness
@@ -53,37 +53,31 @@ async def look_back(
     settle: timedelta = SETTLED,
     agree: timedelta = QUIET,
     holding: Cardholding | None = None,
+    without: Collection[str] = (),
 ) -> tuple[Aftermath, tuple[JournalEntry, ...]]:
     """End the load, then read everything; answers also the journal. `since`: monotonic seconds from which an exit counts.
 
-    `agree`: how long the ledgers are given to become equal. `holding`: cardholders that are to be ended too. Raises LabError when no
-    ledger can be read, or the clients' record cannot: nothing would be proven either way.
+    `agree`: how long the ledgers are given to become equal. `holding`: cardholders that are to be ended too. `without`: services that
+    are not looked at although they run; of any other it is a trouble when nobody did. Raises LabError when no ledger can be read, or the
+    clients' record cannot: nothing would be proven either way.
     """
     loads = [load] if holding is None else [load, holding.offering]
     troubles = [*await asyncio.gather(*(one.finish(settle) for one in loads))]
-    reconciliation, unread = await _reconciled(lab, load, agree)
-    vault, unproven = await look_back_vault(lab, holding, agree)
+    reconciliation, unread = await _reconciled(lab, load, agree, leaving(holding))
+    vault, unread_vault = await look_back_vault(lab, holding, agree)
     webhooks, untold = await reconciled_webhooks(LabGround(lab)) if WEBHOOKS in lab.services else (None, ())
     control, journal, said = await _records(lab.witness)
     broken, unsaid = await _breaches(lab)
     disagreeing, uncompared = await _compared(lab)
     exits = [one for one in lab.supervisor.exits if one.at >= since]
-    dead = [label for label, process in lab.processes().items() if not process.alive]
-    troubles += [
-        *unread,
-        *untold,
-        unproven,
-        *said,
-        *unsaid,
-        *await _apart(lab),
-        uncompared,
-        lab.supervisor.failure,
-        f"{', '.join(dead)} no longer run" if dead else "",
-    ]
+    used = ((VAULT, holding), (WEBHOOKS, WEBHOOKS in lab.services), (SCREENING, reconciliation.planted))
+    unproven, forgotten = unlooked(lab.services, {name for name, was in used if was}, without)
+    troubles += [*unread, *untold, unread_vault, *forgotten, *said, *unsaid, *await _apart(lab), uncompared, *_dead(lab)]
     aftermath = Aftermath(
         reconciliation=reconciliation,
         webhooks=webhooks,
         vault=vault,
+        unproven=unproven,
         writer_after=str(control.posture.writer) if control else None,
         epoch_after=int(control.posture.reign) if control else None,
         etcd_disagreeing=disagreeing,
@@ -95,36 +89,60 @@ async def look_back(
     return aftermath, journal
 
 
-async def _reconciled(lab: Laboratory, load: Offering, deadline: timedelta) -> tuple[Reconciliation, tuple[str, ...]]:
+def _dead(lab: Laboratory) -> tuple[str, ...]:
+    """Whatever no longer runs, and whether anybody still watches."""
+    dead = [label for label, process in lab.processes().items() if not process.alive]
+    return lab.supervisor.failure, f"{', '.join(dead)} no longer run" if dead else ""
+
+
+async def _reconciled(
+    lab: Laboratory, load: Offering, deadline: timedelta, leaving: Mapping[str, float]
+) -> tuple[Reconciliation, tuple[str, ...]]:
     """The record against every ledger that can be read, and why others cannot. Controllers go on paying canaries, so ledgers are
     read again until they are equal, or the deadline is over; then the last reading stands, equal or not."""
     until = time.monotonic() + deadline.total_seconds()
-    lines = load.lines()
+    lines, others = load.lines(), load.others()
+
+    def judged(ledgers: Mapping[str, Ledger]) -> Reconciliation:
+        return reconcile(lines, ledgers, leaving, others)
+
     while True:
         read = await _read_ledgers(lab)
         ledgers = {site: ledger for site, ledger in read.items() if isinstance(ledger, Ledger)}
         unread = tuple(ledger for ledger in read.values() if isinstance(ledger, str))
         if not ledgers:
             raise LabError("; ".join(unread))
-        found = reconcile(lines, ledgers)
+        found = judged(ledgers)
         if found.ledgers_equal and not unread:
             return found, ()
         if time.monotonic() > until:
-            return await _among_the_whole(lab, lines, ledgers, found), unread
+            return await _among_the_whole(lab, judged, ledgers, found), unread
         await asyncio.sleep(LOOK)
 
 
 async def _among_the_whole(
-    lab: Laboratory, lines: Sequence[Line], ledgers: Mapping[str, Ledger], found: Reconciliation
+    lab: Laboratory,
+    judged: Callable[[Mapping[str, Ledger]], Reconciliation],
+    ledgers: Mapping[str, Ledger],
+    found: Reconciliation,
 ) -> Reconciliation:
     """The same with payments looked for only where they must be: on the writer and on followers that count. A site that has not
     returned yet breaks another promise, and what it lacks is not lost. Digests and balance are those of all."""
     owing = {site: ledger for site, ledger in ledgers.items() if not await lab.witness.missing(site)}
     if not owing:
         return found
-    told = reconcile(lines, owing)
+    told = judged(owing)
     unbalanced = [finding for finding in found.findings if finding.fault is Fault.UNBALANCED and finding.site not in owing]
     return replace(told, digests=found.digests, findings=(*told.findings, *unbalanced))
+
+
+def leaving(holding: Cardholding | None) -> Mapping[str, float]:
+    """By subject, when cardholders first asked the vault to erase it. Raises LabError when their record cannot be relied on."""
+    found: dict[str, float] = {}
+    for line in holding.lines() if holding else ():
+        if isinstance(line, ErasureWanted):
+            found.setdefault(line.subject, line.t)
+    return found
 
 
 async def _read_ledgers(lab: Laboratory) -> dict[str, Ledger | str]:

@@ -15,7 +15,7 @@ from lab.fleet import VAULT
 from lab.record import Habit
 from lab.report import KEPT
 from lab.report_page import headline
-from lab.report_services import told_half_moved, told_vault
+from lab.report_services import told_half_moved, told_unproven, told_vault
 from lab.report_webhooks import webhooks_line
 
 
@@ -90,6 +90,8 @@ def summarize(console: Console, said: Mapping[str, Any]) -> None:
         console.print(Text(f"Ended though nobody ordered it: {unordered}", style="yellow"))
     if said["verdict"] == KEPT:
         console.print(Text("Every promise was kept.", style="bold green"))
+    if unproven := told_unproven(said):
+        console.print(Text(unproven, style="yellow"))
     for broken in said["broken"]:
         console.print(Text(f"Broken: {broken}.", style="bold red"))
 

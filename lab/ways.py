@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lab.fleet import VAULT
 from lab.record import Acknowledged, Attempted, Failed, Line, Offered
 from lab.spans import CLIENT, Node, Row, Span, rows, span_of, trace_of, tree
 
@@ -11,6 +12,8 @@ STEPS = ("edge", "POST /v1/payments", "call", "database", "statement", "barrier"
 """What every payment goes through once it left its client, as spans name it; the call is that to screening."""
 
 BEFORE, DURING = "a usual payment, before the fault", "the slowest payment of the failover"
+SOURCED = "the first payment from a token, before the fault"
+"""Of such a one payments asks the vault whose the token is; one from a token that is known needs no question."""
 
 _SECOND = 1e9
 
@@ -76,17 +79,21 @@ def ways(lines: Sequence[Line], told: Sequence[Span], *, fault_at: float, until:
     known = [one for one in paid if trace_of(one.offered.key) in of_traces]
     before = sorted((one for one in known if one.acknowledged.t < fault_at and len(one.attempts) == 1), key=_took)
     during = sorted((one for one in known if fault_at <= one.acknowledged.t <= until), key=_took)
-    shown = [
-        _way(what, chosen, of_traces)
-        for what, chosen in ((BEFORE, _middle(before, of_traces)), (DURING, _last(during, of_traces)))
-        if chosen
-    ]
+    first = [one for one in before if one.offered.source is not None]
+    chosen = {
+        BEFORE: _middle([one for one in before if one.offered.source is None], of_traces, STEPS),
+        SOURCED: _middle(first, of_traces, (*STEPS, VAULT)),
+        DURING: _last(during, of_traces),
+    }
+    shown = [_way(what, one, of_traces) for what, one in chosen.items() if one]
+    sourced = any(one.offered.source is not None and one.acknowledged.t < fault_at for one in paid)
+    wanted = [what for what in chosen if what != SOURCED or sourced]
     return Ways(
         told=len(told),
         followed=len(known),
         slowest=max((one.took for one in after), default=None),
         shown=tuple(shown),
-        lacking=tuple(_lacking(shown)),
+        lacking=tuple(_lacking(shown, wanted)),
     )
 
 
@@ -113,18 +120,20 @@ def settled(lines: Iterable[Line], wall_offset: float) -> Iterator[Paid]:
                 pass
 
 
-def missing(one: Paid, spans: Sequence[Span]) -> tuple[str, ...]:
-    """Steps of the answered attempt that nobody told of; `spans`: those of the payment's trace."""
+def missing(one: Paid, spans: Sequence[Span], steps: Sequence[str] = STEPS) -> tuple[str, ...]:
+    """Steps of the answered attempt that nobody told of, by their names or those of their services; `spans`: those of the payment's
+    trace."""
     known = [*one.attempts, *spans]
     answered = span_of(one.offered.key, one.acknowledged.attempt)
     names = {name for node in tree(known, trace_of(one.offered.key)) for name in _below(node, answered, inside=False)}
-    return tuple(step for step in STEPS if step not in names)
+    return tuple(step for step in steps if step not in names)
 
 
 def _below(node: Node, id: str, *, inside: bool) -> Iterator[str]:
     inside = inside or node.span.id == id
     if inside:
         yield node.span.name
+        yield node.span.service
     for child in node.children:
         yield from _below(child, id, inside=inside)
 
@@ -173,18 +182,18 @@ def _took(one: Paid) -> float:
     return one.took
 
 
-def _whole(paid: Sequence[Paid], of_traces: Mapping[str, Sequence[Span]]) -> Sequence[Paid]:
+def _whole(paid: Sequence[Paid], of_traces: Mapping[str, Sequence[Span]], steps: Sequence[str]) -> Sequence[Paid]:
     """Those that nothing is missing of, or all when there is none."""
-    return [one for one in paid if not missing(one, of_traces[trace_of(one.offered.key)])] or paid
+    return [one for one in paid if not missing(one, of_traces[trace_of(one.offered.key)], steps)] or paid
 
 
-def _middle(paid: Sequence[Paid], of_traces: Mapping[str, Sequence[Span]]) -> Paid | None:
-    whole = _whole(paid, of_traces)
+def _middle(paid: Sequence[Paid], of_traces: Mapping[str, Sequence[Span]], steps: Sequence[str]) -> Paid | None:
+    whole = _whole(paid, of_traces, steps)
     return whole[len(whole) // 2] if whole else None
 
 
 def _last(paid: Sequence[Paid], of_traces: Mapping[str, Sequence[Span]]) -> Paid | None:
-    whole = _whole(paid, of_traces)
+    whole = _whole(paid, of_traces, STEPS)
     return whole[-1] if whole else None
 
 
@@ -199,13 +208,13 @@ def _way(what: str, one: Paid, of_traces: Mapping[str, Sequence[Span]]) -> Way:
         attempts=len(one.attempts),
         site=one.acknowledged.site,
         lines=tuple(rows(tree(spans, trace))),
-        missing=missing(one, of_traces[trace]),
+        missing=missing(one, of_traces[trace], (*STEPS, VAULT) if what == SOURCED else STEPS),
     )
 
 
-def _lacking(shown: Sequence[Way]) -> Iterator[str]:
+def _lacking(shown: Sequence[Way], wanted: Iterable[str]) -> Iterator[str]:
     """What a person has to know before believing that a picture is the whole way."""
-    for what in (BEFORE, DURING):
+    for what in wanted:
         way = next((one for one in shown if one.what == what), None)
         if way is None:
             yield f"{what}: no service told of one"

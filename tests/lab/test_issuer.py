@@ -21,6 +21,7 @@ from lab.papers import MERCHANTS
 from lab.record import Acknowledged
 from lab.retrospect import look_back
 from lab.timeline import failover_plan
+from lab.vault_offering import entrust
 
 WRITER = "azure"
 RATE = 40
@@ -80,7 +81,7 @@ async def test_a_whole_failover_without_the_issuer() -> None:
         control = await lab.witness.control()
         assert control is not None
         before, began = control.posture.reign, time.monotonic()
-        load = await offer(lab, "issuer", rate=RATE)
+        load, holding = await offer(lab, "issuer", rate=RATE, beside=True), await entrust(lab, "issuer")
         await asyncio.sleep(1)
         down = await lab.faults.inject(Fault.ISSUER_DOWN, ISSUER)
         await lab.faults.inject(Fault.CRASH, WRITER)
@@ -96,7 +97,7 @@ async def test_a_whole_failover_without_the_issuer() -> None:
         process = lab.issuer.process
         assert process is not None and not process.alive, "nobody started it meanwhile"
         await lab.faults.heal(ISSUER)
-        found, _ = await look_back(lab, load, since=began)
+        found, _ = await look_back(lab, load, since=began, holding=holding)
         assert broken_aftermath(found) == (), found.reconciliation.findings[:3]
         assert await a_token(lab)
 

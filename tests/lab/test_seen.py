@@ -1,4 +1,4 @@
-"""What people get to see of a failover: two payments' ways as a whole, what every service counted, and logs that lead to traces."""
+"""What people get to see of a failover: three payments' ways as a whole, what every service counted, and logs that lead to traces."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from lab.laboratory import Laboratory, laboratory
 from lab.rehearsal import Course, rehearse
 from lab.report import document
 from lab.report_page import page
-from lab.ways import BEFORE, DURING
+from lab.ways import BEFORE, DURING, SOURCED
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -35,15 +35,15 @@ def logged(lab: Laboratory, service: str) -> Iterator[Mapping[str, object]]:
 
 
 async def test_a_failover_is_seen_from_the_client_to_the_disk_of_another_cloud() -> None:
-    """No step of either payment is missing, every service counted, and each of the services' lines about a request names a trace that the
-    collector has, but for what a dying process took with it."""
+    """No step of any of them is missing, the vault's of one from a token among them, every service counted, and each of the services'
+    lines about a request names a trace that the collector has, but for what a dying process took with it."""
     async with laboratory("test-seen") as lab:
         seen = await rehearse(lab, Course(fault=Fault.CRASH, run=RUN, rate=RATE))
         lines = {service: list(logged(lab, service)) for service in SERVICES}
         told = {span.trace for span in lab.collector.spans()}
     said, shown = document(seen), page(seen)
     assert said["trace"]["lacking"] == []
-    assert [(one["what"], one["missing"]) for one in said["trace"]["payments"]] == [(BEFORE, []), (DURING, [])]
+    assert [(one["what"], one["missing"]) for one in said["trace"]["payments"]] == [(BEFORE, []), (SOURCED, []), (DURING, [])]
     assert "The way of a payment" in shown and shown.count("barrier") >= 2
     assert said["rates"].keys() == set(FOLLOWED)
     for service in FOLLOWED:

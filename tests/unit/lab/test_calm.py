@@ -3,7 +3,7 @@
 import asyncio
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,12 +12,15 @@ import pytest
 
 from controller.core.model import Health, JournalEntry, Part
 from lab.aftermath import Aftermath
-from lab.calm_figures import Look, TrafficCalled, broken_calm, claims, nearness, traffic_called, waited
-from lab.calm_noise import pause_now_and_then
+from lab.calm_figures import Look, Stood, TrafficCalled, broken_calm, claims, nearness, traffic_called, waited
+from lab.calm_noise import pause_now_and_then, victims
+from lab.calm_report import calm_said
+from lab.fleet import LEAN, WHOLE
 from lab.reconcile import Fault, Finding
 from lab.record import Acknowledged, Line, Offered
 from tests.unit.core.worlds import said
 from tests.unit.lab.runs import reconciliation
+from tests.unit.lab.vault_runs import aftermath
 
 
 def look(t: float, *words: tuple[str, str], part: Part = Part.DATABASE, alone: str = "", answered: bool = True) -> Look:
@@ -66,8 +69,20 @@ def test_traffic_called_failing_is_counted_by_windows_and_compared_with_the_othe
     assert traffic_called([look(0)]).windows == 0
 
 
-NOISE: dict[str, Any] = {"pauses": {"controller-aws": 2, "payments-gcp": 0}, "near": nearness([look(0), look(1, answered=False)])}
+WATCHED = nearness([look(0), look(1, answered=False)])
+PAUSES = {"controller-aws": 2, "payments-gcp": 1, "payments-aws": 0, "vault-aws": 1}
 CALM = Aftermath(reconciliation=reconciliation(), writer_after="azure", epoch_after=1, etcd_disagreeing=())
+
+
+def stood(service: str = "payments", **changes: Any) -> Stood:
+    """A reign that stayed."""
+    usual: dict[str, Any] = {"epoch_before": 1, "epoch_after": 1, "claimed": {"grow": 1}, "near": WATCHED}
+    return Stood(service=service, **{**usual, **changes})
+
+
+def judged(*services: Stood, found: Aftermath = CALM, pauses: Mapping[str, int] = PAUSES) -> tuple[str, ...]:
+    """Broken promises of a calm run; payments and the vault stood unless it is said otherwise."""
+    return broken_calm(stood=services or (stood(), stood("vault")), aftermath=found, pauses=pauses)
 
 
 def booked(**changes: Any) -> Callable[[Aftermath], Aftermath]:
@@ -78,14 +93,17 @@ def booked(**changes: Any) -> Callable[[Aftermath], Aftermath]:
 @pytest.mark.parametrize(
     "worse",
     [
-        lambda found: replace(found, epoch_after=2),
-        lambda found: replace(found, epoch_after=None),
         lambda found: replace(found, etcd_disagreeing=("gcp",)),
         lambda found: replace(found, fallen=("controller-gcp at 3.0 s with 1: panic",)),
         booked(lost=1),
         booked(duplicated=1),
         booked(acknowledged=0),
         booked(unresolved=4000),
+        booked(unplanted=9),
+        booked(planted=50, caught=0),
+        booked(remembered=1),
+        booked(strangers=1),
+        booked(unfulfilled=1),
         booked(declined=900),
         booked(digests={"aws": "a", "gcp": "b"}),
         booked(findings=(Finding(fault=Fault.UNBALANCED, site="aws", subject="x", detail="y"),)),
@@ -94,22 +112,59 @@ def booked(**changes: Any) -> Callable[[Aftermath], Aftermath]:
 )
 def test_calm_is_broken_by_whatever_every_run_is_judged_by(worse: Callable[[Aftermath], Aftermath]) -> None:
     """Each alone; the control is a calm run."""
-    assert broken_calm(epoch_before=1, claimed={"grow": 1}, aftermath=CALM, **NOISE) == ()
-    assert len(broken_calm(epoch_before=1, claimed={"grow": 1}, aftermath=worse(CALM), **NOISE)) == 1
+    assert judged() == ()
+    assert len(judged(found=worse(CALM))) == 1
 
 
-@pytest.mark.parametrize("kind", ["failover", "switchover"])
-def test_a_claimed_move_breaks_calm_though_it_was_undone(kind: str) -> None:
-    """The epoch alone would not show a plan that gave the reign back."""
-    assert len(broken_calm(epoch_before=1, claimed={kind: 1}, aftermath=CALM, **NOISE)) == 1
-
-
+@pytest.mark.parametrize("service", ["payments", "vault"])
 @pytest.mark.parametrize(
-    "none", [{"pauses": {"controller-aws": 0}}, {"near": nearness([look(0, answered=False)])}, {"near": nearness([])}]
+    "change",
+    [
+        {"epoch_after": 2},
+        {"epoch_after": None},
+        {"claimed": {"failover": 1}},
+        {"claimed": {"switchover": 1}},
+        {"near": nearness([look(0, answered=False)])},
+        {"near": nearness([])},
+    ],
 )
-def test_noise_that_nobody_made_or_watched_proves_nothing(none: dict[str, Any]) -> None:
-    """A calm that is kept because nothing was disturbed is no calm."""
-    assert len(broken_calm(epoch_before=1, claimed={}, aftermath=CALM, **{**NOISE, **none})) == 1
+def test_calm_is_broken_by_whatever_moved_any_writer(service: str, change: dict[str, Any]) -> None:
+    """Also by a plan that gave the reign back, which the epoch alone would not show, and by a service that nobody watched."""
+    other = "vault" if service == "payments" else "payments"
+    (said,) = judged(stood(service, **change), stood(other))
+    assert said.startswith(f"{service}: ")
+
+
+@pytest.mark.parametrize("pauses", [{"controller-aws": 0}, {}, {**PAUSES, "vault-aws": 0, "vault-gcp": 0}])
+def test_noise_that_somebody_did_not_meet_proves_nothing(pauses: dict[str, int]) -> None:
+    """A calm that is kept because nothing was disturbed is no calm, and of a vault whose processes never paused nothing is known."""
+    assert len(judged(pauses=pauses)) == 1
+
+
+def test_every_service_is_paused_and_nothing_else() -> None:
+    """Controllers decide, services answer; databases and edges have noise enough on their links."""
+    labels = [
+        "controller-aws",
+        "payments-aws",
+        "vault-gcp",
+        "screening-azure",
+        "webhooks-aws",
+        "postgres-aws",
+        "edge-aws",
+        "links",
+    ]
+    assert victims(labels, WHOLE) == labels[:5]
+    assert victims(labels, LEAN) == labels[:2]
+
+
+def test_the_report_of_a_calm_run_names_every_service() -> None:
+    """A failover of the vault would otherwise be a figure that nobody printed."""
+    looks = {"payments": [look(0)], "vault": [look(0)]}
+    found = replace(CALM, vault=aftermath(), unproven={"webhooks": "it did not run"})
+    said = calm_said((stood(), stood("vault", epoch_after=2, claimed={"failover": 1})), looks, found, PAUSES)
+    assert (said["failovers"], said["services"]["vault"]["failovers"], said["services"]["vault"]["epoch_after"]) == (0, 1, 2)
+    assert (said["services"]["vault"]["tokens"], said["payments"]["attempted"], said["webhooks"]) == (5, 10, None)
+    assert said["not_looked_at"] == {"webhooks": "it did not run"}
 
 
 def test_a_payment_is_timed_from_its_offer() -> None:

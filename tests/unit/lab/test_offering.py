@@ -1,6 +1,6 @@
 """However a run of load ends, what its clients wrote down can be counted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -10,7 +10,7 @@ import pytest
 from lab.errors import LabError
 from lab.offering import Offering
 from lab.processes import Supervised
-from lab.record import Defect, Record
+from lab.record import Defect, Offered, Record
 
 
 @dataclass
@@ -59,3 +59,16 @@ def test_a_damaged_record_is_a_failure_of_the_lab(tmp_path: Path) -> None:
     (tmp_path / "record").write_text("not a line\n")
     with pytest.raises(LabError, match="line 1"):
         load.lines()
+
+
+def test_what_other_runs_offered_is_known(tmp_path: Path) -> None:
+    """Their records lie beside this one; cardholders offer no payments, and this run's own are not another's."""
+    load = offering(tmp_path, Generator(exit_status=0))
+    wanted = {"device": 0, "name": "n", "debtor": "a", "creditor": "b", "amount": 1, "currency": "EUR", "t": 1.0}
+    for name, key in (("run-1.jsonl", "run-1-7"), ("run-2.jsonl", "run-2-7")):
+        with Record(tmp_path / name) as record:
+            record.append(Offered(key=key, **wanted))  # type: ignore[arg-type]
+            record.append(Defect(what=f'"kind":"offered","key":"{key}-said"', t=1.0))
+    (tmp_path / "run-1.vault.jsonl").write_text('{"kind":"token-wanted","key":"t"}\n')
+    assert load.others() == {"run-1-7", "run-2-7"}
+    assert replace(load, record=tmp_path / "run-2.jsonl").others() == {"run-1-7"}

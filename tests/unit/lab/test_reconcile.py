@@ -9,6 +9,7 @@ import pytest
 from lab.reconcile import AccountRow, EntryRow, Fault, Ledger, PaymentRow, reconcile
 from lab.reconcile_recovery import attempts_at, longest_gap, percentile, recovery
 from lab.record import Acknowledged, Attempted, Declined, Defect, Failed, Line, Offered, Unresolved
+from lab.site_settings import CANARY
 
 A, B = "account-a", "account-b"
 REST: Mapping[str, Any] = {"body_digest": "ab", "created_at": "2026-07-18 12:00:00"}
@@ -185,6 +186,15 @@ def test_declined_strangers_and_defects_are_counted_apart() -> None:
     result = reconcile(record, {"aws": ledger(k1=100, k2=50, canary=1)})
     assert (result.declined, result.strangers, result.unresolved, result.defects) == (1, 1, 1, ("bound",))
     assert result.lost == 0
+
+
+def test_payments_of_controllers_and_of_other_runs_are_no_strangers() -> None:
+    """What is left was made by somebody who asked under a key of his own, and was paid beside the payer's own."""
+    held = ledger(k1=100, k2=50, probe=1, earlier=2, unasked=3)
+    probing = tuple(replace(row, debtor=str(CANARY[0])) if row.key == "probe" else row for row in held.payments)
+    ledgers = {"aws": replace(held, payments=probing)}
+    assert reconcile(RECORD, ledgers).strangers == 2
+    assert reconcile(RECORD, ledgers, others={"earlier"}).strangers == 1
 
 
 def test_no_ledger_proves_nothing() -> None:

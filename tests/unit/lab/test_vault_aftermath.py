@@ -13,7 +13,7 @@ from lab.report_page import headline, page
 from lab.report_services import told_half_moved, told_vault
 from lab.screen import open_console, summarize
 from lab.vault_aftermath import SAID, VaultAftermath, broken_vault
-from tests.unit.lab.runs import run
+from tests.unit.lab.runs import reconciliation, run
 from tests.unit.lab.vault_runs import MOVE, aftermath, kept
 
 FINDING = VaultFinding(harm=Harm.LOST, site="aws", subject="key", detail="token <t> is not there")
@@ -60,6 +60,22 @@ def test_whatever_the_vault_breaks_breaks_the_verdict(broken: str) -> None:
     assert document(seen(after))["verdict"] == "broken"
 
 
+UNSHOWN: dict[str, Rehearsal] = {
+    "no subject was erased in the vault": seen(told(erasures=0)),
+    "nobody asked for a number that was erased": seen(told(refused=0)),
+    "no payment came from a token": replace(seen(), reconciliation=reconciliation(from_tokens=0)),
+    "payments was never asked to forget anybody": replace(seen(), reconciliation=reconciliation(erasures=0)),
+    "no held payment was approved": replace(seen(), reconciliation=reconciliation(approved=0)),
+}
+
+
+@pytest.mark.parametrize("unshown", UNSHOWN)
+def test_a_check_that_met_nothing_breaks_the_verdict(unshown: str) -> None:
+    """Of a run without an erasure every promise about erasures is kept, and none is shown."""
+    (said,) = broken_promises(UNSHOWN[unshown])
+    assert unshown in said
+
+
 def test_every_harm_has_words() -> None:
     """A kind of harm that is added breaks the verdict too."""
     assert set(SAID) == set(Harm)
@@ -78,7 +94,9 @@ def test_the_report_tells_of_both_services() -> None:
     payments, vault = said["services"]["payments"], said["services"]["vault"]
     assert set(payments) <= set(vault)
     assert (payments["writer_before"], payments["writer_after"], payments["first_ack_s"]) == ("azure", "aws", 2.0)
-    assert {name: payments[name] for name in said["payments"]} == said["payments"]
+    both = payments.keys() & said["payments"].keys()
+    assert both >= {"attempted", "lost", "denied"} and all(payments[name] == said["payments"][name] for name in both)
+    assert said["payments"].keys() - both >= {"planted", "held", "from_tokens", "erasures", "refused"}
     assert (vault["writer_after"], vault["epoch_before"], vault["epoch_after"], vault["first_ack_s"]) == ("gcp", 1, 2, 2.9)
     assert (vault["attempted"], vault["acknowledged"], vault["lost"], vault["duplicated"]) == (10, 9, 1, 0)
     assert (vault["tokens"], vault["reveals"], vault["erasures"], vault["refused_after_erasure"]) == (5, 3, 1, 1)

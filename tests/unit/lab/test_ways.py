@@ -9,7 +9,7 @@ import pytest
 from lab.record import Acknowledged, Attempted, Failed, Line, Offered
 from lab.report_ways import MOST_STEPS, ways_said, ways_shown
 from lab.spans import Span, span_of, trace_of
-from lab.ways import BEFORE, DURING, STEPS, Ways, missing, settled, ways
+from lab.ways import BEFORE, DURING, SOURCED, STEPS, Ways, missing, settled, ways
 
 FAULT_AT, HEALED_AT, WALL = 100.0, 110.0, 1000.0
 
@@ -105,6 +105,35 @@ def test_a_step_that_nobody_told_of_is_said(step: str) -> None:
     found = run([*USUAL, *paid("torn", 104.0, 3.0)], [*TOLD, *told("torn", 104.0, leave_out=[step])])
     assert found.shown[1].missing == (step,)
     assert found.lacking == (f"{DURING}: nobody told of {step}",)
+
+
+def sourced(key: str) -> list[Line]:
+    """A payment from a token, before the fault."""
+    return [replace(line, source="t", subject="s") if isinstance(line, Offered) else line for line in paid(key, 98.0, 0.1)]
+
+
+def asked(key: str) -> list[Span]:
+    """What the services say of it when payments asked the vault."""
+    spans = told(key, 98.0)
+    call = next(span for span in spans if span.name == "call")
+    return [*spans, replace(call, id=f"{key} vault", parent=call.id, name="GET /v1/tokens/{token}", service="vault")]
+
+
+def test_a_payment_from_a_new_token_goes_through_the_vault() -> None:
+    """One from a token that is known needs no question: of several that one is shown which asked."""
+    lines = [*USUAL, *sourced("known"), *sourced("new"), *sourced("again"), *paid("slow", 104.0, 4.0)]
+    spans = [*TOLD, *told("known", 98.0), *asked("new"), *told("again", 98.0), *told("slow", 104.0)]
+    found = run(lines, spans)
+    assert [(way.what, way.key) for way in found.shown] == [(BEFORE, "u2"), (SOURCED, "new"), (DURING, "slow")]
+    assert found.lacking == ()
+
+
+def test_a_run_in_which_nobody_saw_the_vault_asked_says_so() -> None:
+    """Though every other step of a payment from a token is there."""
+    lines = [*USUAL, *sourced("known"), *paid("slow", 104.0, 4.0)]
+    found = run(lines, [*TOLD, *told("known", 98.0), *told("slow", 104.0)])
+    assert found.lacking == (f"{SOURCED}: nobody told of vault",)
+    assert run(lines, [*TOLD, *told("slow", 104.0)]).lacking == (f"{SOURCED}: no service told of one",)
 
 
 def test_steps_of_another_attempt_are_none_of_the_answered_ones() -> None:

@@ -1,0 +1,125 @@
+"""What payers, reviewers and officers were told, one run's record by the keys of its wishes. Pure."""
+
+import hashlib
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from lab.record import (
+    Acknowledged,
+    Approved,
+    Declined,
+    Defect,
+    Failed,
+    ForgetWanted,
+    Forgotten,
+    Held,
+    Line,
+    Offered,
+    Unfulfilled,
+)
+
+NOBODY: Mapping[str, float] = {}
+ERASED = "erased-source"
+"""How payments refuses a token of somebody who was forgotten: the last part of its problem's type."""
+CREATED = 201
+
+
+def digest_of(subject: str) -> str:
+    """What a proof holds in place of the subject."""
+    return hashlib.sha256(uuid.UUID(subject).bytes).hexdigest()
+
+
+@dataclass(slots=True)
+class Account:
+    """One run's record."""
+
+    leaving: dict[str, float]
+    """By subject: when its erasure was first asked for, of anybody."""
+    offered: dict[str, Offered] = field(default_factory=dict)
+    told: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Ids of the payments that were acknowledged."""
+    made: list[Acknowledged] = field(default_factory=list)
+    """Acknowledgements of payments that were made just then."""
+    declined: dict[str, Declined] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
+    approved: dict[str, Approved] = field(default_factory=dict)
+    forgets: dict[str, ForgetWanted] = field(default_factory=dict)
+    forgotten: dict[str, Forgotten] = field(default_factory=dict)
+    unfulfilled: dict[str, str] = field(default_factory=dict)
+    defects: list[str] = field(default_factory=list)
+
+    def is_leaving(self, subject: str | None) -> bool:
+        """Did anybody ever ask for its erasure?"""
+        return subject is not None and subject in self.leaving
+
+    def refused(self) -> set[str]:
+        """Payments that were rightly turned away: their token's subject is erased, and somebody had asked for that by then."""
+        found = set()
+        for key, told in self.declined.items():
+            wanted = self.offered.get(key)
+            if wanted and wanted.subject and told.why == ERASED and self.leaving.get(wanted.subject, told.t) < told.t:
+                found.add(key)
+        return found - self.told.keys()
+
+    def unresolved(self) -> set[str]:
+        """Offered, and nobody was told what became of it; or approved, and the payer was never told that it is made."""
+        settled = self.told.keys() | self.declined.keys() | (self.held.keys() - self.approved.keys())
+        return self.offered.keys() - settled
+
+    def paid_by_the_erased(self) -> Iterator[tuple[str, str]]:
+        """Payments that were made from a token although the attempt began when the erasure of its subject had been acknowledged."""
+        gone = {self.forgets[key].subject: told.t for key, told in self.forgotten.items() if key in self.forgets}
+        for line in self.made:
+            wanted = self.offered.get(line.key)
+            if wanted and wanted.subject in gone and (late := line.t - line.latency - gone[wanted.subject]) > 0:
+                yield line.key, f"made from token {wanted.source} at {line.site}, {late:.3f} s after its subject was forgotten"
+
+    def counts(self) -> dict[str, int]:
+        """What was asked for beside plain payments, and came true."""
+        planted = {key for key, wanted in self.offered.items() if wanted.planted}
+        return {
+            "held": len(self.held.keys() - self.told.keys()),
+            "planted": len(planted),
+            "caught": len(planted & self.held.keys()),
+            "unplanted": len(self.held.keys() - planted),
+            "approved": len(self.approved),
+            "from_tokens": sum(key in self.told for key, wanted in self.offered.items() if wanted.source),
+            "erasures": len(self.forgotten),
+            "unfulfilled": len(self.unfulfilled.keys() - self.forgotten.keys() - self.approved.keys()),
+        }
+
+
+def read(lines: Iterable[Line], leaving: Mapping[str, float] = NOBODY) -> Account:
+    """The record, in any order of runs. `leaving`: erasures that were asked for elsewhere, by subject."""
+    account = Account(leaving=dict(leaving))
+    for line in lines:
+        match line:
+            case Offered():
+                account.offered[line.key] = line
+            case Acknowledged():
+                account.told[line.key].add(line.payment)
+                if line.status == CREATED:
+                    account.made.append(line)
+            case Declined():
+                account.declined[line.key] = line
+            case Held():
+                account.held[line.key] = line
+            case Failed():
+                account.failed[line.key] = line.why
+            case ForgetWanted():
+                account.forgets[line.key] = line
+                account.leaving[line.subject] = min(line.t, account.leaving.get(line.subject, line.t))
+            case Forgotten():
+                account.forgotten[line.key] = line
+            case Approved():
+                account.approved[line.key] = line
+            case Unfulfilled():
+                account.unfulfilled[line.key] = line.why
+            case Defect():
+                account.defects.append(line.what)
+            case _:
+                pass
+    return account
