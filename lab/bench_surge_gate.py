@@ -69,7 +69,7 @@ def _gate(client: RateTable) -> Gate:
     table = LimitTable(client_header="client-cert-thumbprint", client=client, overall=PLENTY)
     metrics = ServiceMetrics("bench")
     limits = build_limits(table, metrics)
-    return Gate(answer, max_in_flight=256, deadline=timedelta(seconds=1), on_refusal=metrics.overloaded, limits=limits)
+    return Gate(answer, limits=limits, deadline=timedelta(seconds=1), on_refusal=metrics.overloaded)
 
 
 async def compare(say: Callable[[str], None], turns: int = TURNS, ask: Callable[[ASGIApp], Awaitable[float]] = measure) -> bool:

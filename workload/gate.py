@@ -5,24 +5,27 @@ Stands before everything else, so that a refused request costs next to nothing. 
 
 import asyncio
 import json
+import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from workload.calls.deadline import ends_at
 from workload.limits.door import Ending
-from workload.limits.limits import Limits
+from workload.limits.limits import Limits, Visit
 from workload.limits.refusal import Kind, Refusal, problem
-from workload.limits.request import Asked, Malformed, read
+from workload.limits.request import Asked, read
 from workload.limits.settings import LimitTable
 from workload.problems import Problem, render
 
 GUARDED = "/v1/"
 LARGEST_BODY = 16 * 1024
+ARRIVING = 1024
+"""Times the largest body, 16 MiB: more than clients within their rate have on their way at once."""
 
 
 class Gate:
@@ -32,17 +35,20 @@ class Gate:
         self,
         app: ASGIApp,
         *,
-        max_in_flight: int,
+        limits: Limits,
         deadline: timedelta,
         on_refusal: Callable[[], None],
-        limits: Limits | None = None,
+        arriving: int = ARRIVING,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`limits`: None for so many places and nothing else, `max_in_flight`. `deadline`: for a body to arrive. `on_refusal`: somebody was
-        sent away for a reason that is not the client's own."""
+        """`deadline`: for a whole body to arrive, at most; less when its client waits for less. `on_refusal`: somebody was sent away for a
+        reason that is not the client's own. `arriving`: bodies on their way at once. `monotonic`: the clock of `Deadlines`."""
         self._app = app
-        self._deadline = deadline
+        self._deadline = deadline.total_seconds()
         self._on_refusal = on_refusal
-        self.limits = limits or fixed(max_in_flight)
+        self._monotonic = monotonic
+        self._arriving, self._most_arriving = 0, arriving
+        self.limits = limits
 
     @property
     def inside(self) -> int:
@@ -53,60 +59,69 @@ class Gate:
         if scope["type"] != "http" or not scope["path"].startswith(GUARDED):
             await self._app(scope, receive, send)
             return
+        asked = read(scope["method"], scope["path"], scope["headers"], self.limits.client_header)
+        found = _objection(asked) or await self._come_in(asked, receive)
+        if isinstance(found, Problem):
+            await render(found, scope["path"])(scope, receive, send)
+        elif found is not None:
+            visit, body = found
+            await self._serve(visit, body, scope, receive, send)
+
+    async def _come_in(self, asked: Asked, receive: Receive) -> "tuple[Visit, Message] | Problem | None":
+        """A place, and the body, which is there before a place is taken; None: the client has gone.
+
+        1. A client sends a byte every second. 2. Awaited inside, its body holds a place for hours, and thirty such clients hold all.
+        """
+        ranked = self.limits.admit(asked)
+        if isinstance(ranked, Refusal):
+            return self._send_away(ranked)
+        if self._arriving >= self._most_arriving:
+            return self._send_away(self.limits.turn_away(Kind.FULL, ranked))
+        end = ends_at()
+        seconds = self._deadline if end is None else min(self._deadline, end - self._monotonic())
+        self._arriving += 1
         try:
-            asked = read(scope["method"], scope["path"], scope["headers"], self.limits.client_header)
-        except Malformed as error:
-            malformed = Problem(status=400, kind="malformed-deadline", detail=str(error), members={"outcome": "nothing-happened"})
-            await render(malformed, scope["path"])(scope, receive, send)
-            return
-        if (objection := _objection(asked)) is not None:
-            await render(objection, scope["path"])(scope, receive, send)
-            return
-        visit = await self.limits.enter(asked)
-        if isinstance(visit, Refusal):
-            if visit.kind is not Kind.CLIENT:
-                self._on_refusal()
-            await render(problem(visit), scope["path"])(scope, receive, send)
-            return
-        said = _Said()
-        try:
-            await self._serve(scope, receive, send, said, self._time_to_arrive(asked))
+            async with asyncio.timeout(seconds):
+                body = await _whole(receive)
+        except TimeoutError:
+            return LATE
         finally:
-            self.limits.leave(visit, said.ending, in_vain=said.in_vain)
+            self._arriving -= 1
+        if body["type"] == "http.disconnect":
+            return None
+        visit = await self.limits.enter(asked, ranked, math.inf if end is None else end)
+        return self._send_away(visit) if isinstance(visit, Refusal) else (visit, body)
 
-    def _time_to_arrive(self, asked: Asked) -> float:
-        """Seconds for its body; a client that waits for less than that holds no place for longer than it waits."""
-        most = self._deadline.total_seconds()
-        return most if asked.deadline is None else max(0.0, min(most, asked.deadline))
+    def _send_away(self, refusal: Refusal) -> Problem:
+        if refusal.kind is not Kind.CLIENT:
+            self._on_refusal()
+        return problem(refusal)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, said: "_Said", seconds: float) -> None:
-        arriving = _in_time(receive, seconds)
-        try:
-            first = await arriving()
-        except HTTPException as error:
-            said.status = error.status_code
-            late = Problem(status=408, kind="request-timeout", detail=error.detail, members={"outcome": "nothing-happened"})
-            await render(late, scope["path"])(scope, receive, send)
-            return
-        if first["type"] == "http.disconnect":
-            said.status = GONE
-            return
-
-        kept: Message | None = first
+    async def _serve(self, visit: Visit, body: Message, scope: Scope, receive: Receive, send: Send) -> None:
+        said, kept = _Said(), [body]
 
         async def heard() -> Message:
-            nonlocal kept
-            if kept is not None:
-                message, kept = kept, None
-                return message
-            return await arriving()
+            return kept.pop() if kept else await receive()
 
         async def overheard(message: Message) -> None:
             said.hear(message)
             await send(message)
 
-        await self._app(scope, heard, overheard)
+        try:
+            if visit.has_waited and await _has_gone(receive):
+                said.status = GONE
+            else:
+                await self._app(scope, heard, overheard)
+        finally:
+            self.limits.leave(visit, said.ending, in_vain=said.in_vain)
 
+
+LATE = Problem(
+    status=408,
+    kind="request-timeout",
+    detail="the body did not arrive in time",
+    members={"outcome": "nothing-happened"},
+)
 
 GONE = 499
 """No status of HTTP: the client had gone before it was served, and was told nothing."""
@@ -150,23 +165,26 @@ def fixed(places: int) -> Limits:
     return Limits(table, monotonic=time.monotonic, chance=random.random)
 
 
-def _in_time(receive: Receive, seconds: float) -> Receive:
-    # A client that sends half a body and then nothing would hold its place for ever.
-    complete = False
-
-    async def bounded() -> Message:
-        nonlocal complete
-        if complete:
-            return await receive()
-        try:
-            async with asyncio.timeout(seconds):
-                message = await receive()
-        except TimeoutError as error:
-            raise HTTPException(408, "the body did not arrive in time") from error
-        complete = not message.get("more_body", False)
+async def _whole(receive: Receive) -> Message:
+    """The body in one message, however many it comes in; or that the client has gone."""
+    message = await receive()
+    if not message.get("more_body", False):
         return message
+    parts = [message.get("body", b"")]
+    while message.get("more_body", False):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    return {**message, "body": b"".join(parts)} if message["type"] == "http.request" else message
 
-    return bounded
+
+async def _has_gone(receive: Receive) -> bool:
+    """Did it hang up while it waited for its place? After its body nothing else comes from a client."""
+    try:
+        async with asyncio.timeout(0):
+            message = await receive()
+    except TimeoutError:
+        return False
+    return bool(message["type"] == "http.disconnect")
 
 
 def _says_nothing_happened(body: bytes) -> bool:

@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from datetime import timedelta
 
 import structlog
 from prometheus_client import Counter
@@ -23,7 +24,7 @@ from workload.access.identity import Identity, server_context
 from workload.access.operations import Operation
 from workload.access.settings import AccessSettings
 from workload.access.told import Told
-from workload.calls.deadline import Deadlines
+from workload.calls.deadline import LONGEST, Deadlines
 from workload.layer_settings import LayerSettings
 from workload.metrics import ServiceMetrics
 from workload.telemetry.observation import Observation
@@ -54,9 +55,11 @@ class Layers:
         help = "Requests by whom nobody believed or who may not, by what was wrong."
         self._refused = Counter(f"{metrics.service}_access_refused", help, ["kind"], registry=metrics.registry)
 
-    def around(self, application: ASGIApp, *, gate: Layer = nothing, paths: Layer = nothing) -> ASGIApp:
-        """The application with its layers."""
-        guarded = Deadlines(gate(self._door(application)), monotonic=time.monotonic)
+    def around(
+        self, application: ASGIApp, *, gate: Layer = nothing, paths: Layer = nothing, longest: timedelta = LONGEST
+    ) -> ASGIApp:
+        """The application with its layers. `longest`: what any request may take, from its arrival on, all trips together."""
+        guarded = Deadlines(gate(self._door(application)), monotonic=time.monotonic, longest=longest)
         app = paths(self._told(guarded))
         return app if self._observation is None else self._observation.around(app)
 

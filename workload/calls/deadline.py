@@ -1,9 +1,9 @@
 """How much time a request has left, told along the whole chain of calls.
 
 The client waits so long and no longer. A service that goes on after that works for nobody, and holds sessions that others need; so
-each call carries what is left of its caller's time, and no service believes that it has more. `Deadline-Ms` holds milliseconds left when
-the request was sent: clocks of different machines need not agree, and the way there is counted for the callee, which makes it
-optimistic by one trip.
+each call carries what is left of its caller's time, and no service believes that it has more, nor more than its own longest when nobody
+says. `Deadline-Ms` holds milliseconds left when the request was sent: clocks of different machines need not agree, and the way there is
+counted for the callee, which makes it optimistic by one trip.
 """
 
 import re
@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workload.problems import Problem, render
 
 HEADER = "Deadline-Ms"
+_NAME = HEADER.lower().encode()
+_VALUE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 LONGEST = timedelta(seconds=30)
 """What is told beyond that counts as that."""
 
@@ -30,7 +31,7 @@ class Malformed(Exception):
 
 def read_header(text: str) -> timedelta:
     """The header's value; zero and below: it is over. Raises Malformed."""
-    if not re.fullmatch(r"-?[0-9]{1,9}", text, re.ASCII):
+    if _VALUE.fullmatch(text) is None:
         raise Malformed(f"{HEADER}: expected whole milliseconds")
     return min(timedelta(milliseconds=int(text)), LONGEST)
 
@@ -38,6 +39,11 @@ def read_header(text: str) -> timedelta:
 def write_header(left: timedelta) -> str:
     """The header's value, rounded down: what is promised to the next must be there."""
     return str(max(0, left // timedelta(milliseconds=1)))
+
+
+def ends_at() -> float | None:
+    """Monotonic seconds at which whoever asked for this waits no longer; None: nobody asked."""
+    return _ends_at.get()
 
 
 def budget(within: timedelta, monotonic: float) -> timedelta:
@@ -57,19 +63,21 @@ def ending(at: float) -> Iterator[None]:
 
 
 class Deadlines:
-    """ASGI middleware of a callee: refuses what is over, and lets the calls made for a request know what it has left."""
+    """ASGI middleware of a callee: refuses what is over, and gives every request an end, for whatever is done for it."""
 
-    def __init__(self, app: ASGIApp, *, monotonic: Callable[[], float]) -> None:
-        self._app = app
-        self._monotonic = monotonic
+    def __init__(self, app: ASGIApp, *, monotonic: Callable[[], float], longest: timedelta = LONGEST) -> None:
+        """`longest`: what a request has that names no deadline, or a later one; of several that it names, the first to come counts."""
+        self._app, self._monotonic, self._longest = app, monotonic, longest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        told = Headers(scope=scope).get(HEADER) if scope["type"] == "http" else None
-        if told is None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        left = self._longest
         try:
-            left = read_header(told)
+            for name, value in scope["headers"]:
+                if name == _NAME:
+                    left = min(read_header(value.decode("latin-1")), left)
         except Malformed as error:
             await render(_problem(400, "malformed-deadline", str(error)), scope["path"])(scope, receive, send)
             return
@@ -77,8 +85,11 @@ class Deadlines:
             problem = _problem(504, "deadline-over", "the caller's time was over before anything was done")
             await render(problem, scope["path"])(scope, receive, send)
             return
-        with ending(self._monotonic() + left.total_seconds()):
+        mine = _ends_at.set(self._monotonic() + left.total_seconds())
+        try:
             await self._app(scope, receive, send)
+        finally:
+            _ends_at.reset(mine)
 
 
 def _problem(status: int, kind: str, detail: str) -> Problem:

@@ -30,6 +30,7 @@ class Visit(Caller):
 
     arrived: float
     key: str | None = None
+    has_waited: bool = False
     is_late: bool = False
     """It waited for as long as it could."""
 
@@ -87,22 +88,31 @@ class Limits:
         """Seconds that a request takes without a queue; 0: not known yet."""
         return self._limit.base or 0.0
 
-    async def enter(self, asked: Asked) -> Visit | Refusal:
-        """A place, perhaps after a short wait; give it back with `leave`. Or what to tell the client instead."""
-        now = self._monotonic()
-        known = asked.key is not None and asked.key in self._lately
+    def admit(self, asked: Asked) -> Rank | Refusal:
+        """What it is worth, or what to tell a client that asks more often than it may: before anything of the request is waited for."""
         if asked.client is not None and asked.client in self._table.checkers:
-            return await self._find_place(asked, Rank.CHECK, now)
-        ranked = rank(asked.method, asked.path, known=known)
-        if self._clients is not None and asked.client is not None and (wait := self._clients.draw(asked.client, now)) > 0:
-            self._counts.refused(Kind.CLIENT, ranked)
-            return Refusal(kind=Kind.CLIENT, retry_after=retry_after_wait(wait, self._chance()), places=self.places)
-        drew = ranked is not Rank.KNOWN and self._draw()
+            return Rank.CHECK
+        ranked = rank(asked.method, asked.path, known=asked.key is not None and asked.key in self._lately)
+        if self._clients is None or asked.client is None:
+            return ranked
+        wait = self._clients.draw(asked.client, self._monotonic())
+        if wait <= 0:
+            return ranked
+        self._counts.refused(Kind.CLIENT, ranked)
+        return Refusal(kind=Kind.CLIENT, retry_after=retry_after_wait(wait, self._chance()), places=self.places)
+
+    async def enter(self, asked: Asked, ranked: Rank, ends_at: float = math.inf) -> Visit | Refusal:
+        """A place, perhaps after a short wait; give it back with `leave`. Or what to tell the client instead.
+
+        `ranked`: by `admit`. `ends_at`: monotonic seconds at which its client has given up.
+        """
+        now = self._monotonic()
+        drew = ranked > Rank.KNOWN and self._draw()
         if ranked is Rank.NEW and asked.is_retry and asked.key is not None and (not drew or self._is_pressed):
             ranked = await self._look_up(asked.key)
-        if ranked is not Rank.KNOWN and not drew:
-            return self._refuse(Kind.OVERALL, ranked)
-        found = await self._find_place(asked, ranked, now)
+        if ranked > Rank.KNOWN and not drew:
+            return self.turn_away(Kind.OVERALL, ranked)
+        found = await self._find_place(asked, ranked, now, ends_at)
         if drew and (ranked is Rank.KNOWN or isinstance(found, Refusal)):
             self._give_token_back()
         return found
@@ -144,37 +154,35 @@ class Limits:
         finally:
             self._questions -= 1
 
-    async def _find_place(self, asked: Asked, ranked: Rank, arrived: float) -> Visit | Refusal:
+    async def _find_place(self, asked: Asked, ranked: Rank, arrived: float, ends_at: float) -> Visit | Refusal:
         now = self._monotonic()
-        wait_until, gives_up = now + self._patience, self._gives_up(asked, arrived)
+        wait_until, gives_up = now + self._patience, self._gives_up(arrived, ends_at)
         visit = Visit(rank=ranked, until=min(wait_until, gives_up), arrived=arrived, key=asked.key)
         if gives_up <= now:
-            return self._refuse(Kind.DEADLINE, ranked)
+            return self.turn_away(Kind.DEADLINE, ranked)
         answer: asyncio.Future[Place] | None = None
         match self._door.arrive(visit, now):
             case Place.NONE:
-                return self._refuse(Kind.FULL, ranked)
+                return self.turn_away(Kind.FULL, ranked)
             case Place.QUEUE:
                 answer = asyncio.get_running_loop().create_future()
             case Place.INSIDE:
                 pass
         if answer is not None and not await self._wait(visit, answer, now):
             if not visit.is_late and self._monotonic() < visit.until:
-                return self._refuse(Kind.FULL, ranked)  # somebody of a better rank has its place in the queue
-            return self._refuse(Kind.PATIENCE if wait_until <= gives_up else Kind.DEADLINE, ranked)
+                return self.turn_away(Kind.FULL, ranked)  # somebody of a better rank has its place in the queue
+            return self.turn_away(Kind.PATIENCE if wait_until <= gives_up else Kind.DEADLINE, ranked)
         if visit.key is not None and ranked <= Rank.NEW:
             self._lately.note(visit.key)
         return visit
 
-    def _gives_up(self, asked: Asked, arrived: float) -> float:
+    def _gives_up(self, arrived: float, ends_at: float) -> float:
         """When beginning would be in vain: as long before its client's deadline as a request takes that need not wait.
 
-        At most half of what the client gave: had the service been slow once, and all clients been in a hurry, it would serve nobody and
-        never learn that it is fast again.
+        At most half of what was left when it came: had the service been slow once, and all clients been in a hurry, it would serve nobody
+        and never learn that it is fast again.
         """
-        if asked.deadline is None:
-            return math.inf
-        return arrived + asked.deadline - min(self.base, asked.deadline / 2)
+        return ends_at - min(self.base, (ends_at - arrived) / 2)
 
     async def _wait(self, visit: Visit, answer: "asyncio.Future[Place]", now: float) -> bool:
         def tell(place: Place) -> None:
@@ -190,6 +198,7 @@ class Limits:
             self._door.give_up(visit)
 
         alarm = answer.get_loop().call_later(visit.until - now, ring)
+        visit.has_waited = True
         try:
             return await answer is Place.INSIDE
         except asyncio.CancelledError:
@@ -200,7 +209,8 @@ class Limits:
         finally:
             alarm.cancel()
 
-    def _refuse(self, kind: Kind, ranked: Rank) -> Refusal:
+    def turn_away(self, kind: Kind, ranked: Rank) -> Refusal:
+        """What to tell somebody who is not served, for a reason that is not its own."""
         now = self._monotonic()
         self._counts.refused(kind, ranked)
         self._pressure.add(now)

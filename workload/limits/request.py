@@ -4,11 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 DIGITS = 9
-"""Longer numbers are not read: no deadline, attempt or body that can be served has as many."""
-
-
-class Malformed(Exception):
-    """The deadline cannot be read; the message says what was expected."""
+"""Longer numbers are not read: no attempt and no body that can be served has as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,18 +20,15 @@ class Asked:
     """Its Idempotency-Key."""
     is_retry: bool = False
     """Its client says that it has asked before: `Retry-Attempt` is above 0."""
-    deadline: float | None = None
-    """Seconds that its client goes on waiting, from now; from `Deadline-Ms`. Zero and below: it is gone."""
     client: str | None = None
     """Who asks, as the edge says; None: nobody says."""
 
 
 def read(method: str, path: str, headers: Iterable[tuple[bytes, bytes]], client_header: bytes | None) -> Asked:
-    """What these headers say; names are lower case, as ASGI gives them. Raises Malformed."""
+    """What these headers say; names are lower case, as ASGI gives them."""
     length: int | None = 0
     key: str | None = None
     client: str | None = None
-    deadline: float | None = None
     is_chunked, is_retry = False, False
     for name, value in headers:
         if name == b"content-length":
@@ -46,27 +39,9 @@ def read(method: str, path: str, headers: Iterable[tuple[bytes, bytes]], client_
             key = value.decode("latin-1")
         elif name == b"retry-attempt":
             is_retry = (_number(value) or 0) > 0
-        elif name == b"deadline-ms":
-            deadline = _deadline(value)
         elif name == client_header:
             client = value.decode("latin-1")
-    return Asked(
-        method=method,
-        path=path,
-        length=length,
-        is_chunked=is_chunked,
-        key=key,
-        is_retry=is_retry,
-        deadline=deadline,
-        client=client,
-    )
-
-
-def _deadline(value: bytes) -> float:
-    number = _number(value.removeprefix(b"-"))
-    if number is None:
-        raise Malformed(f"Deadline-Ms: expected whole milliseconds, at most {DIGITS} digits")
-    return (-number if value.startswith(b"-") else number) / 1000
+    return Asked(method=method, path=path, length=length, is_chunked=is_chunked, key=key, is_retry=is_retry, client=client)
 
 
 def _number(value: bytes) -> int | None:

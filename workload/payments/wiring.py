@@ -7,6 +7,7 @@ passes another `Durability` here; none is part of this package.
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from starlette.types import ASGIApp
 
@@ -61,7 +62,8 @@ class Assembly:
             situation=self.situation,
             identify=caller_of,
         )
-        self.application = self.layers.around(application, gate=self._gate)
+        longest = settings.tuning.request_deadline + (settings.screening.deadline if settings.screening else timedelta(0))
+        self.application = self.layers.around(application, gate=self._gate, longest=longest)
         self.metrics.watch("in_flight", "Requests being served.", lambda: self.gate.inside)
 
     def situation(self) -> Mapping[str, object]:
@@ -86,10 +88,9 @@ class Assembly:
         near = Follower(self.database.beside(ASKERS), knows=KNOWS, statement_deadline=settings.tuning.statement_deadline)
         self.gate = Gate(
             app,
-            max_in_flight=settings.limits.highest,
+            limits=build_limits(settings.limits, self.metrics, near),
             deadline=settings.tuning.request_deadline,
             on_refusal=self.metrics.overloaded,
-            limits=build_limits(settings.limits, self.metrics, near),
         )
         return self.gate
 

@@ -6,7 +6,7 @@ from prometheus_client import Counter
 from starlette.types import ASGIApp
 
 from workload import process
-from workload.gate import Gate
+from workload.gate import Gate, fixed
 from workload.layers import Layers
 from workload.metrics import ServiceMetrics
 from workload.screening import app as http
@@ -43,7 +43,7 @@ class Assembly:
     def _gate(self, app: ASGIApp) -> ASGIApp:
         settings = self.settings
         self.gate = Gate(
-            app, max_in_flight=settings.max_in_flight, deadline=settings.body_deadline, on_refusal=self.metrics.overloaded
+            app, limits=fixed(settings.max_in_flight), deadline=settings.body_deadline, on_refusal=self.metrics.overloaded
         )
         return self.gate
 

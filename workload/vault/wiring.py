@@ -86,7 +86,8 @@ class Assembly:
             situation=self.situation,
         )
         # Paths before everything that tells where a request went which it turns away.
-        self.application = self.layers.around(application, gate=self._gate, paths=Paths)
+        longest = settings.keys.key_patience + settings.tuning.request_deadline
+        self.application = self.layers.around(application, gate=self._gate, paths=Paths, longest=longest)
         self.metrics.watch("in_flight", "Requests being served.", lambda: self.gate.inside)
 
     def situation(self) -> Mapping[str, object]:
@@ -105,10 +106,9 @@ class Assembly:
         settings = self.settings
         self.gate = Gate(
             app,
-            max_in_flight=settings.limits.highest,
+            limits=build_limits(settings.limits, self.metrics),
             deadline=settings.tuning.request_deadline,
             on_refusal=self.metrics.overloaded,
-            limits=build_limits(settings.limits, self.metrics),
         )
         return self.gate
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from workload.gate import LARGEST_BODY, Gate
+from workload.calls.deadline import Deadlines
+from workload.gate import LARGEST_BODY, Gate, fixed
 from workload.limits.limits import Limits
 from workload.limits.meter import Meter
 from workload.limits.settings import LimitTable
@@ -26,7 +28,7 @@ NOTHING = {"status": 503, "body": {"outcome": "nothing-happened"}}
 class Service:
     """An application that answers as the test says, behind a gate."""
 
-    def __init__(self, deadline: float = 5, **table: Any) -> None:
+    def __init__(self, deadline: float = 5, arriving: int = 1024, **table: Any) -> None:
         self.metrics = ServiceMetrics("payments")
         self.refusals = 0
         self.seen: list[str] = []
@@ -37,7 +39,12 @@ class Service:
         self.now = 1.0
         limits = Limits(settings, monotonic=lambda: self.now, chance=lambda: 0.0, counts=Meter(self.metrics))
         self.gate = Gate(
-            self, max_in_flight=256, deadline=timedelta(seconds=deadline), on_refusal=self._note_refusal, limits=limits
+            self,
+            limits=limits,
+            deadline=timedelta(seconds=deadline),
+            on_refusal=self._note_refusal,
+            arriving=arriving,
+            monotonic=lambda: self.now,
         )
 
     def _note_refusal(self) -> None:
@@ -57,7 +64,7 @@ class Service:
         return await self.send_in([{"type": "http.request", "body": b"{}", "more_body": False}], path, method, **headers)
 
     async def send_in(
-        self, messages: Sequence[Message], path: str = "/v1/payments", method: str = "POST", **headers: str
+        self, messages: Sequence[Message], path: str = "/v1/payments", method: str = "POST", pause: float = 0, **headers: str
     ) -> "Heard":
         heard, coming = Heard(), list(messages)
         named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
@@ -65,9 +72,12 @@ class Service:
         async def receive() -> Message:
             if not coming:
                 await asyncio.Event().wait()
+            if pause:
+                await asyncio.sleep(pause)
             return coming.pop(0)
 
-        await self.gate({"type": "http", "method": method, "path": path, "headers": named}, receive, heard.send)
+        door = Deadlines(self.gate, monotonic=lambda: self.now)
+        await door({"type": "http", "method": method, "path": path, "headers": named}, receive, heard.send)
         return heard
 
     def counted(self, name: str, **labels: str) -> float:
@@ -162,11 +172,25 @@ async def test_a_defect_gives_its_place_back() -> None:
     assert service.gate.inside == 0
 
 
-async def test_whoever_hung_up_while_waiting_is_not_served() -> None:
-    """The application never hears of it: a payment for nobody would be made at the cost of somebody who waits."""
+async def test_whoever_hung_up_before_its_body_was_there_is_not_served() -> None:
+    """The application never hears of it."""
     service = Service()
     told = await service.send_in([{"type": "http.disconnect"}])
     assert (told.status, service.seen, service.gate.inside) == (0, [], 0)
+
+
+async def test_whoever_hung_up_while_waiting_is_not_served() -> None:
+    """A payment for nobody would be made at the cost of somebody who waits."""
+    service = Service(**{**ONE, "queue": 2, "patience": 5})
+    inside = await busy(service)
+    body: Message = {"type": "http.request", "body": b"{}", "more_body": False}
+    gone = asyncio.create_task(service.send_in([body, {"type": "http.disconnect"}], "/v1/gone"))
+    waits = asyncio.create_task(service.ask("/v1/waits"))
+    while service.gate.limits.waiting < 2:
+        await asyncio.sleep(0)
+    service.go.set()
+    assert ((await inside).status, (await gone).status, (await waits).status) == (201, 0, 201)
+    assert (service.seen, service.gate.inside) == (["/v1/payments", "/v1/waits"], 0)
 
 
 async def test_a_deadline_that_is_over_is_not_served() -> None:
@@ -178,15 +202,45 @@ async def test_a_deadline_that_is_over_is_not_served() -> None:
     assert service.seen == ["/v1/payments"]
 
 
-async def test_a_body_that_does_not_arrive_frees_its_place() -> None:
-    """Half a body and then nothing: told so, and gone. Also when the half was there before it was let in."""
-    service = Service(deadline=0.005)
-    told = await service.send_in([])
+async def test_nobody_waits_for_a_place_beyond_its_deadline() -> None:
+    """The door knows when its client gives up."""
+    service = Service(**{**ONE, "queue": 2, "patience": 5})
+    inside = await busy(service)
+    assert (await service.ask(deadline_ms="5")).problem["type"].endswith("deadline-over")
+    service.go.set()
+    await inside
+
+
+async def test_a_body_that_does_not_arrive_takes_no_place() -> None:
+    """Half a body and then nothing: others are served meanwhile, though there is one place, and it is told so in the end."""
+    service = Service(deadline=0.1, **ONE)
+    half = asyncio.create_task(service.send_in([{"type": "http.request", "body": b"{", "more_body": True}]))
+    await asyncio.sleep(0)
+    assert (await service.ask()).status == 201
+    told = await half
     assert (told.status, told.problem["outcome"], service.gate.inside) == (408, "nothing-happened", 0)
 
 
+async def test_a_body_that_drips_has_one_deadline() -> None:
+    """A byte now and then does not begin it anew."""
+    service = Service(deadline=0.05)
+    drops = [{"type": "http.request", "body": b"x", "more_body": True} for _ in range(1000)]
+    told = await service.send_in(drops, pause=0.01)
+    assert (told.status, service.seen) == (408, [])
+
+
+async def test_so_many_bodies_may_be_on_their_way() -> None:
+    """One more is told that there is too much to do, before it has sent any."""
+    service = Service(deadline=0.05, arriving=2)
+    dripping = [asyncio.create_task(service.send_in([])) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert (await service.ask()).problem["type"].endswith("overloaded")
+    assert [(await one).status for one in dripping] == [408, 408]
+    assert (await service.ask()).status == 201
+
+
 async def test_a_body_has_no_longer_to_arrive_than_its_client_waits() -> None:
-    """Or somebody who is gone after a moment would hold a place for as long as the service allows anybody."""
+    """Or somebody who is gone after a moment would be listened to for as long as anybody."""
     service = Service(deadline=60)
     told = await service.send_in([], deadline_ms="5")
     assert (told.status, told.problem["outcome"], service.gate.inside) == (408, "nothing-happened", 0)
@@ -231,10 +285,11 @@ async def test_a_body_of_unknown_or_great_length_is_not_read(headers: dict[str, 
     assert service.seen == []
 
 
-async def test_without_limits_there_is_still_a_bound() -> None:
+async def test_a_number_of_places_is_a_limit() -> None:
     """So many at once, no queue, nobody first."""
     service = Service()
-    service.gate = Gate(service, max_in_flight=1, deadline=timedelta(seconds=5), on_refusal=service._note_refusal)
+    service.now = time.monotonic()
+    service.gate = Gate(service, limits=fixed(1), deadline=timedelta(seconds=5), on_refusal=service._note_refusal)
     inside = await busy(service)
     assert (await service.ask()).status == 503
     service.go.set()

@@ -57,7 +57,7 @@ class House:
 
     def _gate(self, app: ASGIApp) -> ASGIApp:
         limits = build_limits(self.settings.limits, self.metrics)
-        return Gate(app, max_in_flight=8, deadline=timedelta(seconds=1), on_refusal=self.metrics.overloaded, limits=limits)
+        return Gate(app, deadline=timedelta(seconds=1), on_refusal=self.metrics.overloaded, limits=limits)
 
     async def ask(self, peer: Peer | None = None, path: str = "/v1/payments", **headers: str) -> tuple[int, Any]:
         """One request; status and kind of problem, or who was asked as."""

@@ -23,18 +23,20 @@ class Chain:
         self.takes = 0.0
         """Seconds that the service works before it calls."""
         self.asked = 0
-        self.door = Deadlines(self.work, monotonic=lambda: self.elapsed)
+        self.within = SECOND
+        """What the service's own call may take, of itself."""
+        self.door = Deadlines(self.work, monotonic=lambda: self.elapsed, longest=2 * SECOND)
 
     async def work(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application."""
         self.asked += 1
         self.elapsed += self.takes
-        left = budget(SECOND, self.elapsed)
+        left = budget(self.within, self.elapsed)
         await JSONResponse({"left": left.total_seconds()})(scope, receive, send)
 
     async def ask(self, told: str | None) -> tuple[int, dict[str, Any]]:
         """One request with this header."""
-        headers = [] if told is None else [(HEADER.lower().encode(), told.encode())]
+        headers = [] if told is None else [(HEADER.lower().encode(), one.encode()) for one in told.split(",")]
         scope = {"type": "http", "method": "GET", "path": "/v1/x", "headers": headers}
         sent: list[Any] = []
 
@@ -55,7 +57,19 @@ async def test_a_call_has_no_more_time_than_the_request_it_is_made_for() -> None
     chain.takes = 0.3
     assert await chain.ask("500") == (200, {"left": pytest.approx(0.2)})
     assert await chain.ask("5000") == (200, {"left": 1.0})
+    assert await chain.ask("900,500") == await chain.ask("500,900") == (200, {"left": pytest.approx(0.2)})
     assert await chain.ask(None) == (200, {"left": 1.0})
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("told", [None, "2001", "30000"])
+async def test_every_request_has_an_end(told: str | None) -> None:
+    """Whoever says nothing, or more than the service gives anybody, has the service's own longest, for all its trips together."""
+    chain = Chain()
+    chain.within = 10 * SECOND
+    assert await chain.ask(told) == (200, {"left": 2.0})
+    chain.takes = 1.5
+    assert await chain.ask(told) == (200, {"left": 0.5})
 
 
 @pytest.mark.asyncio

@@ -1,6 +1,7 @@
 """All limits together: who is let in, who waits, who is sent away and why."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -42,7 +43,10 @@ class Room:
         return key in self.known
 
     async def enter(self, key: str | None = None, **more: Any) -> Visit | Refusal:
-        return await self.limits.enter(Asked(**{"method": "POST", "path": "/v1/payments", "key": key, **more}))
+        ends_at = self.now + more.pop("deadline", math.inf)
+        asked = Asked(**{"method": "POST", "path": "/v1/payments", "key": key, **more})
+        ranked = self.limits.admit(asked)
+        return ranked if isinstance(ranked, Refusal) else await self.limits.enter(asked, ranked, ends_at)
 
     async def must_enter(self, key: str | None = None, **more: Any) -> Visit:
         visit = await self.enter(key, **more)

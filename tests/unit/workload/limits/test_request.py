@@ -1,8 +1,8 @@
-"""What the door reads, and what it takes for unreadable."""
+"""What the door reads."""
 
 import pytest
 
-from workload.limits.request import Malformed, read
+from workload.limits.request import read
 
 
 def asked(**headers: str):  # type: ignore[no-untyped-def]
@@ -13,21 +13,14 @@ def asked(**headers: str):  # type: ignore[no-untyped-def]
 
 def test_everything_that_it_needs() -> None:
     """Seconds, numbers and names."""
-    found = asked(content_length="12", idempotency_key="k", retry_attempt="2", deadline_ms="250", client="m1")
-    assert (found.length, found.key, found.is_retry, found.deadline, found.client) == (12, "k", True, 0.25, "m1")
+    found = asked(content_length="12", idempotency_key="k", retry_attempt="2", client="m1")
+    assert (found.length, found.key, found.is_retry, found.client) == (12, "k", True, "m1")
 
 
 def test_nothing_is_needed() -> None:
     """A request without any of them is one."""
     found = asked()
-    assert (found.length, found.key, found.is_retry, found.deadline, found.client, found.is_chunked) == (
-        0,
-        None,
-        False,
-        None,
-        None,
-        False,
-    )
+    assert (found.length, found.key, found.is_retry, found.client, found.is_chunked) == (0, None, False, None, False)
 
 
 @pytest.mark.parametrize("length", ["", "-1", "1e3", "12 ", "\xb2", "9" * 5000])
@@ -40,15 +33,3 @@ def test_a_length_that_is_no_number_is_none(length: str) -> None:
 def test_a_retry_says_so_with_a_number(attempt: str) -> None:
     """Anything else is no retry, and no error: it is only a hint."""
     assert not asked(retry_attempt=attempt).is_retry
-
-
-def test_a_deadline_may_be_over() -> None:
-    """A call that took too long on its way says so with a number below zero."""
-    assert asked(deadline_ms="-20").deadline == -0.02
-
-
-@pytest.mark.parametrize("deadline", ["", "soon", "1.5", "--1", "9" * 10])
-def test_a_deadline_that_cannot_be_read_is_told(deadline: str) -> None:
-    """Guessed, it would be served in vain or refused for nothing."""
-    with pytest.raises(Malformed, match="Deadline-Ms"):
-        asked(deadline_ms=deadline)
