@@ -24,6 +24,9 @@ _LETTER = re.compile("[0-9A-Za-z]")
 _ACCOUNT = re.compile(r"(?<![0-9A-Za-z])(?=([A-Za-z]{2}[0-9]{2}(?:[^0-9A-Za-z]{0,3}[0-9A-Za-z]){11,30}))")
 _ACCOUNT_GLUED = re.compile(r"(?=([A-Za-z]{2}[0-9]{2}[0-9A-Za-z]{11,30}))")
 
+READABLE = 64
+"""Digits in one piece. More are nothing that anybody reads, and a search within tens of thousands would hold up the whole process."""
+
 Place = tuple[int, int]
 """Where in a text: from, to."""
 
@@ -59,13 +62,18 @@ def holds_number(text: str) -> bool:
     What a client may choose and we keep, such as an idempotency key, is refused when this is true, before it is stored. Stricter than
     `find_numbers`: a key that is refused can be chosen again, a log line that is lost cannot.
     """
-    if find_numbers(text):
-        return True
     text = without_identifiers(plain(text))
-    if any(is_account(one[: ACCOUNT_LENGTHS.get(one[:2].upper(), 0)]) for one in _ACCOUNT_GLUED.findall(_packed(text))):
+    packed = _packed(text)
+    if any(is_account(one[: ACCOUNT_LENGTHS.get(one[:2].upper(), 0)]) for one in _ACCOUNT_GLUED.findall(packed)):
         return True
-    text = without_times(without_dates(text))
-    return any(_within_chains(_CHAIN_OF_KEPT, text)) or any(map(_hides_one_of_a_scheme, _LONG_RUN.findall(_packed(text))))
+    if not _has_enough_digits(packed):
+        return False
+    timeless = without_times(without_dates(text))
+    return (
+        bool(find_numbers(text))
+        or any(_within_chains(_CHAIN_OF_KEPT, timeless))
+        or any(map(_hides_one_of_a_scheme, _LONG_RUN.findall(_packed(timeless))))
+    )
 
 
 def _packed(text: str) -> str:
@@ -99,7 +107,7 @@ def _cards_in(text: str) -> Iterator[Place]:
         yield from _at_the_beginning(grouped.start(1), [run.span() for run in _RUN.finditer(text, *grouped.span(1))], text)
     # A counter glued to a number: which of the digits are the number's cannot be told, so they all go.
     for run in _LONG_RUN.finditer(text):
-        if not is_time(run[0]) and _hides_one_of_a_scheme(run[0]):
+        if len(run[0]) > READABLE or (not is_time(run[0]) and _hides_one_of_a_scheme(run[0])):
             yield run.span()
 
 
@@ -108,7 +116,7 @@ def _within_chains(chains: re.Pattern[str], text: str) -> Iterator[Place]:
     for chain in chains.finditer(text):
         runs = [run.span() for run in _RUN.finditer(text, *chain.span())]
         for first in range(len(runs)):
-            yield from _at_the_beginning(runs[first][0], runs[first:], text)
+            yield from _at_the_beginning(runs[first][0], runs[first : first + LONGEST], text)
 
 
 def _at_the_beginning(start: int, runs: list[Place], text: str) -> Iterator[Place]:

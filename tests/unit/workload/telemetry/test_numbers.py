@@ -281,6 +281,11 @@ def test_of_bare_ids_of_spans_next_to_none_is_taken_for_one() -> None:
     assert sum(map(holds_number, ids)) <= 20
 
 
+def test_a_run_of_digits_that_nobody_could_read_goes_as_a_whole() -> None:
+    """Whatever is in it: a search within it would take time for each of its digits."""
+    assert find_numbers(f"x{'0' * 65} 1") == [(1, 66)] and find_numbers("0" * 64) == []
+
+
 @given(st.text(max_size=200))
 def test_any_text_can_be_looked_at(text: str) -> None:
     """Places are in order, inside the text, and apart."""
