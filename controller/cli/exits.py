@@ -27,7 +27,8 @@ SAID = {
     Exit.BROKEN: "something is broken: the journal's chain does not hold, an extension cannot be loaded, a lab did not start or a "
     "promise was broken in it, or the command itself has a defect",
     Exit.USAGE: "the command, a settings file or a context file cannot be used as given, or was not confirmed; nothing was changed",
-    Exit.REFUSED: "refused by a guard, which is named with what it saw, what it needs and the way out; nothing was changed",
+    Exit.REFUSED: "refused by a guard, which is named with what it saw, what it needs and the way out; nothing was changed. "
+    "Of an erasure: a service refused, which is named; what the others answered stands",
     Exit.NOBODY: "no controller answers, or none of them reaches etcd's majority; nothing was asked for",
     Exit.UNFINISHED: "not finished within --timeout; it goes on without us",
     Exit.UNKNOWN: "asked for, and nobody told what became of it: it may be carried out or not; --request ID is the same order, and tells. "
