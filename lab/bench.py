@@ -40,7 +40,19 @@ PARTS = ("failover", "switchover", "barrier", "evacuation", "probing", "throughp
 ALL = (*map(str, FAULTS), *PARTS[1:])
 """Keys of the document."""
 
-ENDS = ("lost", "duplicated", "broken", "failed", "aborted", "unreconciled")
+ENDS = (
+    "lost",
+    "duplicated",
+    "broken",
+    "failed",
+    "aborted",
+    "unreconciled",
+    "vault_lost",
+    "vault_duplicated",
+    "vault_revived",
+    "vault_unreconciled",
+    "webhooks_lost",
+)
 """Counts of which none may be above zero."""
 
 

@@ -10,6 +10,7 @@ from lab.bench_evidence import TROUBLE
 from lab.bench_figures import failover_figures
 from lab.bench_ground import Ground
 from lab.bench_reckoning import Reckoning, tally
+from lab.bench_reckoning_vault import VaultReckoning, vault_tally
 from lab.faults import Fault
 from lab.laboratory import Say
 from lab.report import Rehearsal, broken_promises
@@ -27,6 +28,7 @@ class Series:
     aborted: int = 0
     failed: list[int] = field(default_factory=list)
     reckonings: list[Reckoning] = field(default_factory=list)
+    vaults: list[VaultReckoning] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -38,18 +40,20 @@ class Series:
         number = 0
         while number < self.runs:
             async with self.open() as ground:
-                reckoning = Reckoning()
+                reckoning, vault = Reckoning(), VaultReckoning()
                 self.reckonings.append(reckoning)
+                self.vaults.append(vault)
                 while number < self.runs:
                     number += 1
-                    if not await self._one(ground, reckoning, number):
+                    if not await self._one(ground, reckoning, vault, number):
                         break
 
     def figures(self) -> dict[str, Any]:
         """Of the runs so far, however the series ended."""
-        return failover_figures(self.seen, tally(self.reckonings, aborted=self.aborted, broken=len(self.failed)))
+        together = tally(self.reckonings, aborted=self.aborted, broken=len(self.failed))
+        return failover_figures(self.seen, together, vault_tally(self.vaults))
 
-    async def _one(self, ground: Ground, reckoning: Reckoning, number: int) -> bool:
+    async def _one(self, ground: Ground, reckoning: Reckoning, vault: VaultReckoning, number: int) -> bool:
         """One run, and the records of all runs on this lab; False when this lab cannot serve another."""
         began, seen = time.monotonic(), None
         broken: tuple[str, ...]
@@ -62,7 +66,10 @@ class Series:
             self.seen.append(seen)
             broken = broken_promises(seen)
             reckoning.note(seen.reconciliation)
+            if seen.vault is not None:
+                vault.note(seen.vault.reconciliation)
         broken += reckoning.settle(await ground.compare())
+        broken += vault.settle(await ground.compare_vault())
         if broken:
             self.failed.append(number)
             await ground.keep(number, broken)

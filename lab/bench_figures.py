@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.bench_probing_figures import probing_rows
 from lab.bench_reckoning import Tally
+from lab.bench_reckoning_vault import VaultTally
 from lab.bench_surge_figures import surge_rows
 from lab.bench_throughput_figures import throughput_rows
 from lab.reconcile_recovery import Clients, percentile
@@ -21,6 +22,15 @@ CUT_TO_OPEN = "cut_to_open"
 WIDTHS = (34, 6, 9, 9, 9)
 CELLS = ("n", "median", "p95", "max")
 COUNTS = ("runs", "acknowledged", "lost", "duplicated", "broken", "aborted", "unreconciled")
+BESIDE = (
+    "vault_acknowledged",
+    "vault_lost",
+    "vault_duplicated",
+    "vault_revived",
+    "vault_unreconciled",
+    "webhooks_lost",
+    "webhooks_unread",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +94,17 @@ def phases(runs: Iterable[Iterable[Span]]) -> dict[str, dict[str, float | int | 
     return {name: spread(one.get(name) for one in each) for name in (*PHASES, CUT_TO_OPEN)}
 
 
-def failover_figures(runs: Sequence[Rehearsal], tally: Tally) -> dict[str, Any]:
-    """What several failovers of one fault have in common; `tally` also knows the runs that ended before they could say anything."""
+def failover_figures(runs: Sequence[Rehearsal], tally: Tally, vault: VaultTally | None = None) -> dict[str, Any]:
+    """What several failovers of one fault have in common; `tally` also knows the runs that ended before they could say anything, and
+    `vault` what became of the cardholders' errands; None: there were none."""
     on_victim = [run for run in runs if run.etcd_leader_on_site]
     elsewhere = [run for run in runs if not run.etcd_leader_on_site]
     return {
         "runs": len(runs) + tally.aborted,
         **asdict(tally),
+        **(asdict(vault) if vault else {}),
+        "webhooks_lost": sum(run.webhooks.lost for run in runs if run.webhooks),
+        "webhooks_unread": tally.aborted + sum(run.webhooks is None for run in runs),
         "never_acknowledged": sum(run.recovery.first_acknowledged is None for run in runs),
         "first_ack_s": _first(runs),
         "first_ack_s_etcd_leader_on_victim": _first(on_victim),
@@ -140,6 +154,7 @@ def table(document: Mapping[str, Any]) -> str:
     for fault in ("crash", "freeze", "partition"):
         if (part := document.get(fault)) is not None:
             lines.append(f"{fault}: {_counts(part, *COUNTS, 'never_acknowledged')}")
+            lines.append(f"  {_counts(part, *BESIDE)}")
             lines += _rows("  first acknowledgement s", part.get("first_ack_s"))
             lines += _rows("    etcd leader on the victim", part.get("first_ack_s_etcd_leader_on_victim"))
             lines += _rows("    etcd leader elsewhere", part.get("first_ack_s_etcd_leader_elsewhere"))

@@ -16,12 +16,14 @@ from controller.core import naming
 from controller.core.model import Health
 from controller.ports import Control
 from lab.bench_evidence import TROUBLE, keep_evidence
+from lab.bench_ground_vault import compare_vault_records, vault_record_of
 from lab.cabling import SITES
 from lab.errors import LabError
 from lab.faults import Fault
 from lab.laboratory import Laboratory, laboratory
 from lab.reconcile import Ledger, Reconciliation, reconcile
 from lab.reconcile_sql import read_ledger
+from lab.reconcile_vault import VaultReconciliation
 from lab.record import DamagedError, Line, read_record
 from lab.rehearsal import Course, rehearse
 from lab.report import Rehearsal
@@ -50,6 +52,9 @@ class Ground(Protocol):
 
     async def compare(self) -> Reconciliation | None:
         """The records of all runs so far together; None when no ledger can be held against them now."""
+
+    async def compare_vault(self) -> VaultReconciliation | None:
+        """The same of cardholders, against the vaults."""
 
     async def keep(self, number: int, broken: Sequence[str]) -> None:
         """Keep evidence of a run that broke a promise."""
@@ -92,6 +97,10 @@ class LabGround:
     async def compare(self) -> Reconciliation | None:
         """See `compare_records`."""
         return await compare_records(self.lab, self.records)
+
+    async def compare_vault(self) -> VaultReconciliation | None:
+        """See `compare_vault_records`."""
+        return await compare_vault_records(self.lab, map(vault_record_of, self.records))
 
     async def keep(self, number: int, broken: Sequence[str]) -> None:
         """Beside the figures."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from controller.errors import Transient
-from lab.bench import FAULTS, PARTS, WishError, circumstances, measure, read_wishes
+from lab.bench import ENDS, FAULTS, PARTS, WishError, circumstances, measure, read_wishes
 from lab.bench_barrier import Bench, Kind
 from lab.bench_barrier_world import World
 from lab.bench_failover import Series
@@ -20,8 +20,12 @@ from lab.bench_ground import Ground, course_of
 from lab.errors import LabError
 from lab.faults import Fault
 from lab.reconcile import Reconciliation
+from lab.reconcile_vault import VaultReconciliation
+from lab.reconcile_vault_rows import Harm, VaultFinding
 from lab.report import Rehearsal
 from tests.unit.lab.runs import reconciliation, run
+from tests.unit.lab.test_report_webhooks import told
+from tests.unit.lab.vault_runs import kept
 from workload.durable.errors import OutcomeUnknown
 from workload.payments.model import Order
 from workload.payments.wiring import Assembly
@@ -36,6 +40,7 @@ class Script:
 
     runs: dict[int, Answer] = field(default_factory=dict)
     together: dict[int, Reconciliation | None] = field(default_factory=dict)
+    vaults: dict[int, VaultReconciliation | None] = field(default_factory=dict)
     labs: int = 99
     """How many of them start."""
     opened: int = 0
@@ -68,6 +73,9 @@ class ScriptedLab:
         usual = reconciliation(attempted=10 * len(self.numbers), acknowledged=10 * len(self.numbers))
         return self.script.together.get(self.numbers[-1], usual)
 
+    async def compare_vault(self) -> VaultReconciliation | None:
+        return self.script.vaults.get(self.numbers[-1], kept())
+
     async def keep(self, number: int, broken: Sequence[str]) -> None:
         self.script.kept[number] = broken
 
@@ -75,9 +83,9 @@ class ScriptedLab:
 async def test_a_lab_that_cannot_be_replaced_costs_no_figures(tmp_path: Path) -> None:
     """Fifteen runs, two payments lost in one of them, the sixteenth aborted, no second lab: all of that is in the file."""
     script = Script(runs={3: run(2.0, "k1", "k2"), 16: LabError("azure did not catch up")}, labs=1)
-    kept = await measure([script.series(20)], tmp_path / "failover.json", MEASURED)
+    was_kept = await measure([script.series(20)], tmp_path / "failover.json", MEASURED)
     crash = json.loads((tmp_path / "failover.json").read_text())["crash"]
-    assert not kept
+    assert not was_kept
     assert not crash["kept"]
     assert "gcp is not ready" in crash["error"]
     assert (crash["runs"], crash["lost"], crash["aborted"], crash["first_ack_s"]["n"]) == (16, 2, 1, 15)
@@ -95,6 +103,27 @@ async def test_an_aborted_runs_payments_are_counted_when_they_can_be() -> None:
     await unread.carry_out()
     assert unread.figures()["acknowledged"] == 10
     assert (unread.figures()["aborted"], unread.figures()["unreconciled"]) == (1, 1)
+
+
+async def test_a_later_run_that_loses_an_earlier_runs_token_is_found() -> None:
+    """Three equal vaults, none of which has it, and a record that nobody reads any more: it is read again after every run."""
+    lost = VaultFinding(harm=Harm.LOST, site="aws", subject="token-of-run-1", detail="token t is not there")
+    back = VaultFinding(harm=Harm.REVIVED, site="aws", subject="reveal-of-run-2", detail="was revealed after its erasure")
+    script = Script(vaults={3: kept(findings=(lost,)), 4: kept(findings=(back,)), 5: None})
+    series = script.series(5)
+    await series.carry_out()
+    found = series.figures()
+    assert (found["vault_lost"], found["vault_revived"], found["vault_unreconciled"], found["broken"]) == (1, 1, 1, 3)
+    assert found["vault_acknowledged"] == 9
+    assert script.kept.keys() == {3, 4, 5} and "token-of-run-1" in script.kept[3][0]
+
+
+async def test_webhooks_that_were_lost_or_never_read_are_figures_too() -> None:
+    """A run without them is none that lost nothing."""
+    script = Script(runs={2: LabError("the load did not end"), 3: replace(run(), webhooks=told(lost=2), first_webhook=3.0)})
+    series = script.series(3)
+    await series.carry_out()
+    assert (series.figures()["webhooks_lost"], series.figures()["webhooks_unread"]) == (2, 2)
 
 
 async def test_a_later_run_that_loses_an_earlier_runs_payment_is_found() -> None:
@@ -170,10 +199,15 @@ async def test_a_bench_that_is_interrupted_keeps_what_it_has(tmp_path: Path, end
     assert (crash["runs"], crash["kept"]) == (3, False)
 
 
-@pytest.mark.parametrize("what", ["lost", "duplicated", "broken", "failed", "aborted", "unreconciled"])
+@pytest.mark.parametrize("what", ENDS)
 async def test_any_bad_count_is_a_promise_not_kept(tmp_path: Path, what: str) -> None:
     """Each alone."""
     assert not await measure([Scripted("crash", known={"runs": 1, what: 1})], tmp_path / "failover.json", MEASURED)
+
+
+def test_what_cardholders_and_merchants_lost_is_a_bad_count() -> None:
+    """As much as a payment."""
+    assert {"lost", "duplicated", "unreconciled", "vault_lost", "vault_duplicated", "vault_revived", "webhooks_lost"} <= set(ENDS)
 
 
 async def test_a_file_of_something_else_is_not_written_over(tmp_path: Path) -> None:
