@@ -117,6 +117,7 @@ FOUR = ("4111", "1111", "1111", "1111")
 def test_what_is_glued_to_a_number_does_not_hide_it(text: str) -> None:
     """No digit of the number stays, because nobody can tell which they are."""
     assert not re.search(r"[0-9]{4}", without(text)) and holds_number(text)
+    assert find_numbers(text.replace(CARD, "4111111111111119")) == [], "the check digit bears load"
 
 
 @pytest.mark.parametrize("text", GROUPED)
@@ -151,6 +152,12 @@ def test_zeros_before_a_number_make_no_id_of_it(text: str) -> None:
 def test_nothing_between_digits_hides_a_number_that_is_to_be_kept(digits: str, gaps: list[str]) -> None:
     """In keys and reasons everything that is no letter and no digit is a gap, of any width, and another one each time."""
     assert holds_number("key:" + digits[0] + "".join(gap + digit for gap, digit in zip(gaps, digits[1:], strict=False)))
+
+
+@pytest.mark.parametrize("text", ["1-4111/1111.1111~1111001", "1/4111/1111 1111-1111-001", "(14111) 1111+1111 1111/99"])
+def test_neither_gaps_nor_what_is_glued_to_it_hide_a_number_that_is_to_be_kept(text: str) -> None:
+    """Both together."""
+    assert holds_number(text) and not holds_number(text.replace("1111", "2222"))
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
