@@ -40,8 +40,9 @@ class KeyVault:
     A wrap says who may open it, not who made it: whoever knows the public key can wrap a key of his own. The check that an opened key is
     compared with (`workload/vault/clouds.py`) finds a service that errs and a wrap that was changed. It does not find whoever may write
     rows: the check lies in the same database, and he replaces both. Then this opens his key, and numbers that come in are sealed with it;
-    old ones stay sealed with the other. What shows it is the other clouds' wraps of the same data key, which only their services can make:
-    a process that asks them first finds that clouds differ, and tells (`vault_broken_total`). One that asks this first does not ask them.
+    old ones stay sealed with the other. What shows it is the other clouds' wraps of the same data key, which only their services can make,
+    as long as he leaves them there: a process that asks them first finds that clouds differ, and tells (`vault_broken_total`). One that
+    asks this first does not ask them.
     """
 
     cloud = "azure"
