@@ -194,6 +194,8 @@ END $$;
 --
 -- CREATE SUBSCRIPTION dials the publisher and holds this transaction for six round trips, in which nobody can pay. A spare
 -- subscription was made in peace and is only given its slot: the worker dials while the winner is being opened.
+--
+-- A table came to the others while this node was away: a subscription to it cannot even be made. Who reads the error is told the way out.
 CREATE OR REPLACE FUNCTION trimaran.follow(presented bigint, reign bigint, stream text, conninfo text, seed boolean)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -213,10 +215,15 @@ BEGIN
             EXECUTE format('ALTER SUBSCRIPTION %I SET (slot_name = %L)', stream, stream);
             EXECUTE format('ALTER SUBSCRIPTION %I ENABLE', stream);
         ELSE
-            EXECUTE format(
-                'CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION %I WITH (slot_name = %L, create_slot = false, copy_data = %s, '
-                'origin = any, synchronous_commit = ''on'', streaming = off)',
-                stream, conninfo, me.service || '_ledger', stream, CASE WHEN seed THEN 'on' ELSE 'off' END);
+            BEGIN
+                EXECUTE format(
+                    'CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION %I WITH (slot_name = %L, create_slot = false, copy_data = %s, '
+                    'origin = any, synchronous_commit = ''on'', streaming = off)',
+                    stream, conninfo, me.service || '_ledger', stream, CASE WHEN seed THEN 'on' ELSE 'off' END);
+            EXCEPTION WHEN undefined_table OR invalid_schema_name THEN
+                RAISE EXCEPTION 'node % lacks a table that % publishes: %; give `trimaran schema apply`, which brings it', me.site, from_, SQLERRM
+                    USING ERRCODE = 'TR006';
+            END;
         END IF;
     END IF;
     UPDATE trimaran.node AS n

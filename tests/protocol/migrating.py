@@ -11,9 +11,10 @@ from controller.core import naming
 from controller.core.model import Site
 from controller.core.plans import PlanKind
 from controller.ports import Control
-from tests.protocol.trio import SITES, Trio
+from tests.protocol.trio import AWS, SITES, Trio
 from workload.schema.migration import Migration, parse, renamed
 from workload.schema.node import Door
+from workload.schema.outlook import told_as
 from workload.schema.rollout import Rollout, sessions
 from workload.schema.step import Pace
 
@@ -107,3 +108,19 @@ async def fail_over(trio: Trio, leaving: Site, known: dict[Site, str]) -> Contro
     assert control.plan is not None
     control = await trio.store("ctl").commit(control, plan=replace(control.plan, schemas=known))
     return await trio.executor().carry(control)
+
+
+class process:  # noqa: N801  reads as what it stands for
+    """A process of the service that is logged in at one site."""
+
+    def __init__(self, trio: Trio, version: int, site: str = AWS) -> None:
+        dsn = trio.servers[site].dsn(trio.service, naming.app_role(trio.service), "secret")
+        self._conninfo = psycopg.conninfo.make_conninfo(dsn, application_name=told_as(trio.service, version))
+        self._session: psycopg.AsyncConnection | None = None
+
+    async def __aenter__(self) -> None:
+        self._session = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()

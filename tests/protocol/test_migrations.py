@@ -18,13 +18,13 @@ from tests.protocol.migrating import (
     fail_over,
     files,
     migrate,
+    process,
     rollout,
     schemas,
     script,
 )
 from tests.protocol.trio import AWS, AZURE, GCP, SITES, Trio
 from workload.schema.errors import Moved, Refused
-from workload.schema.outlook import told_as
 from workload.schema.step import Expected, Pace, carry_out
 
 ADDED = "ALTER TABLE ledger.payment ADD COLUMN IF NOT EXISTS purpose text"
@@ -275,19 +275,3 @@ async def test_a_column_that_rows_must_have_is_not_dropped(trio: Trio) -> None:
             await migrate(trio, migrations)
     assert refused.value.guard == "may-be-missing"
     assert await trio.pay()
-
-
-class process:  # noqa: N801  reads as what it stands for
-    """A process of the service that is logged in at one site."""
-
-    def __init__(self, trio: Trio, version: int, site: str = AWS) -> None:
-        dsn = trio.servers[site].dsn(trio.service, naming.app_role(trio.service), "secret")
-        self._conninfo = psycopg.conninfo.make_conninfo(dsn, application_name=told_as(trio.service, version))
-        self._session: psycopg.AsyncConnection | None = None
-
-    async def __aenter__(self) -> None:
-        self._session = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._session is not None
-        await self._session.close()

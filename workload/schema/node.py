@@ -29,9 +29,10 @@ FROM trimaran.node AS n, trimaran.identity() AS i"""
 RECORDS = "SELECT number, name, kind, digest, steps, done FROM trimaran.migration ORDER BY number"
 STREAMS = """
 SELECT s.name, s.epoch, s.publisher, s.enabled,
-       ARRAY(SELECT r.srrelid::regclass::text FROM pg_subscription_rel AS r WHERE r.srsubid = s.id AND r.srsubstate = 'r')
+       ARRAY(SELECT r.srrelid::regclass::text FROM pg_subscription_rel AS r WHERE r.srsubid = s.id)
 FROM trimaran.subscriptions() AS s"""
 PUBLISHED = "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_publication_tables WHERE pubname = %s"
+SLOTS = "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()"
 PROCESSES = """
 SELECT application_name FROM pg_stat_activity
 WHERE datname = current_database() AND starts_with(usename, %s) AND usename <> ALL (%s::name[])"""
@@ -59,7 +60,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One subscription of a node, and the tables whose rows it takes."""
+    """One subscription of a node, and the tables whose rows it takes, or is copying."""
 
     name: str
     epoch: int
@@ -82,6 +83,8 @@ class NodeState:
     records: Mapping[int, Record] = field(default_factory=dict)
     streams: tuple[Stream, ...] = ()
     published: frozenset[str] = frozenset()
+    slots: frozenset[str] = frozenset()
+    """What keeps this node's log for others, by name."""
     processes: tuple[str, ...] = ()
     """Names under which sessions of the service are logged in here."""
 
@@ -156,6 +159,7 @@ class NodeSession:
         published = await self.ask(PUBLISHED, f"{self.service}_ledger", deadline=deadline)
         # Every login of the service but those of controllers and streams: the dispatcher of webhooks has one of its own.
         others = [f"{self.service}_control", f"{self.service}_stream"]
+        slots = await self.ask(SLOTS, deadline=deadline)
         processes = await self.ask(PROCESSES, f"{self.service}_", others, deadline=deadline)
         return NodeState(
             site=site,
@@ -170,6 +174,7 @@ class NodeSession:
                 for name, reign, publisher, enabled, tables in streams
             ),
             published=frozenset(name for (name,) in published),
+            slots=frozenset(name for (name,) in slots),
             processes=tuple(name for (name,) in processes),
         )
 

@@ -13,6 +13,7 @@ from workload.schema.baseline import version
 from workload.schema.errors import Refused
 from workload.schema.migration import Kind, Migration, read_migrations
 from workload.schema.node import NodeState
+from workload.schema.step import Expected
 
 NEEDS = re.compile(r"(?:^|\s)schema=(\d{1,9})$")
 
@@ -77,26 +78,88 @@ def order_of(one: Migration, states: States) -> tuple[str, ...]:
     return (*followers, writer) if one.kind is Kind.EXPAND else (writer, *followers)
 
 
+def reign_of(states: States) -> States:
+    """The nodes of the present reign: its writer, and who follows it or waits to be seeded from it. Everybody else, dead, fenced or of
+    another epoch, holds nothing back that its writer sends, and comes into the reign only by a new copy or by its controllers."""
+    writer = writer_of(states)
+    return {
+        site: state
+        for site, state in sorted(states.items())
+        if state.pinned
+        and state.epoch == writer.epoch
+        and (site == writer.site or (state.role == "follower" and not _half_attached(state, writer)))
+    }
+
+
 def objections(migrations: Sequence[Migration], states: States, sites: frozenset[str]) -> Iterator[Refused]:
-    """What holds back every step: nodes that did not answer, are no part of the reign, or have done what this checkout does not know."""
+    """What holds a new statement back: everything that nodes contradict, and every node that is no part of the reign."""
+    yield from contradictions(migrations, states)
+    yield from absences(states, sites)
+
+
+def contradictions(migrations: Sequence[Migration], states: States) -> Iterator[Refused]:
+    """What holds back even a step that was begun: nobody knows who writes, or a node has done what this checkout does not know."""
+    writer = writer_of(states)
+    if not writer.pinned:
+        yield _astray(f"{writer.site} is not on its pinned timeline")
+    for state in _by_site(states):
+        if state.epoch > writer.epoch:
+            yield _astray(f"{state.site} knows epoch {state.epoch}, and {writer.site} writes epoch {writer.epoch}")
+        yield from _of_records(migrations, state)
+
+
+def absences(states: States, sites: frozenset[str]) -> Iterator[Refused]:
+    """Nodes that would miss what the others get: they did not answer, or are no part of the reign."""
     if missing := sites - frozenset(states):
         yield Refused(
             guard="every-node",
             value=f"{', '.join(sorted(missing))} did not answer",
             limit="every node, or it stops at the first row of the new form",
-            way_out="Bring it back, and try again.",
+            way_out="What was begun, `apply` completes without it. Bring it back for the rest, and try again.",
         )
-    writer = writer_of(states)
-    for state in sorted(states.values(), key=lambda one: one.site):
+    writer, reign = writer_of(states), reign_of(states)
+    for state in _by_site(states):
+        if state.site in reign:
+            continue
         if not state.pinned:
-            yield _astray(state, f"{state.site} is not on its pinned timeline")
-        elif state.epoch != writer.epoch or state.role not in ("writer", "follower"):
-            yield _astray(
-                state, f"{state.site} is {state.role} of epoch {state.epoch}, and {writer.site} writes epoch {writer.epoch}"
-            )
-        elif state.site != writer.site and stream_of(state, writer) is None:
-            yield _astray(state, f"{state.site} does not stream from {writer.site}")
-        yield from _of_records(migrations, state)
+            yield _astray(f"{state.site} is not on its pinned timeline")
+        elif state.epoch != writer.epoch or state.role != "follower":
+            yield _astray(f"{state.site} is {state.role} of epoch {state.epoch}, and {writer.site} writes epoch {writer.epoch}")
+        else:
+            yield _astray(f"{state.site} does not stream from {writer.site}")
+
+
+def unseeded(one: Migration, states: States) -> Iterator[Refused]:
+    """Followers that a removal must wait for: a copy and a stream are still to come, and may bring what is to be removed.
+
+    An addition need not wait for them. Nor could it: a table came to the others while azure was away; azure cannot even begin to follow
+    until it has that table too.
+    """
+    if one.kind is Kind.CONTRACT:
+        writer = writer_of(states)
+        for state in _by_site(states):
+            if state.site != writer.site and stream_of(state, writer) is None:
+                yield _astray(f"{state.site} waits to be seeded from {writer.site}")
+
+
+def begun(one: Migration, reign: States) -> int:
+    """Statements of an addition that some node of the reign has done, if any other has not; else none is left to be completed."""
+    done = {state.done(one.number) for state in reign.values()}
+    return max(done) if one.kind is Kind.EXPAND and len(done) > 1 else 0
+
+
+def steps(migrations: Sequence[Migration], states: States, sites: frozenset[str]) -> Iterator[tuple[Migration, int, str]]:
+    """Migration, statement and site of everything that `apply` would carry out now, in order: all that is pending, or, while a node is
+    away, what was begun."""
+    reign, is_whole = reign_of(states), not any(absences(states, sites))
+    for one in migrations:
+        for index in range(len(one.statements) if is_whole else begun(one, reign)):
+            yield from ((one, index, site) for site in order_of(one, reign) if reign[site].done(one.number) <= index)
+
+
+def expected(state: NodeState) -> Expected:
+    """What the node must still be when a step is done on it."""
+    return Expected(role=state.role, epoch=state.epoch)
 
 
 def stream_of(follower: NodeState, writer: NodeState) -> str | None:
@@ -136,12 +199,21 @@ def differences(states: States) -> Mapping[str, tuple[str, ...]]:
     }
 
 
-def _astray(state: NodeState, value: str) -> Refused:
+def _half_attached(follower: NodeState, writer: NodeState) -> bool:
+    """Is there a stream of this reign that is not the one from its writer, alive? Without any, the node waits to be seeded."""
+    return stream_of(follower, writer) is None and any(one.epoch == writer.epoch for one in follower.streams)
+
+
+def _by_site(states: States) -> Sequence[NodeState]:
+    return [state for _, state in sorted(states.items())]
+
+
+def _astray(value: str) -> Refused:
     return Refused(
         guard="one-reign",
         value=value,
         limit="a writer and followers that stream from it",
-        way_out="Let the controllers finish; see `trimaran status`.",
+        way_out="Let the controllers finish (`trimaran status`); what was begun, `apply` completes on the others meanwhile.",
     )
 
 

@@ -8,7 +8,8 @@ What each order protects:
   statement.
 - *Contract, the writer first, and then a wait.* Followers give up a column only once they have applied everything that still had it.
 
-Begun again after a crash, a failover or a refusal, it goes on from what the nodes themselves have on record.
+Begun again after a crash, a failover or a refusal, it goes on from what the nodes themselves have on record. While a node is away
+nothing new is begun, and what was begun is completed on the others: see `Rollout.apply`.
 """
 
 import asyncio
@@ -17,25 +18,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from psycopg import sql
-
-from workload.schema import outlook, rules
-from workload.schema.effects import Effect, Kind, effect_of
-from workload.schema.errors import Moved, Refused, SchemaError, Unreached
+from workload.schema import followers, outlook, rules
+from workload.schema.effects import Kind, effect_of
+from workload.schema.errors import Refused, Unreached
 from workload.schema.migration import Kind as Direction
 from workload.schema.migration import Migration
 from workload.schema.node import Door, NodeSession, NodeState
 from workload.schema.outlook import Uses, writer_of
-from workload.schema.step import Expected, Pace, carry_out, restore_columns
+from workload.schema.step import Pace, carry_out
 
 Tell = Callable[[str], None]
 
 WATCH = timedelta(seconds=10)
 """How long the versions in use are watched: a process that has lost all its sessions has new ones long before."""
 
-COLUMN_TYPE = """
-SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
-WHERE a.attrelid = to_regclass(%s) AND a.attname = %s AND NOT a.attisdropped"""
+NO_ROWS = frozenset({Kind.ADD_COLUMN, Kind.RELAX_COLUMN, Kind.COMMENT, Kind.CREATE_INDEX, Kind.CREATE_INDEX_BESIDE})
+"""Kinds after which a writer writes no table that it did not write before."""
 
 MUST_HAVE = """
 SELECT 1 FROM pg_attribute AS a
@@ -94,12 +92,23 @@ class Rollout:
 
     async def apply(self, up_to: int | None = None) -> tuple[int, ...]:
         """Carry out what is pending, or a part of it; answers the numbers. Raises SchemaError at the first thing that holds it back;
-        what was done until then stays done."""
+        what was done until then stays done.
+
+        While a node is away, what was begun is completed on the others, and then it refuses. A column reached aws, gcp was busy, azure
+        dies, aws is elected for the last payment it has: it sends gcp a column that gcp lacks, nobody can acknowledge, and azure's
+        cloud may be away for a day.
+        """
         rules.check(self.migrations, self.service)
         for session in self.nodes.values():
             await session.alone()
-        states = await self._look()
-        todo = [one for one in outlook.pending(self.migrations, states) if up_to is None or one.number <= up_to]
+        wanted = [one for one in self.migrations if up_to is None or one.number <= up_to]
+        states = await look(self.nodes, self.pace)
+        for refusal in outlook.contradictions(self.migrations, states):
+            raise refusal
+        for refusal in outlook.absences(states, self.sites):
+            await self._complete(wanted, outlook.reign_of(states))
+            raise refusal
+        todo = outlook.pending(wanted, states)
         for one in todo:
             await self._carry(one)
         return tuple(one.number for one in todo)
@@ -110,107 +119,65 @@ class Rollout:
             raise refusal
         return states
 
+    async def _complete(self, migrations: Sequence[Migration], reign: Mapping[str, NodeState]) -> None:
+        """What is half done on the nodes of the reign, and nothing new: the others get an addition that one of them has, and have a
+        column again that their writer still sends."""
+        for one in migrations:
+            if one.kind is Direction.CONTRACT:
+                await followers.give_back(self.nodes, one, reign, self.pace, self.tell)
+            else:
+                await self._advance(one, reign, outlook.begun(one, reign))
+
     async def _carry(self, one: Migration) -> None:
         states = await self._look()
         if one.kind is Direction.CONTRACT:
-            if (refusal := outlook.held_back(one, await watch(self.nodes, self.pace, self.watching))) is not None:
+            # First of all: until then nobody may be able to pay.
+            await followers.give_back(self.nodes, one, states, self.pace, self.tell)
+            for refusal in outlook.unseeded(one, states):
                 raise refusal
-            await self._give_back(one, states)
+            if (held := outlook.held_back(one, await watch(self.nodes, self.pace, self.watching))) is not None:
+                raise held
             states = await self._look()
             await self._may_lack(one, states)
-        order = outlook.order_of(one, states)
-        for index, statement in enumerate(one.statements):
+        await self._advance(one, states, len(one.statements))
+
+    async def _advance(self, one: Migration, states: Mapping[str, NodeState], last: int) -> None:
+        """The first `last` statements, one after the other, each on all these nodes."""
+        writer, order = writer_of(states).site, outlook.order_of(one, states)
+        for index, statement in enumerate(one.statements[:last]):
+            effect = effect_of(statement)
+            kind = effect.kind if effect else None
+            if effect is not None and kind is Kind.DROP_TABLE:
+                await followers.withdraw(self.nodes, effect.table, states, self.pace, self.tell)
             for site in order:
                 if states[site].done(one.number) <= index:
-                    await carry_out(self.nodes[site], one, index, _expected(states[site]), self.pace)
+                    if site == writer and kind not in NO_ROWS:
+                        await self._nobody_misses(states)
+                    await carry_out(self.nodes[site], one, index, outlook.expected(states[site]), self.pace)
                     self.tell(f"{one.file} {index + 1}/{len(one.statements)} {site}")
-                if one.kind is Direction.CONTRACT and site == writer_of(states).site:
-                    await self._await_followers(states)
-            effect = effect_of(statement)
-            if effect is not None and effect.kind is Kind.CREATE_TABLE:
-                await self._have_followed(effect, states)
+                if one.kind is Direction.CONTRACT and site == writer:
+                    await followers.caught_up(self.nodes, states, self.pace)
+            if effect is not None and kind is Kind.CREATE_TABLE:
+                await followers.have_followed(self.nodes, effect.table, states, self.pace, self.tell)
 
-    async def _have_followed(self, effect: Effect, states: Mapping[str, NodeState]) -> None:
-        """Every follower takes the new table's rows from the first one on.
+    async def _nobody_misses(self, states: Mapping[str, NodeState]) -> None:
+        """No node that is away would come back with a stream that was never told of a table, and confirm rows it has skipped.
 
-        `copy_data = false`, because there is nothing to copy; were there a row already, the followers would never have it. And nothing
-        but this table: refreshed, a stream takes every published table for copied, also one that somebody published yesterday and
-        filled since.
+        A node without a slot on the writer comes back by a copy of everything there is.
         """
+        away = self.sites - frozenset(states)
+        if not away:
+            return
         writer = writer_of(states)
-        for site in sorted(set(states) - {writer.site}):
-            now = await self.nodes[site].state(self.pace.answer)
-            published = (await self.nodes[writer.site].state(self.pace.answer)).published
-            name = outlook.stream_of(now, writer)
-            if name is None:
-                raise Moved(f"{site} no longer streams from {writer.site}: begin again")
-            missing = published - next(one.tables for one in now.streams if one.name == name)
-            if not missing:
-                continue
-            if missing != {effect.table} or await self._filled(writer.site, effect.table):
-                raise self._unfollowed(site, missing)
-            await self._refresh(site, name)
-            after = await self.nodes[site].state(self.pace.answer)
-            if published - next((one.tables for one in after.streams if one.name == name), frozenset()):
-                raise SchemaError(f"{site}: {effect.table} is not followed yet; begin again")
-            if await self._filled(writer.site, effect.table):
-                raise self._unfollowed(site, missing)
-            self.tell(f"{effect.table} is followed by {site}")
-
-    def _unfollowed(self, site: str, tables: frozenset[str]) -> Refused:
-        return Refused(
-            guard="no-row-unfollowed",
-            value=f"{', '.join(sorted(tables))} may have rows that {site} was never sent",
-            limit="a new table that is empty until every follower takes its rows, and no other",
-            way_out=f"Take {site} out and have it seeded again, or copy those rows by hand; then begin again.",
-        )
-
-    async def _filled(self, writer: str, table: str) -> bool:
-        query = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(*table.split("."))).as_string()
-        ((filled,),) = await self.nodes[writer].ask(query, deadline=self.pace.answer)
-        return bool(filled)
-
-    async def _refresh(self, site: str, stream: str) -> None:
-        """It dials the writer, and cannot run inside a transaction."""
-        text = sql.SQL("ALTER SUBSCRIPTION {} REFRESH PUBLICATION WITH (copy_data = false)").format(sql.Identifier(stream))
-        await self.nodes[site].ask(text.as_string(), deadline=self.pace.statement)
-
-    async def _await_followers(self, states: Mapping[str, NodeState]) -> None:
-        """Every follower has applied all that its writer wrote until now."""
-        writer = writer_of(states)
-        names = [name for state in states.values() if (name := outlook.stream_of(state, writer)) is not None]
-        patience = self.pace.confirm
-        query = "SELECT trimaran.await_slots(%s, pg_current_wal_flush_lsn(), %s, %s)"
-        ((confirmed,),) = await self.nodes[writer.site].ask(
-            query, names, len(names), patience, deadline=patience + self.pace.answer
-        )
-        if late := sorted(set(names) - set(confirmed)):
+        slots = (await self.nodes[writer.site].state(self.pace.answer)).slots
+        awaited = sorted(site for site in away if f"{self.service}_e{writer.epoch}_{writer.site}_{site}" in slots)
+        if awaited:
             raise Refused(
-                guard="followers-first-apply",
-                value=f"{', '.join(late)} has not applied what {writer.site} wrote",
-                limit=f"within {patience.total_seconds():g} s",
-                way_out="See why it stands still; then begin again: the writer's part is done.",
+                guard="every-node",
+                value=f"{', '.join(awaited)} is away, and {writer.site} keeps what it wrote for its stream",
+                limit="a stream that is told of every table before anybody writes it",
+                way_out="Bring it back; or have it taken out and seeded again.",
             )
-
-    async def _give_back(self, one: Migration, states: Mapping[str, NodeState]) -> None:
-        """A follower that has dropped a column already gets it again, empty, while the writer still has it.
-
-        Half of a contract step is done, writer and aws; the writer dies; gcp is elected, for it alone has the last payment, and it still
-        has the column. It sends the column with every row, and aws stops at the first: nobody can pay, until this.
-        """
-        writer = writer_of(states)
-        begun = writer.done(one.number)
-        for site, state in sorted(states.items()):
-            if site == writer.site or state.done(one.number) <= begun:
-                continue
-            missing: list[tuple[str, str, str]] = []
-            for statement in one.statements[begun : state.done(one.number)]:
-                effect = effect_of(statement)
-                if effect is not None and effect.kind is Kind.DROP_COLUMN:
-                    rows = await self.nodes[writer.site].ask(COLUMN_TYPE, effect.table, effect.name, deadline=self.pace.answer)
-                    missing += [(effect.table, effect.name, str(kind)) for (kind,) in rows]
-            await restore_columns(self.nodes[site], one, missing, begun, _expected(state), self.pace)
-            self.tell(f"{one.file}: {site} waits for {writer.site} again")
 
     async def _may_lack(self, one: Migration, states: Mapping[str, NodeState]) -> None:
         """A column goes from the writer first; until it goes from a follower, that one takes rows without it."""
@@ -226,7 +193,3 @@ class Rollout:
                         limit="a column that rows may lack",
                         way_out="First an expand step: ALTER COLUMN ... DROP NOT NULL.",
                     )
-
-
-def _expected(state: NodeState) -> Expected:
-    return Expected(role=state.role, epoch=state.epoch)

@@ -33,6 +33,13 @@ INSERT INTO trimaran.migration (number, name, kind, digest, steps, done, began_a
 VALUES (%(number)s, %(name)s, %(kind)s, %(digest)s, %(steps)s, %(done)s, now(), CASE WHEN %(done)s = %(steps)s THEN now() END)
 ON CONFLICT (number) DO UPDATE SET done = excluded.done, ended_at = excluded.ended_at"""
 
+TELL_COUNTERS = "SELECT pg_stat_force_next_flush()"
+"""With the commit, and not up to ten seconds later: the counters by which `trimaran.schema` sees that the catalogue has changed."""
+
+POWERS = """
+SELECT p.oid::regprocedure::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname = %s AND p.proname = %s AND p.prosecdef"""
+
 INDEX_STATE = """
 SELECT i.indisvalid FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s"""
@@ -80,9 +87,12 @@ async def carry_out(session: NodeSession, one: Migration, index: int, expected: 
         async with connection.transaction():
             if await _already(connection, one, index, expected, pace):
                 return
+            powers = await _powers(connection, effect)
             await connection.execute(one.statements[index].text.encode())
             if effect.kind is Kind.CREATE_TABLE:
                 await _publish(connection, effect.table, session.service)
+            if lost := powers - await _powers(connection, effect):
+                raise _powerless(session.site, lost)
             await _note(connection, one, index + 1)
 
     await patiently(session, work, pace)
@@ -101,6 +111,21 @@ async def restore_columns(
                 text = sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}")
                 await connection.execute(text.format(sql.Identifier(*table.split(".")), sql.Identifier(name), sql.SQL(kind)))
             await _note(connection, one, done)
+
+    await patiently(session, work, pace)
+
+
+async def unpublish(session: NodeSession, table: str, expected: Expected, pace: Pace) -> None:
+    """The node publishes the table no more; repeating it changes nothing."""
+    name = f"{session.service}_ledger"
+
+    async def work(connection: psycopg.AsyncConnection) -> None:
+        async with connection.transaction():
+            await _still(connection, expected, pace)
+            if await _publishes(connection, name, table):
+                text = sql.SQL("ALTER PUBLICATION {} DROP TABLE {}")
+                await connection.execute(text.format(sql.Identifier(name), sql.Identifier(*table.split("."))))
+            await connection.execute(TELL_COUNTERS)
 
     await patiently(session, work, pace)
 
@@ -158,17 +183,36 @@ async def _note(connection: psycopg.AsyncConnection, one: Migration, done: int) 
         "done": done,
     }
     await connection.execute(RECORD, values)
+    await connection.execute(TELL_COUNTERS)
 
 
 async def _publish(connection: psycopg.AsyncConnection, table: str, service: str) -> None:
     """In the same transaction as the table: at no moment could a row be written that nobody is sent."""
     name = f"{service}_ledger"
-    cursor = await connection.execute(
-        "SELECT 1 FROM pg_publication_tables WHERE pubname = %s AND format('%%I.%%I', schemaname, tablename) = %s", (name, table)
-    )
-    if await cursor.fetchone() is None:
+    if not await _publishes(connection, name, table):
         text = sql.SQL("ALTER PUBLICATION {} ADD TABLE {}")
         await connection.execute(text.format(sql.Identifier(name), sql.Identifier(*table.split("."))))
+
+
+async def _publishes(connection: psycopg.AsyncConnection, name: str, table: str) -> bool:
+    query = "SELECT 1 FROM pg_publication_tables WHERE pubname = %s AND format('%%I.%%I', schemaname, tablename) = %s"
+    return await (await connection.execute(query, (name, table))).fetchone() is not None
+
+
+async def _powers(connection: psycopg.AsyncConnection, effect: Effect) -> frozenset[str]:
+    """Functions of the name that is replaced that act with their owner's rights."""
+    if effect.kind is not Kind.REPLACE_FUNCTION:
+        return frozenset()
+    return frozenset(name for (name,) in await (await connection.execute(POWERS, effect.name.split("."))).fetchall())
+
+
+def _powerless(site: str, lost: frozenset[str]) -> Refused:
+    return Refused(
+        guard="same-powers",
+        value=f"{', '.join(sorted(lost))} on {site} would lose SECURITY DEFINER",
+        limit="a function that replaces one with its owner's rights has them too, or its callers are turned away at their next payment",
+        way_out="Say SECURITY DEFINER in the file.",
+    )
 
 
 async def _beside(session: NodeSession, one: Migration, index: int, effect: Effect, expected: Expected, pace: Pace) -> None:

@@ -9,13 +9,19 @@ from workload.schema.migration import Migration, parse
 from workload.schema.node import NodeState, Record, Stream
 from workload.schema.outlook import (
     Uses,
+    absences,
+    begun,
+    contradictions,
     differences,
     held_back,
     objections,
     order_of,
     pending,
+    reign_of,
+    steps,
     stream_of,
     told_as,
+    unseeded,
     uses_of,
     writer_of,
 )
@@ -78,7 +84,6 @@ def test_a_fleet_that_is_well_is_held_back_by_nothing() -> None:
         ("one-reign", follower("aws", pinned=False)),
         ("one-reign", follower("aws", epoch=2)),
         ("one-reign", follower("aws", role="fenced")),
-        ("one-reign", follower("aws", streams=())),
         ("one-reign", follower("aws", streams=(replace(follower("aws").streams[0], enabled=False),))),
         ("one-reign", follower("aws", streams=(replace(follower("aws").streams[0], publisher="gcp"),))),
         ("same-files", follower("aws", records={1: replace(record(ADD, 2), digest="other")})),
@@ -93,6 +98,53 @@ def test_a_node_that_is_not_well_holds_everything_back(guard: str, changed: Node
 def test_a_node_that_does_not_answer_holds_everything_back() -> None:
     """It would stop at the first row of the new form, when it is back."""
     assert refusals({site: state for site, state in WELL.items() if site != "gcp"}) == ["every-node"]
+
+
+def test_an_addition_needs_no_stream_and_a_removal_does() -> None:
+    """A node that waits for its copy lacks a table that its subscription will name; a copy may bring what is to be removed."""
+    waiting = {**WELL, "aws": follower("aws", streams=())}
+    assert refusals(waiting) == [] and set(reign_of(waiting)) == SITES
+    assert list(unseeded(ADD, waiting)) == []
+    (refusal,) = unseeded(REMOVE, waiting)
+    assert refusal.guard == "one-reign" and "aws waits to be seeded" in refusal.value
+    assert list(unseeded(REMOVE, WELL)) == []
+
+
+def test_what_was_begun_is_what_a_node_of_the_reign_has_and_another_has_not() -> None:
+    """The highest number that one has done; nothing when all stand alike, and nothing of a removal."""
+    ahead = {**WELL, "aws": follower("aws", records={1: record(ADD, 1)})}
+    assert begun(ADD, ahead) == 1
+    assert begun(ADD, WELL) == 0
+    assert begun(REMOVE, {**WELL, "azure": replace(AZURE, records={2: record(REMOVE, 1)})}) == 0
+
+
+def test_while_a_node_is_away_only_what_was_begun_is_done() -> None:
+    """gcp, elected, lacks what aws has, and nobody else is asked to begin."""
+    half = {"aws": follower("aws", records={1: record(ADD, 1)}), "azure": AZURE}
+    assert list(steps(FILES, half, SITES)) == [(ADD, 0, "azure")]
+    whole = list(steps(FILES, {**half, "gcp": follower("gcp")}, SITES))
+    assert whole[:2] == [(ADD, 0, "gcp"), (ADD, 0, "azure")] and len(whole) == 8
+
+
+@pytest.mark.parametrize(
+    "other",
+    [follower("gcp", epoch=2), follower("gcp", role="fenced"), follower("gcp", pinned=False)],
+    ids=["old", "fenced", "moved"],
+)
+def test_a_node_of_another_reign_is_away(other: NodeState) -> None:
+    """What was begun is completed without it, as without one that is silent."""
+    states = {**WELL, "gcp": other}
+    assert set(reign_of(states)) == {"aws", "azure"}
+    assert [refusal.guard for refusal in absences(states, SITES)] == ["one-reign"]
+    assert list(contradictions(FILES, states)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"gcp": follower("gcp", epoch=4)}, {"azure": replace(AZURE, pinned=False)}], ids=["later", "moved"]
+)
+def test_nothing_is_completed_when_the_writer_may_be_another_one(wrong: dict[str, NodeState]) -> None:
+    """gcp knows a later reign than azure writes: azure is an old writer, and its tables are nobody's measure."""
+    assert [refusal.guard for refusal in contradictions(FILES, {**WELL, **wrong})] == ["one-reign"]
 
 
 @pytest.mark.parametrize("roles", [("follower", "follower"), ("writer", "writer")], ids=["nobody", "two"])
