@@ -13,10 +13,14 @@ test on a real server. Problems are lines `file: statement: why`.
 | a unique index or a constraint on a table in use | a follower that has it stops at a row that its writer, which has none yet, let in |
 | an index made under a lock | payments wait for as long as it takes |
 | removing anything | the previous version still needs it |
+| anything in `trimaran` | the node's own functions are the fence; changed alike everywhere, no fingerprint would tell |
+| a right but to read a table or to call a function, or for others than the service's roles | clients go round the ledger's rules |
+| a function without a fixed search_path | who may make objects somewhere says what its names mean |
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from workload.schema import effects, migration
 from workload.schema.effects import CONSTANT, FULL, Effect, effect_of
@@ -30,6 +34,11 @@ GUARDED = re.compile(rf"CREATE OR REPLACE TRIGGER guard BEFORE INSERT OR UPDATE 
 COLUMN_REST = re.compile(rf"(?: DEFAULT {CONSTANT})?(?: NOT NULL)?| NOT NULL DEFAULT {CONSTANT}", re.IGNORECASE)
 SEQUENCES = re.compile(r"\b(?:small|big)?serial\b|\bgenerated\b|\bidentity\b|\bnextval\b", re.IGNORECASE)
 FOREIGN = re.compile(r"\breferences\b|\bforeign key\b", re.IGNORECASE)
+SEARCH_PATH = re.compile(r"\bset search_path = pg_catalog,pg_temp\b", re.IGNORECASE)
+NODE = re.compile(r"\btrimaran\b", re.IGNORECASE)
+_ARGUMENTS = r"(?: ?\([^()]*\))?"
+READS = re.compile(rf"SELECT ON (?:TABLE )?{FULL}(?:,{FULL})*", re.IGNORECASE)
+CALLS = re.compile(rf"EXECUTE ON FUNCTION {FULL}{_ARGUMENTS}(?:,{FULL}{_ARGUMENTS})*", re.IGNORECASE)
 TIMES = frozenset({"date", "timestamptz", "interval"})
 
 ADDS = frozenset(
@@ -57,6 +66,15 @@ REMOVES = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """What a statement stands in."""
+
+    service: str
+    created: frozenset[str]
+    """Tables that the file itself makes."""
+
+
 def check(migrations: Sequence[Migration], service: str) -> None:
     """Raises Unfit with everything that is wrong with these files, which are all of the service's."""
     problems = tuple(line for one in migrations for line in objections(one, migrations, service))
@@ -70,14 +88,17 @@ def objections(one: Migration, everything: Sequence[Migration], service: str) ->
         yield f"{one.file}: (file): it has no statement"
     yield from _of_after(one, everything)
     is_expand = one.kind is migration.Kind.EXPAND
-    created = {effect.table for _, effect in _known(one) if effect.kind is effects.Kind.CREATE_TABLE}
+    created = frozenset(effect.table for _, effect in _known(one) if effect.kind is effects.Kind.CREATE_TABLE)
+    file = _File(service=service, created=created)
     for statement in one.statements:
         effect = effect_of(statement)
         if effect is None or effect.kind not in (ADDS if is_expand else REMOVES):
             why = "adds harmlessly" if is_expand else "only removes"
             yield f"{one.file}: {_shown(statement)}: no statement that is known to be one that {why} (docs/schema.md)"
+        elif NODE.search(_target(effect, statement)):
+            yield f"{one.file}: {_shown(statement)}: what is in trimaran is the node's own, and no migration's"
         elif is_expand:
-            yield from (f"{one.file}: {_shown(statement)}: {why}" for why in _EXPAND[effect.kind](effect, statement, created))
+            yield from (f"{one.file}: {_shown(statement)}: {why}" for why in _EXPAND[effect.kind](effect, statement, file))
     yield from (f"{one.file}: {table}: {why}" for table in sorted(created) for why in _incomplete(table, one, service))
 
 
@@ -91,7 +112,7 @@ def _of_after(one: Migration, everything: Sequence[Migration]) -> Iterator[str]:
         yield f"{one.file}: after: expected a line `-- after: NNNN` that names an earlier expand step, the one that replaces what goes"
 
 
-def _column(effect: Effect, statement: Statement, created: set[str]) -> Iterator[str]:
+def _column(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
     rest = effect.rest.rstrip()
     if COLUMN_REST.fullmatch(rest) is None:
         yield "one column, with a constant default or none; keys, checks and computed values stop a follower or rewrite the table"
@@ -101,7 +122,7 @@ def _column(effect: Effect, statement: Statement, created: set[str]) -> Iterator
         yield "a time as a default may be read anew on every node, as `now` is"
 
 
-def _table(effect: Effect, statement: Statement, created: set[str]) -> Iterator[str]:
+def _table(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
     if "primary key" not in statement.shape.lower():
         yield "a table without a primary key cannot be replicated"
     if SEQUENCES.search(effect.rest):
@@ -110,8 +131,8 @@ def _table(effect: Effect, statement: Statement, created: set[str]) -> Iterator[
         yield "no foreign keys: a reseed empties the tables in any order"
 
 
-def _index(effect: Effect, statement: Statement, created: set[str]) -> Iterator[str]:
-    if effect.table in created:
+def _index(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
+    if effect.table in file.created:
         return
     if effect.unique:
         yield "a unique index stops a follower at a row that the writer, which has none yet, let in"
@@ -119,26 +140,47 @@ def _index(effect: Effect, statement: Statement, created: set[str]) -> Iterator[
         yield "payments wait while it is made: CREATE INDEX CONCURRENTLY"
 
 
-def _trigger(effect: Effect, statement: Statement, created: set[str]) -> Iterator[str]:
-    if effect.table not in created:
+def _trigger(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
+    if effect.table not in file.created:
         yield "a trigger on a table in use changes what the version before does"
 
 
-def _nothing(effect: Effect, statement: Statement, created: set[str]) -> Iterator[str]:
+def _nothing(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
     yield from ()
 
 
-def _comment(effect: Effect, statement: Statement, created: set[str]) -> Iterator[str]:
+def _comment(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
     if effect.table and parse_label(statement.literals[-1]) is None:
         yield "a table's comment is its label: retention, residency, contains"
 
 
-def _revoke(effect: Effect, statement: Statement, created: set[str]) -> Iterator[str]:
+def _function(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
+    if SEARCH_PATH.search(statement.shape) is None:
+        yield "a function without SET search_path = pg_catalog, pg_temp takes its names from whoever calls it"
+
+
+def _grant(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
+    known = rf"{file.service}_(?!control\b)[a-z]+"
+    is_read, is_call = READS.fullmatch(effect.rest), CALLS.fullmatch(effect.rest)
+    if not is_read and not is_call:
+        yield "SELECT on tables, EXECUTE on functions, by name, and nothing else: who may write a table goes round what keeps its rules"
+    elif not all(re.fullmatch(known, role) and (is_read or not role.endswith("_stream")) for role in effect.role.split(",")):
+        yield f"rights are for {file.service}'s own roles, and a stream only reads"
+
+
+def _target(effect: Effect, statement: Statement) -> str:
+    """Names of what is changed; what a new function or trigger calls is not among them."""
+    if effect.kind in (effects.Kind.GRANT, effects.Kind.REVOKE):
+        return effect.rest
+    return f"{effect.table} {effect.name}" if effect.table or effect.name else statement.shape
+
+
+def _revoke(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
     if effect.role.lower() != "public":
         yield "taking a right away is no addition"
 
 
-_Rule = Callable[[Effect, Statement, set[str]], Iterator[str]]
+_Rule = Callable[[Effect, Statement, _File], Iterator[str]]
 
 _EXPAND: dict[effects.Kind, _Rule] = {
     effects.Kind.ADD_COLUMN: _column,
@@ -147,9 +189,9 @@ _EXPAND: dict[effects.Kind, _Rule] = {
     effects.Kind.CREATE_INDEX: _index,
     effects.Kind.CREATE_INDEX_BESIDE: _index,
     effects.Kind.CREATE_TRIGGER: _trigger,
-    effects.Kind.REPLACE_FUNCTION: _nothing,
+    effects.Kind.REPLACE_FUNCTION: _function,
     effects.Kind.COMMENT: _comment,
-    effects.Kind.GRANT: _nothing,
+    effects.Kind.GRANT: _grant,
     effects.Kind.REVOKE: _revoke,
 }
 

@@ -21,7 +21,8 @@ SOUND = {
         ALTER TABLE ledger.payment ADD COLUMN IF NOT EXISTS tries integer NOT NULL DEFAULT 0;
         ALTER TABLE ledger.payment ADD COLUMN IF NOT EXISTS kind text DEFAULT 'plain'::text NOT NULL;
         CREATE INDEX CONCURRENTLY IF NOT EXISTS payment_by_purpose ON ledger.payment (purpose);
-        CREATE OR REPLACE FUNCTION ledger.pay(new_id uuid) RETURNS void LANGUAGE sql AS $$ SELECT 1; $$;
+        CREATE OR REPLACE FUNCTION ledger.pay(new_id uuid) RETURNS void LANGUAGE sql SECURITY DEFINER
+            SET search_path = pg_catalog, pg_temp AS $$ SELECT trimaran.admit(); $$;
         REVOKE ALL ON FUNCTION ledger.pay FROM PUBLIC;
         GRANT EXECUTE ON FUNCTION ledger.pay TO payments_app;""",
     "0002_expand_table.sql": TABLE,
@@ -71,6 +72,24 @@ BROKEN = (
     ("a comment that is no label", "COMMENT ON TABLE a.b IS 'notes';", "label"),
     ("nothing", "-- nothing", "no statement"),
     ("a version to wait for", "-- after: 0001\nCOMMENT ON COLUMN a.b IS 'x';", "waits for no version"),
+    ("a function of the node's", "CREATE OR REPLACE FUNCTION trimaran.admit() RETURNS void AS 'SELECT 1';", "the node's own"),
+    ("a right on the node", "GRANT SELECT ON trimaran.node TO payments_app;", "the node's own"),
+    ("a right on its schema", "GRANT USAGE ON SCHEMA trimaran TO payments_app;", "the node's own"),
+    ("a right of its own taken away", "REVOKE ALL ON FUNCTION trimaran.admit FROM PUBLIC;", "the node's own"),
+    ("a column of the node's", "COMMENT ON COLUMN trimaran.node.role IS 'x';", "the node's own"),
+    ("a right to write", "GRANT INSERT, UPDATE ON ledger.payment TO payments_app;", "nothing else"),
+    ("every right", "GRANT ALL ON ledger.payment TO payments_app;", "nothing else"),
+    ("a right on a whole schema", "GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO payments_app;", "nothing else"),
+    ("a right for everybody", "GRANT SELECT ON ledger.payment TO public;", "payments's own roles"),
+    ("a right for another service", "GRANT SELECT ON ledger.payment TO vault_app;", "payments's own roles"),
+    ("a right for the owner", "GRANT SELECT ON ledger.payment TO payments_control;", "payments's own roles"),
+    ("a stream that calls", "GRANT EXECUTE ON FUNCTION ledger.pay TO payments_stream;", "a stream only reads"),
+    ("names from the caller", "CREATE OR REPLACE FUNCTION a.f() RETURNS void LANGUAGE sql AS 'SELECT 1';", "search_path"),
+    (
+        "names from elsewhere",
+        "CREATE OR REPLACE FUNCTION a.f() RETURNS void LANGUAGE sql SET search_path = public AS 'SET search_path = pg_catalog, pg_temp';",
+        "search_path",
+    ),
     ("no primary key", TABLE.replace(" PRIMARY KEY", ""), "without a primary key"),
     ("a sequence", TABLE.replace("said text", "said bigserial"), "sequences are not replicated"),
     ("a foreign key", TABLE.replace("said text", "said uuid REFERENCES ledger.payment"), "no foreign keys"),
@@ -98,6 +117,13 @@ def test_a_removal_names_what_replaces_it(header: str) -> None:
     """Otherwise nobody could say which version must be gone before."""
     migrations = parse({"0001_expand_a.sql": SOUND["0001_expand_column.sql"], "0002_contract_b.sql": header + CONTRACT})
     assert "an earlier expand step" in "\n".join(objections(migrations[1], migrations, "payments"))
+
+
+def test_a_removal_leaves_the_node_alone() -> None:
+    """It would take the fence away, on every node alike."""
+    text = "-- after: 0001\nDROP FUNCTION IF EXISTS trimaran.admit();"
+    migrations = parse({"0001_expand_a.sql": SOUND["0001_expand_column.sql"], "0002_contract_b.sql": text})
+    assert "the node's own" in "\n".join(objections(migrations[1], migrations, "payments"))
 
 
 def test_a_removal_only_removes() -> None:
