@@ -96,7 +96,7 @@ def reconcile_vault(
         unresolved=len(unresolved),
         last_words=dict(Counter(account.failed.get(key, "nothing was answered yet") for key in unresolved).most_common()),
         strangers=len({token.key for vault in vaults.values() for token in vault.tokens} - account.tokens_wanted.keys()),
-        harms=_harms(findings),
+        harms=count_harms(findings),
         findings=tuple(findings),
         digests={site: _digest(vault) for site, vault in sorted(vaults.items())},
         defects=tuple(account.defects),
@@ -130,7 +130,8 @@ def _read(lines: Iterable[Line]) -> Account:
     return account
 
 
-def _harms(findings: Iterable[VaultFinding]) -> Mapping[Harm, int]:
+def count_harms(findings: Iterable[VaultFinding]) -> Mapping[Harm, int]:
+    """How many subjects of findings there are, by harm."""
     subjects: dict[Harm, set[str]] = defaultdict(set)
     for finding in findings:
         subjects[finding.harm].add(finding.subject)

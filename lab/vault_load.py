@@ -137,7 +137,13 @@ class Cardholders:
         device = self._devices[due.number % len(self._devices)]
         task = asyncio.create_task(self._wishes.carry(due, device))
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(lambda done: self._ended(due, done))
+
+    def _ended(self, due: Due, task: "asyncio.Task[None]") -> None:
+        """A cardholder who stumbled before anything was wanted says nothing by itself, and leaves no line."""
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not self.broken:
+            self._write(Defect(what=f"{due.errand} {due.number} ended with {error!r}", t=time.monotonic()))
 
     async def _settle(self) -> None:
         """At most one request longer than the window: no attempt begins after it."""

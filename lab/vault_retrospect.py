@@ -13,8 +13,8 @@ from lab.cabling import SITES
 from lab.errors import LabError
 from lab.fleet import VAULT
 from lab.laboratory import Laboratory
-from lab.reconcile_vault import VaultReconciliation, reconcile_vault
-from lab.reconcile_vault_rows import VaultRows
+from lab.reconcile_vault import VaultReconciliation, count_harms, reconcile_vault
+from lab.reconcile_vault_rows import Harm, VaultRows
 from lab.reconcile_vault_sql import read_vault
 from lab.vault_aftermath import VaultAftermath
 from lab.vault_load_record import Line
@@ -23,6 +23,8 @@ from lab.vault_opening import Held, lab_wrappers, open_wraps, read_wraps
 from workload.vault.wrapping import Wrapper
 
 LOOK = 0.2
+ANYWHERE = (Harm.UNERASED, Harm.ORPHANED)
+"""What is wrong also at a site that does not count yet."""
 READ = timedelta(seconds=10)
 
 
@@ -96,9 +98,15 @@ async def _among_the_whole(
     opened: Mapping[str, str],
 ) -> VaultReconciliation:
     """The same looked for only where it must be: on the writer and on followers that count. A site that has not returned yet breaks
-    another promise, and what it lacks is not lost. Digests are those of all."""
+    another promise, and what it lacks is not lost. Digests are those of all, and so is what a site has beyond them: a wrap that survives
+    an erasure there is the one that a thief looks for."""
     owing = {site: vault for site, vault in vaults.items() if not await reading.missing(site)}
-    return replace(reconcile_vault(lines, owing, SITES, opened), digests=found.digests) if owing else found
+    if not owing:
+        return found
+    told = reconcile_vault(lines, owing, SITES, opened)
+    kept = [finding for finding in found.findings if finding.harm in ANYWHERE and finding.site not in owing]
+    findings = (*told.findings, *kept)
+    return replace(told, digests=found.digests, findings=findings, harms=count_harms(findings))
 
 
 async def _read_vaults(lab: Laboratory) -> Mapping[str, VaultRows | str]:

@@ -232,6 +232,18 @@ async def test_reaching_the_bound_is_a_defect_of_the_run(tmp_path: Path) -> None
     assert load.stats.bound_hit == 69
 
 
+async def test_a_cardholder_who_stumbles_is_a_defect_of_the_run(tmp_path: Path) -> None:
+    """Before anything was wanted there is no line of it at all, and a run that wanted nothing lost nothing."""
+
+    class Stumbling(Vault):
+        async def send(self, route: Route, request: Request, device: Device, attempt: int, left: float) -> Reply:
+            raise RuntimeError("a plain mistake")
+
+    _, lines = await run(tmp_path, Stumbling(), tokenize=100, reveal=0, erase=0, duration=0.05, settle=0)
+    stumbled = [line.what for line in lines if isinstance(line, Defect)]
+    assert any("tokenize 0 ended with RuntimeError" in what for what in stumbled), stumbled
+
+
 async def test_a_record_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
     """Without a record nothing can be proven, so the run stops by itself and says so."""
     record = VaultRecord(Path("/dev/full"))

@@ -100,6 +100,16 @@ async def test_a_site_that_has_not_returned_has_lost_nothing(absent: frozenset[s
     assert set(found.digests) == {"aws", "azure", "gcp"}
 
 
+async def test_a_wrap_that_survives_on_a_site_that_does_not_count_is_told() -> None:
+    """It is back and does not stream yet: what it lacks is not lost, and what it kept of an erased subject opens everything again."""
+    gone = next(proof.data_key for proof in SOUND.erasures)
+    kept = replace(SOUND, wraps=(*SOUND.wraps, *wraps(gone, "aws")))
+    world = World([{**everywhere(SOUND), "gcp": kept}], absent=frozenset({"gcp"}))
+    found, _ = await reconciled_vault(RECORD, world.reading, PATIENCE)
+    assert dict(found.harms) == {Harm.UNERASED: 1}
+    assert [finding.site for finding in found.findings] == ["gcp"]
+
+
 async def test_what_cannot_be_read_is_told_beside_what_can() -> None:
     """And when nothing can be read nothing is proven."""
     world = World([{**everywhere(SOUND), "gcp": "gcp cannot be read"}])
