@@ -1,7 +1,8 @@
 """Problem documents (RFC 9457): every answer that is not a success has the same shape, ours and the framework's alike."""
 
 import json
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -28,6 +29,15 @@ class Problem:
     """Seconds; whole ones, as HTTP wants."""
     members: Mapping[str, object] = field(default_factory=dict)
     """Our own fields, beside the standard ones."""
+
+
+def soon(longest: int = 2, chance: Callable[[], float] = random.random) -> int:
+    """A Retry-After: whole seconds from one to `longest`, another for each who asks. `chance`: from 0 up to 1.
+
+    1. A site is lost, and for three seconds everybody is told to come back. 2. Told "in one second", all come back in the same second, at
+    the two sites that are left. 3. Those that had just found the new writer are busy with refusing.
+    """
+    return 1 + int(longest * chance())
 
 
 def render(problem: Problem, instance: str) -> Response:
@@ -58,7 +68,9 @@ def describe_unanswered(error: Unanswered) -> Problem:
     outcome = "nothing-happened" if isinstance(error, NothingHappened) else "unknown"
     advice = "" if outcome == "nothing-happened" else ". Repeat the request with the same Idempotency-Key to learn what happened"
     members = {"outcome": outcome}
-    return Problem(status=status, kind=kind, detail=f"{error}{advice}", retry_after=1 if status == 503 else None, members=members)
+    # While nobody writes, everybody is told so, and all of them come back.
+    later = soon(3 if isinstance(error, NoWriter | NoSession) else 2) if status == 503 else None
+    return Problem(status=status, kind=kind, detail=f"{error}{advice}", retry_after=later, members=members)
 
 
 def describe_invalid(error: RequestValidationError) -> Problem:

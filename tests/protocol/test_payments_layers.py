@@ -174,7 +174,8 @@ async def test_known_tokens_pay_on_while_the_vault_is_gone(service: Service, fle
         assert len(fleet.vault.asked) == 1, "nobody was asked"
         key = str(uuid4())
         refused = await pay(service, shown, key, source=other)
-        assert (refused.status, kind(refused.body), refused.headers["Retry-After"]) == (503, "vault-out-of-reach", "1")
+        assert (refused.status, kind(refused.body)) == (503, "vault-out-of-reach")
+        assert refused.headers["Retry-After"] in ("1", "2")
         assert refused.body["outcome"] == "nothing-happened"
         assert await sites.ask(AZURE, "SELECT FROM ledger.payment WHERE idempotency_key = %s", key) == []
         assert (await pay(service, shown)).status == 201, "without a source nobody needs a vault"

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from starlette.responses import Response
 
-from workload.problems import Problem, render
+from workload.problems import Problem, render, soon
 
 
 class Kind(StrEnum):
@@ -71,7 +71,7 @@ class AccessRefused(Exception):
 
 def answer(refused: AccessRefused, *, realm: str, instance: str) -> Response:
     """The refusal as a problem document, with its challenge when another token would help."""
-    retry_after = 1 if refused.status == 503 else None
+    retry_after = soon() if refused.status == 503 else None
     problem = Problem(
         status=refused.status,
         kind=refused.kind.value,

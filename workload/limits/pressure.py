@@ -4,13 +4,16 @@ import math
 
 MEMORY = 2.0
 """Seconds after which a request that was sent away counts a third (1/e) of what it did."""
+SHORTEST = 2.0
+"""Seconds of a window."""
 
 
 class Pressure:
     """How many were sent away lately, against how many could have been served.
 
     Everybody who is told "in one second" comes back in one second, together, and is sent away together once more. So the moment is
-    drawn from a window, and the window is as long as serving everybody who was sent away lately would take.
+    drawn from a window, and the window is as long as serving everybody who was sent away lately would take; at least two seconds, because
+    HTTP knows whole ones only and a window of one is no window.
     """
 
     def __init__(self, *, longest: float) -> None:
@@ -28,7 +31,7 @@ class Pressure:
 
     def window(self, now: float, rate: float) -> float:
         """Seconds over which to spread their return, from one on; `rate`: requests a second that are served at best."""
-        return min(max(1.0, self.count(now) / max(rate, 1.0)), self._longest)
+        return min(max(SHORTEST, self.count(now) / max(rate, 1.0)), self._longest)
 
     def retry_after(self, now: float, rate: float, chance: float) -> int:
         """Whole seconds, as HTTP wants them (RFC 9110 section 10.2.3), at least one. `chance`: from 0 up to 1, drawn for each."""

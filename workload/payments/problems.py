@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request, Response
 
 from workload.payments.model import Outcome
 from workload.payments.sources import NoTimeLeft, VaultOutOfReach
-from workload.problems import Problem, render
+from workload.problems import Problem, render, soon
 
 REFUSALS: Mapping[Outcome, str] = {
     Outcome.KEY_REUSED: "this Idempotency-Key already belongs to a payment with another body",
@@ -36,7 +36,7 @@ def describe_out_of_reach(error: VaultOutOfReach) -> Problem:
     members = {"outcome": "nothing-happened"}
     if isinstance(error, NoTimeLeft):
         return Problem(status=504, kind="deadline-over", detail=str(error), members=members)
-    return Problem(status=503, kind="vault-out-of-reach", detail=str(error), retry_after=1, members=members)
+    return Problem(status=503, kind="vault-out-of-reach", detail=str(error), retry_after=soon(), members=members)
 
 
 def refuse_without_vault(app: FastAPI) -> None:

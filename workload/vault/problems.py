@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from workload import problems
-from workload.problems import Problem, render
+from workload.problems import Problem, render, soon
 from workload.vault.callers import NotAllowed
 from workload.vault.errors import KeyLost, KeysOutOfReach, SealBroken
 from workload.vault.model import Outcome
@@ -44,7 +44,7 @@ REFUSALS: Mapping[Outcome, tuple[int, str]] = {
 def describe_refusal(outcome: Outcome) -> Problem:
     """A decision against the request."""
     status, detail = REFUSALS[outcome]
-    retry_after = 1 if status == 503 else None
+    retry_after = soon() if status == 503 else None
     members = {"outcome": "refused"}
     return Problem(status=status, kind=outcome.value.replace("_", "-"), detail=detail, retry_after=retry_after, members=members)
 
@@ -74,7 +74,7 @@ def describe_invalid(error: RequestValidationError) -> Problem:
 
 def describe_out_of_reach(error: KeysOutOfReach) -> Problem:
     """Too few clouds opened or wrapped a key in time."""
-    return Problem(status=503, kind="keys-out-of-reach", detail=str(error), retry_after=1, members=NOTHING)
+    return Problem(status=503, kind="keys-out-of-reach", detail=str(error), retry_after=soon(), members=NOTHING)
 
 
 def describe_unopenable(error: Exception) -> Problem:
