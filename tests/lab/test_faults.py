@@ -12,7 +12,7 @@ import pytest
 from controller.actions import Patience
 from controller.core.model import JournalEntry
 from lab.aftermath import broken_aftermath
-from lab.cabling import CLIENTS, Door
+from lab.cabling import CLIENTS, ISSUER, Door
 from lab.faults import Fault, OccupiedError, UnknownTargetError, parse
 from lab.fleet import LEAN, PAYMENTS
 from lab.laboratory import Laboratory, laboratory
@@ -24,6 +24,7 @@ from lab.resolver import udp
 from lab.retrospect import look_back
 from lab.site_settings import ADDRESSES, NAMES
 from lab.timeline import failover_plan, spans
+from lab.vault_offering import entrust
 from lab.vendors import AUTHORITIES, VENDORS
 
 WRITER, OTHER = "azure", "gcp"
@@ -82,6 +83,49 @@ async def test_small_faults_do_not_move_the_writer() -> None:
         assert await epoch(lab) == before
         assert lab.supervisor.exits == []
         assert (await lab.etcd.compare()).disagreeing == frozenset()
+
+
+SMALL: tuple[tuple[Fault, str, float], ...] = (
+    (Fault.SLOW, OTHER, 3),
+    (Fault.CONTROLLER, WRITER, 2),
+    (Fault.ETCD, OTHER, 2),
+    (Fault.API_REFUSE, "route53", 2),
+    (Fault.API_THROTTLE, "azuredns", 2),
+    (Fault.API_LOSE_ANSWER, "clouddns", 2),
+    (Fault.API_HANG, "azuredns", 3),
+    (Fault.DNS_STALE, "route53", 2),
+    (Fault.DNS_DOWN, "clouddns", 3),
+    (Fault.AUTHORITY_DOWN, "azuredns", 3),
+    (Fault.ISSUER_DOWN, ISSUER, 3),
+)
+"""Faults that cost nobody the reign, with the seconds that each lasts. The APIs of clouds are those of the vault's keys, too."""
+
+
+@pytest.mark.timeout(240)
+async def test_small_faults_cost_the_whole_fleet_nothing() -> None:
+    """One after the other, in one lab, while payers pay, some of them from tokens, cardholders have numbers kept, shown and erased, held
+    payments are approved and merchants are told: no writer moves, and nothing of any service is lost."""
+    async with laboratory("test-small-fleet") as lab:
+        before = await reigns(lab)
+        began, load = time.monotonic(), await offer(lab, "fleet", rate=RATE / 2, beside=True)
+        holding = await entrust(lab, "fleet")
+        for fault, place, seconds in SMALL:
+            await lab.faults.inject(fault, place)
+            await asyncio.sleep(seconds)
+            await lab.faults.heal(place)
+        await lab.wait_until_whole(timedelta(seconds=30))
+        found, _ = await look_back(lab, load, since=began, holding=holding)
+        assert broken_aftermath(found) == (), found.reconciliation.findings[:3]
+        assert found.unproven == {} and await reigns(lab) == before
+        assert found.vault is not None and found.webhooks is not None
+        paid, kept = found.reconciliation, found.vault.reconciliation
+        assert min(paid.from_tokens, paid.approved, paid.erasures, kept.erasures, kept.refused, found.webhooks.sent) > 0
+
+
+async def reigns(lab: Laboratory) -> dict[str, int]:
+    """The present reign of every service that has one."""
+    found = {service: await witness.control() for service, witness in lab.witnesses.items()}
+    return {service: int(control.posture.reign) for service, control in found.items() if control is not None}
 
 
 async def test_a_failover_does_not_wait_for_apis_that_hang() -> None:
