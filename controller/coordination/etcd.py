@@ -127,7 +127,11 @@ class Etcd:
             raise _NothingSent(str(error)) from error
         except TimeoutError as error:
             raise Transient(f"silent for {deadline:.2g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (
+            aiohttp.ClientError,
+            OSError,
+            RuntimeError,
+        ) as error:  # the last: uvloop, of a connection that ends while it is written to
             raise Transient(f"{type(error).__name__}: {error}") from error
         with _translated(path):
             answer: Json = json.loads(raw)

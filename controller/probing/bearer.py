@@ -68,7 +68,11 @@ class TokenEndpoint:
                 status, body = answer.status, await answer.content.read(LARGEST)
         except TimeoutError as error:
             raise Transient(f"the issuer was silent for {DEADLINE.total_seconds():g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (
+            aiohttp.ClientError,
+            OSError,
+            RuntimeError,
+        ) as error:  # the last: uvloop, of a connection that ends while it is written to
             raise Transient(f"the issuer: {type(error).__name__}: {error}") from error
         return _granted(status, body)
 

@@ -56,7 +56,11 @@ async def exchange(
                 ok, detail = False, f"{detail} by {served}, not by {by}"
     except TimeoutError:
         ok, detail = False, f"no answer within {deadline.total_seconds():g} s"
-    except (aiohttp.ClientError, OSError) as error:
+    except (
+        aiohttp.ClientError,
+        OSError,
+        RuntimeError,
+    ) as error:  # the last: uvloop, of a connection that ends while it is written to
         ok, detail = False, f"{type(error).__name__}: {error}"
     return ProbeResult(ok=ok, latency=clock.monotonic() - began, detail=detail)
 

@@ -74,7 +74,11 @@ class TrafficProbe:
                     text += part
         except TimeoutError as error:
             raise Transient(f"the edge's agent was silent for {deadline.total_seconds():g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (
+            aiohttp.ClientError,
+            OSError,
+            RuntimeError,
+        ) as error:  # the last: uvloop, of a connection that ends while it is written to
             raise Transient(f"the edge's agent: {type(error).__name__}: {error}") from error
         return self._reading(text)
 

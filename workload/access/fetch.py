@@ -31,7 +31,12 @@ def fetch_from(url: str, *, authority: Path | None, deadline: timedelta) -> Call
                 if answer.status != 200:
                     raise CannotFetch(f"{url}: expected 200, got {answer.status}")
                 return await _read(answer.content, url)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (
+            aiohttp.ClientError,
+            TimeoutError,
+            OSError,
+            RuntimeError,
+        ) as error:  # the last: uvloop, of a connection that ends while it is written to
             raise CannotFetch(f"{url}: {error or type(error).__name__}") from error
 
     return fetch

@@ -93,7 +93,11 @@ class Connections:
                 return _judge(instance, answer, body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Unavailable(reason=Reason.UNREACHABLE, detail=f"{instance.site}: no connection: {_named(error)}")
-        except (aiohttp.ClientError, OSError) as error:
+        except (
+            aiohttp.ClientError,
+            OSError,
+            RuntimeError,
+        ) as error:  # the last: uvloop, of a connection that ends while it is written to
             return Unavailable(reason=Reason.SILENT, detail=f"{instance.site}: {_named(error)}", reached=True)
 
 

@@ -63,7 +63,12 @@ class Post:
             return Reply(is_accepted=False, why=f"no answer within {self._deadline.total_seconds():g} s", is_silence=True)
         except UnknownSecret as error:
             return Reply(is_accepted=False, why=str(error), is_silence=True)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (
+            aiohttp.ClientError,
+            OSError,
+            ValueError,
+            RuntimeError,
+        ) as error:  # the last: uvloop, of a connection that ends while it is written to
             return _failed(error)
 
     async def _send(self, url: URL, body: bytes, headers: dict[str, str]) -> Reply:
@@ -77,7 +82,7 @@ def _failed(error: Exception) -> Reply:
     refusal = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(refusal, Refused):
         return Reply(is_accepted=False, why=f"refused: {refusal}")
-    is_silence = isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, aiohttp.InvalidURL)
+    is_silence = isinstance(error, aiohttp.ClientError | OSError | RuntimeError) and not isinstance(error, aiohttp.InvalidURL)
     return Reply(is_accepted=False, why=type(refusal).__name__, is_silence=is_silence)
 
 
