@@ -209,12 +209,27 @@ async def test_who_is_forgotten_pays_no_more_from_any_token(service: Service, fl
     assert (status, proof["sources"], proof["caller"]) == (200, 1, "desk for kim")
     assert (await ask_port(fleet, port(service), path, "DELETE", EDGE, order, **desk))[1] == proof
     status, body = await ask_port(fleet, port(service), f"/v1/subjects/{uuid4()}", "DELETE", EDGE, order, **desk)
-    assert (status, kind(body)) == (404, "unknown-subject")
+    assert (status, kind(body), body["erasure"]["sources"]) == (404, "unknown-subject", 0)
     answer = await pay(service, fleet.shown("merchant"), source=token)
     assert (answer.status, kind(answer.body)) == (422, "erased-source")
     assert (await pay(service, fleet.shown("merchant"), key, source=token)).status == 201, "what was paid stays paid"
     merchant = {name.replace("-", "_"): value for name, value in fleet.shown("merchant").items()}
     assert (await ask_port(fleet, port(service), path, "DELETE", EDGE, order, **merchant))[0] == 403
+
+
+async def test_an_erasure_by_the_vault_alone_is_not_complete(service: Service, fleet: Fleet) -> None:
+    """The ledger knows the token, so nobody asks the vault, and the person pays on until payments is asked to forget too. That is why
+    `trimaran erase` is done only when both have answered."""
+    token, subject = str(uuid4()), str(uuid4())
+    fleet.vault.subjects[token] = subject
+    assert (await pay(service, fleet.shown("merchant"), source=token)).status == 201
+    fleet.vault.erased.add(token)
+    assert (await pay(service, fleet.shown("merchant"), source=token)).status == 201
+    desk = {name.replace("-", "_"): value for name, value in fleet.shown("desk").items()}
+    order = {"reason": "request of the subject"}
+    assert (await ask_port(fleet, port(service), f"/v1/subjects/{subject}", "DELETE", EDGE, order, **desk))[0] == 200
+    answer = await pay(service, fleet.shown("merchant"), source=token)
+    assert (answer.status, kind(answer.body)) == (422, "erased-source")
 
 
 async def test_a_reviewer_is_known_by_its_token(sites: Sites, fleet: Fleet) -> None:
