@@ -21,7 +21,7 @@ READS = f"""SELECT oid::regclass::text FROM pg_class
             WHERE relnamespace IN {OURS} AND relkind = 'r' AND has_table_privilege(%s, oid, 'SELECT')"""
 WRITES = READS.replace("'SELECT'", "'INSERT, UPDATE, DELETE, TRUNCATE'")
 ASKING = {f"trimaran.{name}" for name in ("identity", "admit", "barrier", "await_barrier")}
-TELLING = {f"outbox.{name}" for name in ("due", "advance", "sweep")}
+TELLING = {f"outbox.{name}" for name in ("waiting", "due", "advance", "sweep")}
 
 
 async def allowed(market: Market, question: str, role: str) -> set[str]:

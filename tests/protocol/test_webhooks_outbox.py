@@ -1,5 +1,6 @@
 """The outbox in real databases: event and payment are one transaction, sequences have no gaps, cursors only move up."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 
@@ -123,11 +124,17 @@ async def test_a_cursor_moves_up_and_only_to_events_that_there_are(market: Marke
 
 
 async def due(
-    trio: TellingTrio, *, busy: Sequence[uuid.UUID] = (), slow: Sequence[uuid.UUID] = (), most: int = 10
+    trio: TellingTrio,
+    *,
+    busy: Sequence[uuid.UUID] = (),
+    slow: Sequence[uuid.UUID] = (),
+    most: int = 10,
+    recent: str | None = None,
+    also: Sequence[uuid.UUID] = (),
 ) -> list[tuple]:
     """What is to be sent, as (account, sequence)."""
-    query = "SELECT account, sequence FROM outbox.due(%s::uuid[], %s::uuid[], 1, 1, %s)"
-    return await trio.sql(AZURE, query, list(busy), list(slow), most)
+    query = "SELECT account, sequence FROM outbox.due(%s::interval, %s::uuid[], %s::uuid[], %s::uuid[], 1, 1, %s)"
+    return await trio.sql(AZURE, query, recent, list(also), list(busy), list(slow), most)
 
 
 async def test_what_is_due_begins_after_the_cursor_and_leaves_the_busy_out(market: Market) -> None:
@@ -146,9 +153,23 @@ async def test_what_is_due_begins_after_the_cursor_and_leaves_the_busy_out(marke
     assert await due(trio) == []
 
 
+async def test_who_was_paid_lately_is_found_without_looking_at_everybody(market: Market) -> None:
+    """And those who are asked for by name, whenever they were paid."""
+    trio = market.trio
+    await trio.sell()
+    assert await due(trio, recent="1 minute") == [(SHOP, 1)]
+    await asyncio.sleep(0.05)
+    assert await due(trio, recent="20 ms") == []
+    assert await due(trio, recent="20 ms", also=[SHOP]) == await due(trio, recent="20 ms", slow=[SHOP]) == [(SHOP, 1)]
+    assert await due(trio) == [(SHOP, 1)]
+
+
 async def test_what_is_due_is_looked_for_with_the_callers_snapshot(market: Market) -> None:
     """A volatile function would see payments that committed after the flush position was read, and the barrier would not cover them."""
-    assert await market.trio.sql(AZURE, "SELECT provolatile FROM pg_proc WHERE oid = 'outbox.due'::regproc") == [("s",)]
+    for function in ("due", "waiting"):
+        assert await market.trio.sql(AZURE, "SELECT provolatile FROM pg_proc WHERE oid = %s::regproc", f"outbox.{function}") == [
+            ("s",)
+        ]
 
 
 async def test_only_delivered_and_old_events_are_swept_everywhere(market: Market) -> None:

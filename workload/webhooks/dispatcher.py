@@ -33,6 +33,8 @@ FAREWELL = timedelta(seconds=3)
 """How long a stopping dispatcher waits for attempts that are under way."""
 SWEEP_INTERVAL = timedelta(minutes=1)
 """From one look through all old events to the next; the looks that it takes follow each other at once."""
+WHOLE_INTERVAL = timedelta(seconds=2)
+"""Between two looks at all merchants; those in between are for whoever was paid lately, was slow, or has more to be told."""
 ABSENCE = timedelta(seconds=10)
 """Whoever left the seat asks for it again only then. Another one that waits for it has it within a look."""
 
@@ -84,6 +86,8 @@ class Dispatcher:
         self._standings = Standings(manners)
         self._way = Way(manners)
         self._away_until = 0.0
+        self._whole_at: float | None = None
+        self._unfinished: set[UUID] = set()
         self._more = asyncio.Event()
         self._swept_at, self._swept_until = monotonic(), BEGINNING
         self._is_stopping = False
@@ -131,6 +135,7 @@ class Dispatcher:
     async def look(self) -> None:
         """One look: cursors, what is due, what is old. What the database does not answer is asked for at the next one."""
         if self.is_away or not await self._seat.hold():
+            self._whole_at = None
             return
         if self._way.is_lost(self._monotonic()):
             self._leave()
@@ -175,6 +180,7 @@ class Dispatcher:
         places, slow_places = self._free_places()
         if places <= 0 and slow_places <= 0:
             return
+        unfinished = frozenset(self._unfinished)
         due = await self._outbox.due(
             busy=self._standings.resting(now) | self._running.keys(),
             slow=self._standings.slow(),
@@ -182,12 +188,25 @@ class Dispatcher:
             places=places,
             slow_places=slow_places,
             most=self._manners.most_events,
+            also=None if self._is_time_for_everybody(now) else unfinished,
         )
+        self._unfinished -= unfinished
+        self._unfinished |= due.outdated
         self._standings.forget(due.outdated)
         if not self.is_active:
             return
-        for account, events in groupby(due.events, key=lambda event: event.account):
-            self._send_off(account, tuple(events), fresh_until=now + self._manners.fresh.total_seconds())
+        carried = {account: tuple(events) for account, events in groupby(due.events, key=lambda event: event.account)}
+        for account, events in carried.items():
+            self._send_off(account, events, fresh_until=now + self._manners.fresh.total_seconds())
+        if len(carried) >= places:
+            self._whole_at = None  # there may be more of them than there were places
+
+    def _is_time_for_everybody(self, now: float) -> bool:
+        """Noted before it is asked: a look that is not answered in time must not be all that is ever asked."""
+        is_time = self._whole_at is None or now - self._whole_at >= WHOLE_INTERVAL.total_seconds()
+        if is_time:
+            self._whole_at = now
+        return is_time
 
     def _free_places(self) -> tuple[int, int]:
         good = sum(self._standings.of(account).is_good for account in self._running)
@@ -213,8 +232,10 @@ class Dispatcher:
         parked = self._standings.travelled(account, events[0].registration, trip, now, self._chance())
         if parked is not None:
             log.error("endpoint parked", account=str(account), why=parked.why, failures=parked.failures)
-        if trip.failure is None and len(events) >= self._manners.most_events:
-            self._more.set()
+        if trip.failure is None:
+            self._unfinished.add(account)
+            if len(events) >= self._manners.most_events:
+                self._more.set()
 
     async def _sweep(self) -> None:
         if self._monotonic() - self._swept_at < SWEEP_INTERVAL.total_seconds():

@@ -16,13 +16,15 @@ OUTDATED = """
 SELECT json_agg(k.account) FROM unnest(%s::uuid[], %s::uuid[]) AS k (account, registration)
 WHERE NOT EXISTS (SELECT FROM outbox.endpoint AS p WHERE p.account = k.account AND p.registration = k.registration AND p.enabled)"""
 DUE = (  # only constants go into the text
-    f"SELECT {REIGN}, (SELECT json_agg(d) FROM outbox.due(%s::uuid[], %s::uuid[], %s, %s, %s) AS d), ({OUTDATED})"  # noqa: S608
+    f"SELECT {REIGN}, (SELECT json_agg(d) FROM outbox.due(%s, %s::uuid[], %s::uuid[], %s::uuid[], %s, %s, %s) AS d), ({OUTDATED})"  # noqa: S608
     " FROM trimaran.admit() AS a"
 )
 ADVANCE = "SELECT epoch, system_identifier, timeline FROM outbox.advance(%s::uuid[], %s::bigint[], %s::bigint[])"
 SWEEP = "SELECT epoch, system_identifier, timeline, swept, until FROM outbox.sweep(%s, %s, %s)"
 SWEPT_AT_ONCE = 1000
 """Events that one look for old ones looks at."""
+LATELY = timedelta(seconds=10)
+"""Whoever was paid in this time is looked for without looking at everybody."""
 BEGINNING = UUID(int=0)
 """Before every id."""
 
@@ -39,8 +41,11 @@ class Outbox(Protocol):
         places: int,
         slow_places: int,
         most: int,
+        also: Collection[UUID] | None,
     ) -> Due:
-        """Durable events that are to be sent next, see `outbox.due`; and which of the accounts in `known` are registered otherwise."""
+        """Durable events that are to be sent next, see `outbox.due`; and which of the accounts in `known` are registered otherwise.
+        `also`: those to look for beside the slow and whoever was paid lately; None: everybody, which takes the longer the more there are.
+        """
 
     async def advance(self, cursors: Mapping[UUID, Place]) -> None:
         """Returns when these cursors are durable."""
@@ -64,8 +69,11 @@ class WriterOutbox:
         places: int,
         slow_places: int,
         most: int,
+        also: Collection[UUID] | None,
     ) -> Due:
-        values = (list(busy), list(slow), places, slow_places, most, list(known), list(known.values()))
+        recent, others = (None, []) if also is None else (LATELY, list(also))
+        asked = (recent, others, list(busy), list(slow), places, slow_places, most)
+        values = (*asked, list(known), list(known.values()))
 
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Due, Evidence]:
             evidence, (found, outdated) = await statement.read(session, site, DUE, values, deadline)

@@ -100,12 +100,30 @@ END $$;
 CREATE OR REPLACE TRIGGER outbox AFTER INSERT ON ledger.payment
     FOR EACH ROW EXECUTE FUNCTION outbox.record();
 
+-- Accounts that may have something to be sent: whoever has had an event within `recent`, or, when that is null, everybody who has
+-- something. The first costs what was paid lately, the second what there is of merchants.
+CREATE OR REPLACE FUNCTION outbox.waiting(recent interval) RETURNS uuid[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    began bigint := floor(extract(epoch FROM statement_timestamp() - recent) * 1000);
+BEGIN
+    IF recent IS NULL THEN
+        RETURN ARRAY(SELECT c.account FROM outbox.counter AS c LEFT JOIN outbox.delivery AS d ON d.account = c.account
+                     WHERE c.sequence > coalesce(d.sequence, 0));
+    END IF;
+    -- Ids begin with their time.
+    RETURN ARRAY(SELECT DISTINCT e.account FROM outbox.event AS e
+                 WHERE e.id > rpad(substring(encode(int8send(began), 'hex') FROM 5), 32, '0')::uuid);
+END $$;
+
 -- What is to be sent next: up to `most` events in order for each account that has some and is not `busy`, for as many accounts as
--- there are places, whoever was advanced longest ago first. Those in `slow` compete for places of their own.
+-- there are places, whoever was advanced longest ago first. Those in `slow` compete for places of their own. Looked for are those in
+-- `slow`, in `also`, and whoever is `waiting`.
 --
 -- STABLE is part of the promise: it looks with the snapshot of the statement that calls it. A volatile function would look later, see a
 -- payment committed after that statement read its flush position, and a merchant would be told of a payment that no barrier has passed.
-CREATE OR REPLACE FUNCTION outbox.due(busy uuid[], slow uuid[], places integer, slow_places integer, most integer)
+CREATE OR REPLACE FUNCTION outbox.due(
+    recent interval, also uuid[], busy uuid[], slow uuid[], places integer, slow_places integer, most integer)
 RETURNS TABLE (
     id uuid, account uuid, epoch bigint, sequence bigint, body text, delivered bigint, url text, secret text, registration uuid)
 LANGUAGE sql STABLE AS $$
@@ -117,7 +135,9 @@ LANGUAGE sql STABLE AS $$
         FROM outbox.counter AS c
         JOIN outbox.endpoint AS p ON p.account = c.account AND p.enabled
         LEFT JOIN outbox.delivery AS d ON d.account = c.account
-        WHERE c.sequence > coalesce(d.sequence, 0) AND c.account <> ALL (busy)
+        -- A subquery is asked once; the function itself might be asked for every row.
+        WHERE c.account = ANY ((SELECT outbox.waiting(recent) || slow || also)::uuid[])
+          AND c.sequence > coalesce(d.sequence, 0) AND c.account <> ALL (busy)
     ) AS q
     CROSS JOIN LATERAL (
         SELECT x.id, x.account, x.epoch, x.sequence, x.body FROM outbox.event AS x
@@ -205,13 +225,13 @@ BEGIN
                 registration = EXCLUDED.registration;
 END $$;
 
-REVOKE ALL ON FUNCTION outbox.new_id, outbox.record, outbox.due, outbox.advance, outbox.sweep, outbox.register FROM PUBLIC;
+REVOKE ALL ON FUNCTION outbox.new_id, outbox.record, outbox.waiting, outbox.due, outbox.advance, outbox.sweep, outbox.register FROM PUBLIC;
 
 -- The dispatcher has a login of its own. It is the one process that calls whoever a merchant names and reads what is answered there:
 -- taken over, it may tell merchants lies that it can sign anyhow, and must not pay, approve a held payment or read a ledger.
 GRANT USAGE ON SCHEMA outbox TO payments_webhooks, payments_stream;
 GRANT SELECT ON outbox.endpoint, outbox.counter, outbox.event, outbox.delivery TO payments_webhooks, payments_stream;
-GRANT EXECUTE ON FUNCTION outbox.due, outbox.advance, outbox.sweep TO payments_webhooks;
+GRANT EXECUTE ON FUNCTION outbox.waiting, outbox.due, outbox.advance, outbox.sweep TO payments_webhooks;
 -- What finding the writer and asking its barrier takes.
 GRANT USAGE ON SCHEMA trimaran TO payments_webhooks;
 GRANT SELECT ON trimaran.node TO payments_webhooks;

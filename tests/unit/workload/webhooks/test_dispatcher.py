@@ -36,6 +36,7 @@ class World:
         self.left = False
         self.questions: list[tuple[set[UUID], set[UUID], int, int]] = []
         self.swept: list[tuple[timedelta, UUID]] = []
+        self.sought: list[set[UUID] | None] = []
         self.old = 0
         self.registrations: dict[UUID, UUID] = {}
         self.disabled: set[UUID] = set()
@@ -50,8 +51,10 @@ class World:
         places: int,
         slow_places: int,
         most: int,
+        also: Collection[UUID] | None,
     ) -> Due:
         self._answer()
+        self.sought.append(None if also is None else set(also))
         self.questions.append((set(busy), set(slow), places, slow_places))
         free = {True: slow_places, False: places}
         found: list[Event] = []
@@ -342,6 +345,46 @@ async def test_who_is_not_told_any_more_is_not_shown_as_failing() -> None:
     world.disabled = {A}
     await look(dispatcher)
     assert (dispatcher.parked, dispatcher.failing()) == (0, {})
+
+
+async def test_everybody_is_looked_at_now_and_then_and_in_between_who_has_just_been_told() -> None:
+    """A hundred thousand merchants that have nothing to be told are not read five times a second."""
+    world = World({A: 1, B: 1})
+    dispatcher = world.dispatcher()
+    for world.now in (0.0, 0.2, 0.4, 1.8, 2.0, 2.2):
+        await look(dispatcher)
+    assert world.sought == [None, {A, B}, set(), set(), None, set()]
+
+
+async def test_whoever_takes_the_seat_or_had_too_few_places_looks_at_everybody() -> None:
+    """What was paid before it came, or did not find a place, was not paid lately."""
+    world = World({A: 1, B: 1, C: 1})
+    dispatcher = world.dispatcher(places=2)
+    for world.now in (0.0, 0.2, 0.4):
+        await look(dispatcher)
+    assert world.sought == [None, None, {C}]
+    world.is_held = False
+    await look(dispatcher)
+    world.is_held = True
+    await look(dispatcher)
+    assert world.sought[3:] == [None]
+
+
+async def test_a_look_at_everybody_that_is_not_answered_is_not_all_that_is_asked() -> None:
+    """With very many merchants it takes longer than a statement may: who was paid lately is told all the same."""
+    world = World({A: 1})
+    answered, dispatcher = world.due, world.dispatcher()
+
+    async def slow(*, also: Collection[UUID] | None, **what: object) -> Due:
+        found = await answered(also=also, **what)  # type: ignore[arg-type]
+        if also is None:
+            raise OutcomeUnknown("statement timeout")
+        return found
+
+    world.due = slow  # type: ignore[method-assign, assignment]
+    for world.now in (0.0, 0.2):
+        await look(dispatcher)
+    assert (world.sought, world.took) == ([None, set()], [(A, 1)])
 
 
 async def looks(world: World, dispatcher: Dispatcher, until: float) -> None:
