@@ -8,7 +8,7 @@ from typing import Any
 from lab.fleet import VAULT
 from lab.record import Habit
 from lab.report import KEPT, Rehearsal, document
-from lab.report_services import told_half_moved, told_unproven, told_vault
+from lab.report_services import told_beside, told_half_moved, told_unproven, told_vault
 from lab.report_svg import phases, throughput
 from lab.report_ways import ways_shown
 from lab.report_webhooks import webhooks_rows
@@ -141,7 +141,8 @@ def _services(said: Mapping[str, Any]) -> str:
         )
         for name, one in said["services"].items()
     ]
-    notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in (told_half_moved(said), told_vault(said)) if note)
+    told = (told_half_moved(said), told_vault(said), f"Of the payments {beside}." if (beside := told_beside(said)) else "")
+    notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in told if note)
     return _table(heads, rows) + notes
 
 

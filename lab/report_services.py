@@ -128,6 +128,18 @@ def told_half_moved(said: Mapping[str, Any]) -> str:
     return f"The fleet was half moved for {found['seconds']:.2f} s: {first} first, {last} {found['to_s']:.2f} s after the fault."
 
 
+def told_beside(said: Mapping[str, Any]) -> str:
+    """Of a report: what payers had done beside paying, in words; empty when nothing was."""
+    one = said["payments"]
+    held = (
+        f"of {one['planted']} that had to be held {one['caught']} were, {one['approved']} of them approved"
+        if one["planted"]
+        else ""
+    )
+    tokens = f"{one['from_tokens']} came from tokens, {one['erasures']} subjects were forgotten, {one['refused']} payments refused for it"
+    return "; ".join(filter(None, (held, tokens if one["from_tokens"] else "")))
+
+
 def told_vault(said: Mapping[str, Any]) -> str:
     """Of a report: what cardholders had done, in words; empty when none took part."""
     one = said["services"].get(VAULT)

@@ -15,7 +15,7 @@ from lab.fleet import VAULT
 from lab.record import Habit
 from lab.report import KEPT
 from lab.report_page import headline
-from lab.report_services import told_half_moved, told_unproven, told_vault
+from lab.report_services import told_beside, told_half_moved, told_unproven, told_vault
 from lab.report_webhooks import webhooks_line
 
 
@@ -107,6 +107,8 @@ def _facts(said: Mapping[str, Any]) -> Table:
         "payments",
         f"{payments['attempted']} attempted, {payments['acknowledged']} acknowledged, {payments['unresolved']} unresolved",
     )
+    if beside := told_beside(said):
+        facts.add_row("beside them", beside)
     facts.add_row("lost, duplicated", f"{payments['lost']}, {payments['duplicated']}")
     if (vault := said["services"].get(VAULT)) is not None:
         facts.add_row("vault", _vault(vault))

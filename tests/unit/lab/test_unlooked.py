@@ -42,6 +42,11 @@ def shown(seen: Rehearsal) -> str:
     return capture.get()
 
 
+def test_what_was_done_beside_paying_is_told() -> None:
+    """A hundred payments held and sixty made would otherwise look like sixty made."""
+    assert "of 2 that had to be held 2 were, 1 of them approved; 3 came from tokens, 1 subjects were forgotten" in shown(run())
+
+
 def test_the_verdict_names_what_it_is_not_about() -> None:
     """On the screen, on the page and in the report; one that is about everything names nothing."""
     lean = replace(run(), unproven={VAULT: "it did not run", WEBHOOKS: "it did not run"})
