@@ -1,6 +1,7 @@
 """Commands `lab` and `demo`, hung into `trimaran` by entry points; also `python -m lab`. Importing it is cheap."""
 
 import asyncio
+import json as codec
 import logging
 import signal
 import sys
@@ -72,6 +73,30 @@ def heal(
     from lab import visiting
 
     _end(_run(visiting.order(name, "heal", {"place": place}, as_json=json)))
+
+
+@lab.command("ask")
+def ask_service(
+    client: Annotated[
+        str, typer.Argument(metavar="CLIENT", help="merchant-1, wallet-1, reviewer, ...; an unknown one lists them all.")
+    ],
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, DELETE.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="As in the OpenAPI documents, such as /v1/payments.")],
+    body: Annotated[str, typer.Option("--body", metavar="JSON", help="What is sent; none when it is left out.")] = "",
+    key: Annotated[str, typer.Option("--key", metavar="KEY", help="Idempotency-Key; a new one when it is left out.")] = "",
+    service: Annotated[str, typer.Option("--service", metavar="SERVICE", help="payments or vault.")] = "payments",
+    at: Annotated[str, typer.Option("--at", metavar="SITE", help="Whose edge is asked.")] = "azure",
+    name: Name = "lab",
+) -> None:
+    """Ask a service as one of the lab's clients, with its certificate and its token; prints the answer."""
+    from lab import visiting
+
+    try:
+        content = codec.loads(body) if body else None
+    except ValueError as error:
+        raise typer.BadParameter(f"--body is no JSON: {error}") from error
+    wish = {"client": client, "method": method.upper(), "path": path, "body": content, "key": key, "service": service, "site": at}
+    _end(_run(visiting.ask_service(name, wish)))
 
 
 @lab.command()

@@ -17,12 +17,16 @@ from aiohttp import web
 
 from controller.ports import Control
 from lab.addresses import LOCAL
+from lab.asking import Wish, ask
 from lab.errors import LabError
 from lab.faults import Active, OccupiedError, UnknownTargetError, parse
 from lab.laboratory import FOREIGN, Laboratory
 from lab.offering import Offering
 from lab.site_settings import SERVICE, TOKEN_FILE
 from lab.whereabouts import context_path, forget_context, point_context_at, state_path, write_private
+
+SHOWN = 4
+"""Accounts that are named, for whoever wants to pay by hand."""
 
 REFUSALS: Mapping[type[LabError], int] = {UnknownTargetError: 404, OccupiedError: 409}
 
@@ -81,12 +85,21 @@ def _add_routes(application: web.Application, lab: Laboratory, down: asyncio.Eve
     async def heal(request: web.Request) -> web.Response:
         return web.json_response(told(await lab.faults.heal(str((await request.json())["place"]))))
 
+    async def question(request: web.Request) -> web.Response:
+        return web.json_response(await ask(lab, Wish.read(await request.json())))
+
     async def end(_: web.Request) -> web.Response:
         down.set()
         return web.json_response({})
 
     application.add_routes(
-        [web.get("/status", status), web.post("/fault", fault), web.post("/heal", heal), web.post("/down", end)]
+        [
+            web.get("/status", status),
+            web.post("/fault", fault),
+            web.post("/heal", heal),
+            web.post("/ask", question),
+            web.post("/down", end),
+        ]
     )
 
 
@@ -116,6 +129,7 @@ async def state(lab: Laboratory, load: Offering | None) -> dict[str, object]:
         },
         "load": _aged(load.progress()) if load else None,
         "controllers": dict(lab.controllers()),
+        "accounts": lab.accounts[:SHOWN],
         "directory": str(lab.workspace.path),
     }
 

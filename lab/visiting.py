@@ -72,6 +72,17 @@ async def order(name: str, verb: str, body: Mapping[str, object], *, as_json: bo
     return _told(reply, as_json=as_json, said=said)
 
 
+async def ask_service(name: str, wish: Mapping[str, object]) -> Exit:
+    """Ask a service as one of the lab's clients and print what it says, as JSON. 0 for an answer below 400; 1 for any other, or none; 2 for
+    a client, service or site that there is not; 4 without a lab."""
+    reply = await ask(name, "ask", wish)
+    if reply.status != 200:
+        return _told(reply, as_json=False, said="")
+    print(json.dumps(dict(reply.body), indent=2))
+    status = reply.body.get("status")
+    return Exit.DONE if isinstance(status, int) and status < 400 else Exit.BROKEN
+
+
 async def take_down(name: str, *, as_json: bool) -> Exit:
     """Have the lab end and wait until nothing of it is left; 4 without a lab."""
     screen = Screen()
@@ -111,6 +122,7 @@ def _draw(state: Mapping[str, Any]) -> None:
     for place, processes in {**state["sites"], **state["authorities"]}.items():
         table.add_row(place, ", ".join(f"{label} {condition}" for label, condition in processes.items()))
     console.print(table)
+    console.print(f"accounts, among others: {', '.join(state['accounts'])}")
     if load := state["load"]:
         console.print(
             f"load: {load.get('rate_last_second', 0)} acknowledged in one second, {load.get('in_flight', 0)} under way,"

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -157,6 +158,28 @@ async def test_a_lab_that_is_interrupted_half_way_leaves_nothing() -> None:
     await_nothing_left("test-interrupted", pids, seconds=0)
 
 
+def asked_by_hand(name: str) -> None:
+    """A payment from a token that a wallet has handed in a number for, as docs/workload.md shows it."""
+
+    def asked(*arguments: str, **body: object) -> tuple[int, dict[str, Any]]:
+        done = command("ask", *arguments, *(("--body", json.dumps(body)) if body else ()), "--name", name)
+        return done.returncode, json.loads(done.stdout) if done.stdout else {"said": done.stderr}
+
+    debtor, creditor = json.loads(command("status", "--json", "--name", name).stdout)["accounts"][:2]
+    number = {"subject": str(uuid4()), "kind": "card", "number": "4111111111111111"}
+    status, token = asked("wallet-1", "POST", "/v1/tokens", "--service", "vault", **number)
+    assert (status, token["status"], "4111111111111111" in str(token)) == (0, 201, False)
+    order = {"amount": 250, "currency": "EUR", "debtor": debtor, "creditor": creditor, "source": token["body"]["token"]}
+    status, paid = asked("merchant-1", "POST", "/v1/payments", "--at", "gcp", **order)
+    assert (status, paid["status"], paid["body"]["amount"], paid["served_by"]) == (0, 201, 250, "gcp")
+    again, same = asked("merchant-1", "POST", "/v1/payments", "--key", paid["Idempotency-Key"], **order)
+    assert (again, same["body"]["id"]) == (0, paid["body"]["id"])
+    status, refused = asked("merchant-1", "POST", "/v1/tokens", "--service", "vault", **number)
+    assert status == 1 and refused["status"] in (401, 403)
+    status, unknown = asked("somebody", "GET", "/v1/payments")
+    assert status == 2 and "merchant-1" in unknown["said"]
+
+
 def test_commands_ask_order_and_refuse() -> None:
     """Exit 0 for what was done, 2 for what there is not, 3 for what is refused, 4 without a lab; a refusal changes nothing."""
     name = "test-commands"
@@ -182,6 +205,7 @@ def test_commands_ask_order_and_refuse() -> None:
             done = command(*arguments, "--name", name)
             assert (done.returncode, words in done.stdout + done.stderr) == (status, True), done
             assert "Traceback" not in done.stderr
+        asked_by_hand(name)
         said = json.loads(command("status", "--json", "--name", name).stdout)
         assert [(fault["fault"], fault["place"]) for fault in said["faults"]] == [("slow", "aws")]
         assert command("heal", "aws", "--name", name).returncode == 0
