@@ -74,7 +74,7 @@ def claim(
         case DrainOnly(weights=weights) if running is not None:
             return _posture_only(proposal, replace(posture, weights=weights))
         case Failover() | Switchover() | DrainOnly() | Shrink() | Grow() | Return() | SettleUp() | Promote():
-            plan = replace(_plan(proposal, posture, by=by, at=at), schemas=schemas or {})
+            plan = replace(_plan(proposal, posture, by=by, at=at), schemas=schemas)
             wanted = replace(posture, epoch=max(posture.epoch, plan.epoch), weights=plan.weights or posture.weights)
             entry = {**_entry(proposal, plan), "replaces": running.id if running else ""}
             return Claim(posture=wanted if wanted != posture else None, plan=plan, takes=True, entry=entry)

@@ -167,7 +167,8 @@ class NodeFacts:
     marked: Epoch = Epoch(0)
     """Highest epoch whose marker it holds."""
     schema: str = ""
-    """Fingerprint of its tables, functions and rights (`trimaran.schema`): equal schemas, equal fingerprints. Empty: not known."""
+    """Fingerprint of its tables, functions and rights (`trimaran.schema`): equal schemas, equal fingerprints. Empty: not known;
+    ` migrating` behind it: about to change."""
     subscriptions: tuple[Subscription, ...]
     slots: tuple[Slot, ...]
 

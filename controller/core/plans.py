@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from controller.core.model import Epoch, Lsn, Position, Site, Trigger
+from controller.core.model import UNSAID, Epoch, Lsn, Position, Site, Trigger
 from controller.core.steps import Verified
 
 
@@ -90,8 +90,9 @@ class Plan:
     weights: Mapping[Site, float] | None = None
     """Traffic wanted from the start of the plan; None: traffic stays as it is."""
     steered: bool = False
-    schemas: Mapping[Site, str] = field(default_factory=dict)
-    """Fingerprint that each node's schema had when the plan was claimed, for plans that elect; a site that is missing is not known."""
+    schemas: Mapping[Site, str] | None = field(default=None, metadata={UNSAID: True})
+    """Fingerprint that each node's schema had when the plan was claimed, for plans that elect; a site that is missing is not known. None:
+    the plan elects nobody, and controllers of the version before, which do not know this field, can read it."""
     waived: frozenset[Site] = frozenset()
     """Members an operator allowed to be left uncut, by name and on the record: durability is then no longer proven."""
 

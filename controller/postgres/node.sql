@@ -182,9 +182,9 @@ BEGIN
     RETURN me;
 END $$;
 
--- Everything about this database that decides whether the service works on it and whether a sibling can follow it, one line each: the
--- tables, columns, defaults, constraints, indexes, triggers, functions, grants and published tables of every schema that the owner of
--- this one owns. Subscriptions and rows are left out, because they differ between a writer and its followers; NOT NULL is told with
+-- What about this database decides whether the service works on it and whether a sibling can follow it, one line each: the tables, views,
+-- columns, defaults, constraints, indexes, triggers, row security, types, functions, owners, grants and published tables of every schema
+-- that the owner of this one owns. Extensions and settings of the server are no lines. Subscriptions and rows are left out, because they differ between a writer and its followers; NOT NULL is told with
 -- its column, because only some versions keep a constraint for it. Columns are numbered as they stand: the digest of a ledger is made
 -- of rows as text, in that order.
 CREATE OR REPLACE FUNCTION trimaran.schema_lines() RETURNS SETOF text
@@ -194,7 +194,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         WHERE n.nspowner = (SELECT t.nspowner FROM pg_namespace AS t WHERE t.nspname = 'trimaran')
     ), kept AS MATERIALIZED (
         SELECT c.*, format('%I.%I', o.nspname, c.relname) AS name
-        FROM pg_class AS c JOIN ours AS o ON o.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
+        FROM pg_class AS c JOIN ours AS o ON o.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'c')
+    ), kind AS MATERIALIZED (
+        SELECT t.*, format('%I.%I', o.nspname, t.typname) AS name
+        FROM pg_type AS t JOIN ours AS o ON o.oid = t.typnamespace WHERE t.typtype IN ('d', 'e', 'r')
     ), routine AS MATERIALIZED (
         SELECT p.oid, p.proowner, p.proacl FROM pg_proc AS p JOIN ours AS o ON o.oid = p.pronamespace WHERE p.prokind IN ('f', 'p')
     ), allowed AS (
@@ -207,8 +210,24 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT r.oid::regprocedure::text, r.proowner, g.*
         FROM routine AS r, aclexplode(coalesce(r.proacl, acldefault('f', r.proowner))) AS g
     )
-    SELECT format('table %s %s%s%s%s %s', k.name, k.relkind, k.relpersistence, k.relreplident, k.relrowsecurity, obj_description(k.oid, 'pg_class'))
+    SELECT format('table %s of %s %s%s%s%s%s %s', k.name, pg_get_userbyid(k.relowner), k.relkind, k.relpersistence, k.relreplident,
+        k.relrowsecurity, k.relforcerowsecurity, obj_description(k.oid, 'pg_class'))
     FROM kept AS k
+    UNION ALL
+    SELECT format('view %s %s', k.name, pg_get_viewdef(k.oid)) FROM kept AS k WHERE k.relkind IN ('v', 'm')
+    UNION ALL
+    SELECT format('policy %s %I %s%s for %s using %s check %s', k.name, p.polname, p.polpermissive, p.polcmd,
+        (SELECT string_agg(CASE WHEN r = 0 THEN 'everybody' ELSE pg_get_userbyid(r)::text END, ',' ORDER BY r) FROM unnest(p.polroles) AS r),
+        pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM kept AS k JOIN pg_policy AS p ON p.polrelid = k.oid
+    UNION ALL
+    SELECT format('type %s of %s %s%s %s %s', t.name, pg_get_userbyid(t.typowner), t.typtype, CASE WHEN t.typnotnull THEN ' not null' END,
+        CASE WHEN t.typbasetype <> 0 THEN format_type(t.typbasetype, t.typtypmod) END, concat_ws(' ', t.typdefault,
+        (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_enum AS e WHERE e.enumtypid = t.oid),
+        (SELECT string_agg(pg_get_constraintdef(c.oid), ',' ORDER BY c.conname) FROM pg_constraint AS c
+         WHERE c.contypid = t.oid AND c.contype <> 'n'),
+        (SELECT format_type(r.rngsubtype, NULL) FROM pg_range AS r WHERE r.rngtypid = t.oid)))
+    FROM kind AS t
     UNION ALL
     SELECT format('column %s %s %I %s%s %s %s%s', k.name, row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum), a.attname,
         format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' not null' END, pg_get_expr(d.adbin, d.adrelid),
@@ -226,7 +245,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('trigger %s %s', t.tgenabled, pg_get_triggerdef(t.oid))
     FROM kept AS k JOIN pg_trigger AS t ON t.tgrelid = k.oid WHERE NOT t.tgisinternal
     UNION ALL
-    SELECT 'function ' || pg_get_functiondef(r.oid) FROM routine AS r
+    SELECT format('function of %s %s', pg_get_userbyid(r.proowner), pg_get_functiondef(r.oid)) FROM routine AS r
     UNION ALL
     SELECT format('publication %I of %s %s where %s', p.pubname, k.name,
         concat_ws(',', p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate), pg_get_expr(m.prqual, m.prrelid))
@@ -245,10 +264,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- The fingerprint for whoever asks four times a second: computed when the counters of the catalogue say that something was changed, and
--- once a minute; a session remembers its own. A session that changes something tells the counters within ten seconds at the latest.
+-- once a minute; a session remembers its own. Migrations tell the counters with every statement; somebody who changes something by hand
+-- tells them within ten seconds.
 --
--- It never keeps its caller waiting and never fails. Somebody holds a table in ACCESS EXCLUSIVE mode for a minute; were the facts of the
--- node to wait for that, two vantages would call a database dead that pays. Empty: not known now.
+-- While a migration is under way here, its session holds the lock of that name, and ` migrating` stands behind the fingerprint: equal
+-- now is not equal at the next statement, and a planned move can wait.
+--
+-- It never keeps its caller waiting, and fails only when the caller's own end is there: a cancel, a statement's time limit. Somebody holds a
+-- table in ACCESS EXCLUSIVE mode for a minute; were the facts of the node to wait for that, two vantages would call a database dead
+-- that pays. Empty: not known now.
 CREATE OR REPLACE FUNCTION trimaran.schema() RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
 DECLARE
@@ -259,15 +283,21 @@ BEGIN
     SELECT md5(string_agg(concat_ws('/', pg_stat_get_tuples_inserted(c), pg_stat_get_tuples_updated(c), pg_stat_get_tuples_deleted(c)), ' '))
     INTO counters
     FROM unnest('{pg_namespace,pg_class,pg_attribute,pg_attrdef,pg_constraint,pg_index,pg_trigger,pg_proc,pg_description,pg_publication,'
-        'pg_publication_rel}'::regclass[]) AS c;
+        'pg_publication_rel,pg_policy,pg_type,pg_enum,pg_rewrite}'::regclass[]) AS c;
     known := string_to_array(nullif(current_setting('trimaran.schema_known', true), ''), ' ');
     IF known[1] = counters AND known[2]::bigint > extract(epoch FROM clock_timestamp()) THEN
-        RETURN known[3];
+        found_ := known[3];
+    ELSE
+        found_ := trimaran.fingerprint();
+        PERFORM set_config(
+            'trimaran.schema_known', format('%s %s %s', counters, extract(epoch FROM clock_timestamp())::bigint + 60, found_), false);
     END IF;
-    found_ := trimaran.fingerprint();
-    PERFORM set_config(
-        'trimaran.schema_known', format('%s %s %s', counters, extract(epoch FROM clock_timestamp())::bigint + 60, found_), false);
-    RETURN found_;
+    -- Looked for last: a step that is seen in the fingerprint was made under the lock.
+    RETURN found_ || CASE WHEN EXISTS (
+        SELECT FROM pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+          AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+          AND (l.classid::bigint << 32) | l.objid::bigint = hashtext('trimaran.migration')::bigint) THEN ' migrating' ELSE '' END;
 EXCEPTION WHEN OTHERS THEN
     RETURN '';
 END $$;

@@ -1,9 +1,11 @@
 """Schemas in decisions: a planned move needs equal ones, an election prefers them, and no payment is given up for one."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from controller.coordination.codec import decode, encode
 from controller.core.candidates import rank_candidates
 from controller.core.claims import claim
 from controller.core.guards import review
@@ -131,9 +133,32 @@ def test_a_claim_carries_what_every_node_told_last() -> None:
     seen = replace(World(), facts=told).snapshot()
     old = replace(seen, facts={**seen.facts, AZURE: Aged(value=told[AZURE], age=10 * STALE)})
     assert claimed_schemas(LEAVE, old) == {AWS: "s0", AZURE: "s1"}
-    assert claimed_schemas(Grow(site=GCP, because=""), old) == {}
+    assert claimed_schemas(Grow(site=GCP, because=""), old) is None
     claimed = claim(LEAVE, posture(), by="controller-aws", at=START, schemas=claimed_schemas(LEAVE, old)).plan
     assert claimed is not None and claimed.schemas == {AWS: "s0", AZURE: "s1"}
+
+
+def test_a_plan_that_elects_nobody_can_be_read_by_controllers_of_the_version_before() -> None:
+    """They refuse a field that they would lose: one Return claimed by the first new controller, and the others read nothing any more."""
+    assert "schemas" not in json.loads(encode(plan(PlanKind.RETURN)))
+    electing = replace(plan(PlanKind.FAILOVER), schemas={AWS: "s0"})
+    assert json.loads(encode(electing))["schemas"] == {"aws": "s0"}
+    assert decode(Plan, encode(electing), key="/plan") == electing
+
+
+@pytest.mark.parametrize("site", ["aws", "azure", "gcp"])
+def test_a_migration_under_way_anywhere_holds_a_planned_move_back(site: str) -> None:
+    """Equal now is not equal at the next statement; an election goes by the fingerprints all the same."""
+    moving = world(**{site: "s1 migrating"})
+    (refusal,) = review(MOVE, moving.seen()).refusals
+    assert refusal.guard == "schema" and f"under way on {site}" in refusal.value and "trimaran-schema" in refusal.way_out
+    assert claimed_schemas(LEAVE, moving.snapshot()) == {AWS: "s1", AZURE: "s1", GCP: "s1"}
+
+
+def test_a_move_to_nowhere_is_not_told_to_be_no_move() -> None:
+    """Another guard refuses it; this one has nothing to compare, and says so."""
+    reason = schema(replace(MOVE, to=Site("mars")), world().seen())
+    assert reason.verdict is Verdict.ALLOWED and "mars is no site" in reason.value
 
 
 def test_a_winner_with_another_schema_is_told() -> None:
