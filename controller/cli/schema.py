@@ -52,15 +52,14 @@ def plan(settings: SettingsFile, service: ServiceName, package: Package = None, 
 
         rules.check(migrations, service)
         states = await rollout.look(nodes, Pace())
-        refusals = [str(refusal) for refusal in outlook.objections(migrations, states, sites)]
+        refusals = [*outlook.objections(migrations, states, sites)]
+        if not refusals:
+            refusals += [one for pending in outlook.pending(migrations, states) for one in outlook.unseeded(pending, states)]
         steps = [
             {"file": one.file, "statement": index + 1, "of": len(one.statements), "site": site}
-            for one in outlook.pending(migrations, states)
-            for index in range(len(one.statements))
-            for site in outlook.order_of(one, states)
-            if states[site].done(one.number) <= index
+            for one, index, site in outlook.steps(migrations, states, sites)
         ]
-        return {"steps": steps, "refusals": refusals}
+        return {"steps": steps, "refusals": list(map(str, refusals))}
 
     told = _with_nodes(settings, service, package, work, as_json=as_json)
     if as_json:
@@ -180,6 +179,9 @@ def labels(
 def retain(settings: SettingsFile, service: ServiceName, package: Package = None, as_json: Json = False) -> None:
     """Remove rows that were kept long enough, on the writer, a few at a time."""
 
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr if as_json else sys.stdout, flush=True)
+
     async def work(nodes: "Mapping[str, NodeSession]", migrations: "tuple[Migration, ...]", sites: frozenset[str]) -> Any:
         from workload.schema import retention
         from workload.schema.outlook import writer_of
@@ -187,14 +189,11 @@ def retain(settings: SettingsFile, service: ServiceName, package: Package = None
         from workload.schema.step import Pace
 
         writer = writer_of(await look(nodes, Pace())).site
-        return {"removed": dict(await retention.carry_out(nodes[writer], retention.Pace()))}
+        return {"removed": dict(await retention.carry_out(nodes[writer], retention.Pace(), tell))}
 
     told = _with_nodes(settings, service, package, work, as_json=as_json)
     if as_json:
         print(json.dumps(told, indent=2))
-        return
-    for table, count in told["removed"].items():
-        print(f"{table}: {count} rows removed")
 
 
 def _with_nodes(

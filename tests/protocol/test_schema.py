@@ -22,6 +22,7 @@ from workload.schema.baseline import baseline
 from workload.schema.errors import Refused
 from workload.schema.migration import read_migrations
 from workload.schema.rollout import look, sessions
+from workload.schema.step import Expected, carry_out
 
 OUTBOX = (Path(workload.__file__).parent / "webhooks" / "outbox.sql").read_text(encoding="utf-8")
 LABEL = "retention=forever residency=any contains=none"
@@ -42,6 +43,12 @@ async def soon(trio: Trio, site: Site, *, other_than: str) -> str:
     return ""
 
 
+OTHER_KINDS = """
+CREATE VIEW ledger.one AS SELECT 1 AS one;
+CREATE DOMAIN ledger.word AS text;
+CREATE TYPE ledger.mood AS ENUM ('glad');
+"""
+
 CHANGES = {
     "a column": "ALTER TABLE ledger.entry ADD COLUMN extra text",
     "a default": "ALTER TABLE ledger.entry ALTER COLUMN account SET DEFAULT gen_random_uuid()",
@@ -56,6 +63,12 @@ CHANGES = {
     "a right": "REVOKE SELECT ON ledger.payment FROM {app}",
     "a right to call": "GRANT EXECUTE ON FUNCTION ledger.await_held TO {stream}",
     "a label": "COMMENT ON TABLE ledger.entry IS 'other'",
+    "a view's query": "CREATE OR REPLACE VIEW ledger.one AS SELECT 2 AS one",
+    "a policy": "CREATE POLICY nobody ON ledger.entry USING (false)",
+    "a domain": "ALTER DOMAIN ledger.word SET NOT NULL",
+    "a type's values": "ALTER TYPE ledger.mood ADD VALUE 'sad'",
+    "a function's owner": "ALTER FUNCTION ledger.await_held OWNER TO {app}",
+    "a table's owner": "ALTER TABLE ledger.entry OWNER TO {app}",
     "a published table": "ALTER PUBLICATION {publication} DROP TABLE ledger.entry",
 }
 
@@ -63,13 +76,44 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 async def test_a_fingerprint_tells_what_decides_whether_a_node_works(trio: Trio, change: str) -> None:
     """Three nodes of one schema have one fingerprint; whatever is changed on one of them, its facts tell it."""
-    before = {site: (await facts(trio, site)).schema for site in SITES}
+    before = {}
+    for site in SITES:
+        await script(trio, site, OTHER_KINDS)
+        ((before[site],),) = await trio.sql(site, "SELECT trimaran.fingerprint()")
+        while (await facts(trio, site)).schema != before[site]:
+            await asyncio.sleep(0.05)
     assert len(set(before.values())) == 1
     roles = {"app": naming.app_role(trio.service), "stream": naming.stream_role(trio.service)}
-    await trio.sql(AWS, change.format(**roles, publication=naming.publication(trio.service)))
+    with psycopg.connect(trio.servers[AWS].dsn(trio.service), autocommit=True) as admin:
+        admin.execute(change.format(**roles, publication=naming.publication(trio.service)))
     changed = await soon(trio, AWS, other_than=before[AWS])
     assert len(changed) == 16
     assert (await facts(trio, GCP)).schema == before[GCP]
+
+
+async def test_a_step_is_in_the_fingerprint_with_its_commit(trio: Trio) -> None:
+    """A session that asked a moment ago is told of the change at once, and as long as the migration lives, that it is under way: a planned
+    move that trusted a fingerprint of ten seconds ago would go to a node that sends what the others no longer have."""
+    migrations = files(trio, expand_note=NOTE)
+    dsn = trio.servers[AWS].dsn(trio.service, naming.control_role(trio.service), "secret")
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as asking:
+
+        async def told() -> str:
+            cursor = await asking.execute("SELECT trimaran.schema()")
+            ((said,),) = await cursor.fetchall()
+            return str(said)
+
+        before = await told()
+        async with rollout(trio, migrations) as under_way:
+            await under_way.nodes["aws"].alone()
+            assert await told() == f"{before} migrating"
+            assert (await facts(trio, GCP)).schema == before
+            await carry_out(under_way.nodes["aws"], migrations[0], 0, Expected(role="follower", epoch=1), PACE)
+            after = await told()
+            assert after.endswith(" migrating") and before not in after
+        while (await told()).endswith(" migrating"):
+            await asyncio.sleep(0.02)
+        assert await told() == after.removesuffix(" migrating")
 
 
 async def test_rows_and_roles_of_a_reign_change_no_fingerprint(trio: Trio) -> None:
@@ -168,6 +212,28 @@ async def test_old_rows_go_from_the_writer_and_with_it_from_everywhere(trio: Tri
     assert await trio.pay()
     await trio.await_equal()
     assert [await trio.sql(site, "SELECT count(*) FROM ledger.note") for site in SITES] == [[(3,)]] * 3
+
+
+async def test_old_rows_are_found_by_primary_key_and_a_page_at_a_time(trio: Trio) -> None:
+    """A table without an index on its rows' age is never read as a whole under the node's lock; rows of every page go, a word is said
+    meanwhile, and a row that was used since it was looked at stays."""
+    await labelled(trio)
+    young = "INSERT INTO ledger.note SELECT gen_random_uuid(), gen_random_uuid(), now() FROM generate_series(1, 20000)"
+    old = "INSERT INTO ledger.note SELECT gen_random_uuid(), gen_random_uuid(), now() - interval '31 days' FROM generate_series(1, 40)"
+    for statement in (young, old, "ANALYZE ledger.note"):
+        await trio.sql(AZURE, statement)
+    scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'ledger.note'::regclass"
+    before = await trio.sql(AZURE, scans)
+    told: list[str] = []
+    pace = retention.Pace(batch=3, page=500, look=timedelta(), rest=timedelta(), tell=timedelta())
+    async with sessions(doors(trio), trio.service, PACE) as nodes:
+        assert await retention.carry_out(nodes["azure"], pace, told.append) == {"ledger.note": 40}
+        await nodes["azure"].ask("SELECT pg_stat_force_next_flush()", deadline=pace.answer)
+    assert await trio.sql(AZURE, scans) == before
+    assert (
+        len(told) == 42 and told[-1] == "ledger.note: 40 rows older than 30 days removed" and "20040 rows looked at" in told[-2]
+    )
+    assert await trio.sql(AZURE, "SELECT count(*) FROM ledger.note") == [(20000,)]
 
 
 async def test_a_follower_removes_nothing(trio: Trio) -> None:
