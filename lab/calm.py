@@ -28,10 +28,13 @@ from lab.calm_figures import Look, Stood, broken_calm, claims, nearness, waited
 from lab.calm_noise import LONGEST_PAUSE, LOSS, noise
 from lab.calm_report import calm_said
 from lab.errors import LabError
+from lab.fleet import PAYMENTS
 from lab.laboratory import Laboratory, laboratory
+from lab.observed import read_rates
 from lab.offering import RATE, Offering, offer
 from lab.record import Failed
 from lab.retrospect import look_back
+from lab.service_rates import ServiceRates, rates_said
 from lab.vault_offering import entrust
 from lab.witness import Witness
 
@@ -86,8 +89,15 @@ async def _measure(lab: Laboratory, minutes: float, seed: int, rate: float) -> d
     say("quiet again; the load ends")
     aftermath, _ = await look_back(lab, load, since=began, settle=SETTLE, agree=AGREE, holding=holding)
     stood = [await _stood(witness, before[service], looks[service]) for service, witness in lab.witnesses.items()]
-    broken = broken_calm(stood=stood, aftermath=aftermath, pauses=pauses)
-    return {**calm_said(stood, looks, aftermath, pauses), "clients": _clients(load), "broken": list(broken)}
+    rates = await read_rates(lab)
+    broken = broken_calm(stood=stood, aftermath=aftermath, pauses=pauses, unscreened=_unscreened(rates[PAYMENTS]))
+    said = calm_said(stood, looks, aftermath, pauses)
+    return {**said, "rates": rates_said(rates), "clients": _clients(load), "broken": list(broken)}
+
+
+def _unscreened(counted: ServiceRates) -> int | None:
+    """Payments of which screening said nothing in time; None when somebody could not be asked."""
+    return None if counted.silent else counted.screened.get("absent", 0)
 
 
 async def _before(witness: Witness) -> _Before:

@@ -131,15 +131,24 @@ def moved(stood: Stood) -> tuple[str, ...]:
     return tuple(f"{stood.service}: {said}" for kept, said in rules if not kept)
 
 
-def broken_calm(*, stood: Sequence[Stood], aftermath: Aftermath, pauses: Mapping[str, int]) -> tuple[str, ...]:
+def broken_calm(
+    *, stood: Sequence[Stood], aftermath: Aftermath, pauses: Mapping[str, int], unscreened: int | None
+) -> tuple[str, ...]:
     """Every promise that noise alone made the lab break, in words: no writer of any service moved, and whatever every run is judged by.
     Noise that nobody made, or that nobody watched, proves nothing.
 
-    `pauses`: how often each process was stopped; a program of which no process ever was is one that met no noise.
+    `pauses`: how often each process was stopped; a program of which no process ever was is one that met no noise. `unscreened`: payments
+    of which screening said nothing in time, as payments counted them; None: some process could not be asked. In calm none starts anew, so
+    whatever had to be held and was not is one of those.
     """
+    paid = aftermath.reconciliation
     spared = sorted({name.rpartition("-")[0] for name in pauses} - {name.rpartition("-")[0] for name, n in pauses.items() if n})
     rules = (
         (sum(pauses.values()) > 0, "no process was ever paused, so there was no noise"),
+        (
+            unscreened is None or paid.planted - paid.caught <= unscreened,
+            f"{paid.planted - paid.caught} payments passed that had to be held, and only {unscreened} were not screened in time",
+        ),
         (not spared or not sum(pauses.values()), f"nobody was ever paused of {', '.join(spared)}"),
     )
     found = [said for one in stood for said in moved(one)]

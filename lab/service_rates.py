@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,6 +15,9 @@ FAILED = frozenset({"5xx", NO_ANSWER})
 ABOUT = UNFOLLOWED
 """Routes of questions about the service itself. Every other request counts, whether or not it came as far as a route: in an overload
 nearly all are turned away at the door, and a count that begins behind it says "no errors" exactly then."""
+
+
+SCREENED = "payments_screened_total"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +34,13 @@ class ServiceRates:
     """Of the requests, those that ended at the door, with whatever status: gate, limits, deadline, access, or a path that leads nowhere."""
     silent: tuple[str, ...] = ()
     """Sites whose process could not be asked."""
+    screened: Mapping[str, int] = field(default_factory=dict)
+    """Payments by what screening said of them: `pass`, `hold`, or `absent` when it said nothing in time, and they passed."""
 
 
 def added_up(service: str, texts: Iterable[str], silent: Sequence[str] = ()) -> ServiceRates:
     """From what each process shows on /metrics."""
-    requests, refused, buckets = Counter[str](), 0, Counter[float]()
+    requests, refused, buckets, screened = Counter[str](), 0, Counter[float](), Counter[str]()
     for text in texts:
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
@@ -47,12 +52,15 @@ def added_up(service: str, texts: Iterable[str], silent: Sequence[str] = ()) -> 
                     refused += round(sample.value) if route == NO_ROUTE else 0
                 elif sample.name == f"{service}_request_seconds_bucket" and route != NO_ROUTE:
                     buckets[float(sample.labels["le"])] += round(sample.value)
+                elif sample.name == SCREENED:
+                    screened[sample.labels["said"]] += round(sample.value)
     return ServiceRates(
         requests=requests.total(),
         failed=sum(requests[status] for status in FAILED),
         p99=_within(buckets, 0.99),
         refused=refused,
         silent=tuple(silent),
+        screened=dict(screened),
     )
 
 
@@ -73,6 +81,7 @@ def rates_said(found: Mapping[str, ServiceRates]) -> dict[str, Any]:
             "refused": one.refused,
             "p99_ms": None if one.p99 is None else round(one.p99 * 1000),
             "silent": list(one.silent),
+            **({"screened": dict(one.screened)} if one.screened else {}),
         }
         for service, one in found.items()
     }

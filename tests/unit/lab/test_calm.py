@@ -80,9 +80,11 @@ def stood(service: str = "payments", **changes: Any) -> Stood:
     return Stood(service=service, **{**usual, **changes})
 
 
-def judged(*services: Stood, found: Aftermath = CALM, pauses: Mapping[str, int] = PAUSES) -> tuple[str, ...]:
+def judged(
+    *services: Stood, found: Aftermath = CALM, pauses: Mapping[str, int] = PAUSES, unscreened: int | None = 0
+) -> tuple[str, ...]:
     """Broken promises of a calm run; payments and the vault stood unless it is said otherwise."""
-    return broken_calm(stood=services or (stood(), stood("vault")), aftermath=found, pauses=pauses)
+    return broken_calm(stood=services or (stood(), stood("vault")), aftermath=found, pauses=pauses, unscreened=unscreened)
 
 
 def booked(**changes: Any) -> Callable[[Aftermath], Aftermath]:
@@ -113,7 +115,7 @@ def booked(**changes: Any) -> Callable[[Aftermath], Aftermath]:
 def test_calm_is_broken_by_whatever_every_run_is_judged_by(worse: Callable[[Aftermath], Aftermath]) -> None:
     """Each alone; the control is a calm run."""
     assert judged() == ()
-    assert len(judged(found=worse(CALM))) == 1
+    assert len(judged(found=worse(CALM), unscreened=None)) == 1
 
 
 @pytest.mark.parametrize("service", ["payments", "vault"])
@@ -139,6 +141,14 @@ def test_calm_is_broken_by_whatever_moved_any_writer(service: str, change: dict[
 def test_noise_that_somebody_did_not_meet_proves_nothing(pauses: dict[str, int]) -> None:
     """A calm that is kept because nothing was disturbed is no calm, and of a vault whose processes never paused nothing is known."""
     assert len(judged(pauses=pauses)) == 1
+
+
+def test_what_had_to_be_held_and_passed_was_not_screened_in_time() -> None:
+    """Screening that is slow lets payments pass, and counts them; one that finds nothing unusual any more would count none."""
+    passed = booked(planted=50, caught=44)(CALM)
+    assert (judged(found=passed, unscreened=6), judged(found=passed, unscreened=None)) == ((), ())
+    (said,) = judged(found=passed, unscreened=5)
+    assert "6 payments passed that had to be held, and only 5" in said
 
 
 def test_every_service_is_paused_and_nothing_else() -> None:

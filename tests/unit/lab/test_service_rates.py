@@ -1,9 +1,11 @@
 """Requests, errors and durations are added up over processes, and what is asked about a service itself is none of them."""
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from lab.service_rates import ServiceRates, added_up, rates_said
 from workload.metrics import ServiceMetrics
+from workload.payments.screen import ScreenMetrics
 from workload.telemetry.rates import Rates
 
 
@@ -22,6 +24,21 @@ def test_processes_are_added_up() -> None:
     other = shown(("/v1/tokens", 0, 0.004))
     assert added_up("vault", [one, other]) == ServiceRates(requests=4, failed=2, p99=0.9)
     assert added_up("payments", [one]).requests == 0
+
+
+def test_what_screening_said_is_added_up() -> None:
+    """A payment that nobody screened in time passes, and is counted by the process that let it."""
+    texts = []
+    for absent in (2, 3):
+        registry = CollectorRegistry()
+        meter = ScreenMetrics(registry)
+        for said in ("pass", "hold", *["absent"] * absent):
+            meter.screened(said)
+        texts.append(generate_latest(registry).decode())
+    found = added_up("payments", texts)
+    assert found.screened == {"pass": 2, "hold": 2, "absent": 5}
+    assert rates_said({"payments": found})["payments"]["screened"]["absent"] == 5
+    assert "screened" not in rates_said({"vault": added_up("vault", [])})["vault"]
 
 
 def test_what_is_about_the_service_itself_is_not_counted() -> None:
