@@ -43,7 +43,7 @@ class Payments:
 
     async def pay(self, order: Order) -> Decision:
         """Carry the order out, once per key for ever, or hold it. Raises Unanswered, VaultOutOfReach among them, within the request
-        deadline and screening's; for the first payment from a source, twice the former and the vault's.
+        deadline and screening's, also for the first payment from a source, which takes two trips and the vault's answer.
 
         Screened before a session to the writer is taken: those are few, and a screen that hangs would hold all of them. What screening
         says of a key that the ledger knows does not matter: whatever became of it is the answer. The vault is asked last, and only about
