@@ -1,8 +1,8 @@
 """What a request is worth when not everything can be served. Pure.
 
-Health checks and metrics are in no rank: they are never asked to wait here (readiness borrows a session of the database as any request does,
-when nothing was made durable lately). A service that sheds its own health checks is taken out of the traffic at the moment of its highest load,
-and its load falls on the others, who then shed theirs.
+Health checks and metrics are in no rank: they are never asked to wait here. (Readiness borrows a session of the database as any request
+does, when nothing was made durable lately.) A service that sheds its own health checks is taken out of the traffic at the moment of its
+highest load, and its load falls on the others, who then shed theirs.
 """
 
 from enum import IntEnum
