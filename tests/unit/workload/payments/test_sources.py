@@ -162,7 +162,7 @@ async def test_without_the_vaults_word_nothing_is_written(told: Any, status: int
     desk = Counter(decided("unknown_source", None), decided("unknown_source", None), subject=told)
     answer = await pay(desk)
     assert (answer.status, answer.body["type"], desk.asked) == (status, f"{PROBLEM}{expected}", 1 if status == 503 else 2)
-    assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
+    assert answer.headers.get("retry-after") in (("1", "2") if status == 503 else (None,))
 
 
 @pytest.mark.parametrize("gone", [Outcome.UNKNOWN_SOURCE, Outcome.ERASED_SOURCE])
