@@ -180,7 +180,22 @@ def table(document: Mapping[str, Any]) -> str:
     if (part := document.get("surge")) is not None:
         lines.append(f"surge: {_counts(part, 'lost', 'duplicated', 'unreconciled', 'failed', 'broken')}")
         lines += surge_rows(part.get("scenes", {}))
+    if (part := document.get("detection")) is not None:
+        lines += _detection_rows(part)
     return "\n".join(lines)
+
+
+def _detection_rows(part: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"detection, payments of seed {one['seed']}: {one['false_positives_per_10000']} of 10,000 honest ones held, at most"
+        f" {one['longest_row_of_false_positives']} in a row; recall of incidents {one['recall_of_incidents']}"
+        for one in part.get("payments", ())
+    ]
+    if traffic := part.get("traffic"):
+        lines.append(
+            f"detection, traffic: {traffic['false_in_calm']} false in calm, in crowds {traffic['false_in_crowds']}, recall {traffic['recall']}"
+        )
+    return lines
 
 
 def _evacuation_rows(part: Mapping[str, Any]) -> list[str]:
