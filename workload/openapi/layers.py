@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from workload.access.refusal import AccessRefused
 from workload.access.refusal import Kind as AccessKind
-from workload.durable.errors import Busy, NoSession, NoWriter, OutcomeUnknown, Rejected, Unanswered
+from workload.durable.errors import Busy, Late, NoSession, NoWriter, OutcomeUnknown, Rejected, Unanswered
 from workload.limits.refusal import Kind as LimitKind
 from workload.limits.refusal import Refusal as LimitRefusal
 from workload.limits.refusal import problem as limit_problem
@@ -47,7 +47,7 @@ INVALID = Refusal(
 NOT_FOUND = Refusal(status=404, kind="not-found", says="there is nothing at this address")
 DEFECT = Refusal(status=500, kind="defect", says="a defect of the service; what happened is unknown")
 
-UNANSWERED: Sequence[type[Unanswered]] = (NoWriter, NoSession, Busy, OutcomeUnknown, Rejected)
+UNANSWERED: Sequence[type[Unanswered]] = (NoWriter, NoSession, Busy, Late, OutcomeUnknown, Rejected)
 
 
 def _limits() -> Iterator[Refusal]:
