@@ -198,6 +198,21 @@ async def test_a_reviewer_beside_an_erasure_is_seen_or_sees_it(sites: Sites) -> 
     assert (await review(sites, held, Verdict.REJECT)).outcome is Reviewed.ALREADY_APPROVED
 
 
+async def test_an_erasure_beside_a_reviewer_is_seen_by_it(sites: Sites) -> None:
+    """The erasure has turned the payment down and not ended: the reviewer waits for it at the debtor's account, and hears of it. Had it
+    read before it waits, it would approve what is turned down, and the payment would be made."""
+    token, subject = uuid4(), uuid4()
+    this = order(token, debtor=14)
+    held = await hold(sites, this, subject)
+    async with await sites.connect(AZURE, "payments_app") as session, session.transaction():
+        await session.execute(ledger.FORGET, (uuid4(), subject, "desk", "request"))
+        reviewing = asyncio.create_task(review(sites, held, Verdict.APPROVE))
+        await _waits_or_ends(sites, reviewing, "review")
+        assert not reviewing.done()
+    assert (await reviewing).outcome is Reviewed.ALREADY_REJECTED
+    assert await sites.ask(AZURE, "SELECT FROM ledger.payment WHERE idempotency_key = %s", this.key) == []
+
+
 @pytest.mark.parametrize("is_guarded", [True, False], ids=["as it is", "without the lock"])
 async def test_a_payment_beside_an_erasure_leaves_nothing_behind(sites: Sites, is_guarded: bool) -> None:
     """A payment from the token has begun and not ended when its subject is to be forgotten: the erasure waits for it. Without the lock
@@ -231,9 +246,9 @@ async def _pay_and_forget(
     return erasing
 
 
-async def _waits_or_ends(sites: Sites, erasing: "asyncio.Task[Forgotten]") -> None:
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%forget_subject%%'"
+async def _waits_or_ends(sites: Sites, asking: "asyncio.Task[Any]", function: str = "forget_subject") -> None:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
     for _ in range(200):
-        if erasing.done() or await sites.ask(AZURE, waiting, role="postgres"):
+        if asking.done() or await sites.ask(AZURE, waiting, f"%ledger.{function}(%", role="postgres"):
             return
         await asyncio.sleep(0.01)
