@@ -79,8 +79,8 @@ class Staff:
                 found = await self._ask(device, attempt, method, path, body, client)
                 if not isinstance(found, str):
                     route, reply = found
-                    if reply.status == 200:
-                        return json.loads(reply.body), route.site
+                    if (said := _told(reply)) is not None:
+                        return said, route.site
                     why = f"{reply.status} {reply.body[:120]!r}"
                     if 400 <= reply.status < 500 and reply.status not in RETRIED:
                         break
@@ -114,3 +114,14 @@ class Staff:
             return "deadline"
         except (NoReplyError, UnresolvedError) as error:
             return str(error)
+
+
+def _told(reply: Reply) -> dict[str, Any] | None:
+    """What was wanted, when the answer says that it is so; payments that knew nothing of a subject say so (404), and keep a proof."""
+    if reply.status not in (200, 404):
+        return None
+    try:
+        said: dict[str, Any] = json.loads(reply.body)
+        return said if reply.status == 200 else said.get("erasure")
+    except (ValueError, AttributeError):
+        return None

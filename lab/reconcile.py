@@ -79,8 +79,9 @@ class SourceRow:
     """One row of ledger.source."""
 
     payment: str
-    token: str
-    subject: str
+    token: str | None
+    """None: the subject was forgotten, and the row says that there was one."""
+    subject: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +324,10 @@ def _unapproved(site: str, ledger: Ledger, account: Account) -> Iterator[Finding
             yield Finding(fault=Fault.LOST, site=site, subject=key, detail=detail)
 
 
+FORGOTTEN = (None, None)
+"""What a source's row holds once its subject was erased."""
+
+
 def _unsourced(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]:
     """Payments from a token of which this ledger knows something else; of whoever asked to be forgotten it may know nothing."""
     by_payment = {row.payment: (row.token, row.subject) for row in ledger.sources}
@@ -332,7 +337,7 @@ def _unsourced(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]
             continue
         asked = (wanted.source, wanted.subject)
         for id in sorted(ids):
-            if (found := by_payment.get(id)) != asked and not (found is None and account.is_leaving(wanted.subject)):
+            if (found := by_payment.get(id)) != asked and not (found == FORGOTTEN and account.is_leaving(wanted.subject)):
                 yield Finding(fault=Fault.ALTERED, site=site, subject=key, detail=f"asked to be paid from {asked}, holds {found}")
 
 

@@ -23,7 +23,6 @@ from lab.record import (
 NOBODY: Mapping[str, float] = {}
 ERASED = "erased-source"
 """How payments refuses a token of somebody who was forgotten: the last part of its problem's type."""
-CREATED = 201
 
 
 def digest_of(subject: str) -> str:
@@ -40,8 +39,6 @@ class Account:
     offered: dict[str, Offered] = field(default_factory=dict)
     told: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Ids of the payments that were acknowledged."""
-    made: list[Acknowledged] = field(default_factory=list)
-    """Acknowledgements of payments that were made just then."""
     declined: dict[str, Declined] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
@@ -70,12 +67,13 @@ class Account:
         return self.offered.keys() - settled
 
     def paid_by_the_erased(self) -> Iterator[tuple[str, str]]:
-        """Payments that were made from a token although the attempt began when the erasure of its subject had been acknowledged."""
+        """Payments from a token that were only wanted when the erasure of its subject had been acknowledged. Of one that was wanted before,
+        an earlier attempt may have made it, and every later answer only says so."""
         gone = {self.forgets[key].subject: told.t for key, told in self.forgotten.items() if key in self.forgets}
-        for line in self.made:
-            wanted = self.offered.get(line.key)
-            if wanted and wanted.subject in gone and (late := line.t - line.latency - gone[wanted.subject]) > 0:
-                yield line.key, f"made from token {wanted.source} at {line.site}, {late:.3f} s after its subject was forgotten"
+        for key in self.told:
+            wanted = self.offered.get(key)
+            if wanted and wanted.subject in gone and (late := wanted.t - gone[wanted.subject]) > 0:
+                yield key, f"wanted from token {wanted.source} {late:.3f} s after its subject was forgotten, and made"
 
     def counts(self) -> dict[str, int]:
         """What was asked for beside plain payments, and came true."""
@@ -101,8 +99,6 @@ def read(lines: Iterable[Line], leaving: Mapping[str, float] = NOBODY) -> Accoun
                 account.offered[line.key] = line
             case Acknowledged():
                 account.told[line.key].add(line.payment)
-                if line.status == CREATED:
-                    account.made.append(line)
             case Declined():
                 account.declined[line.key] = line
             case Held():

@@ -115,6 +115,15 @@ async def test_a_wish_is_repeated_until_it_is_answered() -> None:
     assert {(one.method, one.path, one.client) for one in world.asked} == {("DELETE", "/v1/subjects/subject", ERASES)}
 
 
+async def test_a_subject_that_payments_never_knew_is_forgotten_all_the_same() -> None:
+    """It answers that it held nothing, with the proof that keeps it so; a 404 without one is somebody who has no such route."""
+    unknown = {"type": "urn:x:problem:unknown-subject", "erasure": {"proof": "proof", "epoch": 3}}
+    world = Office(said=[Reply(status=404, body=json.dumps(unknown).encode())])
+    assert await world.staff.forget("subject")
+    world = Office(said=[Reply(status=404, body=b'{"detail": "Not Found"}')])
+    assert not await world.staff.forget("subject")
+
+
 @pytest.mark.parametrize(
     ("said", "ends", "asked"),
     [([Reply(status=403, body=b"no")], float("inf"), 1), ([], 103.0, None)],
