@@ -96,6 +96,21 @@ async def test_a_removal_that_a_dead_cloud_left_half_done_is_taken_back_and_ends
     await trio.await_equal(patience=20)
 
 
+async def test_columns_are_given_back_before_versions_are_watched(trio: Trio) -> None:
+    """gcp still sends what azure and aws have dropped, and no process is seen at all, as after a deployment that went wrong: the removal
+    must not go on, and payments must."""
+    migrations = files(trio, expand_purpose=PURPOSE, contract_purpose=WITHOUT_PURPOSE)
+    await migrate(trio, migrations[:1])
+    async with process(trio, version=1, site=GCP):
+        with pytest.raises(Crash):
+            await migrate(trio, migrations, crash_at="1/1 aws")
+    await trio.carry(PlanKind.SWITCHOVER, GCP)
+    assert not await trio.pay(GCP, patience=2)
+    assert await refused(trio, migrations) == "versions-in-use"
+    assert await trio.pay(GCP, patience=8)
+    assert [await trio.sql(site, HAS) for site in SITES] == [[(1,)]] * 3
+
+
 async def test_an_old_writer_that_lacks_a_new_table_comes_back(trio: Trio) -> None:
     """aws and gcp have the table, azure died before it had: no subscription can name it there, and Return stands still until the same
     command brings the table, which needs no stream; nothing that is written meanwhile is missing on azure."""

@@ -5,6 +5,18 @@
 -- What leaves here goes to a journal or to a person's screen. So a described row holds identifiers and ciphertext: no caller's reason, no
 -- digest, and no wrap, because a wrap in quarantine would outlive the subject's erasure.
 
+-- Accesses from here on are compared; older ones are the retention's, which removes them on the writer, a few at a time, when their days
+-- are over (the table's label says how many). A node was away while it ran: what it still has is no tail, and a digest that counts rows while
+-- they go differs for nothing. A day or two before their time, because clocks differ, and at midnight, because nodes are asked one after the
+-- other.
+CREATE OR REPLACE FUNCTION vault.compared_since() RETURNS timestamptz
+LANGUAGE sql STABLE SET timezone = 'UTC' SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(
+        date_trunc('day', now()) - ((regexp_match(obj_description('vault.access'::regclass, 'pg_class'), '^retention=(\d+)d by=at '))[1]::integer - 2)
+            * interval '1 day',
+        '-infinity')
+$$;
+
 -- Order-free digest of everything that can no longer change: rows of closed epochs, except wraps, which repairs add, rotation replaces
 -- and erasures remove: of those only how many keys have none although nobody erased them, which must be 0 everywhere. A follower that lacks
 -- wraps would else compare equal, be elected, and open nothing. Rows are hashed as text, and a timestamp's text depends on the zone of whoever asks; so the zone is set here.
@@ -17,7 +29,7 @@ LANGUAGE sql STABLE SET timezone = 'UTC' SET bytea_output = 'hex' AS $$
          (SELECT count(*) AS rows, coalesce(sum(hashtextextended(token::text, 0)::numeric), 0) AS hash
           FROM vault.token WHERE epoch <= up_to) AS t,
          (SELECT count(*) AS rows, coalesce(sum(hashtextextended(access::text, 0)::numeric), 0) AS hash
-          FROM vault.access WHERE epoch <= up_to) AS a,
+          FROM vault.access WHERE epoch <= up_to AND at >= (SELECT vault.compared_since())) AS a,
          (SELECT count(*) AS rows, coalesce(sum(hashtextextended(erasure::text, 0)::numeric), 0) AS hash
           FROM vault.erasure WHERE epoch <= up_to) AS e,
          (SELECT count(*) AS bare FROM vault.data_key AS d
@@ -39,7 +51,7 @@ CREATE OR REPLACE FUNCTION trimaran.held_payments(after text, most integer) RETU
 LANGUAGE sql STABLE AS $$
     SELECT h.kind || ':' || h.name, h.id::text
     FROM ((SELECT 'access' AS kind, a.id AS name, a.id FROM vault.access AS a
-           WHERE a.id > vault.page_start(after, 'access') ORDER BY a.id LIMIT most)
+           WHERE a.id > vault.page_start(after, 'access') AND a.at >= (SELECT vault.compared_since()) ORDER BY a.id LIMIT most)
           UNION ALL
           (SELECT 'data_key', k.subject, k.id FROM vault.data_key AS k
            WHERE k.subject > vault.page_start(after, 'data_key') ORDER BY k.subject LIMIT most)
