@@ -9,6 +9,10 @@ from lab.reconcile_webhooks import WebhookReconciliation
 from lab.vault_aftermath import VaultAftermath, broken_vault
 
 
+FEW = 8
+"""Planted or held payments below which chance alone may leave none: every second one is approved, and screening that is late lets pass."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aftermath:
     """What was found after the load had ended."""
@@ -48,7 +52,7 @@ def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
         (paid.unfulfilled == 0, f"{paid.unfulfilled} erasures and reviews were still unanswered when the load ended"),
         (paid.unplanted == 0, f"{paid.unplanted} payments were held though nothing was unusual about them"),
         (
-            paid.planted == 0 or paid.caught > 0,
+            paid.planted < FEW or paid.caught > 0,
             f"none of {paid.planted} payments that had to be held was, so nothing is proven about holding",
         ),
         (paid.strangers == 0, f"{paid.strangers} payments exist that nobody asked for"),

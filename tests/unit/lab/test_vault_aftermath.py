@@ -65,7 +65,7 @@ UNSHOWN: dict[str, Rehearsal] = {
     "nobody asked for a number that was erased": seen(told(refused=0)),
     "no payment came from a token": replace(seen(), reconciliation=reconciliation(from_tokens=0)),
     "payments was never asked to forget anybody": replace(seen(), reconciliation=reconciliation(erasures=0)),
-    "no held payment was approved": replace(seen(), reconciliation=reconciliation(approved=0)),
+    "9 payments were held and none approved": replace(seen(), reconciliation=reconciliation(planted=9, caught=9, approved=0)),
 }
 
 
