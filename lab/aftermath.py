@@ -8,7 +8,6 @@ from lab.reconcile import Reconciliation
 from lab.reconcile_webhooks import WebhookReconciliation
 from lab.vault_aftermath import VaultAftermath, broken_vault
 
-
 FEW = 8
 """Planted or held payments below which chance alone may leave none: every second one is approved, and screening that is late lets pass."""
 
