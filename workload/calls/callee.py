@@ -82,7 +82,7 @@ class Callee:
             )
         else:
             self.inside += 1
-            self._repeats.earn()
+            self._repeats.earn(began)
             try:
                 outcome = await self._attempt(question, began + left.total_seconds())
             finally:

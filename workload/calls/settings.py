@@ -26,7 +26,7 @@ class CalleeSettings(Table):
     connect: Seconds = timedelta(seconds=0.1)
     """Of one connection, TLS included: a black hole costs a caller this much until the breaker opens."""
     repeats: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Further attempts after one that may have arrived, a call, in the long run; ten at once after a quiet time."""
+    """Further attempts after one that may have arrived, a call, in the long run; beside five a second, ten at once after a pause."""
     pause: Seconds = timedelta(seconds=0.02)
     """At most, before an instance is asked again; twice that before the third time. What is waited is drawn between nothing and it."""
     threshold: Annotated[int, Field(ge=1, le=1000)] = 5

@@ -226,6 +226,15 @@ async def test_a_callee_that_sheds_is_not_asked_more_for_it() -> None:
     assert 100 + 15 < len(vault.asked) < 100 + 25
 
 
+async def test_where_little_is_asked_every_call_may_be_repeated() -> None:
+    """The own instance is broken for an hour, and each call comes when it is time to find out: another site answers every one."""
+    vault = Vault(OK)
+    for _ in range(100):
+        vault.elapsed, vault.outcomes = vault.elapsed + 2, deque([TROUBLED, OK])
+        assert await vault.call(elsewhere=True) == OK
+    assert vault.callee.breakers["aws"]
+
+
 async def test_what_never_arrived_costs_no_repeat() -> None:
     """A process that is gone refuses connections at once: every call finds another site, however many there are."""
     vault = Vault(UNREACHABLE, OK, threshold=1000)
