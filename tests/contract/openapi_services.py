@@ -37,6 +37,10 @@ Known = Mapping[str, UUID]
 """By path, an id that leads to something there: a published example cannot."""
 
 
+THEIRS = UUID(int=8)
+WHOSE = {THEIRS: SUBJECT, UUID(TOKEN): UUID(int=7)}
+"""Tokens that the vault knows: of the subject whom the examples have forgotten, and of somebody who pays on."""
+
 PATIENT = {"statement_deadline": 5, "session_patience": 5, "barrier_deadline": 8, "request_deadline": 9}
 """A service that gives up early answers 503 on a busy machine, as documented; then nothing is seen of what is asked here."""
 
@@ -69,7 +73,6 @@ async def payments_beside_the_follower(folder: Path) -> AsyncIterator[Ready]:
     each time, so that payments are made, held and refused in every run."""
     issuer = Issuer(folder=folder)
     async with payments_site.two_sites("openapi-payments") as sites:
-        await sites.ask(payments_site.AZURE, "SELECT ledger.name_holder(%s, %s)", ACCOUNT, SUBJECT)
         port, others = sites.workspace.port(), sites.workspace.port()
         callee = {"callee": {"instances": {payments_site.AWS: {"host": LOCAL, "port": others}}}, "deadline": 0.3}
         told = {
@@ -108,15 +111,15 @@ async def vault_beside_the_follower(folder: Path) -> AsyncIterator[Ready]:
 
 
 async def _paid(service: Payments) -> Known:
-    """One payment that is made, and one that is held."""
+    """One payment that is made, from a token of whoever the examples have forgotten, and one that is held."""
 
-    async def pay(key: str, amount: int) -> UUID:
-        order = Order(key=key, debtor=ACCOUNT, creditor=OTHER, amount=amount, currency="EUR")
+    async def pay(key: str, amount: int, source: UUID | None = None) -> UUID:
+        order = Order(key=key, debtor=ACCOUNT, creditor=OTHER, amount=amount, currency="EUR", source=source)
         payment = (await service.pay(order)).payment
         assert payment
         return payment.id
 
-    return {"/v1/payments/{id}": await pay("made", 2), "/v1/reviews/{id}": await pay("held", 1)}
+    return {"/v1/payments/{id}": await pay("made", 2, THEIRS), "/v1/reviews/{id}": await pay("held", 1)}
 
 
 async def _kept(service: Vault) -> Known:
@@ -152,7 +155,7 @@ def _ready(app: ASGIApp, port: int, issuer: Issuer, service: str, operations: Se
 
 
 def _others() -> Starlette:
-    """Holds odd amounts, and knows one token."""
+    """Holds odd amounts, and knows two tokens."""
 
     async def judge(request: Request) -> Response:
         odd = (await request.json())["order"]["amount"] % 2 == 1
@@ -161,8 +164,9 @@ def _others() -> Starlette:
         )
 
     async def name_subject(request: Request) -> Response:
-        if UUID(request.path_params["token"]) != UUID(TOKEN):
+        token = UUID(request.path_params["token"])
+        if token not in WHOSE:
             return render(Problem(status=404, kind="unknown-token", detail="there is no such token"), request.url.path)
-        return JSONResponse({"token": TOKEN, "subject": str(UUID(int=7))})
+        return JSONResponse({"token": str(token), "subject": str(WHOSE[token])})
 
     return Starlette(routes=[Route("/v1/scores", judge, methods=["POST"]), Route("/v1/tokens/{token}/subject", name_subject)])
