@@ -49,7 +49,7 @@ class Nowhere:
 
 
 class Described(BaseModel):
-    """An answer of `GET /v1/tokens/{token}`, as far as it is used here: neither kind nor last digits are kept."""
+    """An answer of `GET /v1/tokens/{token}/subject`."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -72,7 +72,7 @@ class CalledVault:
 
     async def subject(self, token: UUID) -> UUID | model.Outcome:
         """See `Sources`."""
-        path = f"/v1/tokens/{token}"
+        path = f"/v1/tokens/{token}/subject"
         question = Question(method="GET", path=path, within=self._deadline, idempotent=True, elsewhere=True)
         answer = await self._calls.ask(question)
         if isinstance(answer, Unavailable) and answer.reason is Reason.OVER:
