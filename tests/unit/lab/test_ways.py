@@ -121,8 +121,8 @@ def asked(key: str) -> list[Span]:
 
 def test_a_payment_from_a_new_token_goes_through_the_vault() -> None:
     """One from a token that is known needs no question: of several that one is shown which asked."""
-    lines = [*USUAL, *sourced("known"), *sourced("new"), *sourced("again"), *paid("slow", 104.0, 4.0)]
-    spans = [*TOLD, *told("known", 98.0), *asked("new"), *told("again", 98.0), *told("slow", 104.0)]
+    lines = [*USUAL, *sourced("new"), *sourced("known"), *sourced("again"), *paid("slow", 104.0, 4.0)]
+    spans = [*TOLD, *asked("new"), *told("known", 98.0), *told("again", 98.0), *told("slow", 104.0)]
     found = run(lines, spans)
     assert [(way.what, way.key) for way in found.shown] == [(BEFORE, "u2"), (SOURCED, "new"), (DURING, "slow")]
     assert found.lacking == ()
