@@ -79,7 +79,7 @@ def ways(lines: Sequence[Line], told: Sequence[Span], *, fault_at: float, until:
     known = [one for one in paid if trace_of(one.offered.key) in of_traces]
     before = sorted((one for one in known if one.acknowledged.t < fault_at and len(one.attempts) == 1), key=_took)
     during = sorted((one for one in known if fault_at <= one.acknowledged.t <= until), key=_took)
-    first = [one for one in before if one.offered.source is not None]
+    first = sorted((one for one in known if one.acknowledged.t < fault_at and one.offered.source is not None), key=_took)
     chosen = {
         BEFORE: _middle([one for one in before if one.offered.source is None], of_traces, STEPS),
         SOURCED: _middle(first, of_traces, (*STEPS, VAULT)),

@@ -107,14 +107,15 @@ def test_a_step_that_nobody_told_of_is_said(step: str) -> None:
     assert found.lacking == (f"{DURING}: nobody told of {step}",)
 
 
-def sourced(key: str) -> list[Line]:
+def sourced(key: str, fails: int = 0) -> list[Line]:
     """A payment from a token, before the fault."""
-    return [replace(line, source="t", subject="s") if isinstance(line, Offered) else line for line in paid(key, 98.0, 0.1)]
+    lines = paid(key, 98.0, 0.1 + fails / 2, fails)
+    return [replace(line, source="t", subject="s") if isinstance(line, Offered) else line for line in lines]
 
 
-def asked(key: str) -> list[Span]:
+def asked(key: str, attempt: int = 1) -> list[Span]:
     """What the services say of it when payments asked the vault."""
-    spans = told(key, 98.0)
+    spans = told(key, 98.0, attempt)
     call = next(span for span in spans if span.name == "call")
     return [*spans, replace(call, id=f"{key} vault", parent=call.id, name="GET /v1/tokens/{token}", service="vault")]
 
@@ -126,6 +127,13 @@ def test_a_payment_from_a_new_token_goes_through_the_vault() -> None:
     found = run(lines, spans)
     assert [(way.what, way.key) for way in found.shown] == [(BEFORE, "u2"), (SOURCED, "new"), (DURING, "slow")]
     assert found.lacking == ()
+
+
+def test_it_is_shown_also_when_the_vault_was_late_at_first() -> None:
+    """A question that is not answered in time is asked again by the payer, and the way of the answered attempt is whole."""
+    lines = [*USUAL, *sourced("known"), *sourced("late", fails=1), *paid("slow", 104.0, 4.0)]
+    found = run(lines, [*TOLD, *told("known", 98.0), *asked("late", attempt=2), *told("slow", 104.0)])
+    assert [(way.key, way.attempts) for way in found.shown if way.what == SOURCED] == [("late", 2)]
 
 
 def test_a_run_in_which_nobody_saw_the_vault_asked_says_so() -> None:
