@@ -12,7 +12,7 @@ STEPS = ("edge", "POST /v1/payments", "call", "database", "statement", "barrier"
 """What every payment goes through once it left its client, as spans name it; the call is that to screening."""
 
 BEFORE, DURING = "a usual payment, before the fault", "the slowest payment of the failover"
-SOURCED = "the first payment from a token, before the fault"
+SOURCED = "a payment from a token that was new to payments"
 """Of such a one payments asks the vault whose the token is; one from a token that is known needs no question."""
 
 _SECOND = 1e9
@@ -71,7 +71,7 @@ def ways(lines: Sequence[Line], told: Sequence[Span], *, fault_at: float, until:
     add to that clock for seconds since 1970.
 
     Of the payments that nothing is missing of: the one in the middle of those acknowledged before the fault, and the slowest of those
-    acknowledged after it. What is told of a slow payment alone, without its being sampled, has the steps of its own service only.
+    acknowledged after it; and of those from a token, at any time, one for which payments asked the vault. What is told of a slow payment alone, without its being sampled, has the steps of its own service only.
     """
     of_traces = _by_trace(told)
     paid = list(settled(lines, wall_offset))
@@ -79,14 +79,14 @@ def ways(lines: Sequence[Line], told: Sequence[Span], *, fault_at: float, until:
     known = [one for one in paid if trace_of(one.offered.key) in of_traces]
     before = sorted((one for one in known if one.acknowledged.t < fault_at and len(one.attempts) == 1), key=_took)
     during = sorted((one for one in known if fault_at <= one.acknowledged.t <= until), key=_took)
-    first = sorted((one for one in known if one.acknowledged.t < fault_at and one.offered.source is not None), key=_took)
+    first = sorted((one for one in known if one.offered.source is not None), key=_took)
     chosen = {
         BEFORE: _middle([one for one in before if one.offered.source is None], of_traces, STEPS),
         SOURCED: _middle(first, of_traces, (*STEPS, VAULT)),
         DURING: _last(during, of_traces),
     }
     shown = [_way(what, one, of_traces) for what, one in chosen.items() if one]
-    sourced = any(one.offered.source is not None and one.acknowledged.t < fault_at for one in paid)
+    sourced = any(one.offered.source is not None for one in paid)
     wanted = [what for what in chosen if what != SOURCED or sourced]
     return Ways(
         told=len(told),
