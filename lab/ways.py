@@ -71,7 +71,8 @@ def ways(lines: Sequence[Line], told: Sequence[Span], *, fault_at: float, until:
     add to that clock for seconds since 1970.
 
     Of the payments that nothing is missing of: the one in the middle of those acknowledged before the fault, and the slowest of those
-    acknowledged after it; and of those from a token, at any time, one for which payments asked the vault. What is told of a slow payment alone, without its being sampled, has the steps of its own service only.
+    acknowledged after it; and of those from a token, at any time, one for which payments asked the vault. What is told of a slow payment
+    alone, without its being sampled, has the steps of its own service only.
     """
     of_traces = _by_trace(told)
     paid = list(settled(lines, wall_offset))
