@@ -36,6 +36,13 @@ WAITED = ("57014", "55P03", "40P01")
 """SQLSTATEs of a wait that was ended: by the statement's deadline, by the lock's, to break a deadlock."""
 
 
+PREPARED = None
+"""Once the driver has seen it five times. Never what stands behind it in the pipeline: when the node refuses the statement, its server skips
+what follows, and a COMMIT whose turn to be prepared has come would be one that the driver believes to be prepared and the server never
+heard of. The next payment there, when that node writes, would be told of a defect (`26000`), and 500.
+"""
+
+
 class _NothingDone(Exception):
     """The database said no before COMMIT was executed."""
 
@@ -67,7 +74,10 @@ async def write(session: Session, site: str, statement: str, values: Row, deadli
         try:
             async with connection.pipeline():
                 _, written, committed, flushed = [
-                    await connection.execute(step, values if step is statement else None) for step in script(statement)
+                    await connection.execute(
+                        step, values if step is statement else None, prepare=PREPARED if step is statement else False
+                    )
+                    for step in script(statement)
                 ]
         except psycopg.Error as error:
             # In an aborted transaction COMMIT was never executed: nothing happened, for certain.
@@ -105,9 +115,9 @@ async def admit(session: Session, site: str, deadline: timedelta) -> Evidence:
 
     async def work(connection: psycopg.AsyncConnection) -> Row | None:
         async with connection.pipeline():
-            await connection.execute(BEGIN)
+            await connection.execute(BEGIN, prepare=False)
             cursor = await connection.execute(ADMIT, prepare=True)
-            await connection.execute(COMMIT)
+            await connection.execute(COMMIT, prepare=False)
         return await cursor.fetchone()
 
     return _evidence(site, await _translate(session, site, work, deadline))
