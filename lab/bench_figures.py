@@ -192,9 +192,8 @@ def _detection_rows(part: Mapping[str, Any]) -> list[str]:
         for one in part.get("payments", ())
     ]
     if traffic := part.get("traffic"):
-        lines.append(
-            f"detection, traffic: {traffic['false_in_calm']} false in calm, in crowds {traffic['false_in_crowds']}, recall {traffic['recall']}"
-        )
+        crowds, recall = traffic["false_in_crowds"], traffic["recall"]
+        lines.append(f"detection, traffic: {traffic['false_in_calm']} false in calm, in crowds {crowds}, recall {recall}")
     return lines
 
 

@@ -25,7 +25,9 @@ async def keep_up(name: str, rate: float, *, as_json: bool) -> Exit:
                 load = await offer(lab, f"up-{time.time_ns()}", rate=rate) if rate > 0 else None
                 async with opened(lab, down, load) as context:
                     took = time.monotonic() - began
-                    screen.say(f"up after {took:.1f} s; try `trimaran status`, `trimaran lab fault crash azure`, `trimaran lab ask`")
+                    screen.say(
+                        f"up after {took:.1f} s; try `trimaran status`, `trimaran lab fault crash azure`, `trimaran lab ask`"
+                    )
                     screen.say(f"operator context: {context}; Ctrl-C or `trimaran lab down` ends everything")
                     if as_json:
                         up = {

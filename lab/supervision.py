@@ -23,7 +23,9 @@ LOOK = 0.2
 PAUSE = 1.0
 """Seconds from an exit to the new start."""
 
-ERROR = re.compile(r"^[ |+-]*[A-Za-z_.]+(Error|Lost|Unreachable|Unreadable|Denied|Refused|Transient|Unsupported|Exception|Exit)\b")
+ERROR = re.compile(
+    r"^[ |+-]*[A-Za-z_.]+(Error|Lost|Unreachable|Unreadable|Denied|Refused|Transient|Unsupported|Exception|Exit)\b"
+)
 """The line of a traceback that names the error, also within a group of them."""
 
 KNOWN_PANIC = "unexpected error during txn"

@@ -29,8 +29,8 @@ UUID_FORM = r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[1-8][0-9A-Fa-f]{3}-[89ABab][0-9A-F
 def no_number(text: str) -> str:
     """The text as it is. Raises ValueError for one in which a card number or an IBAN could stand.
 
-    Digits enough for a card in one piece are refused whatever they check to, unless they are a time. By the check alone a client that numbers
-    its orders would be refused one in five of them, for ever, and would meet the first in production.
+    Digits enough for a card in one piece are refused whatever they check to, unless they are a time. By the check alone a client that
+    numbers its orders would be refused one in five of them, for ever, and would meet the first in production.
     """
     if has_enough_digits_for_one(text) or holds_number(text):
         raise ValueError("expected no card or account number, nor 13 digits in one piece that are no time")
