@@ -113,7 +113,7 @@ def screening_settings(port: int, ways: Ways) -> str:
 def vault_settings(port: int, ways: Ways) -> str:
     """Settings of a vault; its key services are named and never asked: see `bench_throughput_vault`."""
     lines = [*_top(VAULT, port, ways, is_open=False, databases=True), *identity(VAULT, ways)]
-    lines += [*access(VAULT, ways), "[access.services]", f'"{service_name(SERVICE)}" = ["vault:read"]']
+    lines += [*access(VAULT, ways), "[access.services]", f'"{service_name(SERVICE)}" = ["vault:subject"]']
     lines += ["[key_services.aws]", 'key = "unused"', 'region = "us-east-1"', 'identity = "static"']
     lines += ["[key_services.azure]", 'key = "unused"', 'vault = "https://unused.test"', 'identity = "static"']
     return "\n".join(lines) + "\n"

@@ -44,7 +44,7 @@ def write_files(site: Site, around: Surroundings) -> None:
         scored = service_door(cabling, papers, name, SCREENING, {service_name(PAYMENTS): (SCORE,)})
         site.write(SCREENING, screening_settings(cabling, name, *scored))
     if VAULT in services:
-        told = service_door(cabling, papers, name, VAULT, {service_name(PAYMENTS): (Scope.READ.value,)})
+        told = service_door(cabling, papers, name, VAULT, {service_name(PAYMENTS): (Scope.SUBJECT.value,)})
         site.write(VAULT, vault_settings(cabling, name, around.zones.authority_file, *told))
     if WEBHOOKS in services:
         around.receiver.hand_out(site.settings / SECRETS)

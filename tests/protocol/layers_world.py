@@ -49,8 +49,8 @@ class Vault:
     asked: list[dict[str, str]] = field(default_factory=list)
     is_gone: bool = False
 
-    async def describe(self, request: Request) -> JSONResponse:
-        """As `GET /v1/tokens/{token}` of the vault."""
+    async def name_subject(self, request: Request) -> JSONResponse:
+        """As `GET /v1/tokens/{token}/subject` of the vault."""
         token = request.path_params["token"]
         self.asked.append({"token": token, **{name: request.headers.get(name, "") for name in ("deadline-ms", "traceparent")}})
         if self.is_gone:
@@ -59,7 +59,7 @@ class Vault:
             return JSONResponse({"type": f"{PROBLEM}erased"}, status_code=410)
         if token not in self.subjects:
             return JSONResponse({"type": f"{PROBLEM}unknown-token"}, status_code=404)
-        return JSONResponse({"token": token, "kind": "card", "subject": self.subjects[token], "last_four": "1111"})
+        return JSONResponse({"token": token, "subject": self.subjects[token]})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class Fleet:
         lines = ["[identity]", f'certificate = "{identity.certificate}"', f'authority = "{identity.authority}"']
         lines += ["[access]", f'issuer = "{ISSUER}"', f'audience = "{service}"', f'keys_url = "{self.given.url}/jwks"']
         lines += [f'authority = "{self.given.certificates.authority}"', "spacing = 0.2", f'edges = ["{EDGE}"]']
-        lines += [f'services = {{ "{service_name("payments")}" = ["screening:score", "vault:read"] }}']
+        lines += [f'services = {{ "{service_name("payments")}" = ["screening:score", "vault:subject"] }}']
         for name, text in more.items():
             lines += [f"[{name.replace('__', '.')}]", text]
         return "\n".join(lines)
@@ -128,7 +128,7 @@ async def fleets(workspace: Workspace) -> AsyncIterator[Fleet]:
         vault, spans = Vault(), workspace.directory("spans") / "spans.jsonl"
         ports = {"vault": workspace.port(), "screening": workspace.port()}
         ports["collector"] = await stack.enter_async_context(_collecting(spans))
-        application = Starlette(routes=[Route("/v1/tokens/{token}", vault.describe)])
+        application = Starlette(routes=[Route("/v1/tokens/{token}/subject", vault.name_subject)])
         await stack.enter_async_context(served(application, ports["vault"], server_context(identities[VAULT])))
         fleet = Fleet(
             folder=folder,

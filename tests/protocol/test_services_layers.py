@@ -79,10 +79,12 @@ async def vault(workspace: Workspace, fleet: Fleet) -> AsyncIterator[tuple[int, 
 async def test_the_vault_answers_services_by_their_certificate_and_only_what_they_may(
     fleet: Fleet, vault: tuple[int, Supervised]
 ) -> None:
-    """Payments may look at a token (503: there is no database here), never open one; other services may nothing."""
+    """Payments may ask whose a token is (503: there is no database here), and neither look at its digits nor open it; other services may
+    nothing."""
     path = f"/v1/tokens/{uuid4()}"
     for name, method, target, expected in (
-        (PAYMENTS, "GET", path, (503, "no-writer")),
+        (PAYMENTS, "GET", f"{path}/subject", (503, "no-writer")),
+        (PAYMENTS, "GET", path, (403, "missing-scope")),
         (PAYMENTS, "POST", f"{path}/reveal", (403, "missing-scope")),
         (PAYMENTS, "DELETE", f"/v1/subjects/{uuid4()}", (403, "missing-scope")),
         (WEBHOOKS, "GET", path, (401, "no-token")),
@@ -112,7 +114,7 @@ async def test_the_dispatcher_names_merchants_in_trouble_to_whoever_may_know(wor
     secrets.write_text(secrets_file({"shop": [new_secret()]}))
     head = f'service = "payments"\nsecrets = "{secrets}"'
     rest = fleet.tables("webhooks", telemetry=fleet.telemetry())
-    rest = rest.replace('"screening:score", "vault:read"', '"webhooks:read"')
+    rest = rest.replace('"screening:score", "vault:subject"', '"webhooks:read"')
     async with running(workspace, fleet, "webhooks", head, rest, "PAYMENTS_WEBHOOKS_PASSWORD") as (port, _):
         assert (await ask_port(fleet, port, "/metrics"))[0] == 200
         status, body = await ask_port(fleet, port, "/status")

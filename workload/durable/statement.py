@@ -37,9 +37,11 @@ WAITED = ("57014", "55P03", "40P01")
 
 
 PREPARED = None
-"""Once the driver has seen it five times. Never what stands behind it in the pipeline: when the node refuses the statement, its server skips
-what follows, and a COMMIT whose turn to be prepared has come would be one that the driver believes to be prepared and the server never
-heard of. The next payment there, when that node writes, would be told of a defect (`26000`), and 500.
+"""Once the driver has seen it five times. Never what stands behind it in the pipeline.
+
+When the node refuses the statement, its server skips what follows. A COMMIT whose turn to be prepared has come would be one that the
+driver believes to be prepared and the server never heard of: the next payment there, when that node writes, would be told of a defect
+(`26000`), and 500.
 """
 
 

@@ -90,7 +90,7 @@ def test_screening_and_vault_believe_the_payments_service() -> None:
     assert screening.access is not None and dict(screening.access.services) == {
         "trimaran://service/payments": ("screening:score",)
     }
-    assert vault.access is not None and dict(vault.access.services) == {"trimaran://service/payments": ("vault:read",)}
+    assert vault.access is not None and dict(vault.access.services) == {"trimaran://service/payments": ("vault:subject",)}
     assert vault.access.edges == ("trimaran://edge/azure",)
 
 

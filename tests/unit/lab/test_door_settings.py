@@ -58,11 +58,11 @@ def papers(tmp_path: Path) -> Archive:
 
 def test_a_service_is_itself_and_lets_in_tokens_for_itself_through_its_own_edge(papers: Archive) -> None:
     """Another site's edge is not believed, nor is another service's token."""
-    lines = service_door(WIRES, papers, "aws", VAULT, {service_name(PAYMENTS): ("vault:read",)})
+    lines = service_door(WIRES, papers, "aws", VAULT, {service_name(PAYMENTS): ("vault:subject",)})
     found = tomllib.loads("\n".join(lines))
     access = AccessSettings.model_validate(found["access"])
     assert (access.audience, access.edges, access.unbound) == (VAULT, (edge_name("aws"),), False)
-    assert access.services == {service_name(PAYMENTS): ("vault:read",)}
+    assert access.services == {service_name(PAYMENTS): ("vault:subject",)}
     assert access.keys_url == f"{issuer_url(WIRES, 'aws')}/jwks" and access.keys_file is not None
     server_context(Identity.model_validate(found["identity"]))
     assert (
