@@ -27,16 +27,18 @@ class KeyTuning(Table):
     minimum_wraps: Annotated[int, Field(ge=1, le=CLOUDS)] = 2
     """Clouds that must have wrapped a new key before it seals anything; a key that only one cloud can open dies with that cloud.
     The others are added by repairs. With fewer in reach new subjects are refused, and known ones served."""
-    wrap_deadline: Seconds = timedelta(seconds=0.5)
-    """Of one cloud's wrapping and of its opening what it wrapped, together."""
+    wrap_deadline: Seconds = timedelta(seconds=2)
+    """Of one cloud's wrapping and of its opening what it wrapped, together. Longer than any request waits: see `key_deadline`."""
     wrap_grace: Seconds = timedelta(seconds=0.1)
     """How long the others may take once `minimum_wraps` are there: a black hole costs every new subject no more than this."""
-    unwrap_deadline: Seconds = timedelta(seconds=0.5)
+    unwrap_deadline: Seconds = timedelta(seconds=2)
     hedge: Seconds = timedelta(seconds=0.1)
     """How long the nearest cloud is waited for alone before the next one is asked too."""
     key_patience: Seconds = timedelta(seconds=0.6)
     """How long a request may wait for its subject's data key, wraps and trips to the writer together; what it does with the key comes after
     that and has the request deadline for itself."""
+    key_deadline: Seconds = timedelta(seconds=3)
+    """How long a key is founded or opened for, whoever still waits: what comes too late for one request serves the next."""
     cached_keys: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     cache_age: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(minutes=5)
     """From its opening, however often it is used: the longest that a key outlives its erasure in another process's memory."""
@@ -57,8 +59,10 @@ class KeyTuning(Table):
             raise ValueError("wrap_grace must not exceed wrap_deadline")
         if self.hedge >= self.unwrap_deadline:
             raise ValueError("hedge must be below unwrap_deadline")
-        if self.cache_age <= self.unwrap_deadline:
-            raise ValueError("cache_age must exceed unwrap_deadline")
+        if self.key_deadline < max(self.wrap_deadline, self.unwrap_deadline, self.key_patience):
+            raise ValueError("key_deadline must be at least wrap_deadline, unwrap_deadline and key_patience")
+        if self.cache_age <= self.key_deadline:
+            raise ValueError("cache_age must exceed key_deadline")
         return self
 
 

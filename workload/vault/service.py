@@ -4,8 +4,7 @@ The order of steps is the promise. A data key seals nothing before its wraps are
 with it. A number is opened only after its row in the audit trail is durable: there is no access that a failover could forget.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -13,11 +12,13 @@ from uuid import UUID
 
 import structlog
 
+from workload.calls.deadline import budget
 from workload.durable.answers import Answers
 from workload.durable.evidence import Evidence
 from workload.durable.session import Session
 from workload.telemetry.steps import step
 from workload.vault import sealing, store
+from workload.vault.errands import Errands
 from workload.vault.errors import KeyLost, KeysOutOfReach, SealBroken
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
@@ -61,15 +62,18 @@ class Vault:
         new_token: Callable[[], UUID],
         entropy: Callable[[int], bytes],
         key_patience: timedelta,
+        errands: Errands[DataKey | None],
+        monotonic: Callable[[], float],
     ) -> None:
-        """`key_patience`: how long a request may wait for its subject's data key, all trips together."""
+        """`key_patience`: how long a request may wait for its subject's data key, all trips together. `errands`: in which waiting for it
+        goes on after that."""
         self._answers = answers
         self._keyring = keyring
         self._metrics = metrics
         self._new_id = new_id
         self._new_token = new_token
         self._entropy = entropy
-        self._key_patience = key_patience
+        self._key_patience, self._errands, self._monotonic = key_patience, errands, monotonic
 
     async def tokenize(self, order: Order) -> Tokenized:
         """Keep the number and answer its token, once per idempotency key for ever. A key is its first caller's.
@@ -99,7 +103,7 @@ class Vault:
         answer = Revealed(outcome=found.outcome)
         if found.row is not None:
             with self._told_when_broken(token):
-                key = await self._in_time(self._known_key(found.row.binding))
+                key = await self._key_of(found.row.binding)
                 answer = Revealed(outcome=Outcome.ERASED) if key is None else _revealed(key, found.row)
         self._metrics.decided("reveal", answer.outcome)
         return answer
@@ -112,7 +116,7 @@ class Vault:
         if found.row is not None:
             try:
                 with self._told_when_broken(token):
-                    key = await self._in_time(self._known_key(found.row.binding))
+                    key = await self._key_of(found.row.binding)
                     answer = Described(outcome=Outcome.ERASED) if key is None else _described(found.row, key)
             except (KeysOutOfReach, KeyLost):
                 answer = _described(found.row, None)
@@ -173,7 +177,8 @@ class Vault:
             raise
 
     async def _tokenize(self, order: Order) -> Tokenized:
-        key = await self._in_time(self._key_for(order.subject))
+        subject = order.subject
+        key = self._keyring.at_hand(subject) or await self._in_time(subject, lambda: self._key_for(subject))
         if key is None:
             return Tokenized(outcome=Outcome.ERASED)
         sealed, access = self._seal(key, order), self._new_id()
@@ -197,25 +202,29 @@ class Vault:
             digest=sealing.digest(key.material, key.subject, order.key, number),
         )
 
-    async def _in_time(self, work: Coroutine[Any, Any, DataKey | None]) -> DataKey | None:
-        # Whatever was begun for a key may be left at any moment: a key that is founded late is found by the next request.
+    async def _key_of(self, binding: Binding) -> DataKey | None:
+        """The data key that a row was sealed with, in time; None when it was erased since the row was read."""
+        key = self._keyring.at_hand(binding.subject)
+        if key is not None and key.id == binding.data_key:
+            return key
+        return await self._in_time((binding.subject, binding.data_key), lambda: self._known_key(binding))
+
+    async def _in_time(self, what: Hashable, begin: Callable[[], Coroutine[Any, Any, DataKey | None]]) -> DataKey | None:
+        # Whatever was begun for a key may be left at any moment: a key that is founded or opened late is at hand for the next request.
+        patience = budget(self._key_patience, self._monotonic())
         try:
             with step("data key"):
-                async with asyncio.timeout(self._key_patience.total_seconds()):
-                    return await work
+                return await self._errands.join(what, begin, patience)
         except KeysOutOfReach as error:
             self._metrics.unanswered(error)
             raise
         except TimeoutError as error:
-            late = KeysOutOfReach(f"the subject's data key was not ready within {self._key_patience.total_seconds():g} s")
+            late = KeysOutOfReach(f"the subject's data key was not ready within {patience.total_seconds():.3g} s")
             self._metrics.unanswered(late)
             raise late from error
 
     async def _key_for(self, subject: UUID) -> DataKey | None:
         """The subject's data key, made when there is none; None when it was erased."""
-        key = self._keyring.at_hand(subject)
-        if key is not None:
-            return key
         locked = await self._read_key(subject)
         if locked is None:
             key = await self._found_key(subject)
@@ -228,10 +237,6 @@ class Vault:
         return None if locked.is_erased else await self._keyring.open(locked)
 
     async def _known_key(self, binding: Binding) -> DataKey | None:
-        """The data key that a row was sealed with; None when it was erased since the row was read."""
-        key = self._keyring.at_hand(binding.subject)
-        if key is not None and key.id == binding.data_key:
-            return key
         locked = await self._read_key(binding.subject)
         if locked is None or locked.id != binding.data_key:
             raise KeyLost(f"data key {binding.data_key} of token {binding.token} is not there")

@@ -23,8 +23,10 @@ from workload.schema.outlook import process_name
 from workload.vault import app as http
 from workload.vault.callers import OPERATIONS
 from workload.vault.clouds import Clouds
+from workload.vault.errands import Errands
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
+from workload.vault.model import DataKey
 from workload.vault.paths import Paths
 from workload.vault.repair import Repairs
 from workload.vault.service import Vault
@@ -57,6 +59,7 @@ class Assembly:
         self.database = Database(settings, tenant, self.metrics)
         self.clouds = Clouds(sorted(wrappers, key=lambda one: one.cloud != settings.site), self.metrics)
         self.keyring = Keyring(self.clouds, tuning=settings.keys, entropy=os.urandom, monotonic=time.monotonic)
+        errands: Errands[DataKey | None] = Errands(longest=settings.keys.key_deadline, monotonic=time.monotonic)
         self.vault = Vault(
             answers=self.database.answers,
             keyring=self.keyring,
@@ -65,6 +68,8 @@ class Assembly:
             new_token=random_token,
             entropy=os.urandom,
             key_patience=settings.keys.key_patience,
+            errands=errands,
+            monotonic=time.monotonic,
         )
         self.repairs = Repairs(
             answers=self.database.answers,
@@ -76,6 +81,7 @@ class Assembly:
             meter=self.metrics,
         )
         self.metrics.watch("cached_keys", "Data keys in memory.", lambda: self.keyring.cached)
+        self.metrics.watch("key_errands", "Data keys that are being founded or opened.", lambda: len(errands))
         self.layers = Layers(settings, OPERATIONS, self.metrics)
         application = http.build(
             self.vault,

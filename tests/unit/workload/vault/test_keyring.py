@@ -34,7 +34,9 @@ class Stage:
         self.clouds: tuple[Cloud, ...] = three()
         self.clock = Clock()
         self.drawn = 0
-        tuning = KeyTuning(cached_keys=cached, unwrap_deadline=SOON, hedge=BLINK, wrap_deadline=SOON, wrap_grace=SOON)
+        tuning = KeyTuning(
+            cached_keys=cached, unwrap_deadline=SOON, key_deadline=SOON, hedge=BLINK, wrap_deadline=SOON, wrap_grace=SOON
+        )
         assert tuning.cache_age.total_seconds() == AGE
         self.ring = Keyring(Clouds(self.clouds, Tally()), tuning=tuning, entropy=self.draw, monotonic=self.clock)
 

@@ -42,6 +42,7 @@ class Stage:
             wrap_deadline=SOON,
             wrap_grace=BLINK,
             unwrap_deadline=SOON,
+            key_deadline=SOON,
             minimum_wraps=1,
             current_age=BLINK / 1e3,
         )

@@ -1,6 +1,7 @@
 """The order of steps: what is durable before what is sealed, given out or forgotten."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ from tests.unit.workload.vault.desk import PINS, READ, Desk, Row
 from workload.durable.errors import OutcomeUnknown
 from workload.vault import store
 from workload.vault.clouds import Clouds
+from workload.vault.errands import Errands
 from workload.vault.errors import KeyLost, KeysOutOfReach, SealBroken, WrapRefused
 from workload.vault.key_settings import KeyTuning
 from workload.vault.keyring import Keyring
@@ -48,7 +50,7 @@ class Stage:
                 store.ERASE: self.erase,
             }
         )
-        tuning = KeyTuning(wrap_deadline=SOON, unwrap_deadline=SOON)
+        tuning = KeyTuning(wrap_deadline=SOON, unwrap_deadline=SOON, key_deadline=SOON)
         self.drawn = 0
         self.ring = Keyring(Clouds(self.clouds, Tally()), tuning=tuning, entropy=self.entropy, monotonic=lambda: 0.0)
         self.vault = Vault(
@@ -59,6 +61,8 @@ class Stage:
             new_token=uuid4,
             entropy=self.entropy,
             key_patience=patience,
+            errands=Errands(longest=timedelta(seconds=5), monotonic=time.monotonic),
+            monotonic=time.monotonic,
         )
 
     def entropy(self, length: int) -> bytes:

@@ -78,6 +78,8 @@ def test_two_clouds_must_wrap_unless_said_otherwise(tmp_path: Path) -> None:
         ("cache_age = 86400", "keys.cache_age"),
         ("wrap_deadline = 0.05", "wrap_grace must not exceed wrap_deadline"),
         ("unwrap_deadline = 0.1", "hedge must be below unwrap_deadline"),
+        ("key_deadline = 1", "key_deadline must be at least"),
+        ("cache_age = 2", "cache_age must exceed key_deadline"),
         ("minimum_wraps = 3", "key_services must name at least 3 clouds"),
         ('audit = "off"', "keys.audit"),
     ],
