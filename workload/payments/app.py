@@ -6,13 +6,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import FastAPI, Header, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from workload import problems
 from workload.amounts import WHOLE
 from workload.durable.answers import Answers
 from workload.durable.errors import Unanswered
-from workload.kept import no_number
+from workload.kept import FEW_DIGITS, no_number
 from workload.payments import reviews, subjects
 from workload.payments.model import Account, Order, Outcome, Payment, Status
 from workload.payments.problems import describe_refusal, refuse_without_vault
@@ -21,7 +21,14 @@ from workload.problems import Problem
 
 REPLAYS = frozenset({Outcome.REPLAYED, Outcome.STILL_HELD})
 
-IdempotencyKey = Annotated[str, Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$"), AfterValidator(no_number)]
+KEY = r"[\x21-\x7e]+$"
+IdempotencyKey = Annotated[
+    str,
+    Header(min_length=1, max_length=255),
+    AfterValidator(no_number),
+    Field(pattern=f"^{KEY}"),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{FEW_DIGITS}{KEY}"}),
+]
 
 MOST = 10**12 - 1
 """Minor units of one payment: with a digit more, an amount could be taken for a card number, and would be redacted as one."""

@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Protocol, assert_never
 from uuid import UUID
 
 from fastapi import FastAPI, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from workload import problems
-from workload.kept import no_number
+from workload.kept import FEW_DIGITS, no_number
 from workload.payments.model import Outcome, Review, Reviewed, Verdict
 from workload.payments.problems import describe_refusal
 from workload.payments.service import Payments
@@ -35,13 +35,22 @@ Identify = Callable[[Request], Caller]
 """The caller of a request that was let in."""
 
 
+TEXT = r"[^\x00]*[^\s\x00][^\x00]*$"
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=500, pattern=f"^{TEXT}"),
+    AfterValidator(no_number),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 500, "pattern": f"^{FEW_DIGITS}{TEXT}"}),
+]
+
+
 class Word(BaseModel):
     """The body of `POST /v1/reviews/{id}`."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     verdict: Literal["approve", "reject"]
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"), AfterValidator(no_number)]
+    reason: Reason
     """For whoever asks later; kept for ever. No database keeps a zero byte in a text."""
 
 

@@ -77,8 +77,8 @@ def holds_number(text: str) -> bool:
 
 
 def has_enough_digits_for_one(text: str) -> bool:
-    """Are there digits enough for a card in one piece, which are neither a time nor part of an id?"""
-    return _LONG_RUN.search(without_times(without_dates(without_identifiers(plain(text))))) is not None
+    """Are there digits enough for a card with no letter between them, which are neither a time nor part of an id?"""
+    return _CHAIN_OF_KEPT.search(without_times(without_dates(without_identifiers(plain(text))))) is not None
 
 
 def _packed(text: str) -> str:
