@@ -21,10 +21,11 @@ from lab.cabling import SITES
 from lab.errors import LabError
 from lab.faults import Fault
 from lab.laboratory import Laboratory, laboratory
+from lab.lines import DamagedError
 from lab.reconcile import Ledger, Reconciliation, reconcile
 from lab.reconcile_sql import read_ledger
 from lab.reconcile_vault import VaultReconciliation
-from lab.record import DamagedError, Line, read_record
+from lab.record import Line, read_record
 from lab.rehearsal import Course, rehearse
 from lab.report import Rehearsal
 from lab.site_settings import NAMES, SERVICE

@@ -13,10 +13,10 @@ from lab.bench_evidence import TROUBLE
 from lab.cabling import SITES
 from lab.fleet import VAULT
 from lab.laboratory import Laboratory
+from lab.lines import DamagedError
 from lab.reconcile_vault import VaultReconciliation, reconcile_vault
 from lab.reconcile_vault_rows import VaultRows
 from lab.reconcile_vault_sql import read_vault
-from lab.record import DamagedError
 from lab.vault_load_record import Line, read_vault_record
 
 LEVEL = timedelta(seconds=15)

@@ -19,9 +19,10 @@ from lab.errors import LabError
 from lab.fleet import SCREENING, VAULT
 from lab.founding import SUSPECTS
 from lab.laboratory import Laboratory
+from lab.lines import DamagedError
 from lab.papers import MERCHANTS, OFFICER, REVIEWER
 from lab.processes import Supervised, launch_module
-from lab.record import DamagedError, Line, read_record
+from lab.record import Line, read_record
 from lab.site_settings import NAMES
 
 RATE = 50.0

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from lab.authorities import await_ready
 from lab.errors import LabError
+from lab.lines import DamagedError
 from lab.processes import Supervised, launch_module
 from lab.receiver_record import Line, read_receiver_record
 from lab.receiver_settings import endpoint, misbehaving, new_secret, receiver_settings, secrets_file
-from lab.record import DamagedError
 from lab.workspace import Workspace
 
 MERCHANTS = 20

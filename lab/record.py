@@ -7,14 +7,11 @@ all processes of one machine share; nothing here reads a wall clock.
 Rules for changing this file: append only, a line's meaning never changes, a reader knows every kind or refuses the file.
 """
 
-import json
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from lab.lines import Appended, Lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,66 +238,12 @@ KINDS: dict[str, type[Line]] = {
     "unfulfilled": Unfulfilled,
     "defect": Defect,
 }
-NAMES = {kind: name for name, kind in KINDS.items()}
-FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in NAMES}
+LINES: Lines[Line] = Lines(KINDS)
+write_line, read_line, read_record = LINES.write, LINES.read, LINES.read_file
 
 
-class DamagedError(Exception):
-    """The record cannot be relied on: says which line and why."""
-
-
-def write_line(line: Line) -> bytes:
-    """One line of the file."""
-    kind = type(line)
-    return (
-        json.dumps({"kind": NAMES[kind], **{name: getattr(line, name) for name in FIELDS[kind]}}, separators=(",", ":")).encode()
-        + b"\n"
-    )
-
-
-def read_line(text: str) -> Line:
-    """The line as a value. Raises DamagedError."""
-    try:
-        content = json.loads(text)
-        return KINDS[content.pop("kind")](**content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"{error!r} in {text[:120]!r}") from error
-
-
-class Record:
-    """The file, open for appending. An existing one is continued, never shortened."""
+class Record(Appended[Line]):
+    """The clients' own, open for appending."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    def append(self, line: Line) -> None:
-        """Returns once the kernel has the whole line. Raises OSError (a full disk) before anything counts."""
-        content = write_line(line)
-        while content:
-            content = content[os.write(self._file, content) :]
-
-    def close(self) -> None:
-        """Have the disk hold everything, then close."""
-        os.fsync(self._file)
-        os.close(self._file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-
-def read_record(path: Path) -> Iterator[Line]:
-    """Every line, in order. Raises DamagedError with the line's number.
-
-    A last line without its end was being written and is left out: what it would have said had not been counted yet.
-    """
-    with path.open(encoding="utf-8") as file:
-        for number, text in enumerate(file, start=1):
-            if not text.endswith("\n"):
-                return
-            try:
-                yield read_line(text)
-            except DamagedError as error:
-                raise DamagedError(f"{path.name}, line {number}: {error}") from error
+        super().__init__(path, LINES)

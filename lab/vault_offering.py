@@ -9,10 +9,10 @@ from lab.authorities import await_ready
 from lab.errors import LabError
 from lab.fleet import VAULT
 from lab.laboratory import Laboratory
+from lab.lines import DamagedError
 from lab.offering import LONGEST_PAUSE, Offering, entrance
 from lab.papers import WALLETS
 from lab.processes import launch_module
-from lab.record import DamagedError
 from lab.site_settings import HOSTS
 from lab.vault_load_record import Line, read_vault_record
 

@@ -10,9 +10,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from standardwebhooks import Webhook
 
+from lab.lines import DamagedError
 from lab.receiver import Fault, Merchants, Mood
 from lab.receiver_record import Accepted, Line, ReceiverRecord, Rejected, TurnedAway, read_receiver_record
-from lab.record import DamagedError
 
 OLD, NEW, OTHER = ("whsec_" + base64.b64encode(bytes([number]) * 32).decode() for number in range(3))
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.lines import DamagedError
 from lab.record import (
     Acknowledged,
     Answered,
     Attempted,
-    DamagedError,
     Declined,
     Defect,
     Enrolled,

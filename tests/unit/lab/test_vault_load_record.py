@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.record import DamagedError
+from lab.lines import DamagedError
 from lab.vault_load_record import (
     KINDS,
     Line,
