@@ -102,7 +102,7 @@ async def vault_beside_the_follower(folder: Path) -> AsyncIterator[Ready]:
             "site": vault_site.AWS,
             "databases": {site: {"host": LOCAL, "port": server.port} for site, server in sites.servers.items()},
             "tuning": PATIENT,
-            "keys": {"key_patience": 5},
+            "keys": {"key_patience": 5, "key_deadline": 6},
         }
         assembly = vault.Assembly(VaultSettings.model_validate(told), vault_site.PASSWORD, tuple(sites.clouds.values()))
         async with assembly.running():

@@ -59,18 +59,7 @@ class Assembly:
         self.database = Database(settings, tenant, self.metrics)
         self.clouds = Clouds(sorted(wrappers, key=lambda one: one.cloud != settings.site), self.metrics)
         self.keyring = Keyring(self.clouds, tuning=settings.keys, entropy=os.urandom, monotonic=time.monotonic)
-        errands: Errands[DataKey | None] = Errands(longest=settings.keys.key_deadline, monotonic=time.monotonic)
-        self.vault = Vault(
-            answers=self.database.answers,
-            keyring=self.keyring,
-            metrics=self.metrics,
-            new_id=uuid7,
-            new_token=random_token,
-            entropy=os.urandom,
-            key_patience=settings.keys.key_patience,
-            errands=errands,
-            monotonic=time.monotonic,
-        )
+        self.vault = self._vault()
         self.repairs = Repairs(
             answers=self.database.answers,
             compass=self.database.finder,
@@ -81,7 +70,6 @@ class Assembly:
             meter=self.metrics,
         )
         self.metrics.watch("cached_keys", "Data keys in memory.", lambda: self.keyring.cached)
-        self.metrics.watch("key_errands", "Data keys that are being founded or opened.", lambda: len(errands))
         self.layers = Layers(settings, OPERATIONS, self.metrics)
         application = http.build(
             self.vault,
@@ -95,6 +83,22 @@ class Assembly:
         longest = settings.keys.key_patience + settings.tuning.request_deadline
         self.application = self.layers.around(application, gate=self._gate, paths=Paths, longest=longest)
         self.metrics.watch("in_flight", "Requests being served.", lambda: self.gate.inside)
+
+    def _vault(self) -> Vault:
+        keys = self.settings.keys
+        errands: Errands[DataKey | None] = Errands(longest=keys.key_deadline, monotonic=time.monotonic)
+        self.metrics.watch("key_errands", "Data keys that are being founded or opened.", lambda: len(errands))
+        return Vault(
+            answers=self.database.answers,
+            keyring=self.keyring,
+            metrics=self.metrics,
+            new_id=uuid7,
+            new_token=random_token,
+            entropy=os.urandom,
+            key_patience=keys.key_patience,
+            errands=errands,
+            monotonic=time.monotonic,
+        )
 
     def situation(self) -> Mapping[str, object]:
         """What this process sees, for people and probes."""
