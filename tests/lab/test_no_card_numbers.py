@@ -11,7 +11,7 @@ which a number is leaked on purpose at the end.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import cycle, islice
@@ -65,6 +65,13 @@ async def plant_all(speaker: Speaker, accounts: Sequence[str]) -> tuple[dict[str
     return names, wrong
 
 
+def mixed() -> Iterator[Plant]:
+    """Every plant, and in between those that are let in: what is refused at the door meets no writer that is gone."""
+    let_in = cycle(plant for plant in PLANTS if not plant.is_refused)
+    for plant in cycle(PLANTS):
+        yield from (plant, next(let_in))
+
+
 @asynccontextmanager
 async def harassed(speakers: Sequence[Speaker], accounts: Sequence[str], wrong: list[str]) -> AsyncIterator[set[str]]:
     """Plants at these sites for the length of the block, each with a number of its own; whatever is answered must not hold it."""
@@ -73,7 +80,7 @@ async def harassed(speakers: Sequence[Speaker], accounts: Sequence[str], wrong: 
     for which, speaker in enumerate(speakers):
         cards = [planted(HARASSED + which * SOMEBODY + number) for number in range(SOMEBODY)]
         numbers.update(cards)
-        plants = [filled(plant, card, accounts) for plant, card in zip(islice(cycle(PLANTS), SOMEBODY), cards, strict=True)]
+        plants = [filled(plant, card, accounts) for plant, card in zip(islice(mixed(), SOMEBODY), cards, strict=True)]
         tasks.append(asyncio.create_task(harass(speaker, plants)))
     try:
         yield numbers
