@@ -26,9 +26,9 @@ from lab.registry import Registry
 from lab.sweeping import CONTEXT
 from lab.workspace import Workspace, private_root, python_environment
 
-FAMILY = "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)"
-"""A process with a child in a session of its own, as PostgreSQL's backends are. Both sleep because they are there to be killed, and end
-by themselves should nobody do it."""
+FAMILY = "import select, subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True); select.select([], [], [], 60)"
+"""A process with a child in a session of its own, as PostgreSQL's backends are. Both are there to be killed, and end by themselves should
+nobody do it."""
 
 STOPPED = {psutil.STATUS_STOPPED}
 GONE = {psutil.STATUS_ZOMBIE, None}
@@ -95,9 +95,9 @@ def test_freeze_thaw_and_kill_reach_every_process_of_several_trees() -> None:
 
 
 def test_a_process_that_will_not_end_is_killed_at_its_deadline() -> None:
-    """Deaf to SIGTERM or frozen: stop returns, and nothing is left. The deaf one sleeps because it is there to be killed, and ends by
-    itself should nobody do it."""
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    """Deaf to SIGTERM or frozen: stop returns, and nothing is left. The deaf one is there to be killed, and ends by itself should
+    nobody do it."""
+    deaf = "import select, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); select.select([], [], [], 60)"
     with Workspace("test-stop") as workspace:
         stubborn = launch(workspace, "deaf", [sys.executable, "-c", deaf])
         frozen, _ = family(workspace)

@@ -35,7 +35,7 @@ OTHERWISE = {
     "ARRAY": "{} || 'x'::text",
 }
 SPECIAL = {
-    ("ledger.account", "currency"): "'XXX'",
+    ("ledger.account", "currency"): "'XTS'",
     ("ledger.entry", "amount"): "amount * 2",
     ("ledger.held", "state"): "'approved'",
 }
