@@ -49,11 +49,9 @@ def run(settings: Settings, listener: socket.socket) -> int:
     """Work until SIGTERM or SIGINT; answers 0 then. A defect in the work ends the process with its traceback."""
     configure_logging()
     structlog.contextvars.bind_contextvars(site=settings.site)
-    try:
-        import uvloop as loops
-    except ImportError:
-        loops = asyncio  # type: ignore[misc]
-    loops.run(_until_told(settings, listener))
+    # Not uvloop: a TLS connection that is reset in the moment in which it is made has its descriptor closed twice there, the second time
+    # in another's hands (docs/decisions/0017-a-descriptor-is-closed-once.md).
+    asyncio.run(_until_told(settings, listener))
     return 0
 
 

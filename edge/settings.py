@@ -139,7 +139,7 @@ class Settings(Table):
     """The last posture is kept here, for an agent that starts while etcd is out of reach."""
     ramp: Duration = timedelta(seconds=10)
     """From the first share of a site that serves again to all of it."""
-    answer: Annotated[Duration, AfterValidator(_positive)] = timedelta(seconds=1.5)
+    answer: Annotated[Duration, AfterValidator(_positive)] = timedelta(seconds=2)
     """How long a server may take to answer; above the service's own deadline, so that its word is heard rather than ours."""
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from lab.resolver import UnresolvedError, udp
 from lab.vendors import AZUREDNS, ROUTE53, VENDORS, Vendor
 from lab.workspace import Workspace
 from lab.zones import MOST_CHANGES, Order, Steered, for_azure, for_clouddns, for_route53, health_check
+from workload.calls.sockets import make_socket
 
 STARTED = timedelta(seconds=30)
 """moto takes seconds to import on a busy machine."""
@@ -185,7 +186,8 @@ def _provide_aws(authority: Authority) -> None:
 async def carry_out(authority: Authority, orders: Iterable[Order]) -> None:
     """One request after the other, to an API that is spoken to in JSON. Raises LabError when it turns one away."""
     papers = authority.papers
-    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=papers.authority) if papers else True)
+    tls = ssl.create_default_context(cafile=papers.authority) if papers else True
+    connector = aiohttp.TCPConnector(ssl=tls, socket_factory=make_socket)
     base = f"{'https' if papers else 'http'}://{LOCAL}:{authority.api_port}"
     async with aiohttp.ClientSession(base, headers=BEARER, connector=connector) as http:
         for order in orders:

@@ -43,6 +43,8 @@ ALL = (*map(str, FAULTS), *PARTS[1:])
 ENDS = (
     "lost",
     "duplicated",
+    "revived",
+    "unbalanced",
     "broken",
     "failed",
     "aborted",

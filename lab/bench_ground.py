@@ -10,19 +10,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-import psycopg
-
-from controller.core import naming
 from controller.core.model import Health
 from controller.ports import Control
-from lab.bench_evidence import TROUBLE, keep_evidence
+from lab.bench_comparison import LEVEL, Comparison
+from lab.bench_evidence import keep_evidence
 from lab.bench_ground_vault import compare_vault_records, vault_record_of
 from lab.cabling import SITES
 from lab.errors import LabError
 from lab.faults import Fault
 from lab.laboratory import Laboratory, laboratory
-from lab.lines import DamagedError
-from lab.reconcile import Ledger, Reconciliation, reconcile
+from lab.reconcile import Reconciliation, reconcile
+from lab.reconcile_rows import Ledger
 from lab.reconcile_sql import read_ledger
 from lab.reconcile_vault import VaultReconciliation
 from lab.record import Line, read_record
@@ -41,8 +39,6 @@ PATIENT_HOLD = timedelta(seconds=31)
 """After the first acknowledgement: longer than the long TTL."""
 
 READY = timedelta(seconds=60)
-LEVEL = timedelta(seconds=15)
-"""For what one follower alone acknowledged to reach the other one."""
 
 
 class Ground(Protocol):
@@ -127,44 +123,18 @@ def record_of(lab: Laboratory, run: str) -> Path:
     return lab.workspace.directory("load") / f"{run}.jsonl"
 
 
+PAYMENTS: Comparison[Line, Ledger, Reconciliation] = Comparison(
+    service=SERVICE,
+    read_record=read_record,
+    read_rows=read_ledger,
+    reconcile=reconcile,
+    is_wrong=lambda found: bool(found.findings),
+)
+
+
 async def compare_records(lab: Laboratory, records: Iterable[Path], deadline: timedelta = LEVEL) -> Reconciliation | None:
-    """Records of several runs together against every ledger that must hold their payments: the writer's, and those of followers
-    that count. None when there is no such writer, or something cannot be read, by the deadline.
-
-    A load may still be offering: the records are read first, so that whatever they call acknowledged must be on the ledgers
-    already, and what seems to be lost is looked for again until the deadline, because one follower may lag behind the other.
-    """
-    until = time.monotonic() + deadline.total_seconds()
-    found: Reconciliation | None = None
-    try:
-        lines = await asyncio.to_thread(_read, [path for path in records if path.exists()])
-        while found is None or found.lost or found.duplicated:
-            if ledgers := await _owing(lab):
-                found = await asyncio.to_thread(reconcile, lines, ledgers)
-            if time.monotonic() > until:
-                break
-            await asyncio.sleep(0.2)
-    except (DamagedError, psycopg.Error, *TROUBLE):
-        return None
-    return found
-
-
-def _read(records: Iterable[Path]) -> list[Line]:
-    return [line for path in records for line in read_record(path)]
-
-
-async def _owing(lab: Laboratory) -> dict[str, Ledger]:
-    """Ledgers of the writer and of followers that count; empty without a writer."""
-    control = await lab.witness.control()
-    if control is None or await lab.witness.missing(control.posture.writer):
-        return {}
-    sites = [site for site in SITES if not await lab.witness.missing(site)]
-    dsns = [
-        lab.sites[site].server.dsn(naming.database(SERVICE), naming.control_role(SERVICE), lab.passwords[SERVICE].control)
-        for site in sites
-    ]
-    ledgers = await asyncio.gather(*(read_ledger(dsn, timedelta(seconds=20)) for dsn in dsns))
-    return dict(zip(sites, ledgers, strict=True))
+    """The clients' records of several runs together against every ledger that must hold their payments: see `Comparison`."""
+    return await PAYMENTS.carry_out(lab, records, deadline)
 
 
 async def await_calm(lab: Laboratory, deadline: timedelta = READY) -> None:

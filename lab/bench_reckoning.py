@@ -7,10 +7,14 @@ loses is on no later record, and only the union of the records can miss it.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from lab.reconcile import Fault, Reconciliation
+from lab.reconcile import Reconciliation
+from lab.reconcile_rows import Fault
 
 LOST = frozenset({Fault.LOST, Fault.ALTERED})
 DUPLICATED = frozenset({Fault.DUPLICATED})
+BACK = frozenset({Fault.REMEMBERED, Fault.DENIED})
+"""Who was forgotten for ever, and what was never to be."""
+UNBALANCED = frozenset({Fault.UNBALANCED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,10 @@ class Tally:
     acknowledged: int = 0
     lost: int = 0
     duplicated: int = 0
+    revived: int = 0
+    """Subjects that payments had forgotten and knows again, and payments that are there although they never were to be."""
+    unbalanced: int = 0
+    """Payments and accounts that do not add up."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,14 +44,15 @@ class Reckoning:
     attempted: int = 0
     acknowledged: int = 0
     unreconciled: int = 0
-    lost: set[str] = field(default_factory=set)
-    """Idempotency keys."""
-    duplicated: set[str] = field(default_factory=set)
+    found: dict[frozenset[Fault], set[str]] = field(
+        default_factory=lambda: {LOST: set(), DUPLICATED: set(), BACK: set(), UNBALANCED: set()}
+    )
+    """Subjects of findings: idempotency keys, but for what does not add up."""
 
     def note(self, own: Reconciliation) -> None:
         """Keep what one run's own reconciliation found; its own verdict names it."""
-        self.lost |= _subjects(own, LOST)
-        self.duplicated |= _subjects(own, DUPLICATED)
+        for faults, known in self.found.items():
+            known.update(_subjects(own, faults))
 
     def settle(self, together: Reconciliation | None) -> tuple[str, ...]:
         """Take in the records of all runs so far, after one more; None when they could not be compared. Answers in words what is
@@ -52,13 +61,19 @@ class Reckoning:
             self.unreconciled += 1
             return ("the records of this lab's runs could not be compared with its ledgers",)
         self.attempted, self.acknowledged, self.unreconciled = together.attempted, together.acknowledged, 0
-        lost, duplicated = _subjects(together, LOST) - self.lost, _subjects(together, DUPLICATED) - self.duplicated
+        words = {
+            LOST: "acknowledged payments are lost",
+            DUPLICATED: "payments exist more than once",
+            BACK: "payments and subjects are back or were never to be",
+            UNBALANCED: "payments and accounts do not add up",
+        }
+        fresh = {faults: _subjects(together, faults) - known for faults, known in self.found.items()}
         self.note(together)
-        rules = (
-            (not lost, f"{len(lost)} acknowledged payments are lost, of this or an earlier run: {_some(lost)}"),
-            (not duplicated, f"{len(duplicated)} payments exist more than once, of this or an earlier run: {_some(duplicated)}"),
+        return tuple(
+            f"{len(subjects)} {words[faults]}, of this or an earlier run: {_some(subjects)}"
+            for faults, subjects in fresh.items()
+            if subjects
         )
-        return tuple(said for kept, said in rules if not kept)
 
 
 def tally(reckonings: Iterable[Reckoning], *, aborted: int, broken: int) -> Tally:
@@ -70,8 +85,10 @@ def tally(reckonings: Iterable[Reckoning], *, aborted: int, broken: int) -> Tall
         unreconciled=sum(one.unreconciled for one in each),
         attempted=sum(one.attempted for one in each),
         acknowledged=sum(one.acknowledged for one in each),
-        lost=sum(len(one.lost) for one in each),
-        duplicated=sum(len(one.duplicated) for one in each),
+        lost=sum(len(one.found[LOST]) for one in each),
+        duplicated=sum(len(one.found[DUPLICATED]) for one in each),
+        revived=sum(len(one.found[BACK]) for one in each),
+        unbalanced=sum(len(one.found[UNBALANCED]) for one in each),
     )
 
 

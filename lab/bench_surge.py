@@ -1,8 +1,11 @@
 """Three times the usual load within a second, at two sites, because the third is gone: does the service collapse?
 
-Scenes: a follower's site is lost; the writer's site is lost, so that the surge meets a failover; then many times the load, more than this
-machine can do, where somebody has to be sent away; and that once more with the limits taken out, which must go wrong, or the surge was none
-and the limits have proved nothing. Each on a lab of its own, in which payments runs alone. By itself: `ONLY=surge make bench`.
+Scenes: a follower's site is lost; the writer's site is lost, so that the surge meets a failover; then four times the load on services
+with a single database session each, of which the one far from the writer can do a third, so that somebody has to be sent away; and that
+once more with the limits taken out, which must go wrong, or the surge was none and the limits have proved nothing. (With eight times the
+load on services as they are it is this machine that can do no more, the clients among what it runs: p99 of those let in was 495 ms with
+limits and 581 ms without, which says nothing of either.) Each on a lab of its own, in which payments runs alone. By itself:
+`ONLY=surge make bench`.
 """
 
 import time
@@ -11,18 +14,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.bench_evidence import TROUBLE
-from lab.bench_surge_figures import Judged, Second, curve, judge, reasons, surge_figures, surge_rows
+from lab.bench_surge_figures import KEPT, Judged, Second, curve, judge, reasons, surge_figures, surge_rows
 from lab.bench_surge_scene import CALM, SURGE, Scene, Seen, play
 from lab.laboratory import Say
 
-BEYOND = 8
-"""As much as usual, which two sites on two cores cannot do."""
+BEYOND, SESSIONS = 4, 1
+"""As much as usual, and database sessions of a service that has too few for it."""
 
 SCENES = (
     Scene(name="follower lost", victim="follower"),
     Scene(name="writer lost", victim="writer"),
-    Scene(name="far beyond", victim="follower", times=BEYOND, within=False),
-    Scene(name="without limits", victim="follower", times=BEYOND, within=False, limits=False),
+    Scene(name="far beyond", victim="follower", times=BEYOND, within=False, sessions=SESSIONS),
+    Scene(name="without limits", victim="follower", times=BEYOND, within=False, sessions=SESSIONS, limits=False),
 )
 RATE = 50.0
 
@@ -98,7 +101,11 @@ class Surge:
         self.say("\n".join(surge_rows(surge_figures({scene.name: self.found[scene.name]}))))
 
     def _promises(self, scene: Scene, judged: Judged) -> tuple[str, ...]:
-        """A surge that does no harm to a service without limits is no surge."""
+        """A surge that does no harm to a service without limits is no surge; and what never worked is not what it did harm to."""
         if scene.limits:
             return judged.broken
-        return () if judged.broken else ("the same surge did no harm without limits: it was too small to prove them",)
+        if judged.normal < KEPT * self.rate:
+            return (
+                f"without limits it never worked: {judged.normal:g} a second before the surge, so nothing is proven of limits",
+            )
+        return () if judged.harmed else ("the same surge did no harm without limits: it was too small to prove them",)

@@ -68,6 +68,8 @@ class Judged:
     """Attempts that were refused at the door in the surge."""
     back_after_s: float | None
     """Second from which on that was normal in every one to the end; None: in the last it was not."""
+    harmed: bool
+    """Did anything go wrong in the surge itself, whatever went wrong before it?"""
     broken: tuple[str, ...]
 
 
@@ -165,9 +167,11 @@ def judge(lines: Sequence[Line], course: Course) -> Judged:
     kept = worst / normal if normal else 0.0
     allowed = math.inf if usual is None else SLOWER * usual
     slow = "of nothing, or of what never came" if late is None else f"{late:.0f} ms"
-    rules = (
+    before_it = (
         (normal > 0, "nothing was acknowledged before the surge, so nothing can be compared"),
         (usual is not None, "before the surge payments were not acknowledged, so no time is normal"),
+    )
+    in_it = (
         (len(after) > BACK, f"somebody could write only after {since:.1f} s of {surge}: too late to say anything"),
         (kept >= KEPT, f"goodput fell to {worst} a second, {kept:.2f} of the {normal} before"),
         (
@@ -184,7 +188,8 @@ def judge(lines: Sequence[Line], course: Course) -> Judged:
         waited_p99_ms=everybody,
         sent_away=sum(one.refused for one in curve(lines, at, begin=0, end=surge)),
         back_after_s=_back(after, allowed, everybody=course.within),
-        broken=tuple(said for held, said in rules if not held),
+        harmed=not all(held for held, _ in in_it),
+        broken=tuple(said for held, said in (*before_it, *in_it) if not held),
     )
 
 

@@ -24,6 +24,7 @@ from lab.offering import Offering, offer
 from lab.reconcile import Reconciliation
 from lab.record import Acknowledged, Line
 from lab.site_settings import NAMES
+from workload.calls.sockets import make_socket
 
 CALM, SURGE = 8, 20
 """Seconds before the surge that count, and of the surge."""
@@ -36,8 +37,11 @@ SETTLE = timedelta(seconds=60)
 WHOLE = timedelta(seconds=45)
 READY = timedelta(seconds=20)
 
-OPEN = "\n".join(("[limits]", "# the safeguard taken out", "first = 10000", "lowest = 10000", "highest = 10000", "queue = 0", ""))
+MANY = 10_000
+OPEN = f"[limits]\n# the safeguard taken out\nfirst = {MANY}\nlowest = {MANY}\nhighest = {MANY}\nqueue = 0\n"
 """More places than there are clients, and no client has a rate: nobody is ever sent away."""
+WAITS = "session_patience = 0.75"
+"""Nor for want of a session before the request's own deadline: that is a limit too, and the last one."""
 
 DOOR = {
     "payments_refusals_total": "refused",
@@ -59,6 +63,8 @@ class Scene:
     within: bool = True
     """Can two sites on this machine do that? Then everybody has to be served in time; else those who are let in."""
     limits: bool = True
+    sessions: int | None = None
+    """Database sessions of every service, when it is to be them, and not this machine, that can do no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +84,8 @@ async def play(scene: Scene, rate: float, say: Say) -> Seen:
     """The scene on a lab of its own. Raises LabError, TrimaranError or OSError when it cannot be played to its end."""
     say(f"{scene.name}: {rate:g} payments a second, then {scene.times * rate:g}")
     async with laboratory("bench-surge", policy=POLICY, services=LEAN) as lab:
-        if not scene.limits:
-            await _take_limits_out(lab)
+        if scene.sessions is not None or not scene.limits:
+            await _start_anew(lab, scene)
         await await_calm(lab)
         return await _suffer(lab, scene, rate, say)
 
@@ -147,34 +153,52 @@ def _writable(lines: Sequence[Line], epoch: int, at: float) -> float:
     return max(0.0, first - at)
 
 
-async def _take_limits_out(lab: Laboratory) -> None:
-    """Start every payments service anew without limits. Raises LabError when one does not come back."""
+async def _start_anew(lab: Laboratory, scene: Scene) -> None:
+    """Start every payments service anew as the scene wants it. Raises LabError when one does not come back."""
     for site in lab.sites.values():
         settings = site.settings / f"{PAYMENTS}.toml"
         text = await asyncio.to_thread(settings.read_text)
-        await asyncio.to_thread(settings.write_text, without_limits(text))
+        await asyncio.to_thread(settings.write_text, changed_settings(text, scene))
         await site.running[PAYMENTS].stop()
         site.start_program(PAYMENTS)
     until = time.monotonic() + READY.total_seconds()
     for name, site in lab.sites.items():
-        while (await read_door(lab, name)).get("places", 0) < 10_000:
+        while (await read_door(lab, name)).get("places", 0) < (1 if scene.limits else MANY):
             if time.monotonic() > until or not site.running[PAYMENTS].alive:
                 said = site.running[PAYMENTS].tail(3)
-                raise LabError(f"the payments service of {name} is not there without limits: {said}")
+                raise LabError(f"the payments service of {name} is not there as the scene wants it: {said}")
             await asyncio.sleep(0.1)
 
 
-def without_limits(settings: str) -> str:
-    """The same settings with nothing that could refuse anybody. A table that is written twice is none: the old ones go."""
-    tables = re.split(r"^(?=\[)", settings, flags=re.MULTILINE)
+def changed_settings(settings: str, scene: Scene) -> str:
+    """The same settings with the scene's number of sessions, and without anything that could refuse anybody if it has no limits. Raises
+    LabError when they lack a table that would have to say so: the scene would be another one under its name."""
+    if scene.sessions is not None:
+        settings = _with_line(settings, "tuning", f"sessions = {scene.sessions}")
+    if scene.limits:
+        # What is learnt needs something to be learnt from, but not more than there are sessions.
+        return settings if scene.sessions is None else _with_line(settings, "limits", f"lowest = {scene.sessions}")
+    tables = re.split(r"^(?=\[)", _with_line(settings, "tuning", WAITS), flags=re.MULTILINE)
+    # A table that is written twice is none: the old ones go.
     return "".join(table for table in tables if not re.match(r"\[limits[].]", table)) + OPEN
+
+
+def _with_line(settings: str, table: str, line: str) -> str:
+    head = f"[{table}]\n"
+    if head not in settings:
+        raise LabError(f"the settings of payments have no table {table} to say {line!r} in")
+    return settings.replace(head, f"{head}{line}\n", 1)
 
 
 async def read_door(lab: Laboratory, site: str) -> Mapping[str, float]:
     """What the door of a site's payments service has counted and learnt; empty when it cannot be asked."""
     url, context = f"https://{LOCAL}:{lab.cabling.direct(site, Door.SERVICE)}/metrics", lab.papers.towards(site, PAYMENTS)
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http, http.get(url, ssl=context) as answer:
+        connector = aiohttp.TCPConnector(ssl=context, socket_factory=make_socket)
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=2)) as http,
+            http.get(url) as answer,
+        ):
             return door_of(await answer.text())
     except (aiohttp.ClientError, TimeoutError):
         return {}

@@ -27,6 +27,7 @@ from lab.workspace import Workspace
 from workload.access.door import THUMBPRINT
 from workload.access.identity import Identity, client_context, edge_name, service_name
 from workload.access.peer import thumbprint_of
+from workload.calls.sockets import make_socket
 
 MERCHANT = "merchant"
 SCOPES: Mapping[str, str] = {SERVICE: "payments:write", VAULT: "vault:tokenize"}
@@ -101,7 +102,7 @@ async def await_up(process: Supervised, port: int, tls: ssl.SSLContext | None) -
     """Return once the service says that it is ready. Raises LabError with its log."""
     until, url = time.monotonic() + READY.total_seconds(), f"http{'s' if tls else ''}://{LOCAL}:{port}/readyz"
     said = "nothing"
-    async with aiohttp.ClientSession(timeout=ASK) as http:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=make_socket), timeout=ASK) as http:
         while time.monotonic() < until and process.alive:
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with http.get(url, ssl=tls or True) as answer:
@@ -115,7 +116,7 @@ async def await_up(process: Supervised, port: int, tls: ssl.SSLContext | None) -
 async def read_unscreened(port: int, tls: ssl.SSLContext | None) -> int:
     """For how many payments nobody was there to screen them, by the service's own count so far. Raises LabError."""
     try:
-        async with aiohttp.ClientSession(timeout=ASK) as http:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=make_socket), timeout=ASK) as http:
             async with http.get(f"http{'s' if tls else ''}://{LOCAL}:{port}/metrics", ssl=tls or True) as answer:
                 return count_unscreened(await answer.text())
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -159,7 +160,7 @@ async def _token(port: int, merchant: Identity, folder: Path, scope: str) -> str
     tls.load_cert_chain(merchant.certificate)
     form = {"grant_type": "client_credentials", "client_id": MERCHANT, "scope": scope}
     try:
-        async with aiohttp.ClientSession(timeout=ASK) as http:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=make_socket), timeout=ASK) as http:
             async with http.post(f"https://{LOCAL}:{port}/token", data=form, ssl=tls) as answer:
                 return str((await answer.json())["access_token"])
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:

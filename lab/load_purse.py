@@ -13,7 +13,7 @@ KINDS = tuple(f'{{"kind":"{kind}"'.encode() for kind in ("token-wanted", "tokeni
 AGAIN = 2
 """Of so many payments from tokens one comes from a token that was paid from before: those go on while the vault is away."""
 ERASED_EVERY = 10
-"""Of so many one comes from a token whose subject payments forgot. It must be refused for ever."""
+"""Of so many one comes from a token whose subject payments forgot, beside the one that is tried at once. It must be refused for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,8 @@ class Purse:
     """Paid from before."""
     _gone: list[Source] = field(default_factory=list)
     """Of subjects that payments forgot."""
+    _untried: list[Source] = field(default_factory=list)
+    """One of each of those, which nobody has tried since."""
     _debtors: dict[str, str] = field(default_factory=dict)
     _leaving: set[str] = field(default_factory=set)
     _paying: dict[str, list[Source]] = field(default_factory=dict)
@@ -67,6 +69,8 @@ class Purse:
 
     def pick(self) -> Source | None:
         """A token to pay from; None while there is none."""
+        if self._untried:
+            return self._untried.pop()
         self._picked += 1
         if self._gone and self._picked % ERASED_EVERY == 0:
             return self.chance.choice(self._gone)
@@ -86,7 +90,14 @@ class Purse:
 
     def forget(self, subject: str) -> None:
         """Payments told the proof."""
-        self._gone += self._paying.get(subject, [])
+        sources = self._paying.get(subject, [])
+        self._gone += sources
+        self._untried += sources[:1]
+
+    @property
+    def is_urgent(self) -> bool:
+        """Is the next pick a token that must be refused, and that nobody has tried since it must?"""
+        return bool(self._untried)
 
     def _take(self, text: str) -> None:
         match line := read_line(text):

@@ -19,6 +19,7 @@ from controller.clock import SystemClock
 from controller.probing.bearer import Bearer, TokenEndpoint, client_context
 from lab.load_payer import NoReplyError, Reply, Route
 from lab.load_settings import EntranceSettings
+from workload.calls.sockets import make_socket
 
 KEEP_ALIVE = 30.0
 """Seconds an idle connection is kept: shorter than the 75 of edges and services, so that requests do not race their goodbye."""
@@ -87,7 +88,7 @@ async def transport(entrance: EntranceSettings | None, sites: Iterable[str]) -> 
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, socket_factory=make_socket),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
             )
@@ -110,7 +111,7 @@ async def transport(entrance: EntranceSettings | None, sites: Iterable[str]) -> 
 def _client(entrance: EntranceSettings, number: int, sites: tuple[str, ...]) -> Client:
     own = entrance.clients[number]
     context = client_context(own.certificate, entrance.issuer)
-    endpoint = TokenEndpoint(url=entrance.token_url, client=own.name, context=context)
+    endpoint = TokenEndpoint(url=entrance.token_url, client=own.name, context=context, sockets=make_socket)
     contexts = {site: resuming(client_context(own.certificate, entrance.doors)) for site in sites}
     return Client(bearer=Bearer(endpoint.ask, SystemClock(), random.random), contexts=contexts)
 

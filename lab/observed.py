@@ -17,6 +17,7 @@ from lab.laboratory import Laboratory
 from lab.record import Line
 from lab.service_rates import ServiceRates, added_up
 from lab.ways import Ways, ways
+from workload.calls.sockets import make_socket
 
 DOORS: Mapping[str, Door] = {PAYMENTS: Door.SERVICE, VAULT: Door.VAULT, SCREENING: Door.SCREENING}
 """Services that somebody asks, and where."""
@@ -35,7 +36,7 @@ def read_ways(lab: Laboratory, lines: Sequence[Line], fault: Active, until: floa
 
 async def read_rates(lab: Laboratory) -> Mapping[str, ServiceRates]:
     """By service. A process that cannot be asked is named and not waited for."""
-    async with aiohttp.ClientSession(timeout=PATIENCE) as http:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=make_socket), timeout=PATIENCE) as http:
 
         async def read(site: str, service: str) -> str | None:
             url = f"https://{LOCAL}:{lab.cabling.direct(site, DOORS[service])}/metrics"

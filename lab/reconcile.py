@@ -4,144 +4,14 @@ Nothing here believes the service, its counters or one database's word for anoth
 which the promise `no-loss` breaks; `unresolved` is neither, because nobody was told anything.
 """
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from lab.reconcile_rows import Fault, Finding, HeldRow, Ledger, PaymentRow
 from lab.reconcile_told import NOBODY, Account, digest_of, read
 from lab.record import Declined, Held, Line, Offered
 from lab.site_settings import CANARY
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentRow:
-    """One row of ledger.payment."""
-
-    id: str
-    key: str
-    debtor: str
-    creditor: str
-    amount: int
-    currency: str
-    epoch: int
-    body_digest: str
-    """In hexadecimal."""
-    created_at: str
-    """In UTC, to the microsecond. The writer's clock sets it once and the stream carries it, so every site holds the same."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRow:
-    """One row of ledger.entry."""
-
-    payment: str
-    account: str
-    amount: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountRow:
-    """One row of ledger.account."""
-
-    id: str
-    currency: str
-    opening_balance: int
-    balance: int
-    overdraft_allowed: bool
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldRow:
-    """One row of ledger.held."""
-
-    id: str
-    key: str
-    debtor: str
-    creditor: str
-    amount: int
-    currency: str
-    epoch: int
-    body_digest: str
-    score: float
-    reasons: tuple[str, ...]
-    created_at: str
-    state: str
-    """`held`, `approved` or `rejected`."""
-    decided: str
-    """By whom, why, when and in which epoch; empty while it waits."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRow:
-    """One row of ledger.source."""
-
-    payment: str
-    token: str | None
-    """None: the subject was forgotten, and the row says that there was one."""
-    subject: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErasureRow:
-    """One row of ledger.erasure."""
-
-    id: str
-    subject: str
-    """SHA-256 of the subject's sixteen bytes, in hexadecimal."""
-    caller: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """What one site's ledger holds, read in one snapshot: rows that clients were told of, and digests of everything."""
-
-    payments: tuple[PaymentRow, ...]
-    entries: tuple[EntryRow, ...]
-    accounts: tuple[AccountRow, ...]
-    held: tuple[HeldRow, ...] = ()
-    sources: tuple[SourceRow, ...] = ()
-    erasures: tuple[ErasureRow, ...] = ()
-    tables: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of every published table of the ledger, by name, all rows and columns."""
-
-    def digest(self) -> str:
-        """SHA-256 over all rows and tables, whatever the order of rows; equal ledgers, equal digests."""
-        known = (self.payments, self.entries, self.accounts, self.held, self.sources, self.erasures, self.tables.items())
-        rows = sorted(repr(row) for table in known for row in table)
-        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
-
-
-class Fault(StrEnum):
-    """What a finding is about."""
-
-    LOST = "lost"
-    """Acknowledged, and not on this ledger under that id and key."""
-    ALTERED = "altered"
-    """Acknowledged, and on this ledger with another body than the client asked for. Counts as lost."""
-    DUPLICATED = "duplicated"
-    """One key, more than one payment: on a ledger, or in what the client was told."""
-    DENIED = "denied"
-    """The client was told that this payment will never be, and it is on this ledger: whoever pays again pays twice."""
-    REMEMBERED = "remembered"
-    """A subject whose erasure was acknowledged is known here all the same, or somebody paid from it afterwards."""
-    UNBALANCED = "unbalanced"
-    """Entries that are not exactly the payment's two, or a balance that is not opening balance plus entries."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong, with what was seen."""
-
-    fault: Fault
-    site: str | None
-    """None: the client's record alone shows it."""
-    subject: str
-    """Idempotency key, or payment or account id."""
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +43,8 @@ class Reconciliation:
     """Of subjects, acknowledged by payments."""
     refused: int = 0
     """Payments from a token that were turned away because its subject had been erased, as they had to be."""
+    refusable: int = 0
+    """Erasures that payments acknowledged so early that a payment from one of their tokens must have been tried since."""
     remembered: int = 0
     """Subjects that were erased, and are known to some ledger or payer all the same."""
     unfulfilled: int = 0
@@ -180,7 +52,8 @@ class Reconciliation:
     last_words: Mapping[str, int] = field(default_factory=dict)
     """What the last attempts of those came to, and how many of them: the most frequent first."""
     strangers: int
-    """Payments on some ledger that nobody offered: not this run, not another one that is known, and not a controller as its canary."""
+    """Payments on some ledger, made or held, that nobody offered: not this run, not another one that is known, and not a controller as
+    its canary."""
     findings: tuple[Finding, ...]
     digests: Mapping[str, str]
     defects: tuple[str, ...]
@@ -230,8 +103,12 @@ def reconcile(
 
 
 def _made_up(ledgers: Iterable[Ledger]) -> set[str]:
-    """Keys of all payments but the controllers' canaries."""
-    return {payment.key for ledger in ledgers for payment in ledger.payments if payment.debtor != str(CANARY[0])}
+    """Keys of all payments, made or held, but the controllers' canaries."""
+    found: set[str] = set()
+    for ledger in ledgers:
+        found |= {made.key for made in ledger.payments if made.debtor != str(CANARY[0])}
+        found |= {held.key for held in ledger.held if held.debtor != str(CANARY[0])}
+    return found
 
 
 def _count(findings: Iterable[Finding], *faults: Fault) -> int:
@@ -251,6 +128,7 @@ def _findings(ledgers: Mapping[str, Ledger], account: Account) -> Iterator[Findi
         yield from _duplicated(site, ledger)
         yield from _unheld(site, ledger, account.offered, account.held)
         yield from _unapproved(site, ledger, account)
+        yield from _decided(site, ledger, account)
         yield from _unsourced(site, ledger, account)
         yield from _remembered(site, ledger, account)
         yield from _denied(site, ledger, account.declined)
@@ -279,10 +157,19 @@ def _body(payment: Offered | PaymentRow | HeldRow) -> tuple[str, str, int, str]:
 
 
 def _duplicated(site: str, ledger: Ledger) -> Iterator[Finding]:
-    """Keys that this ledger holds more than once, and ids that it does; no constraint is taken on trust."""
-    for key, times in Counter(payment.key for payment in ledger.payments).items():
-        if times > 1:
-            yield Finding(fault=Fault.DUPLICATED, site=site, subject=key, detail=f"{times} payments")
+    """What there must be one of, and ids of payments that have more than one key; no constraint is taken on trust."""
+    told = (
+        ("payments", Counter(payment.key for payment in ledger.payments)),
+        ("held payments of one key", Counter(row.key for row in ledger.held)),
+        ("held payments of one id", Counter(row.id for row in ledger.held)),
+        ("sources of one payment", Counter(row.payment for row in ledger.sources)),
+        ("proofs for one subject", Counter(row.subject for row in ledger.erasures)),
+        ("proofs of one id", Counter(row.id for row in ledger.erasures)),
+    )
+    for what, counted in told:
+        for subject, times in counted.items():
+            if times > 1:
+                yield Finding(fault=Fault.DUPLICATED, site=site, subject=subject, detail=f"{times} {what}")
     keys_by_id = defaultdict(set)
     for payment in ledger.payments:
         keys_by_id[payment.id].add(payment.key)
@@ -324,12 +211,41 @@ def _unapproved(site: str, ledger: Ledger, account: Account) -> Iterator[Finding
             yield Finding(fault=Fault.LOST, site=site, subject=key, detail=detail)
 
 
+def _decided(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]:
+    """Held payments that this ledger calls decided although nobody had asked for that, or approved and did not make. Ledgers agree about
+    them, and whoever was told that they wait has been told no more: only who was asked shows that money went past the reviewer.
+
+    Of one that is still under way the reviewer may have been asked since the record was read; what stays so is unresolved. That what is
+    approved is made too needs no record: a ledger is read in one snapshot, and both are done in one transaction.
+    """
+    made, under_way = {payment.id for payment in ledger.payments}, account.unresolved()
+    for row in ledger.held:
+        if row.state == "approved" and row.id not in made:
+            detail = f"{row.id} is approved, and not made; decided: {row.decided}"
+            yield Finding(fault=Fault.LOST, site=site, subject=row.key, detail=detail)
+        wanted = account.offered.get(row.key)
+        if wanted is None or row.key in under_way:
+            continue
+        rules = (
+            (row.state == "approved" and row.key not in account.reviews, Fault.DUPLICATED, "approved, and no reviewer was asked"),
+            (
+                row.state == "rejected" and not account.was_to_forget(wanted.subject),
+                Fault.ALTERED,
+                "turned down, and payments was not asked to forget its subject",
+            ),
+        )
+        for broken, fault, said in rules:
+            if broken:
+                yield Finding(fault=fault, site=site, subject=row.key, detail=f"{row.id} is {said}; decided: {row.decided}")
+
+
 FORGOTTEN = (None, None)
 """What a source's row holds once its subject was erased."""
 
 
 def _unsourced(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]:
-    """Payments from a token of which this ledger knows something else; of whoever asked to be forgotten it may know nothing."""
+    """Payments from a token of which this ledger knows something else; of whom payments was asked to forget it may know nothing. That the
+    vault was asked is no reason to: payments is asked by itself, and what it lost before that it lost."""
     by_payment = {row.payment: (row.token, row.subject) for row in ledger.sources}
     for key, ids in account.told.items():
         wanted = account.offered.get(key)
@@ -337,7 +253,7 @@ def _unsourced(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]
             continue
         asked = (wanted.source, wanted.subject)
         for id in sorted(ids):
-            if (found := by_payment.get(id)) != asked and not (found == FORGOTTEN and account.is_leaving(wanted.subject)):
+            if (found := by_payment.get(id)) != asked and not (found == FORGOTTEN and account.was_to_forget(wanted.subject)):
                 yield Finding(fault=Fault.ALTERED, site=site, subject=key, detail=f"asked to be paid from {asked}, holds {found}")
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import psycopg
 
 from lab.published import LEDGER, digests
-from lab.reconcile import AccountRow, EntryRow, ErasureRow, HeldRow, Ledger, PaymentRow, SourceRow
+from lab.reconcile_rows import AccountRow, EntryRow, ErasureRow, HeldRow, Ledger, PaymentRow, SourceRow
 
 R = TypeVar("R")
 

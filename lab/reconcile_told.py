@@ -17,12 +17,16 @@ from lab.record import (
     Held,
     Line,
     Offered,
+    ReviewWanted,
     Unfulfilled,
 )
 
 NOBODY: Mapping[str, float] = {}
 ERASED = "erased-source"
 """How payments refuses a token of somebody who was forgotten: the last part of its problem's type."""
+
+SOON, ENOUGH = 1.0, 20
+"""Seconds, and payments wanted after them: a load that was held up for a moment begins many at once, before it hears of an erasure."""
 
 
 def digest_of(subject: str) -> str:
@@ -42,15 +46,17 @@ class Account:
     declined: dict[str, Declined] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
+    reviews: set[str] = field(default_factory=set)
+    """Keys of payments that a reviewer was asked to have made."""
     approved: dict[str, Approved] = field(default_factory=dict)
     forgets: dict[str, ForgetWanted] = field(default_factory=dict)
     forgotten: dict[str, Forgotten] = field(default_factory=dict)
     unfulfilled: dict[str, str] = field(default_factory=dict)
     defects: list[str] = field(default_factory=list)
 
-    def is_leaving(self, subject: str | None) -> bool:
-        """Did anybody ever ask for its erasure?"""
-        return subject is not None and subject in self.leaving
+    def was_to_forget(self, subject: str | None) -> bool:
+        """Was payments ever asked to forget it?"""
+        return any(wanted.subject == subject for wanted in self.forgets.values())
 
     def refused(self) -> set[str]:
         """Payments that were rightly turned away: their token's subject is erased, and somebody had asked for that by then."""
@@ -75,6 +81,10 @@ class Account:
             if wanted and wanted.subject in gone and (late := wanted.t - gone[wanted.subject]) > 0:
                 yield key, f"wanted from token {wanted.source} {late:.3f} s after its subject was forgotten, and made"
 
+    def _is_refusable(self, forgotten: Forgotten) -> bool:
+        """Were payments wanted for long enough after it? The next one but a planted one comes from a token of its subject."""
+        return sum(wanted.t > forgotten.t + SOON for wanted in self.offered.values()) >= ENOUGH
+
     def counts(self) -> dict[str, int]:
         """What was asked for beside plain payments, and came true."""
         planted = {key for key, wanted in self.offered.items() if wanted.planted}
@@ -86,6 +96,7 @@ class Account:
             "approved": len(self.approved),
             "from_tokens": sum(key in self.told for key, wanted in self.offered.items() if wanted.source),
             "erasures": len(self.forgotten),
+            "refusable": sum(self._is_refusable(forgotten) for forgotten in self.forgotten.values()),
             "unfulfilled": len(self.unfulfilled.keys() - self.forgotten.keys() - self.approved.keys()),
         }
 
@@ -110,6 +121,8 @@ def read(lines: Iterable[Line], leaving: Mapping[str, float] = NOBODY) -> Accoun
                 account.leaving[line.subject] = min(line.t, account.leaving.get(line.subject, line.t))
             case Forgotten():
                 account.forgotten[line.key] = line
+            case ReviewWanted():
+                account.reviews.add(line.key)
             case Approved():
                 account.approved[line.key] = line
             case Unfulfilled():

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lab.reconcile_vault_rows import Harm, VaultFinding, VaultRows
+from lab.reconcile_vault_rows import Harm, VaultFinding, VaultRows, WrapId
 from lab.reconcile_vault_rules import soundness
 from lab.reconcile_vault_told import Account, owed, said
 from lab.record import Declined, Defect, Failed
@@ -67,10 +67,10 @@ class VaultReconciliation:
 
 
 def reconcile_vault(
-    lines: Iterable[Line], vaults: Mapping[str, VaultRows], clouds: Collection[str], opened: Mapping[str, str] | None = None
+    lines: Iterable[Line], vaults: Mapping[str, VaultRows], clouds: Collection[str], opened: Mapping[WrapId, str] | None = None
 ) -> VaultReconciliation:
     """Compare one run's record with every site's vault. `clouds`: those that must each have wrapped every living data key. `opened`: what
-    came of opening each wrap, by the digest of its ciphertext, empty when it opened; None: nobody has tried, and rows are counted.
+    came of opening each wrap, empty when it opened; None: nobody has tried, and rows are counted.
 
     Raises ValueError without a vault: nothing would be proven.
     """

@@ -19,6 +19,11 @@ class DataKeyRow:
     """In UTC, to the microsecond, as all times here."""
 
 
+WrapId = tuple[str, str, str]
+"""Id of the data key, cloud, SHA-256 of the ciphertext. By the ciphertext alone a wrap that lies in another subject's row, where it opens
+nothing, would pass for the one that opens."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrapRow:
     """One row of vault.wrap."""
@@ -27,6 +32,11 @@ class WrapRow:
     cloud: str
     kek: str
     ciphertext: str
+
+    @property
+    def id(self) -> WrapId:
+        """What it is told from all others by."""
+        return self.data_key, self.cloud, self.ciphertext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

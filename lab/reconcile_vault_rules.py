@@ -3,14 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 
-from lab.reconcile_vault_rows import Harm, VaultFinding, VaultRows
+from lab.reconcile_vault_rows import Harm, VaultFinding, VaultRows, WrapId
 
 
 def soundness(
-    site: str, vault: VaultRows, clouds: Collection[str], erased: Collection[str], opened: Mapping[str, str] | None
+    site: str, vault: VaultRows, clouds: Collection[str], erased: Collection[str], opened: Mapping[WrapId, str] | None
 ) -> Iterator[VaultFinding]:
     """Everything that is wrong with one vault in itself. `erased`: subjects whose erasure was acknowledged to somebody. `opened`: what came
-    of opening each wrap, by the digest of its ciphertext; None: it was not tried."""
+    of opening each wrap; None: it was not tried."""
     yield from _duplicated(site, vault)
     yield from _orphaned(site, vault)
     yield from _wraps(site, vault, clouds, erased)
@@ -63,10 +63,10 @@ def _wraps(site: str, vault: VaultRows, clouds: Collection[str], erased: Collect
             yield VaultFinding(harm=Harm.UNWRAPPED, site=site, subject=key.id, detail=detail)
 
 
-def _closed(site: str, vault: VaultRows, opened: Mapping[str, str]) -> Iterator[VaultFinding]:
+def _closed(site: str, vault: VaultRows, opened: Mapping[WrapId, str]) -> Iterator[VaultFinding]:
     """A wrap that its own cloud does not open is worse than none: it stands in the way of the one that would be made."""
     for wrap in vault.wraps:
-        if why := opened.get(wrap.ciphertext, "nobody has tried it"):
+        if why := opened.get(wrap.id, "nobody has tried it"):
             detail = f"the wrap by {wrap.cloud} does not open: {why}"
             yield VaultFinding(harm=Harm.UNWRAPPED, site=site, subject=wrap.data_key, detail=detail)
 

@@ -19,9 +19,15 @@ from lab.timeline import DETECT, Bin, FloorMoment, Moment, Span, phases_ms
 from lab.ways import Ways
 
 KEPT, BROKEN = "kept", "broken"
+FAST = next(iter(NAMES))
+"""The service's own name. The slow one is there to hold an old address, and its figures are apart."""
 
 TOO_LATE = 0.25
 """Seconds. An offer made later than this was made by a process that was kept from running; then others were kept from it too."""
+
+LED_AWAY = 3.0
+"""Seconds after the decision within which an authority without a fault leaves the dead site out. The goal is 1 s and the plan waits no
+longer (0.64 s was seen on a machine with much beside the lab); whom it could not tell a caretaker tells, which looks once a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +119,32 @@ def broken_promises(seen: Rehearsal) -> tuple[str, ...]:
         ),
     )
     vault = broken_move(seen.vault_move, seen.site) if seen.vault_move else ()
-    return (*broken_aftermath(seen), *(said for kept, said in rules if not kept), *vault, *_unproven(seen))
+    led_away = () if claimed is None else _not_led_away(seen)
+    return (*broken_aftermath(seen), *(said for kept, said in rules if not kept), *led_away, *vault, *_unproven(seen))
+
+
+def _not_led_away(seen: Rehearsal) -> tuple[str, ...]:
+    """Clients whom nobody led to a living site. At the two others payments go on, so that in the end everybody pays, and who waited for
+    the heal alone has recovered too. A fault of an authority excuses that one; a machine that was too busy excuses all but all of them."""
+    busy = seen.load_late_s > TOO_LATE
+    well = {name: one for name, one in seen.answers.items() if not any(fault.endswith(f" of {name}") for fault in seen.beside)}
+    late = {name: one.last_stale for name, one in well.items() if one.last_stale is not None and one.last_stale > LED_AWAY}
+    own = seen.recovery.by_name.get(FAST)
+    waited = own is not None and own.affected >= FEW and 2 * own.healed_first > own.affected
+    said = ", ".join(f"{name} still named {seen.site} {last:.1f} s after it was to be left out" for name, last in late.items())
+    rules = (
+        (not late or (busy and len(late) < len(well)), said),
+        (
+            bool(seen.beside) or any(one.answered for one in well.values()),
+            f"no authority was asked before {seen.site} was healed, so nothing is proven about how clients are led away",
+        ),
+        (
+            not waited or bool(seen.beside) or busy,
+            f"{own.healed_first if own else 0} of {own.affected if own else 0} clients that honour TTLs paid again only once {seen.site}"
+            f" was healed, behind a TTL of {NAMES[FAST]} s",
+        ),
+    )
+    return tuple(said for kept, said in rules if not kept)
 
 
 def _unproven(seen: Rehearsal) -> tuple[str, ...]:
@@ -125,6 +156,10 @@ def _unproven(seen: Rehearsal) -> tuple[str, ...]:
         (kept.erasures > 0, "no subject was erased in the vault, so nothing is proven about erasures"),
         (kept.refused > 0, "nobody asked for a number that was erased, so nothing is proven about its refusal"),
         (paid.from_tokens > 0, "no payment came from a token, so nothing is proven about sources"),
+        (
+            paid.refused > 0 or not paid.refusable,
+            "nobody paid from a token that was erased, so nothing is proven about its refusal by payments",
+        ),
         (paid.erasures > 0, "payments was never asked to forget anybody, so nothing is proven about its proofs"),
         (
             paid.caught < FEW or paid.approved > 0,
@@ -218,9 +253,8 @@ def _traffic(seen: Rehearsal) -> dict[str, Any]:
 
 
 def _own_name(recovery: Recovery) -> Clients:
-    """Clients that pay through the service's own name. The slow one is there to hold an old address, and its figures are apart."""
-    own, *_ = NAMES
-    return recovery.by_name.get(own, recovery.clients)
+    """Clients that pay through the service's own name."""
+    return recovery.by_name.get(FAST, recovery.clients)
 
 
 def _clients(group: Clients) -> dict[str, Any]:

@@ -25,6 +25,7 @@ BESIDE = (
     "from_tokens",
     "erasures",
     "refused",
+    "refusable",
     "remembered",
     "unfulfilled",
     "strangers",

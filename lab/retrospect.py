@@ -26,7 +26,8 @@ from lab.errors import LabError
 from lab.fleet import SCREENING, VAULT, WEBHOOKS
 from lab.laboratory import Laboratory
 from lab.offering import Offering
-from lab.reconcile import Fault, Ledger, Reconciliation, reconcile
+from lab.reconcile import Reconciliation, reconcile
+from lab.reconcile_rows import Fault, Ledger
 from lab.reconcile_sql import read_ledger
 from lab.retrospect_webhooks import LabGround, reconciled_webhooks
 from lab.site_settings import SERVICE, WRITER

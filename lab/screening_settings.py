@@ -15,10 +15,11 @@ def screening_settings(cabling: Cabling, site: str, *door: str) -> str:
     return "\n".join([*lines, *door]) + "\n"
 
 
-def callee(cabling: Cabling, site: str, service: str, table: str, door: Door) -> Iterator[str]:
+def callee(cabling: Cabling, site: str, service: str, table: str, door: Door, *further: str) -> Iterator[str]:
     """Lines of the settings of a service at this site that calls another one, wherever that runs; `table`: what it is called there."""
     yield f"[{table}.callee]"
     yield f'name = "{service_name(service)}"'
+    yield from further
     for other in SITES:
         yield from (f"[{table}.callee.instances.{other}]", f'host = "{LOCAL}"', f"port = {cabling.port(site, other, door)}")
 

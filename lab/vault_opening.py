@@ -16,6 +16,7 @@ import psycopg
 
 from lab.cabling import Cabling, Door
 from lab.reconcile_sql import in_one_snapshot
+from lab.reconcile_vault_rows import WrapId
 from lab.vault_settings import key_services_lines
 from lab.vendors import AZUREDNS, CLOUDDNS, ROUTE53
 from workload.vault import sealing
@@ -41,9 +42,9 @@ class Held:
     wrap: Wrapped
 
     @property
-    def digest(self) -> str:
-        """As reconciliation names it: SHA-256 of the ciphertext."""
-        return hashlib.sha256(self.wrap.ciphertext).hexdigest()
+    def id(self) -> WrapId:
+        """As reconciliation names it."""
+        return str(self.locked.id), self.wrap.cloud, hashlib.sha256(self.wrap.ciphertext).hexdigest()
 
 
 async def read_wraps(conninfo: str, deadline: timedelta) -> tuple[Held, ...]:
@@ -59,8 +60,8 @@ async def _wraps(connection: psycopg.AsyncConnection) -> tuple[Held, ...]:
     return tuple(found)
 
 
-async def open_wraps(wraps: Iterable[Held], wrappers: Collection[Wrapper]) -> Mapping[str, str]:
-    """What came of each, by the digest of its ciphertext: empty when its cloud opened it to its data key, else why it did not."""
+async def open_wraps(wraps: Iterable[Held], wrappers: Collection[Wrapper]) -> Mapping[WrapId, str]:
+    """What came of each: empty when its cloud opened it to its data key, else why it did not."""
     by_cloud, turns = {wrapper.cloud: wrapper for wrapper in wrappers}, asyncio.Semaphore(AT_ONCE)
 
     async def open_one(held: Held) -> str:
@@ -74,7 +75,7 @@ async def open_wraps(wraps: Iterable[Held], wrappers: Collection[Wrapper]) -> Ma
         is_key = sealing.is_key(material, held.locked.id, held.locked.check)
         return "" if is_key else f"{held.wrap.cloud} opened it, and what came out is not the data key"
 
-    asked = {held.digest: held for held in wraps}
+    asked = {held.id: held for held in wraps}
     told = await asyncio.gather(*map(open_one, asked.values()))
     return dict(zip(asked, told, strict=True))
 

@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.fleet import VAULT
 from lab.laboratory import Laboratory
 from lab.reconcile_vault import VaultReconciliation, count_harms, reconcile_vault
-from lab.reconcile_vault_rows import Harm, VaultRows
+from lab.reconcile_vault_rows import Harm, VaultRows, WrapId
 from lab.reconcile_vault_sql import read_vault
 from lab.vault_aftermath import VaultAftermath
 from lab.vault_load_record import Line
@@ -36,8 +36,8 @@ class Reading:
     """What every site's holds, or why it cannot be read."""
     missing: Callable[[str], Awaitable[str]]
     """What keeps a site from being the writer or a follower that counts; empty when nothing does."""
-    open: Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
-    """What comes of opening every wrap but these, by the digest of its ciphertext; empty when it opens."""
+    open: Callable[[Collection[WrapId]], Awaitable[Mapping[WrapId, str]]]
+    """What comes of opening every wrap but these; empty when it opens."""
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -74,14 +74,14 @@ async def reconciled_vault(
     """The record against every vault that can be read, and why others cannot. Vaults are read again until they are equal and every data
     key was opened by every cloud, or the deadline is over; then the last reading stands. Raises LabError when none can be read."""
     until = reading.monotonic() + deadline.total_seconds()
-    opened: dict[str, str] = {}
+    opened: dict[WrapId, str] = {}
     while True:
         read = await reading.read()
         vaults = {site: vault for site, vault in read.items() if isinstance(vault, VaultRows)}
         unread = tuple(vault for vault in read.values() if isinstance(vault, str))
         if not vaults:
             raise LabError("; ".join(unread))
-        opened |= await reading.open({digest for digest, why in opened.items() if not why})
+        opened |= await reading.open({wrap for wrap, why in opened.items() if not why})
         found = reconcile_vault(lines, vaults, SITES, opened)
         if found.ledgers_equal and found.is_wrapped and not unread:
             return found, ()
@@ -95,7 +95,7 @@ async def _among_the_whole(
     vaults: Mapping[str, VaultRows],
     reading: Reading,
     found: VaultReconciliation,
-    opened: Mapping[str, str],
+    opened: Mapping[WrapId, str],
 ) -> VaultReconciliation:
     """The same looked for only where it must be: on the writer and on followers that count. A site that has not returned yet breaks
     another promise, and what it lacks is not lost. Digests are those of all, and so is what a site has beyond them: a wrap that survives
@@ -122,7 +122,7 @@ async def _read_vaults(lab: Laboratory) -> Mapping[str, VaultRows | str]:
     return dict(zip(lab.sites, found, strict=True))
 
 
-async def _open_vaults(lab: Laboratory, wrappers: Collection[Wrapper], opened: Collection[str]) -> Mapping[str, str]:
+async def _open_vaults(lab: Laboratory, wrappers: Collection[Wrapper], opened: Collection[WrapId]) -> Mapping[WrapId, str]:
     """Every wrap of every site that can be read; that others cannot is told where rows are read."""
 
     async def read(site: str) -> tuple[Held, ...]:
@@ -132,7 +132,7 @@ async def _open_vaults(lab: Laboratory, wrappers: Collection[Wrapper], opened: C
             return ()
 
     found = await asyncio.gather(*map(read, lab.sites))
-    return await open_wraps((held for wraps in found for held in wraps if held.digest not in opened), wrappers)
+    return await open_wraps((held for wraps in found for held in wraps if held.id not in opened), wrappers)
 
 
 def _wrappers(lab: Laboratory) -> tuple[Wrapper, ...]:

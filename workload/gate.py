@@ -8,7 +8,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ from workload.limits.limits import Limits, Visit
 from workload.limits.refusal import Kind, Refusal, problem
 from workload.limits.request import Asked, read
 from workload.limits.settings import LimitTable
-from workload.problems import Problem, render
+from workload.problems import PREFIX, Problem, render
 
 GUARDED = "/v1/"
 LARGEST_BODY = 16 * 1024
@@ -39,15 +39,19 @@ class Gate:
         deadline: timedelta,
         on_refusal: Callable[[], None],
         arriving: int = ARRIVING,
+        inconclusive: Collection[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`deadline`: for a whole body to arrive, at most; less when its client waits for less. `on_refusal`: somebody was sent away for a
-        reason that is not the client's own. `arriving`: bodies on their way at once. `monotonic`: the clock of `Deadlines`."""
+        reason that is not the client's own. `arriving`: bodies on their way at once. `inconclusive`: kinds of problems that say nothing
+        of how busy this service is: somebody else was waited for, in vain, or as much was done as a request has time for. `monotonic`:
+        the clock of `Deadlines`."""
         self._app = app
         self._deadline = deadline.total_seconds()
         self._on_refusal = on_refusal
         self._monotonic = monotonic
         self._arriving, self._most_arriving = 0, arriving
+        self._inconclusive = frozenset(PREFIX + kind for kind in inconclusive)
         self.limits = limits
 
     @property
@@ -98,7 +102,7 @@ class Gate:
         return problem(refusal)
 
     async def _serve(self, visit: Visit, body: Message, scope: Scope, receive: Receive, send: Send) -> None:
-        said, kept = _Said(), [body]
+        said, kept = _Said(self._inconclusive), [body]
 
         async def heard() -> Message:
             return kept.pop() if kept else await receive()
@@ -131,8 +135,11 @@ GONE = 499
 class _Said:
     """What the service answered, as far as it did."""
 
+    inconclusive: frozenset[str]
+    """Types of problems that say nothing of how busy this service is."""
     status: int = 0
     """0: nothing."""
+    is_inconclusive: bool = False
     in_doubt: bool = False
     """An error that does not say "nothing happened"."""
 
@@ -142,11 +149,20 @@ class _Said:
             self.status = message["status"]
             self.in_doubt = self.status >= 500
         elif self.in_doubt and message["type"] == "http.response.body":
-            self.in_doubt = not _says_nothing_happened(message.get("body", b""))
+            problem = _read(message.get("body", b""))
+            self.in_doubt = problem.get("outcome") != "nothing-happened"
+            self.is_inconclusive = problem.get("type") in self.inconclusive
 
     @property
     def ending(self) -> Ending:
-        """What this says about the service. An answer that was withheld, or broken off by a defect, is none."""
+        """What this says about the service. An answer that was withheld, or broken off by a defect, is none.
+
+        1. Key services hang. 2. Whoever needs a new key waits for them in vain, late each time. 3. Taken for a crowd, that would cost the
+        places of all who need no key, and fewer places make no key service answer. So it is with a long erasure, told as under way when
+        its request's time is used up: a night of them would leave every process its fewest places for the morning's first crowd.
+        """
+        if self.is_inconclusive:
+            return Ending.NEITHER
         if self.status == 0 or self.status >= 500:
             return Ending.FAILED
         if self.status == GONE:
@@ -187,11 +203,13 @@ async def _has_gone(receive: Receive) -> bool:
     return bool(message["type"] == "http.disconnect")
 
 
-def _says_nothing_happened(body: bytes) -> bool:
+def _read(body: bytes) -> Mapping[str, object]:
+    """The problem document, or nothing."""
     try:
-        return bool(json.loads(body)["outcome"] == "nothing-happened")
-    except (ValueError, KeyError, TypeError):
-        return False
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _objection(asked: Asked) -> Problem | None:

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from workload.telemetry.numbers import has_enough_digits_for_one, hides_card_number, holds_number
+from workload.telemetry.numbers import has_enough_digits_for_one, hides_number, holds_number
 
 REASON = r"^[A-Za-z][A-Za-z ,.'-]{2,199}$"
 """Words, such as `chargeback dispute`. No digits: a reason is kept for years, and must not hold a number."""
@@ -54,7 +54,7 @@ def _unmistakable(value: Any) -> Any:
     if re.fullmatch(UUID_FORM, text) is None:
         raise PydanticCustomError("uuid_parsing", "expected a UUID of RFC 9562, with hyphens")
     digits = text.replace("-", "")
-    if digits.isdecimal() and hides_card_number(digits):
+    if digits.isdecimal() and hides_number(digits):
         raise PydanticCustomError("uuid_parsing", "expected a UUID that is no card number")
     return value
 

@@ -90,9 +90,10 @@ def outcome(answers: "tuple[Answer, ...]", without: "list[str] | tuple[str, ...]
         return [one.service for one in answers if one.outcome is which]
 
     missing = [f"{name} has not answered" for name in those(Outcome.UNANSWERED)]
+    missing += [f"{name} has not finished" for name in those(Outcome.UNFINISHED)]
     missing += [f"{name} refused" for name in those(Outcome.REFUSED)] + [f"{name} was not asked" for name in without]
     if missing:
-        refused = those(Outcome.REFUSED) and not those(Outcome.UNANSWERED)
+        refused = those(Outcome.REFUSED) and not those(Outcome.UNANSWERED) and not those(Outcome.UNFINISHED)
         return Exit.REFUSED if refused else Exit.UNKNOWN, f"the erasure is not complete: {', '.join(missing)}"
     if len(those(Outcome.UNKNOWN_SUBJECT)) == len(answers):
         return Exit.NOTHING, "no service ever held anything of this subject: is its id right?"

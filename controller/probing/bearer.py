@@ -49,6 +49,8 @@ class TokenEndpoint:
     context: ssl.SSLContext = field(repr=False)
     scope: str = ""
     """Empty: everything that it may have."""
+    sockets: aiohttp.SocketFactoryType | None = None
+    """Who makes connections; None: as usual. Under uvloop one that is reset at once must not be closed twice."""
 
     async def ask(self) -> Granted:
         """Ask once, over a connection of its own: there is one question in hours, and one that was kept would be dead by then.
@@ -57,7 +59,7 @@ class TokenEndpoint:
         """
         form = {"grant_type": "client_credentials", "client_id": self.client} | ({"scope": self.scope} if self.scope else {})
         connector, timeout = (
-            aiohttp.TCPConnector(ssl=self.context, force_close=True),
+            aiohttp.TCPConnector(ssl=self.context, force_close=True, socket_factory=self.sockets),
             aiohttp.ClientTimeout(total=DEADLINE.total_seconds()),
         )
         try:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.contract.implementation import Implementation, Started, started
 from tests.contract.wrapping_worlds import FOREIGN, WRAPPING, World
-from workload.vault.errors import Wrap, WrapBroken, WrapRefused, WrapUnavailable
+from workload.vault.errors import Wrap, WrapBroken, WrapDenied, WrapRefused, WrapUnavailable
 from workload.vault.wrapping import Wrapped, Wrapper
 
 LONG, SHORT, LATE = timedelta(seconds=5), timedelta(milliseconds=600), timedelta(seconds=0.2)
@@ -121,11 +121,13 @@ async def test_old_wraps_open_after_a_rotation_and_new_ones_are_told_apart(world
 
 
 async def test_a_disabled_key_is_refused_until_it_is_enabled(world: World, key: bytes, call: Call) -> None:
-    """Refused, not unavailable: waiting does not help. A wrap made with it meanwhile would be one that nobody can open."""
+    """Refused, not unavailable: waiting does not help; and not denied: the key was looked at, and its wraps may be made anew. A wrap made
+    with it meanwhile would be one that nobody can open."""
     wrapped = await world.wrapper.wrap(key, CONTEXT, LONG)
     await world.disable()
-    with pytest.raises(WrapRefused):
+    with pytest.raises(WrapRefused) as refused:
         await call(world.wrapper, wrapped, LONG)
+    assert not isinstance(refused.value, WrapDenied)
     await world.enable()
     assert await world.wrapper.unwrap(wrapped, CONTEXT, LONG) == key
 

@@ -4,15 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from lab.clouds.faults import FaultKind, Rule
 from tests.contract.implementation import Started, started
 from tests.contract.wrapping_worlds import AWS, AZURE, GCP, AwsWorld, AzureWorld, GcpWorld
+from tests.unit.workload.vault.clouds_double import Tally
+from workload.vault import sealing
+from workload.vault.clouds import Clouds
 from workload.vault.errors import WrapBroken, WrapForeign, WrapRefused
 from workload.vault.kms.aws import Kms
 from workload.vault.kms.azure import KeyVault
+from workload.vault.model import LockedKey
 
 LONG = timedelta(seconds=5)
 KEY, CONTEXT = b"k" * 32, b"context"
@@ -131,6 +136,22 @@ async def test_a_disabled_newest_version_leaves_the_wrapping_to_the_one_before(a
     wrapped = await azure.wrapper.wrap(KEY, CONTEXT, LONG)
     assert wrapped.kek == before
     assert await azure.another().unwrap(wrapped, CONTEXT, LONG) == KEY
+
+
+async def test_a_wrap_of_a_version_that_was_disabled_at_once_is_made_anew(azure: AzureWorld) -> None:
+    """The version is thought to be known to others, so nobody waits until a rotation is through. Taken for a missing permission, its wraps
+    would stay for ever, and the cloud would open nothing."""
+    clouds = Clouds([azure.wrapper], Tally())
+    data_key, subject = UUID(int=1), UUID(int=2)
+    wraps = await clouds.wrap(KEY, sealing.context(data_key, subject), minimum=1, deadline=LONG, grace=LONG)
+    locked = LockedKey(id=data_key, subject=subject, check=sealing.check(KEY, data_key), wraps=wraps)
+    await azure.rotate()
+    old = wraps[0].kek.rpartition("/")[2]
+    await asyncio.to_thread(lambda: azure.keys.update_key_properties(azure.test, old, enabled=False))
+    renewed = await clouds.renew("azure", KEY, locked, LONG)
+    assert renewed is not None and renewed.kek == await azure.wrapper.current(LONG) != wraps[0].kek
+    await azure.control.inject([Rule(kind=FaultKind.DENY, operation="UnwrapKey")])
+    assert await clouds.renew("azure", KEY, locked, LONG) is None
 
 
 async def test_whoever_may_not_read_the_public_key_wraps_in_the_vault(azure: AzureWorld) -> None:

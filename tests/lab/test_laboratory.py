@@ -170,8 +170,12 @@ def asked_by_hand(name: str) -> None:
     status, token = asked("wallet-1", "POST", "/v1/tokens", "--service", "vault", **number)
     assert (status, token["status"], "4111111111111111" in str(token)) == (0, 201, False)
     order = {"amount": 250, "currency": "EUR", "debtor": debtor, "creditor": creditor, "source": token["body"]["token"]}
-    status, paid = asked("merchant-1", "POST", "/v1/payments", "--at", "gcp", **order)
-    assert (status, paid["status"], paid["body"]["amount"], paid["served_by"]) == (0, 201, 250, "gcp")
+    for _ in range(5):
+        # Starting a command takes a core for a second; a service that is told "nothing happened, come back" by that is right to say so.
+        status, paid = asked("merchant-1", "POST", "/v1/payments", "--at", "gcp", **order)
+        if paid.get("status") != 503 or paid["body"]["outcome"] != "nothing-happened":
+            break
+    assert (status, paid["status"], paid["body"].get("amount"), paid["served_by"]) == (0, 201, 250, "gcp"), paid
     again, same = asked("merchant-1", "POST", "/v1/payments", "--key", paid["Idempotency-Key"], **order)
     assert (again, same["body"]["id"]) == (0, paid["body"]["id"])
     status, refused = asked("merchant-1", "POST", "/v1/tokens", "--service", "vault", **number)

@@ -18,8 +18,9 @@ from controller.providers.aws.session import route53_client
 from controller.providers.records import GroupRecords, WeightedName
 from lab.clouds.control import CloudControl
 from lab.processes import launch_module
-from lab.reconcile import Fault, Ledger, reconcile
+from lab.reconcile import reconcile
 from lab.reconcile_recovery import recovery
+from lab.reconcile_rows import Fault, Ledger
 from lab.reconcile_sql import read_ledger
 from lab.record import read_record
 from tests.protocol.payments_site import ACCOUNTS, AWS, AZURE, PASSWORD, STREAM, Sites, two_sites

@@ -14,7 +14,7 @@ import uvicorn
 
 from lab.load_transport import transport
 from lab.reconcile_vault import VaultReconciliation, reconcile_vault
-from lab.reconcile_vault_rows import Harm, VaultRows
+from lab.reconcile_vault_rows import Harm, VaultRows, WrapId
 from lab.reconcile_vault_sql import read_vault
 from lab.resolver import Answer
 from lab.vault_load import Cardholders, sending
@@ -94,7 +94,7 @@ async def read(sites: Sites) -> Mapping[str, VaultRows]:
     }
 
 
-async def opened(sites: Sites) -> Mapping[str, str]:
+async def opened(sites: Sites) -> Mapping[WrapId, str]:
     """What came of every wrap of both, by the key services themselves."""
     dsns = [server.dsn(SERVICE, "vault_control", PASSWORD) for server in sites.servers.values()]
     held = [await read_wraps(dsn, PATIENCE) for dsn in dsns]

@@ -14,14 +14,14 @@ from tests.unit.workload.test_evidence import LEFT_COLUMNS, columns, digests
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
-PAYER, PAYEE = ACCOUNTS[:2]
-SUBJECT, GONE, TOKEN, LAST = (UUID(int=number) for number in range(101, 105))
-PAID, TURNED_DOWN, WAITING = (UUID(int=number) for number in range(201, 204))
+PAYER, PAYEE, OTHER_PAYEE = ACCOUNTS[:3]
+SUBJECT, GONE, LEAVING, TOKEN, OTHER, LAST = (UUID(int=number) for number in range(101, 107))
+PAID, TURNED_DOWN, WAITING, THEIRS = (UUID(int=number) for number in range(201, 205))
 
 PAY = "SELECT ledger.pay_from(%s, %s, '\\x00', %s, %s, 1, 'EUR', %s, %s)"
 HOLD = "SELECT ledger.hold_from(%s, %s, '\\x00', %s, %s, 1, 'EUR', 7.5, '{much}', %s, %s)"
-FORGET = "SELECT ledger.forget_subject(gen_random_uuid(), %s, 'desk', 'request')"
-REVIEW = "SELECT ledger.review(%s, %s, 'maria', 'called her')"
+FORGET = "SELECT ledger.forget_subject(gen_random_uuid(), %s, 'desk', 'request', 100)"
+REVIEW = "SELECT ledger.review_from(%s, %s, 'maria', 'called her')"
 
 OTHERWISE = {
     "uuid": "gen_random_uuid()",
@@ -38,7 +38,14 @@ SPECIAL = {
     ("ledger.account", "currency"): "'XTS'",
     ("ledger.entry", "amount"): "amount * 2",
     ("ledger.held", "state"): "'approved'",
+    ("ledger.erasure", "payers"): "payers || id",
 }
+WHERE = {
+    "ledger.held": "WHERE state = 'rejected'",
+    "ledger.erasure": "WHERE ended_at IS NOT NULL",
+    "ledger.erasure of one that has not ended": "WHERE ended_at IS NULL",
+}
+UNDER_WAY = ("reached", "payers")
 COLUMNS = [
     (table, column)
     for table, all_of_it in sorted(columns().items())
@@ -58,6 +65,8 @@ async def sites() -> AsyncIterator[Sites]:
         await ask(AZURE, HOLD, TURNED_DOWN, "turned down", PAYER, PAYEE, TOKEN, SUBJECT)
         await ask(AZURE, REVIEW, TURNED_DOWN, "rejected")
         await ask(AZURE, FORGET, GONE)
+        await ask(AZURE, PAY, THEIRS, "theirs", PAYER, OTHER_PAYEE, OTHER, LEAVING)
+        await ask(AZURE, FORGET, LEAVING)
         yield sites
 
 
@@ -87,7 +96,7 @@ async def test_a_value_that_is_another_makes_another_digest(sites: Sites, table:
     async with undone(sites) as session:
         before, kinds = await digest(session), await types(session, table)
         value = SPECIAL.get((table, column)) or OTHERWISE[kinds[column]].format(column)
-        where = "WHERE state = 'rejected'" if table == "ledger.held" else ""
+        where = WHERE.get(f"{table} of one that has not ended" if column in UNDER_WAY else table, "")
         changed = await session.execute(f"UPDATE {table} SET {column} = {value} {where}".encode())
         assert changed.rowcount > 0
         assert (await digest(session) == before) is (column in LEFT_COLUMNS.get(table, ()))
@@ -115,7 +124,8 @@ async def test_what_later_epochs_do_changes_no_digest_of_closed_ones(sites: Site
         await session.execute(PAY, (LAST, "later", PAYER, PAYEE, TOKEN, None))
         await session.execute("SELECT outbox.register(%s, 'https://other.example', 'shop', false)", (PAYEE,))
         await session.execute(REVIEW, (WAITING, "approved"))
-        await session.execute(FORGET, (SUBJECT,))
+        for subject in (SUBJECT, SUBJECT, LEAVING):
+            await session.execute(FORGET, (subject,))
         left = await (await session.execute("SELECT count(*) FROM ledger.source WHERE subject IS NOT NULL")).fetchone()
         assert left == (0,)
         assert await digest(session) == before

@@ -66,13 +66,21 @@ async def review(sites: Sites, held: Decision, verdict: Verdict) -> Sitting:
         session.shut()
 
 
-async def forget(sites: Sites, subject: UUID) -> Forgotten:
-    """As the service does."""
+async def forget_some(sites: Sites, subject: UUID, most: int = 100, caller: str = "desk for kim") -> Forgotten:
+    """One step."""
     session = Connection(await sites.connect(AZURE, "payments_app"))
     try:
-        return (await ledger.forget(session, AZURE, subject, "desk for kim", "request", uuid4(), SOON))[0]
+        return (await ledger.forget(session, AZURE, subject, caller, "request", uuid4(), SOON, most))[0]
     finally:
         session.shut()
+
+
+async def forget(sites: Sites, subject: UUID) -> Forgotten:
+    """As the service does."""
+    while True:
+        told = await forget_some(sites, subject)
+        if told.is_complete:
+            return told
 
 
 async def test_a_token_is_known_by_the_first_payment_that_came_from_it(sites: Sites) -> None:
@@ -161,6 +169,51 @@ async def test_what_waits_for_a_person_is_turned_down_when_its_source_is_erased(
     assert await sites.ask(AZURE, "SELECT FROM ledger.payment WHERE idempotency_key = %s", theirs.key) == []
 
 
+async def test_from_the_first_step_of_an_erasure_on_nothing_is_paid_from_the_subjects_tokens(sites: Sites) -> None:
+    """Nothing else is done yet: the tokens are known, and what is held waits. No payment is made from them, no reviewer approves one, and
+    who asks again goes on under the first one's name."""
+    token, subject = uuid4(), uuid4()
+    await pay(sites, order(token, debtor=20), subject)
+    this = order(token, debtor=20)
+    held = [await hold(sites, this), await hold(sites, order(token, debtor=20))]
+    begun = await forget_some(sites, subject)
+    assert not begun.is_complete and begun.proof.sources == 0
+    assert len(await sites.ask(AZURE, KEPT, token)) == 3
+    assert (await pay(sites, order(token))).outcome is (await hold(sites, order(token))).outcome is Outcome.ERASED_SOURCE
+    assert (await pay(sites, this)).outcome is Outcome.STILL_HELD
+    said = await review(sites, held[0], Verdict.APPROVE)
+    assert said.outcome is Reviewed.ALREADY_REJECTED and said.review is not None and said.review.ruling is not None
+    assert (said.review.ruling.who, said.review.ruling.because) == ("desk for kim", "its source was erased")
+    assert (await review(sites, held[0], Verdict.REJECT)).outcome is Reviewed.REPEATED
+    ended = await forget_some(sites, subject, caller="somebody else")
+    assert ended.is_complete and not ended.is_replayed and ended.proof.caller == "desk for kim"
+    assert (ended.proof.id, ended.proof.sources, ended.proof.accounts, ended.proof.profiles) == (begun.proof.id, 3, 1, 1)
+    assert (await review(sites, held[1], Verdict.APPROVE)).outcome is Reviewed.ALREADY_REJECTED
+    assert await sites.ask(AZURE, KEPT, token) == []
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 7])
+async def test_a_proof_counts_everything_once_in_however_many_steps(sites: Sites, most: int) -> None:
+    """Three accounts take turns, so each is met in several steps; habits that somebody else's payment made meanwhile stay. What the steps
+    remembered of the accounts goes with the last one."""
+    token, subject = uuid4(), uuid4()
+    for number in range(6):
+        await pay(sites, order(token, debtor=21 + number % 3), subject)
+    steps = []
+    while not steps or not steps[-1].is_complete:
+        steps.append(await forget_some(sites, subject, most))
+        if len(steps) == 7:
+            await pay(sites, order(None, debtor=21))
+    assert len(steps) == 2 + 6 // most
+    counts = [step.proof.sources for step in steps]
+    assert counts == sorted(counts) and counts[0] == 0
+    assert (steps[-1].proof.sources, steps[-1].proof.accounts, steps[-1].proof.profiles) == (6, 3, 3)
+    kept = "SELECT reached, payers, ended_at >= at FROM ledger.erasure WHERE id = %s"
+    assert await sites.ask(AZURE, kept, steps[-1].proof.id) == [(None, None, True)]
+    habits = "SELECT count(*) FROM ledger.profile WHERE account = ANY(%s)"
+    assert await sites.ask(AZURE, habits, list(ACCOUNTS[21:24])) == [(1 if most == 1 else 0,)]
+
+
 async def test_habits_of_the_accounts_that_their_tokens_paid_from_go_and_others_stay(sites: Sites) -> None:
     """Also of one whose payment was held first. The accounts, their balances and the payments are what they were."""
     token, subject = uuid4(), uuid4()
@@ -181,7 +234,7 @@ async def test_habits_of_the_accounts_that_their_tokens_paid_from_go_and_others_
 async def test_a_proof_holds_no_number(sites: Sites) -> None:
     """Its reason stays for ever."""
     with pytest.raises(psycopg.errors.CheckViolation):
-        await sites.ask(AZURE, "SELECT ledger.forget_subject(%s, %s, 'kim', 'ticket 17')", uuid4(), uuid4())
+        await sites.ask(AZURE, "SELECT ledger.forget_subject(%s, %s, 'kim', 'ticket 17', 1)", uuid4(), uuid4())
 
 
 async def test_a_reviewer_beside_an_erasure_is_seen_or_sees_it(sites: Sites) -> None:
@@ -199,15 +252,16 @@ async def test_a_reviewer_beside_an_erasure_is_seen_or_sees_it(sites: Sites) -> 
 
 
 async def test_an_erasure_beside_a_reviewer_is_seen_by_it(sites: Sites) -> None:
-    """The erasure has turned the payment down and not ended: the reviewer waits for it at the debtor's account, and hears of it. Had it
+    """The erasure has turned the payment down and not ended: the reviewer waits for it at the subject, and hears of it. Had it
     read before it waits, it would approve what is turned down, and the payment would be made."""
     token, subject = uuid4(), uuid4()
     this = order(token, debtor=14)
     held = await hold(sites, this, subject)
     async with await sites.connect(AZURE, "payments_app") as session, session.transaction():
-        await session.execute(ledger.FORGET, (uuid4(), subject, "desk", "request"))
+        for _ in range(2):
+            await session.execute(ledger.FORGET, (uuid4(), subject, "desk", "request", 100))
         reviewing = asyncio.create_task(review(sites, held, Verdict.APPROVE))
-        await _waits_or_ends(sites, reviewing, "review")
+        await _waits_or_ends(sites, reviewing, "review_from")
         assert not reviewing.done()
     assert (await reviewing).outcome is Reviewed.ALREADY_REJECTED
     assert await sites.ask(AZURE, "SELECT FROM ledger.payment WHERE idempotency_key = %s", this.key) == []

@@ -3,11 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 import psycopg
 import pytest
 
+import workload.webhooks
 from controller.core import naming
+from tests.protocol.migrating import script
 from tests.protocol.payments_site import eventually
 from tests.protocol.trio import AWS, AZURE, DEBTOR, GCP, SITES
 from tests.protocol.webhooks_market import OTHER_SHOP, OUTBOX, SHOP, Market, TellingTrio
@@ -16,6 +19,7 @@ from workload.webhooks.settings import webhooks_role
 
 pytest_plugins = ("tests.protocol.webhooks_fixtures",)
 
+OUTBOX_SQL = Path(workload.webhooks.__file__).with_name("outbox.sql").read_text()
 PAY = "SELECT outcome FROM ledger.pay(%s, %s, '\\x00', %s, %s, 1, 'EUR')"
 
 
@@ -131,10 +135,11 @@ async def due(
     most: int = 10,
     recent: str | None = None,
     also: Sequence[uuid.UUID] = (),
+    failing: Sequence[uuid.UUID] = (),
 ) -> list[tuple]:
     """What is to be sent, as (account, sequence)."""
-    query = "SELECT account, sequence FROM outbox.due(%s::interval, %s::uuid[], %s::uuid[], %s::uuid[], 1, 1, %s)"
-    return await trio.sql(AZURE, query, recent, list(also), list(busy), list(slow), most)
+    query = "SELECT account, sequence FROM outbox.due(%s::interval, %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], 1, 1, 0, %s)"
+    return await trio.sql(AZURE, query, recent, list(also), list(failing), list(busy), list(slow), most)
 
 
 async def test_what_is_due_begins_after_the_cursor_and_leaves_the_busy_out(market: Market) -> None:
@@ -149,8 +154,10 @@ async def test_what_is_due_begins_after_the_cursor_and_leaves_the_busy_out(marke
     await trio.sell(OTHER_SHOP)
     assert await due(trio, most=1) == [(OTHER_SHOP, 1)], "one place: whoever was told longest ago has it"
     assert await due(trio, most=1, slow=[OTHER_SHOP]) == [(SHOP, 2), (OTHER_SHOP, 1)]
+    assert await due(trio, most=1, failing=[SHOP]) == [(SHOP, 2), (OTHER_SHOP, 1)]
+    assert await due(trio, most=1, failing=[SHOP, OTHER_SHOP], busy=[SHOP]) == [(SHOP, 2), (OTHER_SHOP, 1)], "all of them"
     await trio.sql(AZURE, "UPDATE outbox.endpoint SET enabled = false")
-    assert await due(trio) == []
+    assert await due(trio) == await due(trio, failing=[SHOP]) == []
 
 
 async def test_who_was_paid_lately_is_found_without_looking_at_everybody(market: Market) -> None:
@@ -160,7 +167,8 @@ async def test_who_was_paid_lately_is_found_without_looking_at_everybody(market:
     assert await due(trio, recent="1 minute") == [(SHOP, 1)]
     await asyncio.sleep(0.05)
     assert await due(trio, recent="20 ms") == []
-    assert await due(trio, recent="20 ms", also=[SHOP]) == await due(trio, recent="20 ms", slow=[SHOP]) == [(SHOP, 1)]
+    assert await due(trio, recent="20 ms", slow=[SHOP]) == []
+    assert await due(trio, recent="20 ms", also=[SHOP]) == await due(trio, recent="20 ms", failing=[SHOP]) == [(SHOP, 1)]
     assert await due(trio) == [(SHOP, 1)]
 
 
@@ -170,6 +178,33 @@ async def test_what_is_due_is_looked_for_with_the_callers_snapshot(market: Marke
         assert await market.trio.sql(AZURE, "SELECT provolatile FROM pg_proc WHERE oid = %s::regproc", f"outbox.{function}") == [
             ("s",)
         ]
+
+
+OLD_DUE = """
+DROP FUNCTION outbox.due;
+CREATE FUNCTION outbox.due(interval, uuid[], uuid[], uuid[], integer, integer, integer) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT 1';
+CREATE FUNCTION outbox.due(interval, uuid[], uuid[], uuid[], uuid[], integer, integer, integer) RETURNS bigint LANGUAGE sql STABLE
+    AS 'SELECT 1';
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO payments_webhooks;
+"""
+DUES = """
+SELECT pronargs, has_function_privilege(%s, oid, 'execute'), has_function_privilege('pg_monitor', oid, 'execute') FROM pg_proc
+WHERE pronamespace = 'outbox'::regnamespace AND proname = 'due'"""
+
+
+async def test_the_outbox_runs_again_over_itself_and_over_earlier_versions(market: Market) -> None:
+    """They had a `due` with fewer arguments: it would stay beside the new one, and whoever names no arguments would mean neither."""
+    trio = market.trio
+    dispatchers = webhooks_role(trio.service)
+    before = await trio.sql(AZURE, DUES, dispatchers)
+    assert before == [(9, True, False)]
+    await script(trio, AZURE, OUTBOX_SQL)
+    assert await trio.sql(AZURE, DUES, dispatchers) == before
+    await script(trio, AZURE, OLD_DUE)
+    await script(trio, AZURE, OUTBOX_SQL)
+    assert await trio.sql(AZURE, DUES, dispatchers) == before
+    await trio.sell()
+    assert await due(trio) == [(SHOP, 1)]
 
 
 async def test_only_delivered_and_old_events_are_swept_everywhere(market: Market) -> None:

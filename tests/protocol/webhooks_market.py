@@ -23,7 +23,7 @@ from tests.protocol.payments_site import eventually
 from tests.protocol.trio import AZURE, DEBTOR, SITES, TABLES, Trio
 from workload.durable.settings import Address, Tuning
 from workload.schema.migration import renamed
-from workload.webhooks.dispatcher import Dispatcher, Place
+from workload.webhooks.dispatcher import Dispatcher, Sitting
 from workload.webhooks.settings import Manners, Settings
 from workload.webhooks.wiring import Assembly
 
@@ -36,6 +36,7 @@ QUICK = Manners(
     longest_pause=timedelta(seconds=0.2),
     parked_pause=timedelta(seconds=0.5),
 )
+TUNING = Tuning(sessions=2, lanes=1)
 SHOP, OTHER_SHOP = UUID(int=11), UUID(int=12)
 """Accounts of merchants. Nobody pays them before they have an endpoint, so every payment to them has an event."""
 
@@ -113,7 +114,9 @@ class Market:
         await eventually(are_equal)
         return reconcile_webhooks(self.lines, held, all_through=True)
 
-    def settings(self, *sites: Site, manners: Manners = QUICK, secrets: str = "secrets.toml") -> Settings:
+    def settings(
+        self, *sites: Site, manners: Manners = QUICK, secrets: str = "secrets.toml", tuning: Tuning = TUNING
+    ) -> Settings:
         """Of a dispatcher that knows these sites' databases, or all."""
         known = sites or SITES
         return Settings(
@@ -128,7 +131,7 @@ class Market:
             manners=manners,
             interval=timedelta(seconds=0.05),
             lapse=timedelta(seconds=1),
-            tuning=Tuning(sessions=2, lanes=1),
+            tuning=tuning,
         )
 
     def assembly(
@@ -136,11 +139,12 @@ class Market:
         *sites: Site,
         manners: Manners = QUICK,
         secrets: str = "secrets.toml",
-        seated: Callable[[Place], Place] = lambda place: place,
+        tuning: Tuning = TUNING,
+        seated: Callable[[Sitting], Sitting] = lambda place: place,
         **parts: object,
     ) -> Assembly:
         """A dispatcher."""
-        settings = self.settings(*sites, manners=manners, secrets=secrets)
+        settings = self.settings(*sites, manners=manners, secrets=secrets, tuning=tuning)
         return Assembly(settings, "secret", service=self.trio.service, seated=seated, **parts)  # type: ignore[arg-type]
 
     @asynccontextmanager
@@ -153,7 +157,7 @@ class Market:
 class AlwaysSeated:
     """A place that nobody can take away: what a frozen process believes."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Sitting) -> None:
         self.is_held = True
 
     async def hold(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from workload.access.ring import CannotFetch
+from workload.calls.sockets import make_socket
 
 LARGEST = 64 * 1024
 """Bytes of a JWKS."""
@@ -21,7 +22,7 @@ def fetch_from(url: str, *, authority: Path | None, deadline: timedelta) -> Call
     context = ssl.create_default_context(cafile=str(authority) if authority is not None else None)
 
     async def fetch() -> bytes:
-        connector = aiohttp.TCPConnector(ssl=context, force_close=True)
+        connector = aiohttp.TCPConnector(ssl=context, force_close=True, socket_factory=make_socket)
         timeout = aiohttp.ClientTimeout(total=deadline.total_seconds())
         try:
             async with (

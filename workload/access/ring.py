@@ -59,6 +59,8 @@ class Ring:
         self._keys: dict[str, IssuerKey] = {}
         self._confirmed_at: float | None = None
         self._asked_at: float | None = None
+        self._went_well = False
+        """Did the last question that ended bring keys?"""
         self._asking: asyncio.Task[bool] | None = None
         self._take_from_shelf()
 
@@ -82,17 +84,17 @@ class Ring:
     async def refetch(self) -> bool:
         """Ask the issuer now, unless it was asked within `spacing`. Whoever comes meanwhile shares the question; never raises.
 
-        False: the question is still out after `patience`, and what its answer would have been nobody knows.
+        False: it gave no keys, or not within `patience`, and which keys it has nobody knows.
         """
         if self._asking is None:
             if self._asked_at is not None and self._monotonic() - self._asked_at < self._spacing:
-                return True
+                return self._went_well
             self._begin()
         assert self._asking is not None and self._asked_at is not None
         # It goes on whoever hangs up or loses patience: the others want its answer, and so does the next one.
         left = self._asked_at + self._patience - self._monotonic()
         answered, _ = await asyncio.wait([self._asking], timeout=max(left, 0.0))
-        return bool(answered)
+        return bool(answered) and self._went_well
 
     async def keep(
         self,
@@ -119,8 +121,9 @@ class Ring:
         self._asking = asyncio.create_task(self._ask())
         self._asking.add_done_callback(self._end)
 
-    def _end(self, _: "asyncio.Task[bool]") -> None:
+    def _end(self, asked: "asyncio.Task[bool]") -> None:
         self._asking = None
+        self._went_well = not asked.cancelled() and asked.exception() is None and asked.result()
 
     async def _ask(self) -> bool:
         try:

@@ -74,8 +74,8 @@ class Verifier:
             raise AccessRefused(Kind.WRONG_CERTIFICATE, "no certificate was shown")
         answered = await self._ring.refetch()
         renewed = self._ring.find(shown.kid)
-        if not answered and renewed == known:
-            raise AccessRefused(Kind.KEYS_UNKNOWN, "the issuer was asked for the token's key and has not answered yet")
+        if not answered and renewed is None:
+            raise AccessRefused(Kind.KEYS_UNKNOWN, "the issuer was asked for the token's key and has given no keys yet")
         if renewed is None:
             raise AccessRefused(Kind.UNKNOWN_TOKEN, "the issuer has no key of the id that the token names")
         if refused is not None and renewed == known:

@@ -111,11 +111,13 @@ class Callee:
                 return outcome
             times[instance.site] += 1
             last, reached = outcome, reached or outcome.reached
-            if outcome.reached and not (question.idempotent and self._repeats.spend()):
-                break
             if outcome.reason is Reason.TROUBLED:
                 # It said itself that it cannot; the same question again is what it needs least.
                 candidates.remove(instance)
+            if turn == self._settings.attempts or not candidates:
+                break
+            if outcome.reached and not (question.idempotent and self._repeats.spend()):
+                break
         return replace(last, reached=reached)
 
     def _choose(self, candidates: deque[Instance]) -> tuple[Instance, Pass] | None:

@@ -10,6 +10,7 @@ import aiohttp
 from workload.calls.answer import Answered, Outcome, Question, Reason, Unavailable
 from workload.calls.breaker import Breaker
 from workload.calls.deadline import HEADER, write_header
+from workload.calls.sockets import make_socket
 
 LARGEST = 1024 * 1024
 """Bytes of an answer."""
@@ -34,7 +35,7 @@ class Connections:
         self._http = aiohttp.ClientSession(
             # Kept for the connector's 15 s, well below the 75 s of our services: one that the callee closes while it is being used loses
             # a call.
-            connector=aiohttp.TCPConnector(ssl=context if context is not None else True, limit=most),
+            connector=aiohttp.TCPConnector(ssl=context if context is not None else True, limit=most, socket_factory=make_socket),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect.total_seconds()),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,

@@ -5,11 +5,12 @@ refusals and reads; a balance that dies with its cloud must not have been shown.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
-from workload.calls.deadline import budget
+from workload.calls.deadline import budget, ending
 from workload.durable import statement
 from workload.durable.errors import Late, NoWriter, OutcomeUnknown, Unanswered
 from workload.durable.evidence import Evidence
@@ -103,6 +104,15 @@ class Answers:
         few milliseconds, again and again, would cost the service all its warm sessions.
         """
         return await self._give(ask, budget(self._tuning.request_deadline, self._monotonic()))
+
+    @contextmanager
+    def one_request(self) -> Iterator[Callable[[], timedelta]]:
+        """All that is given in the block shares the time of one request, which is the caller's or the longest there is; yields how much of
+        it is left."""
+        began = self._monotonic()
+        end = began + budget(self._tuning.request_deadline, began).total_seconds()
+        with ending(end):
+            yield lambda: timedelta(seconds=end - self._monotonic())
 
     async def _give(self, ask: Ask[A], within: timedelta) -> A:
         began = self._monotonic()

@@ -15,7 +15,7 @@ class Ending(Enum):
     REFUSED = auto()
     """Answered that it cannot be done (4xx)."""
     NEITHER = auto()
-    """Says nothing about the service: the client had gone before anything was begun."""
+    """Says nothing about the service: the client had gone before anything was begun, or another service was waited for in vain."""
 
 
 class Door:

@@ -8,7 +8,7 @@ as well: whenever somebody would have to wait or to go, the database beside this
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from workload.limits.concurrency import ConcurrencyLimit
@@ -46,11 +46,13 @@ class Limits:
         chance: Callable[[], float],
         counts: Counts | None = None,
         knowledge: Knowledge | None = None,
+        parts: Collection[str] = (),
     ) -> None:
-        """`chance`: from 0 up to 1, anew at each call. `knowledge`: who is asked about retries of strangers; None: nobody."""
+        """`chance`: from 0 up to 1, anew at each call. `knowledge`: who is asked about retries of strangers; None: nobody. `parts`: see
+        `rank`."""
         nothing = Uncounted()
         self._table, self._monotonic, self._chance = table, monotonic, chance
-        self._counts, self._knowledge = counts or nothing, knowledge or nothing
+        self._counts, self._knowledge, self._parts = counts or nothing, knowledge or nothing, tuple(parts)
         patience = table.patience.total_seconds()
         self._patience = patience
         self._limit = ConcurrencyLimit(table.law(), monotonic())
@@ -92,7 +94,8 @@ class Limits:
         """What it is worth, or what to tell a client that asks more often than it may: before anything of the request is waited for."""
         if asked.client is not None and asked.client in self._table.checkers:
             return Rank.CHECK
-        ranked = rank(asked.method, asked.path, known=asked.key is not None and asked.key in self._lately)
+        is_known = asked.key is not None and asked.key in self._lately
+        ranked = rank(asked.method, asked.path, known=is_known, parts=self._parts)
         if self._clients is None or asked.client is None:
             return ranked
         wait = self._clients.draw(asked.client, self._monotonic())
@@ -124,7 +127,7 @@ class Limits:
         # the second. Forgotten for that, the third would wait behind everybody who comes for the first time.
         if in_vain and visit.key is not None and visit.rank is Rank.NEW:
             self._lately.drop(visit.key)
-        elif ending is Ending.ANSWERED and visit.key is not None:
+        elif ending in (Ending.ANSWERED, Ending.REFUSED) and visit.key is not None:
             self._lately.tell(visit.key)
         self._counts.served(visit.rank, now - visit.arrived)
         self._door.leave(visit, now, ending)
@@ -172,7 +175,7 @@ class Limits:
             if not visit.is_late and self._monotonic() < visit.until:
                 return self.turn_away(Kind.FULL, ranked)  # somebody of a better rank has its place in the queue
             return self.turn_away(Kind.PATIENCE if wait_until <= gives_up else Kind.DEADLINE, ranked)
-        if visit.key is not None and ranked <= Rank.NEW:
+        if visit.key is not None and ranked <= Rank.NEW and ranked is not Rank.PART:
             self._lately.note(visit.key)
         return visit
 

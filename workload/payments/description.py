@@ -124,13 +124,22 @@ class ErasureDocument(Told):
     """Who asked, and for whom."""
     reason: str
     epoch: int
+    """Reign of the writer that began it."""
     erased_at: datetime
+    """When the last of it was forgotten."""
 
 
 class EmptyErasure(Told):
     """The proof, of nothing: it keeps out what may be on its way from the subject's tokens."""
 
     erasure: ErasureDocument | None = None
+
+
+class UnderWay(Told):
+    """How far an erasure has come."""
+
+    forgotten: int | None = None
+    """Payments whose tokens are forgotten by now."""
 
 
 class EarlierRuling(Told):
@@ -268,7 +277,7 @@ FORGET = Described(
     summary="Forget somebody",
     says="Forgets which tokens were the subject's and what was learnt of the accounts that they paid from, and turns down what waits for a"
     " person; payments and accounts stay, as the law wants. Nobody pays from these tokens any more. Again answers the same proof. The"
-    " vault is asked for itself.",
+    " vault is asked for itself. What a request has no time for is left to the next one: whoever is told `erasure-under-way` asks again.",
     tag="erasures",
     answers={
         200: Answer(
@@ -285,6 +294,12 @@ FORGET = Described(
             kind="unknown-subject",
             says="nothing was ever held here of this subject, and nothing will be",
             members=EmptyErasure,
+        ),
+        Refusal(
+            status=503,
+            kind="erasure-under-way",
+            says="it has begun, durably, and nobody pays from the subject's tokens any more; some is left to forget: repeat the request",
+            members=UnderWay,
         ),
         *DURABLE,
     ),

@@ -9,8 +9,9 @@
 -- be told that ledgers differ. A table that a node has not yet is an empty one, for the same reason. Rows are hashed as text, which depends
 -- on the settings of whoever asks; so they are set here.
 --
--- A held payment's fate counts from the epoch in which it was decided. Of a source nothing counts that an erasure takes away. Events are
--- swept days after they were delivered, so only those near the last closed epoch's end count: none of them goes between two looks.
+-- A held payment's fate counts from the epoch in which it was decided, and what an erasure came to from the one in which it ended. Of a
+-- source nothing counts that an erasure takes away. Events are swept days after they were delivered, so only those near the last closed
+-- epoch's end count: none of them goes between two looks.
 CREATE OR REPLACE FUNCTION trimaran.digest(up_to bigint) RETURNS text
 LANGUAGE plpgsql STABLE
 SET timezone = 'UTC' SET datestyle = 'ISO' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
@@ -32,7 +33,8 @@ BEGIN
          'epoch <= $1'),
         ('sources', 'ledger.source', 'payment, epoch', 'epoch <= $1'),
         ('erasures', 'ledger.erasure',
-         'id, subject_digest, accounts, profiles, sources, caller, reason, epoch, at', 'epoch <= $1'),
+         'id, subject_digest, caller, reason, epoch, at,'
+         ' CASE WHEN ended_epoch <= $1 THEN ROW(accounts, profiles, sources, ended_at, ended_epoch)::text END', 'epoch <= $1'),
         ('events', 'outbox.event', 'id, account, sequence, kind, payment, body, epoch, created_at',
          'epoch <= $1 AND created_at >='
          ' (SELECT max(p.created_at) - interval ''1 hour'' FROM ledger.payment AS p WHERE p.epoch <= $1)')

@@ -30,8 +30,8 @@ PAY = f"{DECIDED} ledger.pay(%s, %s, %s, %s, %s, %s, %s)"
 HOLD = f"{DECIDED} ledger.hold(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 PAY_FROM = f"{DECIDED} ledger.pay_from(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 HOLD_FROM = f"{DECIDED} ledger.hold_from(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-FORGET = "SELECT outcome, to_jsonb(proof), epoch, system_identifier, timeline FROM ledger.forget_subject(%s, %s, %s, %s)"
-REVIEW = "SELECT outcome, held, epoch, system_identifier, timeline FROM ledger.review(%s, %s, %s, %s)"
+FORGET = "SELECT outcome, to_jsonb(proof) - 'payers', epoch, system_identifier, timeline FROM ledger.forget_subject(%s, %s, %s, %s, %s)"
+REVIEW = "SELECT outcome, held, epoch, system_identifier, timeline FROM ledger.review_from(%s, %s, %s, %s)"
 READ_PAYMENT = (  # only constants go into the text
     f"SELECT {REIGN}, p.id, p.debtor, p.creditor, p.amount, p.currency, p.epoch, p.created_at, p.status FROM trimaran.admit() AS a"
     " LEFT JOIN LATERAL ("
@@ -91,10 +91,11 @@ async def hold(
 
 
 async def forget(
-    session: Session, site: str, subject: UUID, caller: str, reason: str, new_id: UUID, deadline: timedelta
+    session: Session, site: str, subject: UUID, caller: str, reason: str, new_id: UUID, deadline: timedelta, most: int
 ) -> tuple[Forgotten, Evidence]:
-    """Forget which sources are the subject's, and what goes with them, in one round trip. Raises NoWriter, Rejected or OutcomeUnknown."""
-    written = await statement.write(session, site, FORGET, (new_id, subject, caller, reason), deadline)
+    """The next step of forgetting which sources are the subject's, and what goes with them: the first is that it begins, each further one
+    is about `most` payments. One round trip. Raises NoWriter, Busy, Rejected or OutcomeUnknown."""
+    written = await statement.write(session, site, FORGET, (new_id, subject, caller, reason, most), deadline)
     outcome, proof, *reign = written.row
     found = Forgotten(is_replayed=outcome == "replayed", is_unknown=outcome == "unknown_subject", proof=_erasure(proof))
     return found, Evidence(reign=_reign(site, reign), lsn=written.lsn, ack_slots=written.ack_slots)
@@ -195,6 +196,7 @@ def _erasure(proof: dict[str, Any]) -> Erasure:
         reason=proof["reason"],
         epoch=proof["epoch"],
         at=datetime.fromisoformat(proof["at"]),
+        ended_at=None if proof["ended_at"] is None else datetime.fromisoformat(proof["ended_at"]),
     )
 
 

@@ -154,11 +154,15 @@ class Erasure:
     profiles: int
     """Of these accounts, whose habits were known and are forgotten."""
     sources: int
-    """Payments of which the token was kept until then; 0 when nothing was held of the subject."""
+    """Payments of which the token was kept until then; 0 when nothing was held of the subject. Counts grow until it has ended."""
     caller: str
     reason: str
     epoch: int
+    """Reign that began it."""
     at: datetime
+    """From then on nobody pays from the subject's tokens."""
+    ended_at: datetime | None
+    """None: some is left to forget, and this is no proof yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +173,11 @@ class Forgotten:
     is_unknown: bool
     """Nothing was held of the subject when it was first asked to be forgotten."""
     proof: Erasure
+
+    @property
+    def is_complete(self) -> bool:
+        """False: it has begun, durably, and has to be asked for again."""
+        return self.proof.ended_at is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

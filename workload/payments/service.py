@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from workload.durable.answers import Answers
+from workload.durable.answers import Answers, Ask
 from workload.durable.evidence import Evidence
 from workload.durable.session import Session
 from workload.payments import ledger
+from workload.payments.forgetting import forget_stepwise
 from workload.payments.metrics import Metrics
 from workload.payments.model import Account, Decision, Forgotten, Order, Outcome, Payment, Review, Sitting, Verdict
 from workload.payments.screen import Advice
@@ -82,13 +83,17 @@ class Payments:
 
     async def forget(self, subject: UUID, caller: str, reason: str) -> Forgotten:
         """Forget which sources are the subject's, what was learnt of the accounts that were paid from by them, and turn down what waits;
-        again answers the same proof. Raises Unanswered."""
+        again answers the same proof, or goes on where it stands. What is not complete within one request is answered as that, with all
+        that was done so far durable. Raises Unanswered."""
         new_id = self._new_id()
 
-        async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Forgotten, Evidence]:
-            return await ledger.forget(session, site, subject, caller, reason, new_id, deadline)
+        def step(most: int) -> Ask[Forgotten]:
+            async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Forgotten, Evidence]:
+                return await ledger.forget(session, site, subject, caller, reason, new_id, deadline, most)
 
-        return await self._answers.give(ask)
+            return ask
+
+        return await forget_stepwise(self._answers, step)
 
     async def payment(self, id: UUID) -> Payment | None:
         """The durable payment, made or held, or None. Raises Unanswered."""

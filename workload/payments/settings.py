@@ -17,8 +17,10 @@ class VaultTable(Table):
     """`[vault]`. Without the table only payments from sources that are known already can be made, beside those that name none."""
 
     callee: CalleeSettings
-    deadline: Seconds = timedelta(seconds=0.3)
-    """Of one question about a source that no payment came from yet. Whoever names one waits for it between two trips to the writer."""
+    deadline: Seconds = timedelta(seconds=1.5)
+    """Of one question about a source that no payment came from yet. Whoever names one waits for it between two trips to the writer, and no
+    longer than its own time; the question goes on for the next attempt. The vault's answer takes two round trips to another site: with an
+    attempt (`callee.attempt`) of less than that, no question is answered while the way is slow."""
 
     @model_validator(mode="after")
     def _another_can_be_asked_in_time(self) -> Self:

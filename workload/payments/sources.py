@@ -4,6 +4,8 @@ Only about a token that no payment came from yet is the vault asked; every other
 while the vault is gone.
 """
 
+from collections import OrderedDict
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
@@ -11,6 +13,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workload.calls.answer import Answered, Outcome, Question, Reason, Unavailable
+from workload.calls.deadline import budget
+from workload.calls.lasting import Lasting
 from workload.durable.errors import NothingHappened
 from workload.payments import model
 
@@ -80,6 +84,51 @@ class CalledVault:
         if isinstance(answer, Unavailable):
             raise VaultOutOfReach(f"the vault was asked whose the source is: {answer.reason}: {answer.detail}")
         return _read(answer)
+
+
+REMEMBERED = timedelta(seconds=5)
+"""How long an answer is kept for the next attempt of the same payment: the longest that clients pause, twice, and some more. In that
+time an erasure in the vault alone keeps nobody from paying, as it never does once the ledger knows the source; one in payments does."""
+MOST_REMEMBERED = 1000
+
+
+class PatientSources:
+    """Sources of which the answer is there for whoever asks next, when it came too late for whoever asked first.
+
+    A payment waits for the vault between two trips to the writer. While the ways are slow all three do not fit into the second that a
+    client has, and each attempt would begin with the question again.
+    """
+
+    def __init__(self, asked: Sources, *, deadline: timedelta, monotonic: Callable[[], float]) -> None:
+        """`deadline`: of one question, whoever waits for it."""
+        self._asked, self._deadline, self._monotonic = asked, deadline, monotonic
+        self._questions: Lasting[UUID | model.Outcome] = Lasting(
+            longest=deadline, monotonic=monotonic, crowded=VaultOutOfReach, expected=(VaultOutOfReach,)
+        )
+        self._remembered: OrderedDict[UUID, tuple[UUID, float]] = OrderedDict()
+
+    async def subject(self, token: UUID) -> UUID | model.Outcome:
+        """See `Sources`."""
+        found = self._remembered.get(token)
+        if found is not None and self._monotonic() < found[1]:
+            return found[0]
+        patience = budget(self._deadline, self._monotonic())
+        if patience <= timedelta(0):
+            raise NoTimeLeft("the vault was to be asked whose the source is: the time was over before")
+        try:
+            return await self._questions.join(token, lambda: self._ask(token), patience)
+        except TimeoutError:
+            raise VaultOutOfReach("the vault was asked whose the source is, and has not answered yet") from None
+
+    async def _ask(self, token: UUID) -> UUID | model.Outcome:
+        answer = await self._asked.subject(token)
+        if isinstance(answer, UUID):
+            # What it refuses is asked again: no payment comes of that, and only its newest word may be final.
+            self._remembered[token] = (answer, self._monotonic() + REMEMBERED.total_seconds())
+            self._remembered.move_to_end(token)
+            while len(self._remembered) > MOST_REMEMBERED:
+                self._remembered.popitem(last=False)
+        return answer
 
 
 def _read(answer: Answered) -> UUID | model.Outcome:

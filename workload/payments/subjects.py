@@ -11,7 +11,7 @@ from workload.kept import Name, Reason
 from workload.payments.model import Erasure
 from workload.payments.reviews import Identify
 from workload.payments.service import Payments
-from workload.problems import Problem
+from workload.problems import Problem, soon
 
 
 class EraseBody(BaseModel):
@@ -34,11 +34,23 @@ def install(app: FastAPI, payments: Payments, *, site: str, identify: Identify) 
         caller = identify(request).subject
         told = caller if body.by is None else f"{caller} for {body.by}"
         forgotten = await payments.forget(id, told, body.reason)
+        if not forgotten.is_complete:
+            return problems.render(_under_way(forgotten.proof), request.url.path)
         if forgotten.is_unknown:
             return problems.render(_unknown(forgotten.proof), request.url.path)
         replayed = {"Idempotent-Replayed": "true"} if forgotten.is_replayed else {}
         headers = {"Served-By": site, **replayed}
         return Response(json.dumps(show(forgotten.proof)), headers=headers, media_type="application/json")
+
+
+def _under_way(begun: Erasure) -> Problem:
+    """Whoever hears this asks again: the proof is told when nothing is left, and a request does as much as it has time for."""
+    detail = (
+        "the erasure has begun, for good: nobody pays from this subject's tokens any more. The tokens of"
+        f" {begun.sources} payments are forgotten, and some are left: repeat the request"
+    )
+    members = {"outcome": "unknown", "forgotten": begun.sources}
+    return Problem(status=503, kind="erasure-under-way", detail=detail, retry_after=soon(), members=members)
 
 
 def _unknown(proof: Erasure) -> Problem:
@@ -58,5 +70,5 @@ def show(proof: Erasure) -> dict[str, object]:
         "caller": proof.caller,
         "reason": proof.reason,
         "epoch": proof.epoch,
-        "erased_at": proof.at.isoformat(),
+        "erased_at": None if proof.ended_at is None else proof.ended_at.isoformat(),
     }

@@ -5,6 +5,7 @@ passes another `Durability` here; none is part of this package.
 """
 
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -29,7 +30,7 @@ from workload.payments.screen import NearProfiles, Screening, ScreenMetrics
 from workload.payments.screen_call import CalledScreen
 from workload.payments.service import Payments
 from workload.payments.settings import Settings
-from workload.payments.sources import CalledVault
+from workload.payments.sources import CalledVault, PatientSources
 from workload.schema.outlook import process_name
 from workload.telemetry.propagation import outgoing_headers
 
@@ -91,6 +92,7 @@ class Assembly:
             limits=build_limits(settings.limits, self.metrics, near),
             deadline=settings.tuning.request_deadline,
             on_refusal=self.metrics.overloaded,
+            inconclusive=("vault-out-of-reach", "erasure-under-way"),
         )
         return self.gate
 
@@ -106,9 +108,12 @@ class Assembly:
             deadline=table.deadline,
         )
 
-    def _sources(self) -> CalledVault | None:
+    def _sources(self) -> PatientSources | None:
         table = self.settings.vault
-        return None if table is None else CalledVault(self._line("vault", table.callee), table.deadline)
+        if table is None:
+            return None
+        vault = CalledVault(self._line("vault", table.callee), table.deadline)
+        return PatientSources(vault, deadline=table.deadline, monotonic=time.monotonic)
 
     def _line(self, service: str, callee: CalleeSettings) -> Line:
         self.lines[service] = line = Line(

@@ -32,6 +32,7 @@ from workload.schema.text import Statement
 GUARD = re.compile(r"FOR EACH STATEMENT EXECUTE FUNCTION trimaran\.guard\(\)", re.IGNORECASE)
 GUARDED = re.compile(rf"CREATE OR REPLACE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON {FULL} FOR EACH .*", re.IGNORECASE)
 COLUMN_REST = re.compile(rf"(?: DEFAULT {CONSTANT})?(?: NOT NULL)?| NOT NULL DEFAULT {CONSTANT}", re.IGNORECASE)
+CAST = re.compile(r"::([a-z0-9_]+(?:\[\])?)")
 SEQUENCES = re.compile(r"\b(?:small|big)?serial\b|\bgenerated\b|\bidentity\b|\bnextval\b", re.IGNORECASE)
 FOREIGN = re.compile(r"\breferences\b|\bforeign key\b", re.IGNORECASE)
 SEARCH_PATH = re.compile(r"\bset search_path = pg_catalog,pg_temp\b", re.IGNORECASE)
@@ -118,7 +119,9 @@ def _column(effect: Effect, statement: Statement, file: _File) -> Iterator[str]:
         yield "one column, with a constant default or none; keys, checks and computed values stop a follower or rewrite the table"
     elif "not null" in rest.lower() and "default" not in rest.lower():
         yield "NOT NULL without a default: the writer of the version before inserts without it"
-    elif "default" in rest.lower() and effect.type.lower() in TIMES:
+    elif (cast := CAST.search(rest.lower())) and cast[1] != effect.type.lower():
+        yield "a default that is cast to another type is computed anew on every node: `now` as a time, a table's name as its number"
+    elif "default" in rest.lower() and effect.type.lower().removesuffix("[]") in TIMES:
         yield "a time as a default may be read anew on every node, as `now` is"
 
 

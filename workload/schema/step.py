@@ -156,11 +156,12 @@ async def _already(connection: psycopg.AsyncConnection, one: Migration, index: i
 
 
 async def _still(connection: psycopg.AsyncConnection, expected: Expected, pace: Pace) -> None:
-    """Until the end of this transaction the node is what it was: a fence waits for it, as for a payment, and no step is done on a
-    writer as if it were a follower.
+    """The node is what it was when the steps were ordered. A writer stays it until the end of this transaction: a fence waits for it, as
+    for a payment. A follower may be opened as the writer between this look and the commit: an opening's lock does not meet this one.
 
-    Without this: the order is made with aws as a follower; aws is elected; the new column is added there second, as planned for
-    followers, while azure, which follows it now, has not got it, and stops.
+    Without this: the order is made with aws as a follower; aws is elected; minutes later the new column is added there first, as planned
+    for followers, while azure, which follows it now, has not got it, and stops. With it that takes an election within a lock's wait and
+    one statement; it is an expand step half done, and the same command mends it.
     """
     limit = sql.Literal(f"{round(pace.lock.total_seconds() * 1000)}ms")
     await connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(limit))

@@ -85,13 +85,14 @@ def _packed(text: str) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "", text)
 
 
-def hides_card_number(digits: str) -> bool:
-    """Is there a card number anywhere within an unbroken run of digits, also in the middle of hexadecimal ones?
+def hides_number(digits: str) -> bool:
+    """Is there a card number anywhere within an unbroken run of digits, also in the middle of hexadecimal ones, or would redaction take it
+    for an IBAN? (be967f3709e3a87f is a valid Belgian one: a log would say "[redacted]" where it should say which span.)
 
     For what a client may choose freely and what is shown as it is: the id of a trace. One random id in two hundred is refused with them
     (counted), so ids of ours are drawn again, and others' are replaced.
     """
-    return any(_hides_one(run) for run in _LONG_RUN.findall(digits))
+    return any(_hides_one(run) for run in _LONG_RUN.findall(digits)) or bool(find_numbers(digits))
 
 
 def _hides_one(run: str) -> bool:

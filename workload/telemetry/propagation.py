@@ -18,7 +18,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from workload.telemetry.numbers import hides_card_number
+from workload.telemetry.numbers import hides_number
 from workload.telemetry.steps import Hop, here
 
 TRACEPARENT = "traceparent"
@@ -84,7 +84,7 @@ def _caller(found: Mapping[str, str]) -> Caller | None:
 
 def _shows_a_number(trace_id: int, span_id: int) -> bool:
     # Ids are shown as they are. A client that puts a card number into one would see it kept by us: its trace begins anew instead.
-    return hides_card_number(f"{trace_id:032x}") or hides_card_number(f"{span_id:016x}")
+    return hides_number(f"{trace_id:032x}") or hides_number(f"{span_id:016x}")
 
 
 def _hop(found: Mapping[str, str], wall: int) -> Hop | None:
@@ -92,7 +92,7 @@ def _hop(found: Mapping[str, str], wall: int) -> Hop | None:
     if not (_SPAN.fullmatch(span) and _SITE.fullmatch(site) and _MICROSECONDS.fullmatch(received)):
         return None
     at = int(received) * 1000
-    if abs(wall - at) > FARTHEST or not int(span, 16) or hides_card_number(span):
+    if abs(wall - at) > FARTHEST or not int(span, 16) or hides_number(span):
         return None
     # Another site's clock may be ahead: the edge had the request before we had it, whatever it says.
     return Hop(span=int(span, 16), site=site, received=min(at, wall))

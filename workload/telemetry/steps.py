@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
-from workload.telemetry.numbers import hides_card_number
+from workload.telemetry.numbers import hides_number
 
 Value = str | int | float | bool
 
@@ -27,7 +27,7 @@ def draw_id(bits: int) -> int:
     """A random id of a trace (128 bits) or a span (64): never 0, and none that the next service would take for a card number."""
     while True:
         id = secrets.randbits(bits)
-        if id and not hides_card_number(f"{id:0{bits // 4}x}"):
+        if id and not hides_number(f"{id:0{bits // 4}x}"):
             return id
 
 

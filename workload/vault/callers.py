@@ -30,6 +30,10 @@ OPERATIONS = (
 )
 """What whoever checks tokens has to know. The scope is checked again behind it: a door that is left open opens no vault."""
 
+PARTS = tuple(one.path for one in OPERATIONS if one.scope == Scope.SUBJECT.value)
+"""What services ask for while a client of theirs waits: payments asks whose a token is before it pays. Behind everybody who hands in a
+number, no payment from a new token would be made for as long as they come."""
+
 
 class Caller(Protocol):
     """A caller whose token was checked."""

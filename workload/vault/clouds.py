@@ -31,6 +31,7 @@ from workload.vault.errors import (
 )
 from workload.vault.model import LockedKey
 from workload.vault.suspects import Suspects
+from workload.vault.turns import Turns
 from workload.vault.wrapping import Wrapped, Wrapper
 
 log = structlog.get_logger()
@@ -53,6 +54,7 @@ class Clouds:
     def __init__(self, wrappers: Sequence[Wrapper], meter: Meter) -> None:
         self._wrappers = tuple(wrappers)
         self._meter = meter
+        self._turns = {wrapper.cloud: Turns(wrapper.cloud) for wrapper in wrappers}
         self.suspects = Suspects()
         """Wraps that did not open while another cloud's did."""
 
@@ -75,6 +77,8 @@ class Clouds:
                 before = len(made)
                 done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 made += [task.result() for task in done if task.exception() is None]
+                if len(made) + len(pending) < minimum:
+                    break  # whoever waits for more holds a place in the service, in vain
                 if before < minimum <= len(made):
                     end = min(end, loop.time() + grace.total_seconds())
         finally:
@@ -127,14 +131,18 @@ class Clouds:
 
     async def renew(self, cloud: str, material: bytes, locked: LockedKey, deadline: timedelta) -> Wrapped | None:
         """A new wrap by this cloud, seen to open. None when it made none, or when the one that is there opens to another key: of two
-        keys of one name this process cannot tell which one is somebody's, and the other's wrap would be gone."""
+        keys of one name this process cannot tell which one is somebody's, and the other's wrap would be gone. So it is also when the
+        cloud did not look at it just now; the next round asks again."""
         (one,) = (wrapper for wrapper in self._wrappers if wrapper.cloud == cloud)
         for old in (wrap for wrap in locked.wraps if wrap.cloud == cloud):
             task = self._start("unwrap", one, _unwrapped_by(one, old, locked), deadline)
             await self._gather([task])
-            if isinstance(task.exception(), WrapDiffers):
-                self._tell_differing(locked, cloud, "the one beside it")
-                return None
+            match task.exception():
+                case WrapDiffers():
+                    self._tell_differing(locked, cloud, "the one beside it")
+                    return None
+                case BaseException() as failure if not (_looked(failure) or isinstance(failure, WrapForeign)):
+                    return None
         (wrapped,) = await self._gather([self._start("wrap", one, _proven_by(one, material, locked.context), deadline)])
         return wrapped
 
@@ -155,15 +163,18 @@ class Clouds:
         self, action: str, one: Wrapper, call: Callable[[timedelta], Awaitable[T]], deadline: timedelta
     ) -> "asyncio.Task[T]":
         async def ask() -> T:
-            # The adapter has the deadline too. Two of three SDKs wait in a thread of their own, which a cancelled call leaves behind.
+            # The adapter has the deadline too, or what waiting for a turn has left of it. Two of three SDKs wait in a thread of their own,
+            # which a cancelled call leaves behind.
             with step("key service", Kind.CLIENT, cloud=one.cloud, action=action):
+                end = loop.time() + deadline.total_seconds()
                 try:
-                    async with asyncio.timeout(deadline.total_seconds()):
-                        return await call(deadline)
+                    async with asyncio.timeout_at(end), self._turns[one.cloud].turn():
+                        return await call(timedelta(seconds=end - loop.time()))
                 except TimeoutError as error:
                     raise WrapUnavailable(f"{one.cloud} did not answer within {deadline.total_seconds():g} s") from error
 
-        task = asyncio.get_running_loop().create_task(ask())
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(ask())
         task.add_done_callback(lambda ended: self._count(one.cloud, action, ended))
         return task
 

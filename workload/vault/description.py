@@ -131,10 +131,11 @@ UNKNOWN_TOKEN = _refused(Outcome.UNKNOWN_TOKEN, "there is no such token")
 FORBIDDEN = Refusal(
     status=403, kind="insufficient-scope", says="the caller does not have the scope of this operation", members=MissingScope
 )
+SEAL_BROKEN = Refusal(status=500, kind="seal-broken", says="a row was changed or moved: a person must act")
 SEALED = (
     Refusal(status=503, kind="keys-out-of-reach", says="too few clouds' key services answered in time; nothing happened"),
     Refusal(status=500, kind="key-lost", says="every cloud answered and none opens the key: a person must act"),
-    Refusal(status=500, kind="seal-broken", says="a row was changed or moved: a person must act"),
+    SEAL_BROKEN,
 )
 EVERY = (FORBIDDEN, *DURABLE)
 KEPT = ("Served-By", "Cache-Control")
@@ -177,10 +178,10 @@ KEEP = Described(
 
 DESCRIBE = Described(
     summary="Describe a token",
-    says="Who asked is on record before the last four characters are opened.",
+    says="Who asked is on record before the last four characters are opened. They are left out when no cloud opens them.",
     tag="tokens",
     answers={200: Answer(says="Everything but the number.", body=TokenDocument, headers=KEPT, example=SHOWN)},
-    refusals=(UNKNOWN_TOKEN, ERASED, *SEALED, *EVERY),
+    refusals=(UNKNOWN_TOKEN, ERASED, SEAL_BROKEN, *EVERY),
     parameters={"token": TOKEN},
 )
 

@@ -27,7 +27,7 @@ class WrapUnavailable(Wrap):
 
 
 class WrapRefused(Wrap):
-    """The cloud refuses: no permission, or its key is disabled or destroyed. Asking again changes nothing."""
+    """The cloud refuses: its key is disabled or destroyed, or see `WrapDenied`. Asking again changes nothing."""
 
 
 class WrapBroken(Wrap):

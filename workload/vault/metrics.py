@@ -25,7 +25,10 @@ class Metrics(ServiceMetrics):
             registry=self.registry,
         )
         self._repairs = Counter(
-            "vault_repairs", "Wraps added or replaced by repairs.", ["cloud", "result"], registry=self.registry
+            "vault_repairs",
+            "Wraps to be added or replaced, by what became of it: placed, overtaken (by another process), erased, not newer, not wrapped.",
+            ["cloud", "result"],
+            registry=self.registry,
         )
 
         self._broken = Counter(
@@ -69,5 +72,5 @@ class Metrics(ServiceMetrics):
         self._calls.labels(cloud, action, result).inc()
 
     def repaired(self, cloud: str, result: str) -> None:
-        """A wrap was added or replaced, or could not be."""
+        """What became of a wrap that was to be added or replaced."""
         self._repairs.labels(cloud, result).inc()

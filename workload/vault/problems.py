@@ -45,7 +45,7 @@ def describe_refusal(outcome: Outcome) -> Problem:
     """A decision against the request."""
     status, detail = REFUSALS[outcome]
     retry_after = soon() if status == 503 else None
-    members = {"outcome": "refused"}
+    members = NOTHING if status == 503 else {"outcome": "refused"}
     return Problem(status=status, kind=outcome.value.replace("_", "-"), detail=detail, retry_after=retry_after, members=members)
 
 
@@ -72,15 +72,19 @@ def describe_invalid(error: RequestValidationError) -> Problem:
     return Problem(status=status, kind=kind, detail=detail, members={"errors": found, **NOTHING})
 
 
-def describe_out_of_reach(error: KeysOutOfReach) -> Problem:
-    """Too few clouds opened or wrapped a key in time."""
-    return Problem(status=503, kind="keys-out-of-reach", detail=str(error), retry_after=soon(), members=NOTHING)
+def describe_out_of_reach() -> Problem:
+    """Too few clouds opened or wrapped a key in time. What each of them said names accounts and roles, and is for our own people."""
+    detail = "the subject's data key was not ready in time: too few key services answered"
+    return Problem(status=503, kind="keys-out-of-reach", detail=detail, retry_after=soon(), members=NOTHING)
 
 
 def describe_unopenable(error: Exception) -> Problem:
     """A key or a seal that cannot be opened, and that repeating will not mend."""
-    kind = "key-lost" if isinstance(error, KeyLost) else "seal-broken"
-    return Problem(status=500, kind=kind, detail=str(error), members=NOTHING)
+    if isinstance(error, KeyLost):
+        detail = "no key service opens the data key any more; people have been told"
+        return Problem(status=500, kind="key-lost", detail=detail, members=NOTHING)
+    detail = "what is kept does not open with its data key; people have been told"
+    return Problem(status=500, kind="seal-broken", detail=detail, members=NOTHING)
 
 
 def place(request: Request) -> str:
@@ -108,7 +112,7 @@ def install(app: FastAPI) -> None:
 
     async def on_out_of_reach(request: Request, error: Exception) -> Response:
         assert isinstance(error, KeysOutOfReach)
-        return render(describe_out_of_reach(error), place(request))
+        return render(describe_out_of_reach(), place(request))
 
     async def on_unopenable(request: Request, error: Exception) -> Response:
         return render(describe_unopenable(error), place(request))

@@ -33,13 +33,17 @@ log = structlog.get_logger()
 
 START = UUID(int=0)
 """Before every data key."""
+ENDS = {Outcome.FOUNDED: "placed", Outcome.REPLACED: "overtaken"}
+"""What metrics call the end of a repair, where the database's word is about the row."""
+SUSPECTS = 50
+"""Wraps that did not open, looked at before each window. Of a cloud that opens none any more there are many, and the others' wait."""
 
 
 class Meter(Protocol):
     """Counts repairs."""
 
     def repaired(self, cloud: str, result: str) -> None:
-        """A wrap was added or replaced, or could not be."""
+        """What became of a wrap that was to be added or replaced."""
 
     def broken(self, kind: str) -> None:
         """Something does not open as it should: a person must look."""
@@ -85,7 +89,7 @@ class Repairs:
     async def look_through(self) -> None:
         """Repair what this process met, and what is flawed in the next window; of the window nothing when the writer is elsewhere, or no
         cloud or database answers."""
-        for id in self._clouds.suspects.keys:
+        for id in self._clouds.suspects.keys[:SUSPECTS]:
             await self._attempt(id, self._repair_suspects(id))
         if not self._is_beside_writer():
             self._leave()
@@ -164,7 +168,8 @@ class Repairs:
                 # What it wraps with is not what it says is current: replaced, the wrap would be replaced again in every round.
                 self._meter.repaired(cloud, "not newer")
             else:
-                self._meter.repaired(cloud, (await self._add(locked.id, wrapped, old)).value)
+                outcome = await self._add(locked.id, wrapped, old)
+                self._meter.repaired(cloud, ENDS.get(outcome, outcome.value))
 
     async def _survey(self) -> Survey:
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Survey, Evidence]:

@@ -13,12 +13,12 @@ from uuid import UUID
 import structlog
 
 from workload.calls.deadline import budget
+from workload.calls.lasting import Lasting
 from workload.durable.answers import Answers
 from workload.durable.evidence import Evidence
 from workload.durable.session import Session
 from workload.telemetry.steps import step
 from workload.vault import sealing, store
-from workload.vault.errands import Errands
 from workload.vault.errors import KeyLost, KeysOutOfReach, SealBroken
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
@@ -62,10 +62,10 @@ class Vault:
         new_token: Callable[[], UUID],
         entropy: Callable[[int], bytes],
         key_patience: timedelta,
-        errands: Errands[DataKey | None],
+        key_tasks: Lasting[DataKey | None],
         monotonic: Callable[[], float],
     ) -> None:
-        """`key_patience`: how long a request may wait for its subject's data key, all trips together. `errands`: in which waiting for it
+        """`key_patience`: how long a request may wait for its subject's data key, all trips together. `key_tasks`: in which waiting for it
         goes on after that."""
         self._answers = answers
         self._keyring = keyring
@@ -73,7 +73,7 @@ class Vault:
         self._new_id = new_id
         self._new_token = new_token
         self._entropy = entropy
-        self._key_patience, self._errands, self._monotonic = key_patience, errands, monotonic
+        self._key_patience, self._key_tasks, self._monotonic = key_patience, key_tasks, monotonic
 
     async def tokenize(self, order: Order) -> Tokenized:
         """Keep the number and answer its token, once per idempotency key for ever. A key is its first caller's.
@@ -170,10 +170,18 @@ class Vault:
         """Tell people of what they must act on: to a client it is a 500 like any other, and often it is the only one who sees it."""
         try:
             yield
-        except (KeyLost, SealBroken) as error:
-            self._metrics.broken("key-lost" if isinstance(error, KeyLost) else "seal-broken")
-            named = {} if token is None else {"token": str(token)}
-            log.critical("what is kept does not open", **named, why=str(error))
+        except SealBroken as error:
+            self._metrics.broken("seal-broken")
+            log.critical("what is kept does not open", token=str(token), why=str(error))
+            raise
+
+    async def _told_when_lost(self, work: Coroutine[Any, Any, DataKey | None]) -> DataKey | None:
+        """The same for a data key: here, because by the time it is known whoever asked may have left."""
+        try:
+            return await work
+        except KeyLost as error:
+            self._metrics.broken("key-lost")
+            log.critical("a data key is lost", why=str(error))
             raise
 
     async def _tokenize(self, order: Order) -> Tokenized:
@@ -214,7 +222,7 @@ class Vault:
         patience = budget(self._key_patience, self._monotonic())
         try:
             with step("data key"):
-                return await self._errands.join(what, begin, patience)
+                return await self._key_tasks.join(what, lambda: self._told_when_lost(begin()), patience)
         except KeysOutOfReach as error:
             self._metrics.unanswered(error)
             raise

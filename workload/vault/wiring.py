@@ -14,16 +14,18 @@ from starlette.types import ASGIApp
 
 from workload import process
 from workload.access.door import caller_of
+from workload.calls.lasting import Lasting
 from workload.durable.database import Database, Durably, Tenant
+from workload.durable.errors import Unanswered
 from workload.gate import Gate
 from workload.identifiers import uuid7
 from workload.layers import Layers
 from workload.limits.assembly import build_limits
 from workload.schema.outlook import process_name
 from workload.vault import app as http
-from workload.vault.callers import OPERATIONS
+from workload.vault.callers import OPERATIONS, PARTS
 from workload.vault.clouds import Clouds
-from workload.vault.errands import Errands
+from workload.vault.errors import KeyLost, KeysOutOfReach
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
 from workload.vault.model import DataKey
@@ -86,8 +88,10 @@ class Assembly:
 
     def _vault(self) -> Vault:
         keys = self.settings.keys
-        errands: Errands[DataKey | None] = Errands(longest=keys.key_deadline, monotonic=time.monotonic)
-        self.metrics.watch("key_errands", "Data keys that are being founded or opened.", lambda: len(errands))
+        tasks: Lasting[DataKey | None] = Lasting(
+            longest=keys.key_deadline, monotonic=time.monotonic, crowded=KeysOutOfReach, expected=(KeyLost, Unanswered)
+        )
+        self.metrics.watch("key_tasks", "Data keys that are being founded or opened.", lambda: len(tasks))
         return Vault(
             answers=self.database.answers,
             keyring=self.keyring,
@@ -96,7 +100,7 @@ class Assembly:
             new_token=random_token,
             entropy=os.urandom,
             key_patience=keys.key_patience,
-            errands=errands,
+            key_tasks=tasks,
             monotonic=time.monotonic,
         )
 
@@ -116,9 +120,10 @@ class Assembly:
         settings = self.settings
         self.gate = Gate(
             app,
-            limits=build_limits(settings.limits, self.metrics),
+            limits=build_limits(settings.limits, self.metrics, parts=PARTS),
             deadline=settings.tuning.request_deadline,
             on_refusal=self.metrics.overloaded,
+            inconclusive=("keys-out-of-reach",),
         )
         return self.gate
 

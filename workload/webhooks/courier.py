@@ -85,7 +85,7 @@ async def carry(
         reply = await post(event)
         slowest = max(slowest, timedelta(seconds=monotonic() - began))
         if not reply.is_accepted:
-            return Trip(delivered=delivered, failure=reply, slowest=slowest)
+            return Trip(delivered=delivered, failure=reply, slowest=slowest, stopped_at=event.sequence)
         cursors.note(event)
         delivered, reached = delivered + 1, event.sequence
     return Trip(delivered=delivered, failure=None, slowest=slowest)

@@ -1,8 +1,8 @@
 """The dispatcher: look into the outbox, hand each account's events to a courier, write cursors, rest, look again.
 
 Accounts are carried side by side, each by one courier, within a bound. Nothing that an endpoint does reaches another account: couriers
-end with the first failure, so an endpoint that is down holds no place while it rests, and whoever failed or was slow the last time
-competes for places of its own.
+end with the first failure, so an endpoint that is down holds no place while it rests, and whoever failed the last time competes for
+places with those that failed, whoever was slow with the slow. What a look costs because of others is bounded, see `looks`.
 
 A dispatcher that reaches no merchant leaves the seat, so that another site's may try (`way`).
 """
@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from itertools import groupby
 from typing import Protocol
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from workload.durable.database import die_of_a_defect
 from workload.durable.errors import Unanswered
 from workload.webhooks.courier import Carry, Posting, carry
 from workload.webhooks.cursors import Cursors
+from workload.webhooks.looks import Looks
 from workload.webhooks.model import Event, Trip
 from workload.webhooks.outbox import BEGINNING, Outbox
 from workload.webhooks.settings import Manners
@@ -33,13 +33,11 @@ FAREWELL = timedelta(seconds=3)
 """How long a stopping dispatcher waits for attempts that are under way."""
 SWEEP_INTERVAL = timedelta(minutes=1)
 """From one look through all old events to the next; the looks that it takes follow each other at once."""
-WHOLE_INTERVAL = timedelta(seconds=2)
-"""Between two looks at all merchants; those in between are for whoever was paid lately, was slow, or has more to be told."""
 ABSENCE = timedelta(seconds=10)
 """Whoever left the seat asks for it again only then. Another one that waits for it has it within a look."""
 
 
-class Place(Protocol):
+class Sitting(Protocol):
     """May this process send now?"""
 
     @property
@@ -66,7 +64,7 @@ class Dispatcher:
     def __init__(
         self,
         outbox: Outbox,
-        seat: Place,
+        seat: Sitting,
         post: Posting,
         *,
         manners: Manners,
@@ -84,10 +82,9 @@ class Dispatcher:
         self._cursors = Cursors()
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._standings = Standings(manners)
+        self._looks = Looks(manners, self._standings)
         self._way = Way(manners)
         self._away_until = 0.0
-        self._whole_at: float | None = None
-        self._unfinished: set[UUID] = set()
         self._more = asyncio.Event()
         self._swept_at, self._swept_until = monotonic(), BEGINNING
         self._is_stopping = False
@@ -135,7 +132,7 @@ class Dispatcher:
     async def look(self) -> None:
         """One look: cursors, what is due, what is old. What the database does not answer is asked for at the next one."""
         if self.is_away or not await self._seat.hold():
-            self._whole_at = None
+            self._looks.begin_anew()
             return
         if self._way.is_lost(self._monotonic()):
             self._leave()
@@ -166,8 +163,9 @@ class Dispatcher:
     def _leave(self) -> None:
         log.error("no merchant answers this process; the seat is left to another", failing=len(self.failing()))
         self._seat.leave()
-        self._way.begin_anew()
-        self._away_until = self._monotonic() + ABSENCE.total_seconds()
+        now = self._monotonic()
+        self._way.leave(now)
+        self._away_until = now + ABSENCE.total_seconds()
 
     async def _write_cursors(self) -> None:
         unwritten = self._cursors.unwritten()
@@ -177,40 +175,19 @@ class Dispatcher:
 
     async def _hand_out(self) -> None:
         now = self._monotonic()
-        places, slow_places = self._free_places()
-        if places <= 0 and slow_places <= 0:
+        look = self._looks.next(self._running.keys(), now)
+        if look is None:
             return
-        unfinished = frozenset(self._unfinished)
-        due = await self._outbox.due(
-            busy=self._standings.resting(now) | self._running.keys(),
-            slow=self._standings.slow(),
-            known=self._standings.known,
-            places=places,
-            slow_places=slow_places,
-            most=self._manners.most_events,
-            also=None if self._is_time_for_everybody(now) else unfinished,
-        )
-        self._unfinished -= unfinished
-        self._unfinished |= due.outdated
-        self._standings.forget(due.outdated)
+        due = await self._outbox.due(look)
         if not self.is_active:
+            # Nothing is settled by what nobody is sent: when the next look finds the seat held, those whom this one was for are asked for.
+            self._looks.begin_anew()
             return
-        carried = {account: tuple(events) for account, events in groupby(due.events, key=lambda event: event.account)}
-        for account, events in carried.items():
+        # What was held against them was this process's own fault.
+        self._standings.forget(self._way.read(due.events))
+        sent = self._looks.settle(look, due, self._running.keys())
+        for account, events in sent.items():
             self._send_off(account, events, fresh_until=now + self._manners.fresh.total_seconds())
-        if len(carried) >= places:
-            self._whole_at = None  # there may be more of them than there were places
-
-    def _is_time_for_everybody(self, now: float) -> bool:
-        """Noted before it is asked: a look that is not answered in time must not be all that is ever asked."""
-        is_time = self._whole_at is None or now - self._whole_at >= WHOLE_INTERVAL.total_seconds()
-        if is_time:
-            self._whole_at = now
-        return is_time
-
-    def _free_places(self) -> tuple[int, int]:
-        good = sum(self._standings.of(account).is_good for account in self._running)
-        return self._manners.places - good, self._manners.slow_places - (len(self._running) - good)
 
     def _send_off(self, account: UUID, events: Sequence[Event], fresh_until: float) -> None:
         task = asyncio.get_running_loop().create_task(self._travel(account, events, fresh_until))
@@ -233,7 +210,7 @@ class Dispatcher:
         if parked is not None:
             log.error("endpoint parked", account=str(account), why=parked.why, failures=parked.failures)
         if trip.failure is None:
-            self._unfinished.add(account)
+            self._looks.has_more(account)
             if len(events) >= self._manners.most_events:
                 self._more.set()
 

@@ -1,8 +1,9 @@
 """The values that travel through the dispatcher; nothing here acts, waits or looks at a clock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from uuid import UUID
 
 Place = tuple[int, int]
@@ -36,6 +37,37 @@ class Event:
     def place(self) -> Place:
         """Grows with every event of the account, whatever becomes of writers."""
         return self.epoch, self.sequence
+
+
+class Kind(StrEnum):
+    """How an endpoint behaved the last time. Each kind has places of its own, so that it keeps nobody waiting but those like it."""
+
+    QUICK = "quick"
+    SLOW = "slow"
+    """It accepted what it was sent, and took its time."""
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the outbox is asked for."""
+
+    failing: frozenset[UUID]
+    """Accounts that failed and are tried now; no more than there are places for them."""
+    busy: Collection[UUID]
+    """Accounts of which nothing is to be sent now."""
+    slow: Collection[UUID]
+    """Accounts that have places of their own, so that they keep nobody else waiting."""
+    known: Mapping[UUID, UUID]
+    """Accounts of which to ask whether they are registered as before, and the registration under which each is known."""
+    places: int
+    slow_places: int
+    beyond: int
+    """Accounts beyond `places` of which one event each is read: whoever comes first may be somebody who rests and was not named."""
+    most: int
+    """Events of one account."""
+    also: Collection[UUID] | None
+    """Accounts to look for beside the failing and whoever was paid lately; None: everybody, which takes the longer the more there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +117,5 @@ class Trip:
     """The reply that ended it; None: nothing went wrong."""
     slowest: timedelta
     """The longest attempt."""
+    stopped_at: int | None = None
+    """Sequence of the event that was sent and not accepted."""

@@ -1,6 +1,6 @@
 """What the dispatcher asks the writer's database. Every answer is durable before it is given: `Answers` waits for the barrier."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
@@ -10,13 +10,14 @@ from workload.durable.answers import Answers
 from workload.durable.evidence import Evidence, Reign
 from workload.durable.session import Session
 from workload.durable.statement import REIGN, Row
-from workload.webhooks.model import Due, Event, Place, Swept
+from workload.webhooks.model import Due, Event, Look, Place, Swept
 
 OUTDATED = """
 SELECT json_agg(k.account) FROM unnest(%s::uuid[], %s::uuid[]) AS k (account, registration)
 WHERE NOT EXISTS (SELECT FROM outbox.endpoint AS p WHERE p.account = k.account AND p.registration = k.registration AND p.enabled)"""
+UUIDS = "%s::uuid[]"
 DUE = (  # only constants go into the text
-    f"SELECT {REIGN}, (SELECT json_agg(d) FROM outbox.due(%s, %s::uuid[], %s::uuid[], %s::uuid[], %s, %s, %s) AS d), ({OUTDATED})"  # noqa: S608
+    f"SELECT {REIGN}, (SELECT json_agg(d) FROM outbox.due(%s, {UUIDS}, {UUIDS}, {UUIDS}, {UUIDS}, %s, %s, %s, %s) AS d), ({OUTDATED})"  # noqa: S608
     " FROM trimaran.admit() AS a"
 )
 ADVANCE = "SELECT epoch, system_identifier, timeline FROM outbox.advance(%s::uuid[], %s::bigint[], %s::bigint[])"
@@ -32,20 +33,8 @@ BEGINNING = UUID(int=0)
 class Outbox(Protocol):
     """The outbox of the present writer. Every method raises Unanswered."""
 
-    async def due(
-        self,
-        *,
-        busy: Collection[UUID],
-        slow: Collection[UUID],
-        known: Mapping[UUID, UUID],
-        places: int,
-        slow_places: int,
-        most: int,
-        also: Collection[UUID] | None,
-    ) -> Due:
-        """Durable events that are to be sent next, see `outbox.due`; and which of the accounts in `known` are registered otherwise.
-        `also`: those to look for beside the slow and whoever was paid lately; None: everybody, which takes the longer the more there are.
-        """
+    async def due(self, look: Look) -> Due:
+        """Durable events that are to be sent next, see `outbox.due`; and which of the accounts that are known are registered otherwise."""
 
     async def advance(self, cursors: Mapping[UUID, Place]) -> None:
         """Returns when these cursors are durable."""
@@ -60,20 +49,11 @@ class WriterOutbox:
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
 
-    async def due(
-        self,
-        *,
-        busy: Collection[UUID],
-        slow: Collection[UUID],
-        known: Mapping[UUID, UUID],
-        places: int,
-        slow_places: int,
-        most: int,
-        also: Collection[UUID] | None,
-    ) -> Due:
-        recent, others = (None, []) if also is None else (LATELY, list(also))
-        asked = (recent, others, list(busy), list(slow), places, slow_places, most)
-        values = (*asked, list(known), list(known.values()))
+    async def due(self, look: Look) -> Due:
+        recent, others = (None, []) if look.also is None else (LATELY, list(look.also))
+        accounts = (others, list(look.failing), list(look.busy), list(look.slow))
+        places = (look.places, look.slow_places, look.beyond)
+        values = (recent, *accounts, *places, look.most, list(look.known), list(look.known.values()))
 
         async def ask(session: Session, site: str, deadline: timedelta) -> tuple[Due, Evidence]:
             evidence, (found, outdated) = await statement.read(session, site, DUE, values, deadline)

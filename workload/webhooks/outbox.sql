@@ -1,5 +1,6 @@
 -- The outbox: what merchants are to be told, written in the payment's own transaction, and how far each of them has been told.
--- Run by the control role after the ledger; running it again changes nothing. The tables are published with the ledger's.
+-- Run by the control role after the ledger; running it again changes nothing, and over an earlier version it leaves this one. The tables
+-- are published with the ledger's.
 --
 -- Three numbers per account, each never above the one before it on any node, because each is committed after the other:
 --   counter.sequence >= the events' sequences >= delivery.sequence
@@ -116,34 +117,49 @@ BEGIN
                  WHERE e.id > rpad(substring(encode(int8send(began), 'hex') FROM 5), 32, '0')::uuid);
 END $$;
 
--- What is to be sent next: up to `most` events in order for each account that has some and is not `busy`, for as many accounts as
--- there are places, whoever was advanced longest ago first. Those in `slow` compete for places of their own. Looked for are those in
--- `slow`, in `also`, and whoever is `waiting`.
+-- What is to be sent next: up to `most` events in order for each account that has some. Looked for are `failing`, all of them, and, for as
+-- many as there are places, whoever was advanced longest ago first, those in `also` and whoever is `waiting`, without the `busy`. Those in
+-- `slow` compete for places of their own. Of as many as `beyond` says, behind those with places, the first event only.
+--
+-- Linear in each array, whatever plan is taken: EXCEPT hashes or sorts, and so does IN with a subquery that asks for nothing of the row.
+-- `account <> ALL (busy)` walks through the whole array for each account, once the statement is prepared and the array no constant: with
+-- ten thousand merchants down, all of whom wait, that outlasts the statement's deadline, and nobody is told anything any more.
 --
 -- STABLE is part of the promise: it looks with the snapshot of the statement that calls it. A volatile function would look later, see a
 -- payment committed after that statement read its flush position, and a merchant would be told of a payment that no barrier has passed.
+-- CREATE OR REPLACE would leave what earlier versions had, with other arguments, beside it.
+DROP FUNCTION IF EXISTS outbox.due(interval, uuid[], uuid[], uuid[], integer, integer, integer);
+DROP FUNCTION IF EXISTS outbox.due(interval, uuid[], uuid[], uuid[], uuid[], integer, integer, integer);
 CREATE OR REPLACE FUNCTION outbox.due(
-    recent interval, also uuid[], busy uuid[], slow uuid[], places integer, slow_places integer, most integer)
+    recent interval, also uuid[], failing uuid[], busy uuid[], slow uuid[], places integer, slow_places integer, beyond integer, most integer)
 RETURNS TABLE (
     id uuid, account uuid, epoch bigint, sequence bigint, body text, delivered bigint, url text, secret text, registration uuid)
 LANGUAGE sql STABLE AS $$
+    WITH wanted AS MATERIALIZED (
+        (SELECT unnest((SELECT outbox.waiting(recent)) || also) AS account EXCEPT SELECT unnest(busy || failing))
+        UNION ALL SELECT DISTINCT unnest(failing)
+    ), able AS (
+        SELECT c.account, coalesce(d.sequence, 0) AS delivered, d.advanced_at, p.url, p.secret, p.registration,
+               c.account IN (SELECT unnest(failing)) AS is_failing, c.account IN (SELECT unnest(slow)) AS is_slow
+        FROM wanted AS w
+        JOIN outbox.counter AS c ON c.account = w.account
+        JOIN outbox.endpoint AS p ON p.account = w.account AND p.enabled
+        LEFT JOIN outbox.delivery AS d ON d.account = w.account
+        WHERE c.sequence > coalesce(d.sequence, 0)
+    ), queued AS (
+        SELECT a.*, CASE WHEN a.is_slow THEN slow_places ELSE places END AS room,
+               row_number() OVER (PARTITION BY a.is_failing, a.is_slow
+                                       ORDER BY coalesce(a.advanced_at, '-infinity'::timestamptz), a.account) AS turn
+        FROM able AS a
+    )
     SELECT e.id, e.account, e.epoch, e.sequence, e.body, q.delivered, q.url, q.secret, q.registration
-    FROM (
-        SELECT c.account, coalesce(d.sequence, 0) AS delivered, p.url, p.secret, p.registration, c.account = ANY (slow) AS is_slow,
-               row_number() OVER (PARTITION BY c.account = ANY (slow)
-                                  ORDER BY coalesce(d.advanced_at, '-infinity'::timestamptz), c.account) AS turn
-        FROM outbox.counter AS c
-        JOIN outbox.endpoint AS p ON p.account = c.account AND p.enabled
-        LEFT JOIN outbox.delivery AS d ON d.account = c.account
-        -- A subquery is asked once; the function itself might be asked for every row.
-        WHERE c.account = ANY ((SELECT outbox.waiting(recent) || slow || also)::uuid[])
-          AND c.sequence > coalesce(d.sequence, 0) AND c.account <> ALL (busy)
-    ) AS q
+    FROM queued AS q
     CROSS JOIN LATERAL (
         SELECT x.id, x.account, x.epoch, x.sequence, x.body FROM outbox.event AS x
-        WHERE x.account = q.account AND x.sequence > q.delivered ORDER BY x.sequence LIMIT most
+        WHERE x.account = q.account AND x.sequence > q.delivered
+        ORDER BY x.sequence LIMIT CASE WHEN q.is_failing OR q.turn <= q.room THEN most ELSE 1 END
     ) AS e
-    WHERE q.turn <= CASE WHEN q.is_slow THEN slow_places ELSE places END
+    WHERE q.is_failing OR q.turn <= q.room + CASE WHEN q.is_slow THEN 0 ELSE beyond END
     ORDER BY e.account, e.sequence
 $$;
 
@@ -225,13 +241,15 @@ BEGIN
                 registration = EXCLUDED.registration;
 END $$;
 
-REVOKE ALL ON FUNCTION outbox.new_id, outbox.record, outbox.waiting, outbox.due, outbox.advance, outbox.sweep, outbox.register FROM PUBLIC;
+REVOKE ALL ON FUNCTION outbox.new_id, outbox.record, outbox.waiting, outbox.advance, outbox.sweep, outbox.register,
+    outbox.due(interval, uuid[], uuid[], uuid[], uuid[], integer, integer, integer, integer) FROM PUBLIC;
 
 -- The dispatcher has a login of its own. It is the one process that calls whoever a merchant names and reads what is answered there:
 -- taken over, it may tell merchants lies that it can sign anyhow, and must not pay, approve a held payment or read a ledger.
 GRANT USAGE ON SCHEMA outbox TO payments_webhooks, payments_stream;
 GRANT SELECT ON outbox.endpoint, outbox.counter, outbox.event, outbox.delivery TO payments_webhooks, payments_stream;
-GRANT EXECUTE ON FUNCTION outbox.waiting, outbox.due, outbox.advance, outbox.sweep TO payments_webhooks;
+GRANT EXECUTE ON FUNCTION outbox.waiting, outbox.advance, outbox.sweep,
+    outbox.due(interval, uuid[], uuid[], uuid[], uuid[], integer, integer, integer, integer) TO payments_webhooks;
 -- What finding the writer and asking its barrier takes.
 GRANT USAGE ON SCHEMA trimaran TO payments_webhooks;
 GRANT SELECT ON trimaran.node TO payments_webhooks;

@@ -37,7 +37,9 @@ class Manners(Table):
     places: Annotated[int, Field(ge=1, le=1000)] = 48
     """Accounts that are sent to at once, of those that answer quickly."""
     slow_places: Annotated[int, Field(ge=1, le=1000)] = 16
-    """... and of those that failed or were slow the last time: a hundred dead merchants keep nobody waiting but each other."""
+    """... of those that accepted what they were sent and were slow..."""
+    failing_places: Annotated[int, Field(ge=1, le=1000)] = 16
+    """... and of those that failed the last time: a hundred dead merchants keep nobody waiting but each other."""
     most_events: Annotated[int, Field(ge=1, le=1000)] = 20
     """Events of one account that are read at once."""
     fresh: Seconds = timedelta(seconds=1)
@@ -46,6 +48,8 @@ class Manners(Table):
     """Whoever was answered by nobody for so long..."""
     silent_accounts: Annotated[int, Field(ge=2, le=1000)] = 3
     """... and has tried so many different accounts, leaves the seat to another site."""
+    pardon: Long = timedelta(minutes=10)
+    """For so long these accounts are no reason to leave it again, unless it is seen that somebody else told one of them meanwhile."""
 
     @model_validator(mode="after")
     def _pauses_grow(self) -> Self:

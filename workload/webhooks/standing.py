@@ -5,9 +5,9 @@ loses nothing meanwhile, because events wait in the outbox until they are delive
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from workload.webhooks.model import Reply, Trip
+from workload.webhooks.model import Kind, Reply, Trip
 from workload.webhooks.settings import Manners
 
 
@@ -22,11 +22,15 @@ class Standing:
     is_slow: bool = False
     is_gone: bool = False
     why: str = ""
+    tried_at: float = 0.0
+    """When the last courier came back; of whoever is not quick only."""
 
     @property
-    def is_good(self) -> bool:
-        """May it use the places of those that answer quickly?"""
-        return self.failures == 0 and not self.is_slow
+    def kind(self) -> Kind:
+        """Whose places does it use?"""
+        if self.failures:
+            return Kind.FAILING
+        return Kind.SLOW if self.is_slow else Kind.QUICK
 
     def is_parked(self, now: float, manners: Manners) -> bool:
         """Has it failed for so long, or so clearly, that it is tried rarely and shown?"""
@@ -42,26 +46,19 @@ class Standing:
             return self  # it was not asked anything
         is_slow = trip.slowest >= manners.slow_after
         if trip.failure is None:
-            return Standing(is_slow=is_slow)
+            return Standing(is_slow=True, tried_at=now) if is_slow else GOOD
         if trip.delivered:
             # It answered a moment ago: this is its first failure, whatever was before.
-            return Standing(is_slow=is_slow)._failed(trip.failure, now, manners, chance)
+            return GOOD._failed(trip.failure, now, manners, chance)
         return self._failed(trip.failure, now, manners, chance)
 
     def _failed(self, failure: Reply, now: float, manners: Manners, chance: float) -> "Standing":
         since = now if self.failing_since is None else self.failing_since
-        failed = Standing(failures=self.failures + 1, failing_since=since, is_slow=True, is_gone=failure.is_gone, why=failure.why)
+        failed = Standing(failures=self.failures + 1, failing_since=since, is_gone=failure.is_gone, why=failure.why, tried_at=now)
         pause = manners.pause(failed.failures, is_parked=failed.is_parked(now, manners)) * (0.5 + chance / 2)
         if failure.retry_after is not None:
             pause = max(pause, min(failure.retry_after, manners.longest_pause))
-        return Standing(
-            failures=failed.failures,
-            failing_since=since,
-            rests_until=now + pause.total_seconds(),
-            is_slow=True,
-            is_gone=failure.is_gone,
-            why=failure.why,
-        )
+        return replace(failed, rests_until=now + pause.total_seconds())
 
 
 def show(standing: Standing, now: float, manners: Manners) -> Mapping[str, object]:

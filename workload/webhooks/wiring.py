@@ -24,7 +24,7 @@ from workload.layers import Layers
 from workload.schema.outlook import process_name
 from workload.webhooks import app as http
 from workload.webhooks.courier import Carry, carry
-from workload.webhooks.dispatcher import Dispatcher, Place
+from workload.webhooks.dispatcher import Dispatcher, Sitting
 from workload.webhooks.metrics import Metrics
 from workload.webhooks.outbox import WriterOutbox
 from workload.webhooks.post import Post, http_client
@@ -76,7 +76,7 @@ class Assembly:
         service: str | None = None,
         durably: Durably = lambda durability: durability,
         courier: Carry = carry,
-        seated: Callable[[Place], Place] = lambda place: place,
+        seated: Callable[[Sitting], Sitting] = lambda place: place,
     ) -> None:
         """`service`: whose outbox, when it is not the settings' own; `seated`: what stands before the seat, as `durably` before the
         barrier."""
@@ -157,7 +157,7 @@ async def serve(assembly: Assembly, listener: socket.socket) -> None:
     manners = assembly.settings.manners
     # Names are asked for in threads, and a name server that is silent holds one for as long as the system's resolver is patient. With
     # the default of a few threads, a handful of dead names would keep every other merchant's from being asked for.
-    names = ThreadPoolExecutor(2 * (manners.places + manners.slow_places), "names")
+    names = ThreadPoolExecutor(2 * (manners.places + manners.slow_places + manners.failing_places), "names")
     asyncio.get_running_loop().set_default_executor(names)
     application = http.build(metrics=assembly.metrics.render, situation=assembly.situation)
     layers = assembly.layers

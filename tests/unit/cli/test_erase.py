@@ -18,6 +18,7 @@ ORDER = ("--subject", SUBJECT, "--reason", "request of the subject", "--by", "ki
 ERASED = (200, {"proof": "a"})
 UNKNOWN = (404, {"type": "urn:trimaran:problem:unknown-subject"})
 FORBIDDEN = (403, {"type": "urn:trimaran:problem:forbidden", "detail": "no scope"})
+UNDER_WAY = (503, {"type": "urn:trimaran:problem:erasure-under-way", "detail": "some is left"})
 SILENT = (503, {"detail": "outcome unknown"})
 NOWHERE = "http://127.0.0.1:1"
 
@@ -65,16 +66,29 @@ def token(tmp_path: Path) -> str:
         (UNKNOWN, UNKNOWN, Exit.NOTHING, "is its id right"),
         (ERASED, FORBIDDEN, Exit.REFUSED, "not complete: payments refused"),
         (ERASED, SILENT, Exit.UNKNOWN, "not complete: payments has not answered"),
+        (ERASED, UNDER_WAY, Exit.UNKNOWN, "not complete: payments has not finished"),
+        (FORBIDDEN, UNDER_WAY, Exit.UNKNOWN, "payments has not finished, vault refused"),
         (FORBIDDEN, SILENT, Exit.UNKNOWN, "payments has not answered, vault refused"),
     ],
-    ids=["all", "nothing there", "never tokenized", "mistyped", "not allowed", "half", "neither"],
+    ids=[
+        "all",
+        "nothing there",
+        "never tokenized",
+        "mistyped",
+        "not allowed",
+        "half",
+        "under way",
+        "under way and not allowed",
+        "neither",
+    ],
 )
 async def test_an_erasure_ends_as_the_services_answered(
     trimaran: Trimaran, token: str, vault: Answer, payments: Answer, status: Exit, said: str
 ) -> None:
     """Done is done everywhere; as long as one has not answered, the order is to be given again, and whoever mistyped is told."""
+    soon = ("--timeout", "0.5") if 503 in (vault[0], payments[0]) else ()
     async with services(vault=vault, payments=payments) as options:
-        told = await trimaran("erase", *ORDER, "--token-file", token, *options, "--json")
+        told = await trimaran("erase", *ORDER, "--token-file", token, *options, *soon, "--json")
     assert told.status == status
     assert said in told.err and bool(said) == bool(told.err.strip())
     document = json.loads(told.out)

@@ -8,8 +8,10 @@ import pytest
 from controller.core.model import Site
 from controller.errors import SettingsError
 from edge.__main__ import main
-from edge.settings import read_settings
+from edge.settings import Settings, read_settings
 from tests.unit.edge.rooms import settings_table
+from workload.durable.settings import Tuning
+from workload.vault.key_settings import KeyTuning
 
 
 def toml(table: Any, name: str = "") -> str:
@@ -36,6 +38,12 @@ def written(place: Path, **changes: Any) -> Path:
     return file
 
 
+def test_an_edge_waits_longer_than_any_service_takes() -> None:
+    """A service knows what became of a request, an edge that gave up on it does not."""
+    vault = KeyTuning().key_patience + Tuning().request_deadline
+    assert Settings.model_fields["answer"].default > vault
+
+
 def problems(file: Path) -> dict[str, str]:
     """What is wrong with it, by key."""
     with pytest.raises(SettingsError) as raised:
@@ -47,7 +55,7 @@ def test_a_file_is_read_with_paths_beside_it(tmp_path: Path) -> None:
     """Wherever the process was started from."""
     given = read_settings(written(tmp_path))
     assert given.identity.certificate == tmp_path / "site.pem" and given.haproxy.socket == tmp_path / "h.sock"
-    assert given.ramp.total_seconds() == 10 and given.answer.total_seconds() == 1.5
+    assert given.ramp.total_seconds() == 10 and given.answer.total_seconds() == 2
     assert set(given.others) == {"azure", "gcp"} and given.home == "aws"
 
 

@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from lab.reconcile import Fault, Finding, Reconciliation
+from lab.reconcile import Reconciliation
+from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
+from lab.reconcile_rows import Fault, Finding
 from lab.report import Rehearsal
 from lab.site_settings import NAMES
 from lab.timeline import Span
+from lab.vendors import VENDORS
 
 FAST, SLOW = NAMES
 SPANS = (
@@ -14,6 +17,12 @@ SPANS = (
     Span(name="cut", begin=1.3, end=1.5),
     Span(name="open", begin=1.7, end=1.75),
 )
+
+
+STEERED = {
+    vendor.title: Answers(answered=30, stale=1, last_stale=0.1, unended=False, unanswered=0) for vendor in VENDORS.values()
+}
+"""Authorities that left the dead site out at once."""
 
 
 def clients(p95: float | None) -> Clients:
@@ -56,6 +65,7 @@ def run(first: float | None = 2.0, *lost: str, leader: bool = False, slow: float
         epoch_after=2,
         reconciliation=reconciliation(*lost),
         recovery=Recovery(first_acknowledged=first, clients=clients(3.0), by_name=by_name),
+        answers=STEERED,
         spans=SPANS,
         moments=(),
         bins=(),

@@ -16,10 +16,12 @@ from lab.bench import ENDS, FAULTS, PARTS, WishError, circumstances, measure, re
 from lab.bench_barrier import Bench, Kind
 from lab.bench_barrier_world import World
 from lab.bench_failover import Series
-from lab.bench_ground import Ground, course_of
+from lab.bench_ground import PAYMENTS, Ground, course_of
+from lab.bench_reckoning import Reckoning
 from lab.errors import LabError
-from lab.faults import Fault
+from lab.faults import Fault as LabFault
 from lab.reconcile import Reconciliation
+from lab.reconcile_rows import Fault, Finding
 from lab.reconcile_vault import VaultReconciliation
 from lab.reconcile_vault_rows import Harm, VaultFinding
 from lab.report import Rehearsal
@@ -54,7 +56,7 @@ class Script:
         yield ScriptedLab(self)
 
     def series(self, runs: int) -> Series:
-        return Series(fault=Fault.CRASH, runs=runs, open=self.open, say=lambda _: None)
+        return Series(fault=LabFault.CRASH, runs=runs, open=self.open, say=lambda _: None)
 
 
 @dataclass
@@ -136,6 +138,32 @@ async def test_a_later_run_that_loses_an_earlier_runs_payment_is_found() -> None
     assert (found["lost"], found["broken"], found["acknowledged"]) == (1, 1, 40)
     assert script.kept.keys() == {3}
     assert "crash-1-7" in script.kept[3][0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "count"), [(Fault.REMEMBERED, "revived"), (Fault.DENIED, "revived"), (Fault.UNBALANCED, "unbalanced")]
+)
+async def test_a_later_run_that_brings_something_back_is_found(fault: Fault, count: str) -> None:
+    """A subject that run 1 had forgotten is known after run 3, a payment that was never to be is there, a ledger no longer adds up: each
+    counts once, and by its own run's word too."""
+    finding = Finding(fault=fault, site="aws", subject="of-run-1", detail="it is there")
+    amiss = reconciliation(findings=(finding,), attempted=30, acknowledged=30)
+    script = Script(together={3: amiss, 4: amiss})
+    series = script.series(4)
+    await series.carry_out()
+    assert (series.figures()[count], series.figures()["broken"]) == (1, 1) and count in ENDS
+    assert script.kept.keys() == {3} and "of-run-1" in script.kept[3][0]
+    own = Script(runs={1: replace(run(), reconciliation=amiss)}).series(1)
+    await own.carry_out()
+    assert own.figures()[count] == 1
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_whatever_is_found_is_looked_for_again(fault: Fault) -> None:
+    """One follower lags behind the other: what only it lacks or knows is no finding yet, whatever its kind; and each kind is told."""
+    found = reconciliation(findings=(Finding(fault=fault, site="aws", subject="s", detail="d"),))
+    assert PAYMENTS.is_wrong(found) and not PAYMENTS.is_wrong(reconciliation())
+    assert len(Reckoning().settle(found)) == 1
 
 
 async def test_a_lost_payment_is_counted_once() -> None:
@@ -223,7 +251,7 @@ def test_wishes_come_from_the_environment() -> None:
     """Twenty runs of everything unless said otherwise; everything wrong is told at once."""
     assert (read_wishes({}).runs, read_wishes({}).faults, read_wishes({}).parts) == (20, FAULTS, PARTS)
     wishes = read_wishes({"RUNS": "2", "FAULTS": "freeze, crash", "ONLY": "barrier", "SEED": "7"})
-    assert (wishes.runs, wishes.faults, wishes.parts, wishes.seed) == (2, (Fault.FREEZE, Fault.CRASH), ("barrier",), 7)
+    assert (wishes.runs, wishes.faults, wishes.parts, wishes.seed) == (2, (LabFault.FREEZE, LabFault.CRASH), ("barrier",), 7)
     with pytest.raises(WishError) as wrong:
         read_wishes({"RUNS": "none", "FAULTS": "flood", "ONLY": "sleep", "SEED": "dice"})
     assert len(str(wrong.value).splitlines()) == 4
@@ -231,8 +259,8 @@ def test_wishes_come_from_the_environment() -> None:
 
 def test_a_run_can_be_repeated() -> None:
     """Its course hangs on seed, fault and number alone, not on what ran before it; and the seed is in the file."""
-    assert course_of(Fault.CRASH, 16, 1) == course_of(Fault.CRASH, 16, 1)
-    assert course_of(Fault.CRASH, 16, 1).calm != course_of(Fault.CRASH, 16, 2).calm
+    assert course_of(LabFault.CRASH, 16, 1) == course_of(LabFault.CRASH, 16, 1)
+    assert course_of(LabFault.CRASH, 16, 1).calm != course_of(LabFault.CRASH, 16, 2).calm
     assert circumstances(read_wishes({"SEED": "7"}))["seed"] == 7
     assert circumstances(read_wishes({})).keys() >= {"commit", "at", "cores", "policy"}
 

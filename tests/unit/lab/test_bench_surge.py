@@ -2,18 +2,19 @@
 
 import math
 import tomllib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
+import pytest
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from lab.bench_surge import Surge
+from lab.bench_surge import RATE, Surge
 from lab.bench_surge_figures import Course, Judged, curve, judge, reasons, surge_figures, surge_rows
 from lab.bench_surge_gate import LIMIT, compare, measure
-from lab.bench_surge_scene import CALM, SURGE, Scene, Seen, door_of, without_limits
+from lab.bench_surge_scene import CALM, SURGE, Scene, Seen, changed_settings, door_of
 from lab.errors import LabError
 from lab.laboratory import Say
 from lab.record import Acknowledged, Attempted, Failed, Line, Offered
@@ -22,6 +23,8 @@ from workload.gate import Gate
 from workload.limits.settings import LimitTable
 
 AT = 1000.0
+LIMITED = Scene(name="follower lost", victim="follower")
+UNLIMITED = Scene(name="without limits", victim="follower", limits=False)
 
 
 def acknowledged(t: float, latency: float = 0.04) -> Acknowledged:
@@ -122,13 +125,34 @@ def test_what_is_normal_was_seen_before_the_loss() -> None:
     assert found.normal_p99_ms == 40.0 and found.broken
 
 
-def test_settings_without_limits_are_settings() -> None:
+WRITTEN = (
+    'site = "aws"\n[tuning]\nrequest_deadline = 0.75\n[limits]\nfirst = 32\n[limits.client]\nper_second = 1\nburst = 1\n[telemetry]\n'
+    "[limits.overall]\nburst = 3\n"
+)
+
+
+def test_settings_changed_settings_are_settings() -> None:
     """Every table about limits goes, whoever wrote it; nothing else does, and no table is there twice."""
-    text = 'site = "aws"\n[limits]\nfirst = 8\n[limits.client]\nper_second = 1\nburst = 1\n[telemetry]\n[limits.overall]\nburst = 3\n'
-    found = tomllib.loads(without_limits(text))
+    found = tomllib.loads(changed_settings(WRITTEN, UNLIMITED))
     assert found["limits"] == {"first": 10_000, "lowest": 10_000, "highest": 10_000, "queue": 0}
-    assert set(found) == {"site", "telemetry", "limits"}
+    assert found["tuning"] == {"request_deadline": 0.75, "session_patience": 0.75}
+    assert set(found) == {"site", "tuning", "telemetry", "limits"}
     LimitTable.model_validate(found["limits"])
+
+
+def test_a_service_with_few_sessions_has_its_limits() -> None:
+    """Only what is learnt may begin lower; and with neither asked for, nothing is changed."""
+    found = tomllib.loads(changed_settings(WRITTEN, replace(LIMITED, sessions=2)))
+    assert found["tuning"] == {"request_deadline": 0.75, "sessions": 2}
+    assert found["limits"]["lowest"] == 2 and found["limits"]["client"] == {"per_second": 1, "burst": 1}
+    assert changed_settings(WRITTEN, LIMITED) == WRITTEN
+
+
+@pytest.mark.parametrize("scene", [replace(LIMITED, sessions=1), UNLIMITED], ids=["few sessions", "no limits"])
+def test_a_scene_that_cannot_be_set_is_another_one(scene: Scene) -> None:
+    """Refused, instead of being played as if nothing had been asked for."""
+    with pytest.raises(LabError, match="tuning"):
+        changed_settings('site = "aws"\n', scene)
 
 
 def test_nothing_before_means_nothing_to_compare() -> None:
@@ -177,7 +201,7 @@ def test_the_doors_numbers_are_found_in_its_metrics() -> None:
     assert door_of(page) == {"refused full new": 7.0, "places": 19.0}
 
 
-def seen(*parts: Iterator[Line], **changes: Any) -> Seen:
+def seen(*parts: Iterable[Line], **changes: Any) -> Seen:
     """A scene that was played to its end."""
     lines = [line for part in parts for line in part]
     usual: dict[str, Any] = {"lines": lines, "course": course(), "doors": {}, "paid": reconciliation(), "troubles": ()}
@@ -195,10 +219,6 @@ async def figures(scene: Scene, outcome: Seen | LabError) -> dict[str, Any]:
     surge = Surge(say=lambda _: None, scenes=[scene], stage=play)
     await surge.carry_out()
     return surge.figures()
-
-
-LIMITED = Scene(name="follower lost", victim="follower")
-UNLIMITED = Scene(name="without limits", victim="follower", limits=False)
 
 
 def well() -> Seen:
@@ -223,6 +243,31 @@ async def test_a_surge_that_harms_nobody_proves_nothing() -> None:
     """Without limits it has to go wrong; when it does not, the bench says so instead of praising the limits."""
     assert (await figures(UNLIMITED, ill()))["broken"] == 0
     assert (await figures(UNLIMITED, well()))["broken"] == 1
+
+
+UNHEARD = [wanted(-CALM + number / 10, f"unheard{number}") for number in range(CALM * 10)]
+"""Wanted in calm, and never acknowledged."""
+
+
+@pytest.mark.parametrize(
+    ("never", "said"),
+    [
+        (seen(), "never worked"),
+        (seen([wanted(t, f"never{t}") for t in range(-CALM, SURGE)]), "never worked"),
+        (seen(answers(-CALM, 0, int(0.8 * RATE))), "never worked"),
+        (seen(answers(-CALM, SURGE, 100), UNHEARD), "did no harm"),
+    ],
+    ids=["nobody wanted anything", "nothing was ever acknowledged", "not all that was wanted", "only calm was none"],
+)
+async def test_what_went_wrong_before_the_surge_is_not_what_it_did(never: Seen, said: str) -> None:
+    """Services without limits that refuse everybody from the start, by a broken setting, prove nothing of limits."""
+    found = await figures(UNLIMITED, never)
+    assert found["broken"] == 1 and said in found["said"][0]
+
+
+async def test_harm_is_harm_also_when_calm_was_not_perfect() -> None:
+    """What was under way when the site was lost may never have been told its end."""
+    assert (await figures(UNLIMITED, seen(answers(-CALM, 0, 100), UNHEARD)))["broken"] == 0
 
 
 async def test_a_scene_that_cannot_be_played_is_not_kept() -> None:

@@ -16,7 +16,7 @@ from lab.calm_figures import Look, Stood, TrafficCalled, broken_calm, claims, ne
 from lab.calm_noise import pause_now_and_then, victims
 from lab.calm_report import calm_said
 from lab.fleet import LEAN, WHOLE
-from lab.reconcile import Fault, Finding
+from lab.reconcile_rows import Fault, Finding
 from lab.record import Acknowledged, Line, Offered
 from tests.unit.core.worlds import said
 from tests.unit.lab.runs import reconciliation

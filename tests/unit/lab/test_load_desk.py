@@ -201,6 +201,7 @@ def test_who_leaves_the_vault_is_forgotten_here_and_asked_for_once_more(tmp_path
         purse.look()
         assert (purse.due(), purse.due()) == (["s1"], [])
     purse.forget("s1")
+    assert [source.subject for source in picked(purse, 1)] == ["s1"], "at once, whatever the load still comes to"
     assert sum(source.subject == "s1" for source in picked(purse, 5 * ERASED_EVERY)) == 5
 
 
@@ -215,6 +216,21 @@ def test_every_so_many_payments_come_from_a_token(tmp_path: Path) -> None:
     assert [offer.source for offer in found if offer.source] == ["t1", "t1"]
     assert {(offer.subject, offer.debtor) for offer in found if offer.source} == {("s1", "z")}
     assert not any(world.desk.sourced(PLANTED).source for _ in range(2 * SOURCED_EVERY))
+
+
+def test_a_token_that_was_erased_is_tried_at_the_next_payment(tmp_path: Path) -> None:
+    """Without waiting for its turn, and also when that payment would go to the account that it comes from: a short run must show it."""
+    world = Office()
+    with VaultRecord(tmp_path / "record") as record:
+        kept(record, "s1", "t1")
+    world.desk.purse = purse = Purse(tmp_path / "record", (OFFER.creditor,), random.Random(1))
+    purse.look()
+    assert purse.pick() is not None
+    purse.forget("s1")
+    assert world.desk.sourced(PLANTED) == PLANTED
+    tried = world.desk.sourced(OFFER)
+    assert (tried.source, tried.debtor, tried.creditor) == ("t1", OFFER.creditor, OFFER.debtor)
+    assert world.desk.sourced(OFFER) == OFFER, "once"
 
 
 def test_what_was_approved_is_under_way_again() -> None:

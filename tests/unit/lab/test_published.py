@@ -7,7 +7,7 @@ import pytest
 
 from lab import fleet, reconcile_vault_sql
 from lab.published import LEDGER, OUTBOX
-from lab.reconcile import Ledger
+from lab.reconcile_rows import Ledger
 from lab.reconcile_sql import ledger_of
 from lab.reconcile_webhooks import OutboxRows
 from lab.reconcile_webhooks_sql import read_outbox

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from lab.reconcile import AccountRow, EntryRow, Fault, Ledger, PaymentRow, reconcile
+from lab.reconcile import reconcile
 from lab.reconcile_recovery import attempts_at, longest_gap, percentile, recovery
+from lab.reconcile_rows import AccountRow, EntryRow, Fault, Ledger, PaymentRow
 from lab.record import Acknowledged, Attempted, Declined, Defect, Failed, Line, Offered, Unresolved
 from lab.site_settings import CANARY
 

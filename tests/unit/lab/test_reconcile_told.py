@@ -6,27 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from lab.reconcile import ErasureRow, Fault, HeldRow, Ledger, Reconciliation, SourceRow, reconcile
-from lab.reconcile_told import digest_of
+from lab.reconcile import Reconciliation, reconcile
+from lab.reconcile_rows import ErasureRow, Fault, Ledger, SourceRow
+from lab.reconcile_told import ENOUGH, SOON, digest_of
 from lab.record import Approved, Declined, ForgetWanted, Forgotten, Held, Line, Offered, ReviewWanted, Unfulfilled
-from tests.unit.lab.test_reconcile import A, B, ledger, offered, told
+from tests.unit.lab.test_reconcile import ledger, offered, told
+from tests.unit.lab.test_reconcile_held import ROW
 
 SUBJECT, TOKEN = str(uuid.UUID(int=5)), str(uuid.UUID(int=6))
-HELD = HeldRow(
-    id="p-k9",
-    key="k9",
-    debtor=A,
-    creditor=B,
-    amount=900,
-    currency="EUR",
-    epoch=1,
-    body_digest="ab",
-    score=13.0,
-    reasons=("amount",),
-    created_at="2026-07-18 12:00:00",
-    state="approved",
-    decided="reviewer fine 2026-07-18 1",
-)
+HELD = replace(ROW, score=13.0, state="approved", decided="reviewer fine 2026-07-18 1")
 
 
 def from_token(key: str, t: float = 0.0) -> Offered:
@@ -127,11 +115,27 @@ def test_a_payment_from_an_erased_token_is_rightly_refused() -> None:
     assert [(one.refused, one.declined) for one in (before, other)] == [(0, 1), (0, 1)]
 
 
+@pytest.mark.parametrize(("after", "refusable"), [(0, 0), (ENOUGH - 1, 0), (ENOUGH, 1)])
+def test_a_token_must_have_been_refused_only_when_payments_went_on_long_enough(after: int, refusable: int) -> None:
+    """An erasure that was acknowledged when the load ended left nobody the time to try its tokens."""
+    more = [offered(f"m{number}", t=2.6 + SOON) for number in range(after)]
+    lines = (*PAID, *(offered(f"b{number}", t=2.4 + SOON) for number in range(ENOUGH)), *GONE[2:], *more)
+    assert found(lines, FORGOTTEN).refusable == refusable
+
+
 def test_an_erasure_that_was_asked_of_the_vault_counts_as_asked_for() -> None:
     """Payments learns of it by asking about the token; the two services forget one after the other."""
     lines = (*PAID, from_token("k2", 1.0), declined("k2", t=1.5))
     assert reconcile(lines, {"aws": SOURCED}, {SUBJECT: 1.2}).refused == 1
     assert reconcile(lines, {"aws": SOURCED}, {SUBJECT: 1.6}).declined == 1
+
+
+def test_a_source_is_forgotten_when_payments_was_asked() -> None:
+    """That the vault was is no reason: payments would have lost it by itself."""
+    nameless = replace(SOURCED, sources=(NAMELESS,))
+    lost = reconcile(PAID, {"aws": nameless}, {SUBJECT: 1.2})
+    assert (lost.lost, faults(lost)) == (1, {Fault.ALTERED})
+    assert found((*PAID, WISH), nameless).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -147,6 +151,54 @@ def test_an_approval_that_a_failover_lost_is_found(harm: Callable[[], Ledger]) -
     """The reviewer was told that it counts."""
     outcome = found((*PLANTED, told("k9", "p-k9", t=1.3)), MADE, harm())
     assert outcome.lost == 1 and Fault.LOST in faults(outcome)
+
+
+WAITING = replace(HELD, state="held", decided="")
+REJECTED = replace(HELD, state="rejected", decided="officer its source was erased 2026-07-18 1")
+ASKED_FROM = (*PLANTED[:2], replace(offered("k9", 900), source=TOKEN, subject=SUBJECT), PLANTED[3])
+"""A held payment that comes from the token."""
+HELD_FROM = replace(ledger(k1=100), held=(REJECTED,), sources=(replace(NAMELESS, payment="p-k9"),))
+
+
+@pytest.mark.parametrize(
+    ("lines", "harm", "fault"),
+    [
+        (PLANTED[:4], MADE, Fault.DUPLICATED),
+        (PLANTED[:5], replace(MADE, payments=ledger(k1=100).payments, entries=ledger(k1=100).entries), Fault.LOST),
+        (PLANTED[:4], replace(ledger(k1=100), held=(REJECTED,)), Fault.ALTERED),
+        (PLANTED[:5], replace(ledger(k1=100), held=(REJECTED,)), Fault.ALTERED),
+        (ASKED_FROM, HELD_FROM, Fault.ALTERED),
+    ],
+    ids=[
+        "approved by nobody",
+        "approved and not made",
+        "turned down by nobody",
+        "approved and turned down",
+        "forgotten by nobody",
+    ],
+)
+def test_who_decides_about_a_held_payment_was_asked(lines: tuple[Line, ...], harm: Ledger, fault: Fault) -> None:
+    """Whatever the payer was told: all ledgers agree, and money went past the reviewer, or went nowhere."""
+    outcome = found(lines, harm, harm)
+    assert fault in faults(outcome) and {one.subject for one in outcome.findings if one.fault is fault} == {"k9"}
+
+
+def test_a_held_payment_that_is_decided_as_somebody_asked_is_none() -> None:
+    """Approved, waiting although somebody asked, and turned down with its subject; one of another run is another run's. Of one that is
+    under way the record may be older than the ledger, and calls it unresolved."""
+    early = found(PLANTED[:3], MADE)
+    assert (early.findings, early.unresolved) == ((), 1)
+    assert found((*PLANTED[:5], told("k9", "p-k9", t=1.3)), MADE).findings == ()
+    assert found(PLANTED[:5], replace(ledger(k1=100), held=(WAITING,))).findings == ()
+    assert found((*ASKED_FROM, WISH), HELD_FROM).findings == ()
+    assert found(PLANTED[:2], MADE).findings == ()
+
+
+@pytest.mark.parametrize("lines", [PLANTED, PLANTED[:3], PLANTED[:2]], ids=["approved", "under way", "of another run"])
+def test_money_that_was_let_go_and_never_went_is_lost_however_short_the_record_is(lines: tuple[Line, ...]) -> None:
+    """Of one that nobody has been told the end of, the record says unresolved; the ledger alone says that it is worse."""
+    harm = replace(MADE, payments=ledger(k1=100).payments, entries=ledger(k1=100).entries)
+    assert [one.subject for one in found(lines, harm).findings if one.fault is Fault.LOST and "not made" in one.detail] == ["k9"]
 
 
 def test_a_payer_whose_approved_payment_never_came_true_is_not_forgotten() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab.reconcile_vault import VaultReconciliation, reconcile_vault
-from lab.reconcile_vault_rows import AccessRow, DataKeyRow, ErasureRow, Harm, TokenRow, VaultRows, WrapRow
+from lab.reconcile_vault_rows import AccessRow, DataKeyRow, ErasureRow, Harm, TokenRow, VaultRows, WrapId, WrapRow
 from lab.reconcile_vault_told import first_told
 from lab.record import Attempted, Declined, Defect, Failed, Unresolved
 from lab.vault_load_record import Erased, ErasureWanted, Line, Revealed, RevealWanted, Tokenized, TokenWanted
@@ -193,9 +193,24 @@ def test_what_is_wrong_on_one_site_is_found_there(wrong: str, site: str) -> None
     assert harm is not Harm.UNWRAPPED or not found.is_wrapped
 
 
-@pytest.mark.parametrize(("opened", "unwrapped"), [({"x": ""}, 0), ({"x": "disabled"}, 1), ({}, 1), (None, 0)])
-def test_a_wrap_that_does_not_open_is_none(opened: dict[str, str] | None, unwrapped: int) -> None:
-    """Nor is one that nobody tried; where nothing was tried at all rows are counted."""
+OPENED = {("k-ann", cloud, "x"): "" for cloud in CLOUDS}
+"""Of each wrap that is in a sound vault."""
+
+
+@pytest.mark.parametrize(
+    ("opened", "unwrapped"),
+    [
+        (OPENED, 0),
+        ({**OPENED, ("k-ann", "gcp", "x"): "disabled"}, 1),
+        ({("k-bob", cloud, "x"): "" for cloud in CLOUDS}, 1),
+        ({("k-ann", "aws", "x"): ""}, 1),
+        ({}, 1),
+        (None, 0),
+    ],
+    ids=["all", "one cloud does not", "in another row only", "by another cloud only", "nobody tried", "nothing was tried"],
+)
+def test_a_wrap_that_does_not_open_is_none(opened: dict[WrapId, str] | None, unwrapped: int) -> None:
+    """Nor is one that nobody tried, whatever became of the same ciphertext elsewhere; where nothing was tried at all rows are counted."""
     found = reconcile_vault(RECORD, everywhere(SOUND), CLOUDS, opened)
     assert (found.harms.get(Harm.UNWRAPPED, 0), found.is_wrapped) == (unwrapped, not unwrapped)
 

@@ -9,14 +9,14 @@ from html.parser import HTMLParser
 import pytest
 
 from controller.core.model import JournalEntry
-from lab.reconcile import Fault, Finding
 from lab.reconcile_answers import Answers
 from lab.reconcile_recovery import Clients, Recovery
+from lab.reconcile_rows import Fault, Finding
 from lab.record import Acknowledged, Failed, Offered
 from lab.report import Rehearsal, broken_promises, document
 from lab.report_page import page
 from lab.timeline import PHASES, FloorMoment, bins, failover_plan, fenced_at, floors, moments, phases_ms, spans
-from tests.unit.lab.runs import reconciliation, run
+from tests.unit.lab.runs import FAST, SLOW, STEERED, reconciliation, run
 
 FAULT_AT = datetime(2026, 7, 18, 12, 0, tzinfo=UTC)
 PLAN = "failover-e2"
@@ -24,6 +24,10 @@ VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta"}
 
 DIGESTS = {"aws": "a" * 64, "azure": "a" * 64, "gcp": "a" * 64}
 CLIENTS = Clients(affected=50, unrecovered=0, p50=2.0, p95=2.5, max=3.0)
+LATE = Answers(answered=30, stale=10, last_stale=3.1, unended=True, unanswered=0)
+"""Of an authority that goes on naming the dead site."""
+STUCK = Clients(affected=50, unrecovered=0, healed_first=26, p50=None, p95=None, max=None)
+"""Most of them waited for the heal."""
 
 
 def entry(seconds: float, kind: str, **body: object) -> JournalEntry:
@@ -121,6 +125,11 @@ BREAKS: dict[str, Callable[[Rehearsal], Rehearsal]] = {
     "no payer met azure": lambda run: replace(run, must_meet_old_writer=True, met_old_writer=0),
     "ended by themselves": lambda run: replace(run, fallen=("controller-gcp at 3.0 s with 1: panic",)),
     "one-acknowledger": lambda run: replace(run, breaches=("one-acknowledger: reign 2 went from aws to gcp",)),
+    "Route 53 still named azure 3.1 s after it was to be left out": lambda run: replace(
+        run, answers={**run.answers, "Route 53": LATE}
+    ),
+    "no authority was asked": lambda run: replace(run, answers={}),
+    "26 of 50 clients that honour TTLs paid again only once azure was healed": recovered(by_name={FAST: STUCK}),
     "could not be healed": lambda run: replace(run, troubles=("azure could not be healed: no member",)),
 }
 EARLY = (entry(-1.5, "claim", plan="x", plan_kind="failover", epoch=2),)
@@ -154,6 +163,38 @@ def test_an_exit_with_an_excuse_is_told_and_breaks_nothing() -> None:
     run = replace(seen(), exits=("etcd-gcp at 3.0 s with 2: panic: unexpected error during txn",))
     assert broken_promises(run) == ()
     assert "unexpected error during txn" in page(run)
+
+
+@pytest.mark.parametrize(
+    "excuse",
+    [
+        lambda run: replace(run, beside=("api-hang of Route 53",), answers={**run.answers, "Route 53": LATE}),
+        lambda run: replace(run, beside=tuple(f"api-hang of {one}" for one in STEERED), answers=dict.fromkeys(STEERED, LATE)),
+        lambda run: replace(run, beside=tuple(f"authority-down of {one}" for one in STEERED), answers={}),
+        lambda run: replace(recovered(by_name={FAST: STUCK})(run), beside=("api-hang of Route 53",)),
+        lambda run: replace(run, load_late_s=0.3, answers={**run.answers, "Route 53": LATE}),
+        lambda run: replace(recovered(by_name={FAST: STUCK})(run), load_late_s=0.3),
+        recovered(by_name={FAST: CLIENTS, SLOW: STUCK}),
+        recovered(by_name={FAST: replace(STUCK, affected=7, healed_first=7)}),
+        lambda run: replace(run, answers={**run.answers, "Route 53": replace(LATE, last_stale=2.6)}),
+    ],
+    ids=[
+        "its API hangs", "all APIs hang", "all are down", "answers stay stale beside it", "one is late, and so is the machine",
+        "a machine that was too busy", "a TTL that outlasts the fault", "hardly anybody", "told at the second try",
+    ],
+)  # fmt: skip
+def test_who_is_led_away_late_with_a_reason_breaks_nothing(excuse: Callable[[Rehearsal], Rehearsal]) -> None:
+    """A fault at the authority itself, a machine that was kept from running, a TTL of half a minute."""
+    assert broken_promises(excuse(seen())) == ()
+
+
+def test_authorities_that_all_go_on_naming_the_dead_site_have_no_excuse() -> None:
+    """However busy the machine: nobody was led away at all. With one of them at fault the others are judged."""
+    for name in STEERED:
+        others = dict.fromkeys(set(STEERED) - {name}, LATE)
+        all_late = replace(seen(), load_late_s=2.0, beside=(f"api-hang of {name}",), answers={**others, name: LATE})
+        (said,) = broken_promises(all_late)
+        assert all(other in said for other in others) and name not in said
 
 
 def test_clients_that_were_healed_first_are_told_apart() -> None:
@@ -300,7 +341,7 @@ def test_the_page_shows_a_run_that_never_recovered() -> None:
     assert "a promise was broken" in text
 
 
-STEERED = {
+STEERING = {
     "result": "steered",
     "told": ["route53: in sync"],
     "told_ms": 200.0,
@@ -311,7 +352,7 @@ STEERED = {
 }
 HELD_UP = (
     entry(1.5, "claim", plan=PLAN, plan_kind="failover", epoch=2, sentence="fail over from azure"),
-    entry(2.6, "step.steer", plan=PLAN, took_ms=1000.0, step={"step": "steer"}, result=STEERED),
+    entry(2.6, "step.steer", plan=PLAN, took_ms=1000.0, step={"step": "steer"}, result=STEERING),
 )
 
 

@@ -64,6 +64,7 @@ UNSHOWN: dict[str, Rehearsal] = {
     "no subject was erased in the vault": seen(told(erasures=0)),
     "nobody asked for a number that was erased": seen(told(refused=0)),
     "no payment came from a token": replace(seen(), reconciliation=reconciliation(from_tokens=0)),
+    "nobody paid from a token that was erased": replace(seen(), reconciliation=reconciliation(refusable=1, refused=0)),
     "payments was never asked to forget anybody": replace(seen(), reconciliation=reconciliation(erasures=0)),
     "9 payments were held and none approved": replace(seen(), reconciliation=reconciliation(planted=9, caught=9, approved=0)),
 }
@@ -74,6 +75,12 @@ def test_a_check_that_met_nothing_breaks_the_verdict(unshown: str) -> None:
     """Of a run without an erasure every promise about erasures is kept, and none is shown."""
     (said,) = broken_promises(UNSHOWN[unshown])
     assert unshown in said
+
+
+def test_an_erasure_at_the_end_of_a_run_breaks_nothing() -> None:
+    """Nobody had the time to try its tokens; and who tried them and was refused has shown it."""
+    assert broken_promises(replace(seen(), reconciliation=reconciliation(erasures=3, refusable=0, refused=0))) == ()
+    assert broken_promises(replace(seen(), reconciliation=reconciliation(refusable=2, refused=2))) == ()
 
 
 def test_every_harm_has_words() -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
+
 from lab.memory_kms import MemoryKms, State
 from lab.vault_opening import Held, open_wraps
 from workload.vault import sealing
@@ -36,8 +38,18 @@ async def test_what_opens_opens() -> None:
     wraps = [*await held(clouds), *await held(clouds)]
     before = sum(cloud.calls for cloud in clouds)
     told = await open_wraps([*wraps, *wraps], clouds)
-    assert told == {hashlib.sha256(one.wrap.ciphertext).hexdigest(): "" for one in wraps}
+    assert told == {(str(one.locked.id), one.wrap.cloud, hashlib.sha256(one.wrap.ciphertext).hexdigest()): "" for one in wraps}
     assert sum(cloud.calls for cloud in clouds) == before + 6
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_a_wrap_in_another_subjects_row_does_not_open(turn: int) -> None:
+    """Two rows of one ciphertext are tried each by itself, in whatever order a database shows them; and so are two clouds that hold one."""
+    clouds = three()
+    own, foreign = (await held(clouds))[0], (await held(clouds))[0]
+    misplaced, astray = replace(foreign, wrap=own.wrap), replace(own, wrap=replace(own.wrap, cloud="gcp"))
+    told = await open_wraps([own, misplaced, astray][::turn], clouds)
+    assert [told[one.id] == "" for one in (own, misplaced, astray)] == [True, False, False]
 
 
 async def test_what_does_not_open_is_told_with_the_reason() -> None:

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from lab.errors import LabError
-from lab.reconcile_vault_rows import Harm, VaultRows
+from lab.reconcile_vault_rows import Harm, VaultRows, WrapId
 from lab.vault_retrospect import Reading, reconciled_vault
-from tests.unit.lab.test_reconcile_vault import RECORD, SOUND, everywhere, wraps
+from tests.unit.lab.test_reconcile_vault import OPENED, RECORD, SOUND, everywhere, wraps
 
 PATIENCE = timedelta(seconds=2)
 SHUT = "azure: permission is missing"
@@ -24,7 +24,7 @@ class World:
     looks: list[Mapping[str, VaultRows | str]]
     absent: frozenset[str] = frozenset()
     shut: list[str] = field(default_factory=list)
-    """Why the one wrap that these vaults hold does not open, look by look; then it does."""
+    """Why the one data key that these vaults hold is not opened by gcp, look by look; then it is."""
     tried: int = 0
     now: float = 50.0
     slept: list[float] = field(default_factory=list)
@@ -35,11 +35,11 @@ class World:
     async def missing(self, site: str) -> str:
         return "silent" if site in self.absent else ""
 
-    async def open(self, opened: Collection[str]) -> Mapping[str, str]:
-        if "x" in opened:
-            return {}
-        self.tried += 1
-        return {"x": self.shut.pop(0) if self.shut else ""}
+    async def open(self, opened: Collection[WrapId]) -> Mapping[WrapId, str]:
+        left = OPENED.keys() - set(opened)
+        self.tried += bool(left)
+        why = self.shut.pop(0) if self.shut else ""
+        return {one: why if one[1] == "gcp" else "" for one in left}
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -1,6 +1,7 @@
 """What the controllers compare of a service's ledger: every published table, and every column of it, or a reason why not."""
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 import workload
 from lab import fleet
+from workload.schema.effects import NAME, TYPE
 
 WORKLOAD = Path(workload.__file__).parent
 CHANGES = "it changes with what later epochs do"
@@ -22,12 +24,14 @@ LEFT_OUT: Mapping[str, str] = {
 LEFT_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "ledger.account": {"balance": f"the sum of the entries, which are compared: {CHANGES}"},
     "ledger.source": dict.fromkeys(("token", "subject"), "an erasure takes them away"),
+    "ledger.erasure": dict.fromkeys(("reached", "payers"), "how far it has come: they go when it ends"),
 }
 
 PART = re.compile(r"\('\w+', '([a-z]+\.[a-z_]+)',\s*((?:'(?:[^']|'')*'\s*)+),")
 COUNTED = re.compile(r"FROM (vault\.[a-z_]+) WHERE epoch <= up_to")
 CREATED = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?([a-z]+\.[a-z_]+) \((.*?)\n\);", re.DOTALL)
-COLUMN = re.compile(r"^    ([a-z_]+) +(?:uuid|text|bigint|integer|boolean|bytea|timestamptz|double precision)\b", re.MULTILINE)
+COLUMN = re.compile(rf"^    ({NAME}) +{TYPE}(?![a-z0-9_])", re.MULTILINE)
+ADDED = re.compile(rf"^ *ALTER TABLE (\S+)\s+ADD COLUMN IF NOT EXISTS\s+({NAME})", re.MULTILINE | re.IGNORECASE)
 
 
 def digests() -> Mapping[str, str]:
@@ -37,13 +41,28 @@ def digests() -> Mapping[str, str]:
     return dict(PART.findall(payments)) | dict.fromkeys(COUNTED.findall(vault), "whole rows")
 
 
-def columns() -> Mapping[str, set[str]]:
-    """Columns of every table of every service, as its file creates it."""
-    return {
-        table: set(COLUMN.findall(inside))
-        for path in WORKLOAD.rglob("*.sql")
-        for table, inside in CREATED.findall(path.read_text(encoding="utf-8"))
-    }
+def columns(root: Path = WORKLOAD) -> Mapping[str, set[str]]:
+    """Columns of every table of every service, as its file creates it and as migrations add to it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in root.rglob("*.sql"):
+        text = path.read_text(encoding="utf-8")
+        for table, inside in CREATED.findall(text):
+            found[table] |= set(COLUMN.findall(inside))
+        for table, column in ADDED.findall(text):
+            found[table].add(column)
+    return found
+
+
+def test_a_column_that_a_migration_adds_is_seen(tmp_path: Path) -> None:
+    """From the first release on every new column comes so, and of any type that a migration may use. Unseen, followers could lack it or
+    differ in it, and after every failover ledgers would be called equal."""
+    (tmp_path / "base.sql").write_text("CREATE TABLE a.b (\n    id uuid PRIMARY KEY,\n    said numeric(10,2)[] NOT NULL\n);\n")
+    (tmp_path / "migrations").mkdir()
+    added = (
+        "\nALTER TABLE a.b\n    ADD COLUMN IF NOT EXISTS purpose jsonb;\nALTER TABLE a.b ADD COLUMN IF NOT EXISTS rate2 date;\n"
+    )
+    (tmp_path / "migrations" / "0001_expand_it.sql").write_text(f"-- Why.\n{added}")
+    assert columns(tmp_path) == {"a.b": {"id", "said", "purpose", "rate2"}}
 
 
 def test_every_published_table_is_compared_or_left_out_for_a_reason() -> None:

@@ -44,6 +44,7 @@ class Service:
             deadline=timedelta(seconds=deadline),
             on_refusal=self._note_refusal,
             arriving=arriving,
+            inconclusive=("keys-out-of-reach",),
             monotonic=lambda: self.now,
         )
 
@@ -160,6 +161,20 @@ async def test_only_retries_of_what_may_have_happened_go_first(answer: dict[str,
     before = service.counted("payments_served_seconds_count", rank=rank)
     await service.ask(idempotency_key="k")
     assert service.counted("payments_served_seconds_count", rank=rank) == before + 1
+
+
+@pytest.mark.parametrize(("kind", "shrinks"), [("writer-out-of-reach", True), ("keys-out-of-reach", False)])
+async def test_waiting_for_another_service_in_vain_takes_nobody_a_place(kind: str, shrinks: bool) -> None:
+    """Late failures by the dozen are a crowd; those of key services that hang are not, and would cost the cached ones their places."""
+    service = Service()
+    body = {"type": f"urn:trimaran:problem:{kind}", "outcome": "nothing-happened"}
+    for _ in range(40):
+        service.answer = {"status": 503, "body": body}
+        inside = [await busy(service) for _ in range(8)]
+        service.now += 0.3
+        service.go.set()
+        await asyncio.gather(*inside)
+    assert (service.gate.limits.places < LimitTable().first) is shrinks
 
 
 async def test_a_defect_gives_its_place_back() -> None:

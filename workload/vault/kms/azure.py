@@ -7,7 +7,7 @@ that it has fetched, and in the vault where it may not fetch it.
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -17,7 +17,7 @@ from controller.errors import Refused
 from controller.providers.azure.errors import translated
 from controller.providers.azure.session import Arm, Client, ends_after
 from controller.providers.calls import Calls
-from workload.vault.errors import Wrap, WrapBroken, WrapForeign, WrapRefused
+from workload.vault.errors import Wrap, WrapBroken, WrapDenied, WrapForeign, WrapRefused
 from workload.vault.kms.telling import told
 from workload.vault.wrapping import Wrapped
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm
 
 DIGEST = hashlib.sha256().digest_size
+DISABLED = "KeyDisabled"
+"""Inner code of the 403 about a disabled version: observed by others at the service, Azure/azure-sdk-for-python issue 45342."""
 VERSIONS_KEPT = 8
 """Versions whose public keys are kept; the vault is asked again for one that fell out."""
 
@@ -82,7 +84,7 @@ class KeyVault:
         def question(keys: "KeyClient") -> bytes:
             return _there(self._keyed(keys, version).unwrap_key(_algorithm(), wrapped.ciphertext).key)
 
-        with told(self.cloud, _reads):
+        with told(self.cloud, _reads, _denials):
             return opened(await self._client.ask("UnwrapKey", question, ends_after(deadline)), context)
 
     async def current(self, deadline: timedelta) -> str:
@@ -171,6 +173,16 @@ def _there(found: bytes | None) -> bytes:
 def _reads(cause: BaseException | None) -> type[Wrap]:
     """400 is what Key Vault answers when the padding does not come out; all other refusals have a status of their own."""
     return WrapBroken if getattr(cause, "status_code", None) == 400 else WrapRefused
+
+
+def _denials(cause: BaseException | None) -> type[Wrap]:
+    """403 is also what Key Vault answers when the version is disabled; it has looked then, and says so in an inner code.
+
+    1. A version is thought to be known to others, and is disabled. 2. Told as a missing permission, its wraps pass for ones that nobody
+    looked at, which repairs leave alone. 3. No key is ever wrapped anew, and with two other clouds away every number is shut.
+    """
+    inner = getattr(getattr(cause, "error", None), "innererror", None)
+    return WrapRefused if isinstance(inner, Mapping) and inner.get("code") == DISABLED else WrapDenied
 
 
 def _check_tls(vault_url: str) -> None:

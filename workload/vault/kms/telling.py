@@ -19,9 +19,15 @@ def refused(_: BaseException | None) -> type[Wrap]:
     return WrapRefused
 
 
+def denied(_: BaseException | None) -> type[Wrap]:
+    """Who may not ask learns nothing of the key."""
+    return WrapDenied
+
+
 @contextmanager
-def told(cloud: str, reads: Reads = refused) -> Iterator[None]:
-    """Raise WrapUnavailable, WrapRefused or WrapBroken instead of what providers raise.
+def told(cloud: str, reads: Reads = refused, denials: Reads = denied) -> Iterator[None]:
+    """Raise WrapUnavailable, WrapRefused or WrapBroken instead of what providers raise. `denials`: as `reads`, about answers that look
+    like a missing permission.
 
     The SDK's own error is left behind: azure-core spells the whole answer when it cannot read it, and an answer that was cut off in
     the middle of a key would stand in the log with half of it.
@@ -31,6 +37,6 @@ def told(cloud: str, reads: Reads = refused) -> Iterator[None]:
     except (Transient, Conflict) as error:
         raise WrapUnavailable(f"{cloud}: {error}") from None
     except Denied as error:
-        raise WrapDenied(f"{cloud}: {error}") from None
+        raise denials(error.__cause__)(f"{cloud}: {error}") from None
     except ProviderError as error:
         raise reads(error.__cause__)(f"{cloud}: {error}") from None

@@ -147,6 +147,20 @@ async def test_without_any_keys_nobody_is_let_in_and_nobody_is_accused() -> None
     assert await refused(Room(published=None), token()) is Kind.KEYS_UNKNOWN
 
 
+async def test_a_token_of_a_new_key_is_not_called_unknown_while_the_issuer_cannot_be_asked() -> None:
+    """It rotated its key, and this site does not reach it: the token is good elsewhere, and its client must not throw it away. Also within
+    the spacing of the question that failed. A token that a known key did not sign is refused all the same."""
+    room = await ready(Room())
+    room.published, room.elapsed = None, 11
+    second = new_key("k2")
+    for _ in range(2):
+        assert await refused(room, token(second)) is Kind.KEYS_UNKNOWN
+        assert await refused(room, token(new_key("k1"))) is Kind.UNKNOWN_TOKEN
+    assert room.asked == 2
+    room.published, room.elapsed = document(FIRST, second), 22
+    assert await room.verifier.admit(token(second), MINE)
+
+
 async def test_nobody_waits_long_for_an_issuer_that_does_not_answer() -> None:
     """A black hole: the first stranger waits as long as requests may, those who come later not at all, and nobody is accused. The question
     stays out, and its answer serves whoever comes then."""

@@ -30,7 +30,14 @@ class Room:
         self.hold = asyncio.Event()
         self.hold.set()
         settings = LimitTable.model_validate({"patience": 5, **table})
-        self.limits = Limits(settings, monotonic=lambda: self.now, chance=lambda: 0.5, counts=self, knowledge=self)
+        self.limits = Limits(
+            settings,
+            monotonic=lambda: self.now,
+            chance=lambda: 0.5,
+            counts=self,
+            knowledge=self,
+            parts=("/v1/tokens/{token}/subject",),
+        )
 
     def refused(self, kind: Kind, rank: Rank) -> None:
         self.refused_ones.append((kind, rank))
@@ -112,6 +119,31 @@ async def test_a_retry_goes_before_whoever_came_earlier() -> None:
     await new
 
 
+PART = {"method": "GET", "path": "/v1/tokens/4f/subject"}
+
+
+async def test_a_part_of_another_services_work_goes_behind_retries_and_before_first_attempts() -> None:
+    """A payment waits for the answer. But whoever asks for that path goes before, whoever it is: the door is behind the limits."""
+    room = Room(**ONE)
+    room.leave(await room.must_enter("k"))
+    inside = await room.must_enter("other")
+    line = [room.waits("new"), room.waits(**PART), room.waits("k")]
+    for first in reversed(line):
+        await settle()
+        assert not first.done()
+        room.leave(inside)
+        inside = await room.done(first)
+    assert [(await one).rank for one in reversed(line)] == [Rank.KNOWN, Rank.PART, Rank.NEW]  # type: ignore[union-attr]
+
+
+async def test_a_part_of_another_services_work_is_within_the_rate_of_all() -> None:
+    """Or one client's mistake would go past it; and no key that comes with it is taken for one of something that was begun."""
+    room = Room(overall={"per_second": 1, "burst": 1})
+    room.leave(await room.must_enter("k", **PART))
+    assert await kind_of(room.waits(**PART)) is Kind.OVERALL
+    assert await kind_of(room.waits("k")) is Kind.OVERALL
+
+
 async def test_a_payment_that_certainly_did_not_happen_is_a_new_wish() -> None:
     """It has no more right than others; one that met the crash keeps its right when its retries are refused."""
     room = Room()
@@ -170,6 +202,16 @@ async def test_who_was_told_twice_is_not_told_before_others_again() -> None:
     assert room.questions == ["x"]
     for wait in (again, retry):
         wait.cancel()
+
+
+async def test_who_was_refused_twice_is_not_served_before_others_again() -> None:
+    """One key for every order: each is told that the key is another's, and each would be first in line for ever, past the rate of all."""
+    room = Room(**ONE)
+    room.leave(await room.must_enter("k"))
+    for rank in (Rank.KNOWN, Rank.NEW):
+        visit = await room.must_enter("k")
+        assert visit.rank is rank
+        room.leave(visit, Ending.REFUSED, in_vain=True)
 
 
 async def test_few_questions_are_asked_at_once() -> None:

@@ -37,12 +37,13 @@ def test_a_queue_that_was_empty_once_is_a_new_one() -> None:
 
 
 def test_ranks_go_before_times() -> None:
-    """A check, then a retry of what was begun, a new payment, then a read of one thing, then a list, whoever came first."""
-    waiting = Waiting(room=5, calm=0.05)
+    """A check, then a retry of what was begun, a part of another service's work, a new payment, then a read of one thing, then a list,
+    whoever came first."""
+    waiting = Waiting(room=len(Rank), calm=0.05)
     for rank in reversed(Rank):
         waiting.add(caller(rank), 0.0)
     taken = [waiting.take(0.01) for _ in Rank]
-    assert [one.rank for one in taken if one] == [Rank.CHECK, Rank.KNOWN, Rank.NEW, Rank.READ, Rank.LIST]
+    assert [one.rank for one in taken if one] == [Rank.CHECK, Rank.KNOWN, Rank.PART, Rank.NEW, Rank.READ, Rank.LIST]
 
 
 def test_a_full_queue_sheds_the_lowest_rank_first() -> None:

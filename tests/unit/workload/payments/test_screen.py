@@ -20,7 +20,7 @@ from workload.payments.screen_call import EARLIER, CalledScreen
 pytestmark = pytest.mark.asyncio
 
 ROW = (64.0, 6.9, 0.3, 0.0, 0.1, 1.5, 86400.0)
-SHORT = timedelta(milliseconds=30)
+SHORT = timedelta(milliseconds=300)
 
 
 class Room:

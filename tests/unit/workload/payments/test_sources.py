@@ -1,5 +1,6 @@
 """What payments makes of the vault's word about a token: only the vault's own, and nothing but the subject."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,9 +12,10 @@ import pytest
 from tests.unit.workload.asgi import Answer, ask
 from tests.unit.workload.payments.desk import BODY, ID, ORDER, Desk, Reviewer, decided
 from workload.calls.answer import Answered, Question, Reason, Unavailable
+from workload.calls.deadline import ending
 from workload.payments import ledger
 from workload.payments.model import Order, Outcome
-from workload.payments.sources import CalledVault, NoTimeLeft, Nowhere, VaultOutOfReach
+from workload.payments.sources import MOST_REMEMBERED, CalledVault, NoTimeLeft, Nowhere, PatientSources, VaultOutOfReach
 
 pytestmark = pytest.mark.asyncio
 
@@ -236,6 +238,7 @@ PROOF = {
     "reason": "request",
     "epoch": 3,
     "at": "2026-01-02T03:04:05+00:00",
+    "ended_at": "2026-01-02T03:04:06+00:00",
 }
 
 
@@ -281,3 +284,84 @@ async def test_a_reason_and_a_name_hold_no_number(body: dict[str, str]) -> None:
 async def test_keys_are_looked_up_among_payments_and_held_ones() -> None:
     """One question with one parameter, as whoever asks it has one."""
     assert ledger.KNOWS.count("%s") == 1 and "ledger.held" in ledger.KNOWS and "ledger.payment" in ledger.KNOWS
+
+
+class Slowly:
+    """A vault that answers when it is told."""
+
+    def __init__(self, answer: UUID | Outcome | Exception = SUBJECT) -> None:
+        self.answer, self.go, self.asked, self.now = answer, asyncio.Event(), 0, 100.0
+
+    async def subject(self, token: UUID) -> UUID | Outcome:
+        """Whatever it is that was asked for."""
+        assert token == TOKEN
+        self.asked += 1
+        await self.go.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def patient(self, deadline: timedelta = timedelta(seconds=5)) -> PatientSources:
+        """As payments asks it."""
+        return PatientSources(self, deadline=deadline, monotonic=lambda: self.now)
+
+
+async def test_an_answer_that_came_too_late_is_there_for_the_next_attempt() -> None:
+    """The question outlives the attempt that asked it, and is not asked again. While the ways are slow every attempt would be too short."""
+    vault = Slowly()
+    sources = vault.patient()
+    with ending(vault.now + 0.005), pytest.raises(VaultOutOfReach, match="not answered yet"):
+        await sources.subject(TOKEN)
+    vault.go.set()
+    await asyncio.sleep(0)
+    assert await sources.subject(TOKEN) == SUBJECT
+    assert vault.asked == 1
+
+
+async def test_nothing_is_asked_for_whose_time_is_over() -> None:
+    """And nothing is said of the vault, which nobody asked."""
+    vault = Slowly()
+    with ending(vault.now), pytest.raises(NoTimeLeft):
+        await vault.patient().subject(TOKEN)
+    assert vault.asked == 0
+
+
+async def test_an_answer_is_remembered_for_a_moment() -> None:
+    """Long enough for the attempts of one payment, and no longer."""
+    vault = Slowly()
+    vault.go.set()
+    sources = vault.patient()
+    for moment, asked in ((100.0, 1), (104.9, 1), (105.0, 2)):
+        vault.now = moment
+        assert (await sources.subject(TOKEN), vault.asked) == (SUBJECT, asked)
+
+
+@pytest.mark.parametrize("word", [Outcome.ERASED_SOURCE, VaultOutOfReach("no")], ids=["refused", "failed"])
+async def test_only_an_answer_that_lets_pay_is_remembered(word: Outcome | Exception) -> None:
+    """What is refused ends the payment, and only the newest word may; what failed may be well again."""
+    vault = Slowly(word)
+    vault.go.set()
+    sources = vault.patient()
+    for asked in (1, 2):
+        if isinstance(word, Exception):
+            with pytest.raises(VaultOutOfReach):
+                await sources.subject(TOKEN)
+        else:
+            assert await sources.subject(TOKEN) is word
+        assert vault.asked == asked
+
+
+async def test_no_more_answers_are_remembered_than_may_be() -> None:
+    """The oldest goes."""
+    seen: list[UUID] = []
+
+    class Everybody:
+        async def subject(self, token: UUID) -> UUID | Outcome:
+            seen.append(token)
+            return SUBJECT
+
+    sources = PatientSources(Everybody(), deadline=timedelta(seconds=5), monotonic=lambda: 100.0)
+    tokens = [UUID(int=number) for number in range(MOST_REMEMBERED + 1)]
+    for token in (*tokens, tokens[-1], tokens[0]):
+        await sources.subject(token)
+    assert seen == [*tokens, tokens[0]]

@@ -1,5 +1,6 @@
 """An erasure: one order to every service, and what their answers mean."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -8,23 +9,31 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from workload.schema.erasure import Answer, Eraser, HttpEraser, Order, Outcome, erase, read_order
+from workload.schema.erasure import LONGEST_PAUSE, PAUSE, Answer, Eraser, HttpEraser, Order, Outcome, erase, read_order
 from workload.schema.errors import Refused
 
 SUBJECT = "0b9d6a44-53f9-4c1f-9d5e-0f6f5b1a7c11"
 ORDER = read_order(SUBJECT, "request of the subject", "kim")
-DEADLINE = timedelta(seconds=2)
+DEADLINE, SHORT = timedelta(seconds=2), timedelta(seconds=0.2)
 
 
 @asynccontextmanager
-async def service(*answers: web.Response, asked: list[dict[str, object]] | None = None) -> AsyncIterator[HttpEraser]:
-    """A service that gives these answers in turn."""
-    left = list(answers)
+async def service(
+    *answers: web.Response, asked: list[dict[str, object]] | None = None, paused: list[float] | None = None
+) -> AsyncIterator[HttpEraser]:
+    """A service that gives these answers in turn, and then none. `paused`: seconds between its being asked, which pass at once."""
+    left, over = list(answers), asyncio.Event()
 
     async def forget(request: web.Request) -> web.Response:
         if asked is not None:
             asked.append({"path": request.path, "token": request.headers["Authorization"], **(await request.json())})
-        return left.pop(0)
+        if not left:
+            await over.wait()
+        return left.pop(0) if left else web.Response()
+
+    async def pause(seconds: float) -> None:
+        if paused is not None:
+            paused.append(seconds)
 
     app = web.Application()
     app.router.add_delete("/v1/subjects/{subject}", forget)
@@ -35,8 +44,9 @@ async def service(*answers: web.Response, asked: list[dict[str, object]] | None 
     host, port = runner.addresses[0][:2]
     try:
         async with aiohttp.ClientSession() as http:
-            yield HttpEraser(service="vault", url=f"http://{host}:{port}/", token="t0ken", http=http)
+            yield HttpEraser(service="vault", url=f"http://{host}:{port}/", token="t0ken", http=http, pause=pause)
     finally:
+        over.set()
         await runner.cleanup()
 
 
@@ -73,7 +83,79 @@ MISSING = {"type": "urn:trimaran:problem:unknown-subject", "detail": "nothing of
 async def test_nothing_but_a_proof_counts_as_erased(answer: web.Response, outcome: Outcome) -> None:
     """A person would be told that their data are gone."""
     async with service(answer) as vault:
-        assert (await vault.erase(ORDER, DEADLINE)).outcome is outcome
+        assert (await vault.erase(ORDER, SHORT)).outcome is outcome
+
+
+BEGUN = {
+    "type": "urn:trimaran:problem:erasure-under-way",
+    "detail": "the tokens of 200 payments are forgotten, and some are left",
+}
+
+
+async def test_a_service_that_has_begun_is_asked_until_it_has_ended() -> None:
+    """It does as much as a request has time for; the order is one, and so is the proof."""
+    asked: list[dict[str, object]] = []
+    answers = (web.json_response(BEGUN, status=503), web.json_response(BEGUN, status=503), web.json_response({"proof": "ab12"}))
+    async with service(*answers, asked=asked) as payments:
+        answer = await payments.erase(ORDER, DEADLINE)
+    assert answer.outcome is Outcome.ERASED and len(asked) == 3 and asked[0] == asked[2]
+
+
+async def test_one_that_does_not_end_in_time_is_unfinished_and_says_how_far_it_is() -> None:
+    """Neither erased nor unanswered: the person is told that it has begun, and the operator that it is to be asked for again."""
+    async with service(*(web.json_response(BEGUN, status=503) for _ in range(20))) as payments:
+        answer = await payments.erase(ORDER, SHORT)
+    assert (answer.outcome, answer.detail) == (Outcome.UNFINISHED, BEGUN["detail"])
+
+
+def turned_away(status: int, retry_after: str | None = "2") -> web.Response:
+    """At present nothing can be done."""
+    headers = None if retry_after is None else {"Retry-After": retry_after}
+    return web.json_response({"type": "urn:trimaran:problem:accounts-busy", "detail": "held"}, status=status, headers=headers)
+
+
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+@pytest.mark.parametrize("begun", [0, 1])
+async def test_who_is_busy_for_a_moment_is_asked_again(begun: int, status: int) -> None:
+    """Before it has begun or between two steps, each of which competes with everybody's payments: the order is one, and so is the
+    operator's command."""
+    paused: list[float] = []
+    answers = (
+        *(web.json_response(BEGUN, status=503) for _ in range(begun)),
+        turned_away(status),
+        turned_away(status),
+        web.json_response({"proof": "ab12"}),
+    )
+    async with service(*answers, paused=paused) as payments:
+        assert (await payments.erase(ORDER, DEADLINE)).outcome is Outcome.ERASED
+    assert paused == [PAUSE] * begun + [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "wait"),
+    [("3", 3.0), ("86400", LONGEST_PAUSE), ("0", PAUSE), (None, PAUSE), ("-1", PAUSE), ("Wed, 21 Oct 2026 07:28:00 GMT", PAUSE)],
+)
+async def test_it_comes_back_when_it_is_told_to_within_bounds(retry_after: str | None, wait: float) -> None:
+    """Neither at once, a thousand times a second, nor tomorrow."""
+    paused: list[float] = []
+    async with service(turned_away(503, retry_after), web.json_response({"proof": "ab12"}), paused=paused) as payments:
+        assert (await payments.erase(ORDER, DEADLINE)).outcome is Outcome.ERASED
+    assert paused == [wait]
+
+
+@pytest.mark.parametrize("last", [turned_away(503), turned_away(429), web.json_response({"detail": "a defect"}, status=500)])
+async def test_one_that_has_begun_stays_begun_whatever_is_heard_last(last: web.Response) -> None:
+    """Told that payments has not answered, nobody would know that the person pays no more, and that it is to be brought to its end."""
+    async with service(web.json_response(BEGUN, status=503), last) as payments:
+        answer = await payments.erase(ORDER, SHORT)
+    assert (answer.outcome, answer.detail) == (Outcome.UNFINISHED, BEGUN["detail"])
+
+
+async def test_one_that_is_busy_to_the_end_has_not_answered_and_says_why() -> None:
+    """Held accounts are another trouble than silence."""
+    async with service(turned_away(503), turned_away(503)) as payments:
+        answer = await payments.erase(ORDER, SHORT)
+    assert (answer.outcome, answer.detail) == (Outcome.UNANSWERED, "503: held")
 
 
 async def test_silence_is_no_answer() -> None:

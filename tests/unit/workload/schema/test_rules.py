@@ -52,6 +52,17 @@ BROKEN = (
     ("a NOT NULL column without default", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c text NOT NULL;", "without a default"),
     ("a computed default", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c uuid DEFAULT gen_random_uuid();", "constant default"),
     ("now as a text", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c timestamptz DEFAULT 'now';", "read anew on every node"),
+    (
+        "now as one of several",
+        "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c timestamptz[] DEFAULT '{now}';",
+        "read anew on every node",
+    ),
+    (
+        "now as a time within a text",
+        "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c text DEFAULT 'now'::timestamptz;",
+        "another type",
+    ),
+    ("a table's number", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c bigint DEFAULT 'ledger.payment'::regclass;", "another type"),
     ("a unique column", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c text UNIQUE;", "constant default or none"),
     ("a foreign column", "ALTER TABLE a.b ADD COLUMN IF NOT EXISTS c uuid REFERENCES a.d;", "constant default or none"),
     (

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.unit.workload.telemetry.requests import WALL, Clock
-from workload.telemetry.numbers import hides_card_number
+from workload.telemetry.numbers import hides_number
 from workload.telemetry.steps import MOST_STEPS, NOTHING, Step, Trail, draw_id, follow, here, note, step
 
 
@@ -121,4 +121,4 @@ def test_ids_are_drawn_once_and_only_when_asked_for() -> None:
     assert request.id == request.id != barrier.id
     ids = [draw_id(64) for _ in range(2000)]
     assert all(ids) and len(set(ids)) == len(ids)
-    assert not any(hides_card_number(f"{id:016x}") for id in ids)
+    assert not any(hides_number(f"{id:016x}") for id in ids)

@@ -26,6 +26,12 @@ class Cloud:
     lies: bool = False
     misleads: bool = False
     refuses: Callable[[], Exception] | None = None
+    waits: asyncio.Event | None = None
+    """Until this it says nothing."""
+    refuses_once: list[Exception] = field(default_factory=list)
+    """What it raises instead of opening, each once."""
+    shut: dict[str, Callable[[], Exception]] = field(default_factory=dict)
+    """What it raises when something is to be opened that this key-encryption key wrapped."""
     boasts: str | None = None
     """The key-encryption key that it says is current."""
     asked: list[str] = field(default_factory=list)
@@ -42,6 +48,10 @@ class Cloud:
 
     async def unwrap(self, wrapped: Wrapped, context: bytes, deadline: timedelta) -> bytes:
         await self._behave("unwrap")
+        if (failure := self.shut.get(wrapped.kek)) is not None:
+            raise failure()
+        if self.refuses_once:
+            raise self.refuses_once.pop()
         if self.refuses is not None:
             raise self.refuses()
         if self.lies:
@@ -57,6 +67,8 @@ class Cloud:
 
     async def _behave(self, what: str) -> None:
         self.asked.append(what)
+        if self.waits is not None:
+            await self.waits.wait()
         if self.fails is not None:
             raise self.fails()
         if self.hangs:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from controller.providers.calls import Calls
 from tests.unit.workload.vault.clouds_double import BLINK, SOON, Cloud, Tally, three
 from workload.vault import sealing
 from workload.vault.clouds import Clouds
@@ -20,6 +21,8 @@ from workload.vault.errors import (
     WrapUnavailable,
 )
 from workload.vault.model import LockedKey
+from workload.vault.turns import MOST
+from workload.vault.wrapping import Wrapped
 
 pytestmark = pytest.mark.asyncio
 
@@ -34,6 +37,23 @@ async def lock(*clouds: Cloud) -> LockedKey:
     for cloud in clouds:
         cloud.asked.clear()
     return LockedKey(id=ID, subject=SUBJECT, check=sealing.check(KEY, ID), wraps=wraps)
+
+
+class Crowded(Cloud):
+    """Takes as many calls at once as an adapter does."""
+
+    inside, most = 0, 0
+
+    async def wrap(self, key: bytes, context: bytes, deadline: timedelta) -> Wrapped:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        try:
+            if self.inside > MOST:
+                raise WrapUnavailable(f"not asked, {MOST} earlier calls still hang")
+            await asyncio.sleep(0)
+            return await super().wrap(key, context, deadline)
+        finally:
+            self.inside -= 1
 
 
 async def settle() -> None:
@@ -67,6 +87,25 @@ async def test_fewer_wraps_than_the_minimum_are_none() -> None:
         await asyncio.wait_for(Clouds(clouds, Tally()).wrap(KEY, CONTEXT, minimum=2, deadline=BLINK, grace=BLINK), 1)
     await settle()
     assert (clouds[0].ended, clouds[2].ended) == (1, 1)
+
+
+async def test_nobody_waits_for_wraps_that_cannot_suffice() -> None:
+    """Two clouds failed; the third may take its hour."""
+    clouds = three()
+    clouds[0].fails = clouds[2].fails = lambda: WrapUnavailable("cut off")
+    clouds[1].hangs = True
+    hour = timedelta(hours=1)
+    with pytest.raises(KeysOutOfReach, match="0 of 3"):
+        await asyncio.wait_for(Clouds(clouds, Tally()).wrap(KEY, CONTEXT, minimum=2, deadline=hour, grace=hour), 1)
+
+
+async def test_more_keys_at_once_than_a_cloud_takes_calls_wait_their_turn() -> None:
+    """An adapter refuses its seventeenth call: thirty new subjects in one moment would be told that no cloud is there."""
+    clouds = tuple(Crowded(cloud.cloud) for cloud in three())
+    asked = Clouds(clouds, Tally())
+    wrapping = [asked.wrap(KEY, CONTEXT, minimum=3, deadline=SOON, grace=SOON) for _ in range(30)]
+    assert [len(wraps) for wraps in await asyncio.gather(*wrapping)] == [3] * 30
+    assert max(cloud.most for cloud in clouds) == MOST == Calls.LIMIT
 
 
 @pytest.mark.parametrize("misleading", [0, 1, 2])

@@ -11,15 +11,15 @@ from structlog.testing import capture_logs
 
 from tests.unit.workload.vault.clouds_double import BLINK, SOON, Cloud, Tally, three
 from tests.unit.workload.vault.desk import PINS, READ, Desk, Row
+from workload.calls.lasting import Lasting
 from workload.durable.errors import OutcomeUnknown
 from workload.vault import store
 from workload.vault.clouds import Clouds
-from workload.vault.errands import Errands
 from workload.vault.errors import KeyLost, KeysOutOfReach, SealBroken, WrapRefused
 from workload.vault.key_settings import KeyTuning
 from workload.vault.keyring import Keyring
 from workload.vault.metrics import Metrics
-from workload.vault.model import Grounds, Order, Outcome, Whose
+from workload.vault.model import DataKey, Grounds, Order, Outcome, Whose
 from workload.vault.numbers import Kind, read_number
 from workload.vault.service import SHOWN, Vault
 
@@ -34,7 +34,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class Stage:
     """The service over a database with one subject's rows, three clouds in memory, and a barrier that the test holds."""
 
-    def __init__(self, patience: timedelta = SOON) -> None:
+    def __init__(self) -> None:
         self.clouds: tuple[Cloud, ...] = three()
         self.key: Row | None = None
         self.tokens: dict[UUID, Row] = {}
@@ -53,7 +53,14 @@ class Stage:
         tuning = KeyTuning(wrap_deadline=SOON, unwrap_deadline=SOON, key_deadline=SOON)
         self.drawn = 0
         self.ring = Keyring(Clouds(self.clouds, Tally()), tuning=tuning, entropy=self.entropy, monotonic=lambda: 0.0)
-        self.vault = Vault(
+        self.vault = self.serve(SOON)
+
+    def serve(self, patience: timedelta) -> Vault:
+        """Over the same rows, for requests that wait for a key so long."""
+        lasting: Lasting[DataKey | None] = Lasting(
+            longest=SOON, monotonic=time.monotonic, crowded=KeysOutOfReach, expected=(KeyLost,)
+        )
+        return Vault(
             answers=self.desk.answers(),
             keyring=self.ring,
             metrics=self.metrics,
@@ -61,7 +68,7 @@ class Stage:
             new_token=uuid4,
             entropy=self.entropy,
             key_patience=patience,
-            errands=Errands(longest=timedelta(seconds=5), monotonic=time.monotonic),
+            key_tasks=lasting,
             monotonic=time.monotonic,
         )
 
@@ -249,6 +256,26 @@ async def test_a_lost_key_is_told_to_people(describes: bool) -> None:
     assert len([line for line in logs if line["log_level"] == "critical"]) == 1
 
 
+async def test_a_lost_key_is_told_to_people_also_when_its_client_has_left() -> None:
+    """Far clouds refuse later than a request waits. Each client is told to come again, and without this nobody would ever know."""
+    stage = Stage()
+    token = await stage.kept()
+    stage.vault = stage.serve(BLINK)
+    stage.lose_memory()
+    gone = asyncio.Event()
+    for cloud in stage.clouds:
+        cloud.refuses, cloud.waits = (lambda: WrapRefused("destroyed")), gone
+    with capture_logs() as logs:
+        with pytest.raises(KeysOutOfReach):
+            await stage.vault.reveal(token, GROUNDS)
+        assert told(stage, "vault_broken_total", kind="key-lost") == 0
+        gone.set()
+        for _ in range(50):
+            await asyncio.sleep(0)
+    assert told(stage, "vault_broken_total", kind="key-lost") == 1
+    assert [line["event"] for line in logs if line["log_level"] == "critical"] == ["a data key is lost"]
+
+
 async def test_a_key_of_all_clouds_that_is_only_out_of_reach_wakes_nobody() -> None:
     """An outage has alarms of its own."""
     stage = Stage()
@@ -283,7 +310,8 @@ async def test_a_new_subject_needs_clouds_and_writes_nothing_without_them() -> N
 
 async def test_nobody_waits_for_a_key_longer_than_told() -> None:
     """Every cloud hangs: refused in time, with nothing written."""
-    stage = Stage(patience=BLINK)
+    stage = Stage()
+    stage.vault = stage.serve(BLINK)
     for cloud in stage.clouds:
         cloud.hangs = True
     with pytest.raises(KeysOutOfReach, match=r"0\.005 s"):

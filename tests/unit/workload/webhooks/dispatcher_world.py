@@ -1,13 +1,13 @@
 """An outbox, merchants, a seat and a clock for a dispatcher, and one look of it."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
 from workload.durable.errors import OutcomeUnknown
 from workload.webhooks.dispatcher import Dispatcher
-from workload.webhooks.model import Due, Event, Place, Reply, Swept, Trip
+from workload.webhooks.model import Due, Event, Look, Place, Reply, Swept, Trip
 from workload.webhooks.settings import Manners
 
 A, B, C = (UUID(int=number) for number in (1, 2, 3))
@@ -29,38 +29,32 @@ class World:
         self.is_held = True
         self.is_broken = False
         self.left = False
-        self.questions: list[tuple[set[UUID], set[UUID], int, int]] = []
+        self.questions: list[Look] = []
         self.swept: list[tuple[timedelta, UUID]] = []
         self.sought: list[set[UUID] | None] = []
         self.old = 0
         self.registrations: dict[UUID, UUID] = {}
         self.disabled: set[UUID] = set()
         self.seconds = 0.0
+        self.pace: dict[UUID, float] = {}
 
-    async def due(
-        self,
-        *,
-        busy: Collection[UUID],
-        slow: Collection[UUID],
-        known: Mapping[UUID, UUID],
-        places: int,
-        slow_places: int,
-        most: int,
-        also: Collection[UUID] | None,
-    ) -> Due:
+    async def due(self, look: Look) -> Due:
         self._answer()
-        self.sought.append(None if also is None else set(also))
-        self.questions.append((set(busy), set(slow), places, slow_places))
-        free = {True: slow_places, False: places}
+        self.sought.append(None if look.also is None else set(look.also))
+        self.questions.append(look)
+        free = {True: look.slow_places, False: look.places + look.beyond}
         found: list[Event] = []
         for account in sorted(self.events):
             delivered = self.written.get(account, (1, 0))[1]
-            if account in busy or free[account in slow] <= 0 or self.events[account] <= delivered or account in self.disabled:
+            if self.events[account] <= delivered or account in self.disabled:
                 continue
-            free[account in slow] -= 1
-            last = min(self.events[account], delivered + most)
+            if account not in look.failing:
+                if account in look.busy or free[account in look.slow] <= 0:
+                    continue
+                free[account in look.slow] -= 1
+            last = min(self.events[account], delivered + look.most)
             found += [self._event(account, sequence, delivered) for sequence in range(delivered + 1, last + 1)]
-        outdated = {one for one, known_as in known.items() if one in self.disabled or self.registration(one) != known_as}
+        outdated = {one for one, known_as in look.known.items() if one in self.disabled or self.registration(one) != known_as}
         return Due(events=found, outdated=frozenset(outdated))
 
     def registration(self, account: UUID) -> UUID:
@@ -104,7 +98,7 @@ class World:
         self.took.append((event.account, event.sequence))
         if event.account in self.hanging:
             await asyncio.Event().wait()
-        self.now += self.seconds
+        self.now += self.pace.get(event.account, self.seconds)
         return self.replies.get(event.account, YES)
 
     def travelled(self, trip: Trip) -> None:

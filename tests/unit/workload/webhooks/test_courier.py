@@ -64,7 +64,7 @@ async def test_a_failure_ends_the_trip_before_the_next_event() -> None:
     """What was accepted is noted; nothing overtakes what was not."""
     merchant, cursors = Merchant(YES, NO), Cursors()
     trip = await go(merchant, cursors, event(1), event(2), event(3))
-    assert (merchant.took, trip.delivered, trip.failure) == ([1, 2], 1, NO)
+    assert (merchant.took, trip.delivered, trip.failure, trip.stopped_at) == ([1, 2], 1, NO, 2)
     assert cursors.unwritten() == {ACCOUNT: (1, 1)}
 
 

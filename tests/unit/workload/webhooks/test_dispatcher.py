@@ -2,12 +2,13 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from tests.unit.workload.webhooks.dispatcher_world import NO, A, B, C, World, look
 from workload.durable.errors import NoWriter
-from workload.webhooks.model import Due
+from workload.webhooks.model import Due, Look
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,11 +39,11 @@ async def test_a_seat_that_was_lost_during_the_look_sends_nothing() -> None:
     dispatcher = world.dispatcher()
     asked = world.due
 
-    async def lose(**what: object) -> Due:
+    async def lose(what: Look) -> Due:
         world.is_held = False
-        return await asked(**what)  # type: ignore[arg-type]
+        return await asked(what)
 
-    world.due = lose  # type: ignore[assignment, method-assign]
+    world.due = lose  # type: ignore[method-assign]
     await look(dispatcher)
     assert world.took == []
 
@@ -57,32 +58,33 @@ async def test_a_hanging_merchant_holds_up_nobody_and_is_sent_one_thing_at_a_tim
     await look(dispatcher)
     assert [sequence for account, sequence in world.took if account == A] == [1]
     assert [sequence for account, sequence in world.took if account == B] == [1, 2, 3, 4, 5, 6]
-    assert world.questions[-1][0] == {A}
+    assert world.questions[-1].busy == {A}
     assert dispatcher.running == 1
 
 
-async def test_a_failing_merchant_rests_and_waits_for_the_places_of_the_slow() -> None:
-    """While it rests nothing is read for it; afterwards it competes with those like it only."""
+async def test_a_failing_merchant_rests_and_has_a_place_among_those_like_it() -> None:
+    """While it rests nothing is read for it; afterwards it is looked for by name."""
     world = World({A: 3, B: 3})
     world.replies = {A: NO}
     dispatcher = world.dispatcher(places=5, slow_places=2)
     await look(dispatcher)
     await look(dispatcher)
-    assert world.questions[-1] == ({A}, {A}, 5, 2)
+    last = world.questions[-1]
+    assert (last.busy, last.failing, last.slow, last.places, last.slow_places) == ({A}, set(), set(), 5, 2)
     assert list(dispatcher.failing()) == [str(A)]
     world.now = 0.6  # the first pause is a second, and chance left half of it
     world.replies = {}
     await look(dispatcher)
-    assert world.questions[-1][:2] == (set(), {A})
+    assert (world.questions[-1].busy, world.questions[-1].failing) == (set(), {A})
     assert [sequence for account, sequence in world.took if account == A] == [1, 1, 2, 3]
     assert dispatcher.failing() == {}
 
 
 async def test_the_dead_take_no_place_of_the_living() -> None:
-    """Places of the slow are full of merchants that hang; somebody who answers is still sent to."""
+    """Places of the failing are full of merchants that hang; somebody who answers is still sent to."""
     world = World({A: 1, B: 1})
     world.replies = {A: NO, B: NO}
-    dispatcher = world.dispatcher(places=1, slow_places=1)
+    dispatcher = world.dispatcher(places=1, failing_places=1)
     await look(dispatcher)
     await look(dispatcher)
     world.now, world.hanging = 2.0, {A, B}
@@ -91,6 +93,35 @@ async def test_the_dead_take_no_place_of_the_living() -> None:
     await look(dispatcher)
     assert (C, 1) in world.took
     assert dispatcher.running == 1
+
+
+async def test_who_is_merely_slow_does_not_wait_behind_the_dead() -> None:
+    """A hundred merchants are tried again and hang; one took a second for its last event, and took it."""
+    dead = [UUID(int=number) for number in range(100, 200)]
+    slow = UUID(int=999)
+    world = World(dict.fromkeys([*dead, slow], 1))
+    world.replies, world.pace = dict.fromkeys(dead, NO), {slow: 1.01}
+    dispatcher = world.dispatcher(places=101, slow_places=1, failing_places=2)
+    await look(dispatcher)
+    await look(dispatcher)
+    assert len(dispatcher.failing()) > 0 and world.written == {slow: (1, 1)}
+    world.now, world.hanging, world.events[slow] = 60.0, set(dead), 2
+    await look(dispatcher)
+    await look(dispatcher)
+    assert (slow, 2) in world.took and world.questions[-2].slow == {slow}
+    assert dispatcher.running == 2, "the dead had more places than theirs"
+
+
+async def test_each_of_many_that_fail_is_tried_in_its_turn() -> None:
+    """Whoever was tried longest ago first: ten places of a kind are enough for a hundred."""
+    dead = [UUID(int=number) for number in range(100, 200)]
+    world = World(dict.fromkeys(dead, 1))
+    world.replies = dict.fromkeys(dead, NO)
+    dispatcher = world.dispatcher(places=100, failing_places=10, longest_pause=timedelta(seconds=1))
+    for _ in range(11):
+        await look(dispatcher)
+        world.now += 1
+    assert sorted(account for account, _ in world.took) == sorted(dead * 2)
 
 
 async def test_cursors_that_could_not_be_written_are_written_later_and_events_not_sent_again() -> None:
@@ -112,10 +143,10 @@ async def test_an_outbox_that_does_not_answer_ends_no_look_badly() -> None:
     """A failover is a few of those."""
     world = World({A: 1})
 
-    async def no_writer(**_: object) -> Due:
+    async def no_writer(_: Look) -> Due:
         raise NoWriter("no site is known to be the writer")
 
-    world.due = no_writer  # type: ignore[assignment, method-assign]
+    world.due = no_writer  # type: ignore[method-assign]
     await look(world.dispatcher())
     assert world.took == []
 

@@ -1,6 +1,5 @@
 """What a dispatcher asks for, how often, and when it stops asking: old events, changed endpoints, everybody or a few, and the seat."""
 
-from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +8,7 @@ import pytest
 from tests.unit.workload.webhooks.dispatcher_world import NO, SILENCE, A, B, C, World, look
 from workload.durable.errors import OutcomeUnknown
 from workload.webhooks.dispatcher import Dispatcher
-from workload.webhooks.model import Due, Reply, Swept
+from workload.webhooks.model import Due, Look, Reply, Swept
 from workload.webhooks.outbox import BEGINNING
 
 pytestmark = pytest.mark.asyncio
@@ -123,13 +122,13 @@ async def test_a_look_at_everybody_that_is_not_answered_is_not_all_that_is_asked
     world = World({A: 1})
     answered, dispatcher = world.due, world.dispatcher()
 
-    async def slow(*, also: Collection[UUID] | None, **what: object) -> Due:
-        found = await answered(also=also, **what)  # type: ignore[arg-type]
-        if also is None:
+    async def slow(what: Look) -> Due:
+        found = await answered(what)
+        if what.also is None:
             raise OutcomeUnknown("statement timeout")
         return found
 
-    world.due = slow  # type: ignore[method-assign, assignment]
+    world.due = slow  # type: ignore[method-assign]
     for world.now in (0.0, 0.2):
         await look(dispatcher)
     assert (world.sought, world.took) == ([None, set()], [(A, 1)])
@@ -158,6 +157,42 @@ async def test_who_reaches_no_merchant_leaves_the_seat_and_asks_again_later() ->
     world.replies = {}
     await looks(world, dispatcher, 60)
     assert not dispatcher.is_away and world.written == dict.fromkeys((A, B, C), (1, 1))
+
+
+async def test_who_has_the_seat_back_and_reads_that_another_site_told_them_leaves_it_again() -> None:
+    """Its way was broken and still is. Its own failures with them count no longer: with pauses of minutes it would find out in minutes,
+    and with those of a third time never."""
+    world = World({A: 1, B: 1, C: 1})
+    world.replies = dict.fromkeys((A, B, C), SILENCE)
+    dispatcher = world.dispatcher()
+    await looks(world, dispatcher, 35)
+    assert world.left
+    for told in (1, 2, 3):
+        world.written, world.events = dict.fromkeys((A, B, C), (1, told)), dict.fromkeys((A, B, C), told + 1)
+        world.now, world.is_held, world.left = 300.0 * told, True, False
+        await look(dispatcher)
+        world.now += 0.5  # nobody looks exactly 30 s after an attempt
+        await looks(world, dispatcher, world.now + 31)
+        assert world.left
+
+
+async def test_a_seat_that_is_back_at_the_next_look_has_forgotten_nobody() -> None:
+    """It broke while a look at a backlog was under way. What that look answered is not sent, and is asked for again."""
+    world = World({A: 40})
+    dispatcher, answered = world.dispatcher(), world.due
+    await look(dispatcher)
+    assert dispatcher.running == 0 and len(world.took) == 20
+
+    async def lose(what: Look) -> Due:
+        world.is_held = False
+        return await answered(what)
+
+    world.now, world.due = 0.2, lose  # type: ignore[method-assign]
+    await look(dispatcher)
+    world.now, world.due, world.is_held = 0.4, answered, True  # type: ignore[method-assign]
+    await look(dispatcher)
+    assert world.sought == [None, {A}, None]
+    assert len(world.took) == 40
 
 
 @pytest.mark.parametrize("why", ["an answer", "too few", "their own fault"])

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from workload.webhooks.model import Reply, Trip
+from workload.webhooks.model import Kind, Reply, Trip
 from workload.webhooks.settings import Manners
 from workload.webhooks.standing import GOOD, Standing, show
 
@@ -50,11 +50,13 @@ def test_a_trip_that_asked_nothing_changes_nothing() -> None:
     assert standing.after(trip(failure=None), 10.0, MANNERS, 0.5) == standing
 
 
-def test_whoever_failed_or_was_slow_uses_the_places_of_the_slow() -> None:
+def test_whoever_failed_or_was_slow_uses_places_of_its_kind() -> None:
     """Until it answers quickly again."""
-    slow = GOOD.after(trip(delivered=1, failure=None, slowest=SECOND), 0.0, MANNERS, 0.5)
-    assert (GOOD.is_good, fail(1).is_good, slow.is_good) == (True, False, False)
-    assert slow.after(trip(delivered=1, failure=None), 0.0, MANNERS, 0.5).is_good
+    slow = GOOD.after(trip(delivered=1, failure=None, slowest=SECOND), 5.0, MANNERS, 0.5)
+    late = GOOD.after(trip(delivered=1, slowest=SECOND), 5.0, MANNERS, 0.5)
+    assert [one.kind for one in (GOOD, fail(1), slow, late)] == [Kind.QUICK, Kind.FAILING, Kind.SLOW, Kind.FAILING]
+    assert slow.tried_at == late.tried_at == 5.0
+    assert slow.after(trip(delivered=1, failure=None), 0.0, MANNERS, 0.5) == GOOD
 
 
 def test_what_the_endpoint_asks_for_is_granted_within_bounds() -> None:

@@ -1,14 +1,19 @@
 """What stands in for associated data at Key Vault, and which version wraps."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.errors import Refused
-from workload.vault.errors import WrapBroken
-from workload.vault.kms.azure import KeyVault, Version, bind, opened
+from controller.providers.azure.errors import translated
+from workload.vault.errors import Wrap, WrapBroken, WrapDenied, WrapRefused
+from workload.vault.kms.azure import KeyVault, Version, _denials, _reads, bind, opened
+from workload.vault.kms.telling import told
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -61,3 +66,22 @@ def test_a_vault_without_tls_is_refused() -> None:
     """Every request carries a bearer token."""
     with pytest.raises(Refused, match="https"):
         KeyVault(client=lambda: pytest.fail("nobody is asked"), vault_url="http://127.0.0.1:1", key="vault")
+
+
+@pytest.mark.parametrize(
+    ("inner", "becomes"),
+    [
+        ({"innererror": {"code": "KeyDisabled"}}, WrapRefused),
+        ({"innererror": {"code": "ForbiddenByRbac"}}, WrapDenied),
+        ({"innererror": {"code": "ForbiddenByPolicy"}}, WrapDenied),
+        ({"innererror": "KeyDisabled"}, WrapDenied),
+        ({}, WrapDenied),
+    ],
+)
+def test_a_disabled_version_is_no_missing_permission(inner: dict[str, object], becomes: type[Wrap]) -> None:
+    """Both are a 403. What the vault has looked at may be wrapped anew; what it was not allowed to look at may open to another key."""
+    body = json.dumps({"error": {"code": "Forbidden", "message": "not allowed", **inner}})
+    answer = SimpleNamespace(status_code=403, reason="Forbidden", headers={}, text=lambda encoding=None: body)
+    with pytest.raises(Wrap) as caught, told("azure", _reads, _denials), translated("UnwrapKey"):
+        raise HttpResponseError(response=answer)  # type: ignore[arg-type]
+    assert type(caught.value) is becomes

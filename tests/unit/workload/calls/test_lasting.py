@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from workload.calls.deadline import ending, ends_at
-from workload.vault.errands import Errands
-from workload.vault.errors import KeyLost, KeysOutOfReach
+from workload.calls.lasting import Lasting
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,14 +27,22 @@ class Slow:
         return "key"
 
 
-def errands(longest: timedelta = SOON, most: int = 8) -> Errands[str]:
+class Lost(Exception):
+    """It may be there again later."""
+
+
+class Crowded(Exception):
+    """One too many."""
+
+
+def lasting(longest: timedelta = SOON, most: int = 8) -> Lasting[str]:
     """By a clock that stands."""
-    return Errands(longest=longest, monotonic=lambda: 100.0, most=most)
+    return Lasting(longest=longest, monotonic=lambda: 100.0, most=most, crowded=Crowded, expected=(Lost,))
 
 
 async def test_who_leaves_ends_nothing_and_the_next_has_the_answer() -> None:
     """Begun once. Ended with its first asker, the call would begin anew for each, and be too late for each."""
-    found, slow = errands(), Slow()
+    found, slow = lasting(), Slow()
     with pytest.raises(TimeoutError):
         await found.join("s", slow.carry_out, BLINK)
     leaving = asyncio.create_task(found.join("s", slow.carry_out, SOON))
@@ -49,7 +56,7 @@ async def test_who_leaves_ends_nothing_and_the_next_has_the_answer() -> None:
 
 async def test_it_has_its_own_time_and_not_its_first_askers() -> None:
     """What the first had left is no measure for those who come after it."""
-    found, slow = errands(), Slow()
+    found, slow = lasting(), Slow()
     slow.go.set()
     with ending(100.001):
         await found.join("s", slow.carry_out, SOON)
@@ -57,8 +64,8 @@ async def test_it_has_its_own_time_and_not_its_first_askers() -> None:
 
 
 async def test_it_ends_whoever_waits() -> None:
-    """A key service that never answers holds nothing for ever."""
-    found, slow = errands(longest=BLINK), Slow()
+    """A service that never answers holds nothing for ever."""
+    found, slow = lasting(longest=BLINK), Slow()
     with pytest.raises(TimeoutError):
         await found.join("s", slow.carry_out, SOON)
     assert len(found) == 0
@@ -66,18 +73,18 @@ async def test_it_ends_whoever_waits() -> None:
 
 async def test_no_more_are_under_way_than_may_be() -> None:
     """One more is refused at once; who waits for one that is under way is not."""
-    found, slow = errands(most=1), Slow()
+    found, slow = lasting(most=1), Slow()
     with pytest.raises(TimeoutError):
         await found.join("s", slow.carry_out, BLINK)
-    with pytest.raises(KeysOutOfReach, match="1 data keys"):
+    with pytest.raises(Crowded, match="1 of its kind"):
         await found.join("t", slow.carry_out, SOON)
     slow.go.set()
     assert await found.join("s", slow.carry_out, SOON) == "key"
 
 
 async def test_what_goes_wrong_is_everybodys_and_the_next_begins_anew() -> None:
-    """A key that is lost is told to all who waited; it may be there again later."""
-    found, told = errands(), [KeyLost("none opens"), None]
+    """What is lost is told to all who waited; it may be there again later."""
+    found, told = lasting(), [Lost("none opens"), None]
 
     async def open_it() -> str:
         error = told.pop(0)
@@ -87,5 +94,5 @@ async def test_what_goes_wrong_is_everybodys_and_the_next_begins_anew() -> None:
         return "key"
 
     both = await asyncio.gather(*(found.join("s", open_it, SOON) for _ in range(2)), return_exceptions=True)
-    assert [type(one) for one in both] == [KeyLost, KeyLost]
+    assert [type(one) for one in both] == [Lost, Lost]
     assert await found.join("s", open_it, SOON) == "key"
