@@ -1,0 +1,1 @@
+"""Parts of the site on Google Cloud."""

@@ -1,0 +1,1 @@
+"""One module for each role of a stack: `build(settings)`."""

@@ -1,0 +1,19 @@
+"""What clouds make up when something is made: every cloud's own answers, put together."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.infra import answers_aws, answers_azure, answers_gcp
+
+Answer = Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
+"""Given a resource's name and inputs: its id, and the outputs that its inputs do not tell."""
+
+ANSWERS: Mapping[str, Answer] = {**answers_aws.ANSWERS, **answers_azure.ANSWERS, **answers_gcp.ANSWERS}
+"""By token. What is missing here is given an id, and its inputs back."""
+
+CALLS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    **answers_aws.CALLS,
+    **answers_azure.CALLS,
+    **answers_gcp.CALLS,
+}
+"""By token of a question that changes nothing."""

@@ -1,0 +1,43 @@
+"""The stacks' configuration as the engine would put it together: the project's defaults, and over them each stack's file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.settings import NAMESPACE, Role
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ("dev", "prod")
+STACKS = tuple(f"{environment}-{role}" for environment in ENVIRONMENTS for role in Role)
+
+
+def project() -> Mapping[str, Any]:
+    """`Pulumi.yaml`"""
+    document: Mapping[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    return document
+
+
+def stack_file(stack: str) -> Mapping[str, Any]:
+    """What one stack's own file says."""
+    document: Mapping[str, Any] = yaml.safe_load((ROOT / project()["stackConfigDir"] / f"Pulumi.{stack}.yaml").read_text())
+    config: Mapping[str, Any] = document["config"]
+    return config
+
+
+def configuration(stack: str, **changed: object) -> Mapping[str, str]:
+    """Everything as text, as programs see it: tables are JSON. `changed` replaces values, or leaves them out with None."""
+    defaults = {key: given["default"] for key, given in project()["config"].items() if "default" in given}
+    whole = {**defaults, **stack_file(stack), **{f"{NAMESPACE}:{key}": value for key, value in changed.items()}}
+    return {key: _text(value) for key, value in whole.items() if value is not None}
+
+
+def settings_of(stack: str, **changed: object) -> dict[str, Any]:
+    """The same without the namespace: what `read_settings` takes."""
+    return {key.removeprefix(f"{NAMESPACE}:"): value for key, value in configuration(stack, **changed).items()}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

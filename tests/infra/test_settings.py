@@ -1,0 +1,150 @@
+"""A stack's settings: what is in the repository is accepted, and what cannot keep the promises is refused by key and rule."""
+
+from typing import Any
+
+import pytest
+
+from infra.settings import Role, Settings, SettingsError, read_settings
+from tests.infra.stacks import STACKS, settings_of
+
+SHARED = ("owner", "domain", "topology", "network", "accounts", "capacity", "databases", "organization")
+"""What all stacks of an environment have to agree on: each of them acts by it."""
+
+
+def told(stack: str = "prod-aws", **changed: object) -> tuple[str, ...]:
+    """Why those settings are refused."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings(settings_of(stack, **changed))
+    return caught.value.problems
+
+
+def table(stack: str, key: str) -> dict[str, Any]:
+    """One of its tables, to be changed."""
+    found: dict[str, Any] = getattr(read_settings(settings_of(stack)), key).model_dump(mode="json")
+    return found
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_stack_in_the_repository_can_be_previewed(stack: str) -> None:
+    """And is what its name says."""
+    settings = read_settings(settings_of(stack))
+    assert f"{settings.environment}-{settings.role}" == stack
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_stacks_of_one_environment_agree(environment: str) -> None:
+    """Six files repeat what is shared: one that is forgotten would plan a mesh with a network that is not there."""
+    all_six = [read_settings(settings_of(f"{environment}-{role}")).model_dump_json(include=set(SHARED)) for role in Role]
+    assert len(set(all_six)) == 1, all_six
+
+
+def test_two_environments_have_nothing_in_common() -> None:
+    """A trial that touches what earns the money is none."""
+    dev, prod = (read_settings(settings_of(f"{environment}-aws")) for environment in ("dev", "prod"))
+    assert dev.domain != prod.domain and dev.accounts.aws != prod.accounts.aws
+    assert dev.accounts.azure.subscription != prod.accounts.azure.subscription and dev.accounts.gcp != prod.accounts.gcp
+
+
+def test_what_is_missing_is_told_by_its_key() -> None:
+    """All of it at once."""
+    assert told(topology=None, domain=None) == ("trimaran:domain: missing", "trimaran:topology: missing")
+
+
+def test_regions_in_one_town_are_refused() -> None:
+    """Before anything is built there."""
+    regions = {"aws": "eu-central-1", "azure": "germanywestcentral", "gcp": "europe-west3", "jurisdiction": "EU"}
+    found = told("prod-edge", topology=regions)
+    assert len(found) == 3 and found[0].startswith("trimaran:topology.aws, topology.azure: ")
+
+
+def test_distance_cannot_be_configured_away() -> None:
+    """Less than 300 km is one storm."""
+    (found,) = told(topology={**table("prod-aws", "topology"), "least_km": 10})
+    assert found.startswith("trimaran:topology.least_km: ")
+
+
+def test_networks_with_addresses_in_common_are_refused() -> None:
+    """In every stack, also in those that have none."""
+    network = table("prod-aws", "network")
+    network["gcp"]["block"] = network["aws"]["block"]
+    for stack in ("prod-aws", "prod-control"):
+        (found,) = told(stack, network=network)
+        assert found.startswith("trimaran:network.aws.block, network.gcp.block: ")
+
+
+@pytest.mark.parametrize(("peak", "floor", "is_refused"), [(6, 3, False), (7, 3, True), (6, 2, True), (7, 4, False)])
+def test_sites_that_could_not_carry_the_load_of_a_lost_one_are_refused(peak: int, floor: int, is_refused: bool) -> None:
+    """With N-1: the two that are left, and what runs there already."""
+    capacity = table("prod-aws", "capacity")
+    capacity["payments"] = {"peak": peak, "floor": floor, "ceiling": 20}
+    if is_refused:
+        (found,) = told(capacity=capacity)
+        assert found.startswith("trimaran:capacity.payments.floor: ") and "N-1" in found
+    else:
+        read_settings(settings_of("prod-aws", capacity=capacity))
+
+
+def test_a_site_that_may_not_grow_to_the_peak_is_refused() -> None:
+    """Two may be lost."""
+    capacity = table("prod-aws", "capacity")
+    capacity["vault"]["ceiling"] = 3
+    (found,) = told(capacity=capacity)
+    assert found.startswith("trimaran:capacity.vault.ceiling: ")
+
+
+@pytest.mark.parametrize(
+    ("stack", "image"),
+    [
+        ("prod-aws", "trimaranprod.azurecr.io/payments@sha256:" + 64 * "1"),
+        ("prod-aws", "111111111111.dkr.ecr.eu-west-1.amazonaws.com/trimaran/payments@sha256:" + 64 * "1"),
+        ("prod-azure", "europe-southwest1-docker.pkg.dev/trimaran-prod/trimaran/payments@sha256:" + 64 * "1"),
+        ("prod-gcp", "europe-west3-docker.pkg.dev/trimaran-prod/trimaran/payments@sha256:" + 64 * "1"),
+    ],
+)
+def test_an_image_from_another_cloud_or_region_is_refused(stack: str, image: str) -> None:
+    """An instance that has to start while that one is down would have nothing to start with."""
+    (found,) = told(stack, images={**table(stack, "images"), "payments": image})
+    assert found.startswith("trimaran:images.payments: ")
+
+
+def test_an_image_by_tag_is_refused() -> None:
+    """Who can move the tag could change what runs."""
+    images = {**table("prod-aws", "images"), "edge": "111111111111.dkr.ecr.eu-central-1.amazonaws.com/trimaran/edge:latest"}
+    (found,) = told(images=images)
+    assert found.startswith("trimaran:images.edge: ") and "digest" in found
+
+
+def test_services_that_were_never_built_cannot_be_live() -> None:
+    """The digests in the repository are placeholders."""
+    assert len(told(live="true")) == 5
+
+
+def test_a_site_without_images_is_refused_and_other_stacks_need_none() -> None:
+    """The mesh runs nothing."""
+    (found,) = told(images=None)
+    assert found.startswith("trimaran:images: missing")
+    assert read_settings(settings_of("prod-interconnect")).images is None
+
+
+def test_nothing_that_was_given_is_repeated() -> None:
+    """It may be a password that was pasted into the wrong line, and previews are printed into everybody's logs."""
+    secret = "hunter2-is-no-table"
+    for changed in (
+        {"topology": secret},
+        {"environment": secret},
+        {"accounts": {"aws": {"account": secret}}},
+        {"domain": f"{secret} x"},
+    ):
+        assert not any(secret in line for line in told(**changed))
+
+
+def test_a_key_that_nobody_knows_is_refused() -> None:
+    """A misspelled key would be a setting that silently is not made."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings({**settings_of("prod-aws"), "lives": "true"})
+    assert caught.value.problems == ("trimaran:lives: Extra inputs are not permitted",)
+
+
+def test_settings_hold_no_place_for_secrets() -> None:
+    """Whatever is secret is filled in by `trimaran bootstrap`, and never passes through here."""
+    assert not any(word in field for field in Settings.model_fields for word in ("password", "secret", "token"))
