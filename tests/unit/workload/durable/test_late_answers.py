@@ -70,19 +70,29 @@ class Place:
 
     def __init__(self) -> None:
         self.servers: list[Server] = []
+        self.keeping: list[asyncio.Task[None]] = []
 
     def session(self, grace: timedelta = SOON) -> Connection:
         """A new one."""
         self.servers.append(Server())
         return Connection(cast("Any", self.servers[-1]), grace=grace)
 
-    def pool(self, size: int, grace: timedelta = SOON) -> Sessions[Connection]:
-        """Not kept yet."""
+    async def pool(self, size: int, grace: timedelta = SOON) -> Sessions[Connection]:
+        """Its sessions are open, and it is kept."""
 
         async def open_one() -> Connection:
             return self.session(grace)
 
-        return Sessions(open_one, size=size, proof_deadline=NOW)
+        pool = Sessions(open_one, size=size, proof_deadline=NOW)
+        self.keeping.append(asyncio.create_task(pool.keep()))
+        await settle()
+        return pool
+
+    async def rest(self) -> None:
+        """Nothing is kept any more."""
+        for keeping in self.keeping:
+            keeping.cancel()
+        await asyncio.gather(*self.keeping, return_exceptions=True)
 
 
 @pytest_asyncio.fixture
@@ -90,6 +100,7 @@ async def place() -> AsyncIterator[Place]:
     """Closed at the end."""
     place = Place()
     yield place
+    await place.rest()
     for server in place.servers:
         server.far.close()
         await settle()
@@ -119,11 +130,10 @@ async def missed(session: Connection) -> "asyncio.Future[None]":
     return session.late
 
 
-async def kept(pool: Sessions[Connection]) -> "asyncio.Task[None]":
-    """Keep the pool from now on; its sessions are open."""
-    keeping = asyncio.create_task(pool.keep())
-    await settle()
-    return keeping
+async def ended(late: "asyncio.Future[None]") -> None:
+    """Return when nothing is waited for any longer."""
+    done, _ = await asyncio.wait([late], timeout=5)
+    assert done
 
 
 async def test_the_asker_hears_at_the_deadline_and_the_answer_is_nobodys(place: Place) -> None:
@@ -132,7 +142,7 @@ async def test_the_asker_hears_at_the_deadline_and_the_answer_is_nobodys(place: 
     (server,) = place.servers
     late = await missed(session)
     server.answer("a")
-    await late
+    await ended(late)
     assert (session.late, session.broken) == (None, False)
     server.answer("b")
     assert await ask(session, "second", SOON) == "b"
@@ -150,8 +160,7 @@ async def test_without_a_grace_the_deadline_shuts(place: Place) -> None:
 async def test_after_the_grace_the_session_is_shut(place: Place) -> None:
     """A black hole does not answer however long it is waited for."""
     session = place.session(BLINK)
-    await missed(session)
-    await asyncio.wait_for(cast("Any", session.late), 5)
+    await ended(await missed(session))
     assert session.broken and session.late is None and place.servers[0].closed
 
 
@@ -170,7 +179,7 @@ async def test_a_session_in_a_transaction_is_shut_and_never_used_again(place: Pl
     session = place.session()
     late = await missed(session)
     place.servers[0].answer("a", then=state)
-    await late
+    await ended(late)
     assert session.broken and place.servers[0].closed
     assert place.servers[0].asked == ["first"]
 
@@ -180,7 +189,7 @@ async def test_a_late_refusal_shuts(place: Place) -> None:
     session = place.session()
     late = await missed(session)
     place.servers[0].answer("a", refusal=psycopg.errors.UndefinedTable("no such table"))
-    await late
+    await ended(late)
     assert session.broken and place.servers[0].closed
 
 
@@ -189,7 +198,7 @@ async def test_a_late_session_whose_server_goes_is_shut(place: Place) -> None:
     session = place.session()
     late = await missed(session)
     place.servers[0].far.close()
-    await late
+    await ended(late)
     assert session.broken and place.servers[0].closed
 
 
@@ -205,8 +214,7 @@ async def test_a_deadline_in_the_middle_of_a_rollback_shuts_and_the_refusal_is_t
 
 async def test_a_late_session_is_lent_to_nobody_and_none_is_opened_beside_it(place: Place) -> None:
     """It counts against the bound, and not as alive; once it has answered, whoever waits gets it, clean."""
-    pool = place.pool(1)
-    keeping = await kept(pool)
+    pool = await place.pool(1)
     with pytest.raises(Lost):
         async with pool.borrow(SOON) as first:
             await missed(first)
@@ -229,29 +237,23 @@ async def test_a_late_session_is_lent_to_nobody_and_none_is_opened_beside_it(pla
     place.servers[0].answer("b")
     assert await waiting == "b"
     assert (pool.alive, pool.idle, len(place.servers)) == (1, 1, 1)
-    keeping.cancel()
-    await pool.close()
 
 
 async def test_a_session_that_never_answered_is_replaced(place: Place) -> None:
     """Once, when its grace is over."""
-    pool = place.pool(1, BLINK)
-    keeping = await kept(pool)
+    pool = await place.pool(1, BLINK)
     async with pool.borrow(SOON) as first:
         late = await missed(first)
     assert len(place.servers) == 1
-    await asyncio.wait_for(late, 5)
+    await ended(late)
     await settle()
     assert (pool.alive, pool.idle, len(place.servers), place.servers[0].closed) == (1, 1, 2, True)
     assert pool.take() is not first
-    keeping.cancel()
-    await pool.close()
 
 
 async def test_a_proof_that_is_late_shuts_nothing(place: Place) -> None:
     """A pause of the server is no end of its sessions: all are suspect and proved, none can be taken, none is opened, all come back."""
-    pool = place.pool(2)
-    keeping = await kept(pool)
+    pool = await place.pool(2)
     await pool.prove()
     assert (pool.alive, pool.idle, pool.take(), len(place.servers)) == (0, 0, None, 2)
     for server in place.servers:
@@ -259,19 +261,16 @@ async def test_a_proof_that_is_late_shuts_nothing(place: Place) -> None:
     await settle()
     assert (pool.alive, pool.idle, len(place.servers)) == (2, 2, 2)
     assert [server.asked for server in place.servers] == [["SELECT 1"]] * 2
-    keeping.cancel()
-    await pool.close()
 
 
 async def test_closing_shuts_what_is_late_and_what_is_given_back_afterwards(place: Place) -> None:
     """The process ends: nothing of it is left waiting for a server that may never answer."""
-    pool = place.pool(3)
-    keeping = await kept(pool)
+    pool = await place.pool(3)
     owing, late_after, given_after = (cast("Connection", pool.take()) for _ in range(3))
     await missed(owing)
     pool.give_back(owing)
     await missed(late_after)
-    keeping.cancel()
+    await place.rest()
     await asyncio.wait_for(pool.close(), 1)
     assert owing.broken and owing.late is None
     assert not late_after.broken and not given_after.broken, "they are in use"
