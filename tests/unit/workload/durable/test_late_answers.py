@@ -239,6 +239,18 @@ async def test_a_late_session_is_lent_to_nobody_and_none_is_opened_beside_it(pla
     assert (pool.alive, pool.idle, len(place.servers)) == (1, 1, 1)
 
 
+async def test_only_what_is_shut_is_replaced(place: Place) -> None:
+    """Of two one is late and the other breaks: the server never has a third one."""
+    pool = await place.pool(2)
+    owing, broken = cast("Connection", pool.take()), cast("Connection", pool.take())
+    await missed(owing)
+    pool.give_back(owing)
+    broken.shut()
+    pool.give_back(broken)
+    await settle()
+    assert (pool.alive, len(place.servers), sum(not server.closed for server in place.servers)) == (1, 3, 2)
+
+
 async def test_a_session_that_never_answered_is_replaced(place: Place) -> None:
     """Once, when its grace is over."""
     pool = await place.pool(1, BLINK)
