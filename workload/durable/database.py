@@ -58,18 +58,10 @@ class Database:
             )
             for site, address in settings.databases.items()
         }
-        # The finder's own are shut at the deadline: it is by their end that it learns of a site's.
-        self._patient = {site: partial(opener, grace=tuning.late_answers) for site, opener in self._openers.items()}
         self.site, self._tuning = settings.site, tuning
         self._beside: list[Sessions[Session]] = []
-        self.crews: dict[str, Sessions[Session]] = {
-            site: Sessions(opener, size=tuning.lanes, proof_deadline=tuning.statement_deadline, on_free=self._fly)
-            for site, opener in self._patient.items()
-        }
-        self.sessions: dict[str, Sessions[Session]] = {
-            site: Sessions(opener, size=tuning.sessions, proof_deadline=tuning.statement_deadline)
-            for site, opener in self._patient.items()
-        }
+        self.crews = {site: self._pool(site, tuning.lanes, self._fly) for site in settings.databases}
+        self.sessions = {site: self._pool(site, tuning.sessions) for site in settings.databases}
         self.lanes = Lanes(self.crews, patience=tuning.barrier_patience, statement_deadline=tuning.statement_deadline)
         self.neighbour = Neighbour(
             self.lanes,
@@ -99,7 +91,7 @@ class Database:
     def beside(self, size: int) -> Sessions[Session]:
         """Sessions of their own to this site's node, whatever its role, for what no answer rests on; kept warm as the others are. To be
         called before `running`. At the writer's site such questions would otherwise take payments' sessions, twice each."""
-        pool: Sessions[Session] = Sessions(self._patient[self.site], size=size, proof_deadline=self._tuning.statement_deadline)
+        pool = self._pool(self.site, size)
         self._beside.append(pool)
         return pool
 
@@ -140,6 +132,11 @@ class Database:
         for defect in ended:
             if isinstance(defect, Exception):
                 raise defect
+
+    def _pool(self, site: str, size: int, on_free: Callable[[], None] = lambda: None) -> Sessions[Session]:
+        # Sessions of pools outlive a deadline. The finder's do not: a site's end is seen by theirs.
+        opener = partial(self._openers[site], grace=self._tuning.late_answers)
+        return Sessions(opener, size=size, proof_deadline=self._tuning.statement_deadline, on_free=on_free)
 
     def _fly(self) -> None:
         self.lanes.fly()
