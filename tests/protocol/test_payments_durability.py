@@ -236,9 +236,9 @@ async def test_overload_is_refused_at_the_door(sites: Sites) -> None:
 
 async def test_a_stopping_service_finishes_what_it_began(sites: Sites) -> None:
     """SIGTERM under load: every request that was accepted is answered, and the exit status is 0."""
-    async with sites.service(AZURE) as service:
+    async with sites.service(AZURE, tuning="sessions = 20") as service:
         await eventually(service.is_ready)
-        # A pair of accounts for each: twenty that wait for one another's rows measure how patient the database is.
+        # A pair of accounts for each, and a session: twenty that wait for one another measure how patient the service is.
         pairs = zip(ACCOUNTS[::2], ACCOUNTS[1::2], strict=True)
         payments = [asyncio.create_task(service.pay(str(uuid4()), debtor, creditor)) for debtor, creditor in pairs]
         await asyncio.sleep(0.01)

@@ -100,8 +100,8 @@ class Answers:
         """Ask the writer, and answer once what the answer rests on is durable. Raises Unanswered within the request deadline, or within
         what the caller has left of its own: whoever goes on waiting after that takes a place from those who are waited for.
 
-        A statement that was sent has its own deadline all the same, since a deadline ends the session: otherwise a client that names a
-        few milliseconds, again and again, would cost the service all its warm sessions.
+        A statement that was sent has its own deadline all the same, since a deadline costs the session, for a while or for good: otherwise
+        a client that names a few milliseconds, again and again, would cost the service all its warm sessions.
         """
         return await self._give(ask, budget(self._tuning.request_deadline, self._monotonic()))
 

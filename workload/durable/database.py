@@ -60,14 +60,8 @@ class Database:
         }
         self.site, self._tuning = settings.site, tuning
         self._beside: list[Sessions[Session]] = []
-        self.crews: dict[str, Sessions[Session]] = {
-            site: Sessions(opener, size=tuning.lanes, proof_deadline=tuning.statement_deadline, on_free=self._fly)
-            for site, opener in self._openers.items()
-        }
-        self.sessions: dict[str, Sessions[Session]] = {
-            site: Sessions(opener, size=tuning.sessions, proof_deadline=tuning.statement_deadline)
-            for site, opener in self._openers.items()
-        }
+        self.crews = {site: self._pool(site, tuning.lanes, self._fly) for site in settings.databases}
+        self.sessions = {site: self._pool(site, tuning.sessions) for site in settings.databases}
         self.lanes = Lanes(self.crews, patience=tuning.barrier_patience, statement_deadline=tuning.statement_deadline)
         self.neighbour = Neighbour(
             self.lanes,
@@ -97,7 +91,7 @@ class Database:
     def beside(self, size: int) -> Sessions[Session]:
         """Sessions of their own to this site's node, whatever its role, for what no answer rests on; kept warm as the others are. To be
         called before `running`. At the writer's site such questions would otherwise take payments' sessions, twice each."""
-        pool: Sessions[Session] = Sessions(self._openers[self.site], size=size, proof_deadline=self._tuning.statement_deadline)
+        pool = self._pool(self.site, size)
         self._beside.append(pool)
         return pool
 
@@ -134,11 +128,15 @@ class Database:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
-            for pool in pools:
-                pool.close()
+            await asyncio.gather(*(pool.close() for pool in pools))
         for defect in ended:
             if isinstance(defect, Exception):
                 raise defect
+
+    def _pool(self, site: str, size: int, on_free: Callable[[], None] = lambda: None) -> Sessions[Session]:
+        # Sessions of pools outlive a deadline. The finder's do not: a site's end is seen by theirs.
+        opener = partial(self._openers[site], grace=self._tuning.late_answers)
+        return Sessions(opener, size=size, proof_deadline=self._tuning.statement_deadline, on_free=on_free)
 
     def _fly(self) -> None:
         self.lanes.fly()
@@ -148,6 +146,9 @@ class Database:
         log.info("writer changed", site=after.writer.site if after.writer else None, epoch=after.floor, before=before.floor)
         if after.writer is not None:
             self.lanes.abandon(below=after.writer.epoch)
+        if before.writer is not None and (after.writer is None or after.writer.site != before.writer.site):
+            for pool in (self.sessions[before.writer.site], self.crews[before.writer.site]):
+                pool.shut_late()
 
     def _epoch(self) -> float:
         return self.finder.writer.epoch if self.finder.writer else 0

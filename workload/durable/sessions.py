@@ -2,6 +2,9 @@
 
 Taken last-in first-out, so that a busy few stay warm in the server too. The one idle longest is proved once a second; when it
 turns out dead every other idle one is suspect and is proved at once, because a link that swallowed one swallowed all.
+
+One whose answer is late is nobody's until that has come: it cannot be taken and is not counted as alive, but keeps its place among
+`size`, so that no second one is opened beside it.
 """
 
 import asyncio
@@ -49,12 +52,14 @@ class Sessions(Generic[S]):
         self._on_free = on_free
         self._idle: deque[S] = deque()
         self._waiting: deque[asyncio.Future[S]] = deque()
+        self._late: set[S] = set()
         self._alive = 0
+        self._is_closed = False
         self._missing = asyncio.Event()
 
     @property
     def alive(self) -> int:
-        """Sessions that exist and are not known to be dead, idle or in use."""
+        """Sessions that exist, owe no late answer and are not known to be dead, idle or in use."""
         return self._alive
 
     @property
@@ -73,9 +78,17 @@ class Sessions(Generic[S]):
         return None
 
     def give_back(self, session: S) -> None:
-        """Return what `take` or `borrow` gave: the next in line gets it, or it rests; a broken one is replaced."""
+        """Return what `take` or `borrow` gave: the next in line gets it, or it rests; a broken one is replaced, and one whose answer is
+        late comes back later."""
+        if self._is_closed:
+            session.shut()
         if session.broken:
             self._bury()
+            return
+        if session.late is not None:
+            self._alive -= 1
+            self._late.add(session)
+            session.late.add_done_callback(lambda _: self._come_back(session))
             return
         while self._waiting:
             waiter = self._waiting.popleft()
@@ -101,13 +114,14 @@ class Sessions(Generic[S]):
         done, _ = await _wait_or_withdraw(waiter, patience, self.give_back)
         if not done:
             self._waiting.remove(waiter)
-            raise NoSession(f"no session free within {patience.total_seconds():g} s, {self._alive} of {self._size} alive")
+            seen = f"{self._alive} of {self._size} alive, {len(self._late)} late"
+            raise NoSession(f"no session free within {patience.total_seconds():g} s, {seen}")
         return waiter.result()
 
     async def keep(self, pause: Pause = asyncio.sleep) -> None:
         """Open what is missing and prove what rests, for ever."""
         while True:
-            if self._alive < self._size:
+            if self._lacking > 0:
                 if not await self._open_missing():
                     await pause(RETRY_INTERVAL.total_seconds())
                 continue
@@ -122,7 +136,7 @@ class Sessions(Generic[S]):
         refusing payments for ten seconds.
         """
         async with asyncio.TaskGroup() as opening:
-            tasks = [opening.create_task(self._open()) for _ in range(self._size - self._alive)]
+            tasks = [opening.create_task(self._open()) for _ in range(self._lacking)]
         return any(task.result() for task in tasks)
 
     async def _open(self) -> bool:
@@ -135,7 +149,7 @@ class Sessions(Generic[S]):
         return True
 
     async def prove(self) -> None:
-        """Ask the session idle longest something; when it is dead, ask all the others too."""
+        """Ask the session idle longest something; when it does not answer, ask all the others too."""
         if not self._idle:
             return
         eldest = self._idle.popleft()
@@ -151,14 +165,26 @@ class Sessions(Generic[S]):
         try:
             await session.run(_ask_anything, self._proof_deadline)
         except (Lost, psycopg.Error):
-            session.shut()
+            if session.late is None:
+                session.shut()
+        is_proved = not session.broken and session.late is None
         self.give_back(session)
-        return not session.broken
+        return is_proved
 
-    def close(self) -> None:
-        """Shut every idle session; those in use end with their work."""
+    def shut_late(self) -> None:
+        """Wait for no late answer any longer: this site is not asked any more."""
+        for session in tuple(self._late):
+            session.shut()
+
+    async def close(self) -> None:
+        """Shut every session that is idle or late, and return when the late ones have ended; those in use end with their work."""
+        self._is_closed = True
         while self._idle:
             self._idle.pop().shut()
+        owed = [session.late for session in self._late if session.late is not None]
+        self.shut_late()
+        if owed:
+            await asyncio.wait(owed)
 
     def _dismiss(self, session: S) -> None:
         # An idle server does not speak. When it does, it says goodbye.
@@ -166,6 +192,15 @@ class Sessions(Generic[S]):
         if session in self._idle:
             self._idle.remove(session)
             self._bury()
+
+    def _come_back(self, session: S) -> None:
+        self._late.remove(session)
+        self._alive += 1
+        self.give_back(session)
+
+    @property
+    def _lacking(self) -> int:
+        return self._size - self._alive - len(self._late)
 
     def _bury(self) -> None:
         self._alive -= 1

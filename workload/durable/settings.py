@@ -45,6 +45,9 @@ class Tuning(Table):
     lanes: Annotated[int, Field(ge=1, le=16)] = 4
     """Barrier polls that may be under way at once, each on a session of its own, per site."""
     statement_deadline: Seconds = timedelta(seconds=0.4)
+    late_answers: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(seconds=30))] = timedelta(seconds=1)
+    """How long after its statement's deadline a warm session stays open, so that the late answer can be read, thrown away, and the session
+    used again. Zero: it is shut at the deadline, and made anew."""
     connect_deadline: Seconds = timedelta(seconds=2)
     """Eight round trips, each up to a quarter of a second in noise. Connections are made ahead; nobody waits for one."""
     finder_interval: Seconds = timedelta(seconds=0.5)

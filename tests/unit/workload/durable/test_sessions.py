@@ -22,6 +22,7 @@ class Stub:
 
     def __init__(self) -> None:
         self.broken = False
+        self.late: asyncio.Future[None] | None = None
         self.dead = False
         self.asked = 0
         self.farewell: Callable[[], None] | None = None
