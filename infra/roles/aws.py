@@ -59,6 +59,6 @@ def build(settings: Settings) -> None:
             secrets=pulumi.Output.all(**secrets.ids()).apply(dict),
             wrapping_key=keys.wrapping.arn,
             disk_key=keys.disk.arn,
-            log=audit.log.name,
+            log=audit.log.arn,
         )
     )

@@ -58,8 +58,8 @@ class Database(pulumi.ComponentResource):
             storage_type="gp3",
             storage_encrypted=True,
             kms_key_id=key.arn,
-            db_subnet_group_name=self._subnets(name, network).name,
-            parameter_group_name=self._parameters(name).name,
+            db_subnet_group_name=self._subnets(name, identifier, network).name,
+            parameter_group_name=self._parameters(name, identifier).name,
             vpc_security_group_ids=[guard],
             publicly_accessible=False,
             port=PORT,
@@ -96,13 +96,14 @@ class Database(pulumi.ComponentResource):
             custom_timeouts=pulumi.CustomTimeouts(create="90m", update="120m", delete="90m"),
         )
 
-    def _subnets(self, name: str, network: Network) -> aws.rds.SubnetGroup:
+    def _subnets(self, name: str, identifier: str, network: Network) -> aws.rds.SubnetGroup:
         ids = [subnet.id for subnet in network.databases]
-        return aws.rds.SubnetGroup(name, subnet_ids=ids, opts=pulumi.ResourceOptions(parent=self))
+        return aws.rds.SubnetGroup(name, name_prefix=f"{identifier}-", subnet_ids=ids, opts=pulumi.ResourceOptions(parent=self))
 
-    def _parameters(self, name: str) -> aws.rds.ParameterGroup:
+    def _parameters(self, name: str, identifier: str) -> aws.rds.ParameterGroup:
         return aws.rds.ParameterGroup(
             name,
+            name_prefix=f"{identifier}-",
             family=f"postgres{VERSION}",
             parameters=[_parameter(one) for one in PARAMETERS[Cloud.AWS]],
             opts=pulumi.ResourceOptions(parent=self),

@@ -56,6 +56,6 @@ class Endpoints(pulumi.ComponentResource):
                 private_dns_enabled=True,
                 policy=document(allow("*", on="*", to="*", when=own)),
                 tags={"Name": f"{name}-{one}"},
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*network.kept_free]),
             )
         self.register_outputs({})

@@ -36,6 +36,11 @@ class Network(pulumi.ComponentResource):
         self.services = self._zoned("service", site.services)
         self.databases = self._zoned("database", site.database_zones)
         self.control = self._subnet("control", site.control, self._zones[0])
+        zones = zip(self.services, site.services, self._zones, strict=True)
+        self.kept_free: tuple[aws.ec2.SubnetCidrReservation, ...] = tuple(
+            self._kept_free(subnet, block, zone[-1]) for subnet, block, zone in zones
+        )
+        """What takes an address by itself waits for these."""
         self._routes()
         self.register_outputs({})
 
@@ -63,6 +68,16 @@ class Network(pulumi.ComponentResource):
 
     def _zoned(self, part: str, blocks: tuple[IPv4Network, ...]) -> tuple[aws.ec2.Subnet, ...]:
         return tuple(self._subnet(f"{part}-{zone[-1]}", block, zone) for zone, block in zip(self._zones, blocks, strict=True))
+
+    def _kept_free(self, subnet: aws.ec2.Subnet, zone: IPv4Network, letter: str) -> aws.ec2.SubnetCidrReservation:
+        """An instance takes any address that is free, and might have the side door's when the door is made anew."""
+        return aws.ec2.SubnetCidrReservation(
+            f"{self._name}-side-door-{letter}",
+            subnet_id=subnet.id,
+            cidr_block=str(side_door_part(zone)),
+            reservation_type="explicit",
+            opts=self._child,
+        )
 
     def _routes(self) -> None:
         doors = self._table("doors", *self.doors)
@@ -123,3 +138,8 @@ class Network(pulumi.ComponentResource):
             connectivity_type="public",
             opts=pulumi.ResourceOptions(parent=self, protect=True, depends_on=[self._internet]),
         )
+
+
+def side_door_part(zone: IPv4Network) -> IPv4Network:
+    """Sixteen addresses of a zone's services, behind the sixteen that begin with AWS's own."""
+    return IPv4Network((int(zone.network_address) + 16, 28))

@@ -107,7 +107,7 @@ class Runtime(pulumi.ComponentResource):
             settings=[aws.ecs.ClusterSettingArgs(name="containerInsights", value="enabled")],
             configuration=aws.ecs.ClusterConfigurationArgs(
                 managed_storage_configuration=aws.ecs.ClusterConfigurationManagedStorageConfigurationArgs(
-                    fargate_ephemeral_storage_kms_key_id=keys.instances.id
+                    fargate_ephemeral_storage_kms_key_id=keys.instances.arn
                 )
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[insights]),

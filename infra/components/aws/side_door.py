@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.components.aws.guards import Guards
-from infra.components.aws.network import Network
+from infra.components.aws.network import Network, side_door_part
 from infra.components.aws.runtime import Door
 from infra.components.aws.ways import SIDE_DOOR
 from infra.names import name_of
@@ -15,8 +15,8 @@ from infra.services import AGENT, EDGE_DOOR
 from infra.settings import Settings
 
 LONGEST = 32
-HOST = 10
-"""Its place in each zone's part of the doors."""
+HOST = 4
+"""Its place in what is kept free for it."""
 
 
 class SideDoor(pulumi.ComponentResource):
@@ -39,12 +39,12 @@ class SideDoor(pulumi.ComponentResource):
             internal=True,
             subnet_mappings=[
                 aws.lb.LoadBalancerSubnetMappingArgs(subnet_id=subnet.id, private_ipv4_address=str(address))
-                for subnet, address in zip(network.doors, side_doors(settings.site.doors), strict=True)
+                for subnet, address in zip(network.services, side_doors(settings.site.services), strict=True)
             ],
             security_groups=[guards.of(SIDE_DOOR)],
             enable_cross_zone_load_balancing=True,
             enable_deletion_protection=True,
-            opts=pulumi.ResourceOptions(parent=self, protect=True),
+            opts=pulumi.ResourceOptions(parent=self, protect=True, depends_on=[*network.kept_free]),
         )
         opened = [self._open(balancer, network, part, port) for part, port in (("handed", EDGE_DOOR), ("agent", AGENT))]
         self.doors: Sequence[Door] = tuple(door for door, _ in opened)
@@ -78,6 +78,6 @@ class SideDoor(pulumi.ComponentResource):
         return Door(targets=targets.arn, port=port), listener
 
 
-def side_doors(doors: Sequence[IPv4Network]) -> tuple[IPv4Address, ...]:
-    """Its addresses, one in each zone."""
-    return tuple(zone[HOST] for zone in doors)
+def side_doors(zones: Sequence[IPv4Network]) -> tuple[IPv4Address, ...]:
+    """Its addresses, one in each zone, among the services': the other sites let in and ask what is there."""
+    return tuple(side_door_part(zone)[HOST] for zone in zones)

@@ -141,7 +141,7 @@ def _of_doors(others: tuple[SiteNetwork, ...], nodes: tuple[IPv4Network, ...]) -
         yield Way(source=SIDE_DOOR, target=edge, port=one, why="what other sites' edges and controllers ask")
     for other in others:
         yield Way(source=other.environment, target=SIDE_DOOR, port=EDGE_DOOR, why="another site's edge hands requests over")
-        yield Way(source=edge, target=other.block, port=EDGE_DOOR, why="requests are handed over to another site's edge")
+        yield Way(source=edge, target=other.environment, port=EDGE_DOOR, why="requests are handed over to another site's edge")
     for node in _nodes(nodes):
         yield Way(source=node, target=SIDE_DOOR, port=AGENT, why="a controller asks what the edge counted")
 
@@ -173,5 +173,7 @@ def _of_control(others: tuple[SiteNetwork, ...], nodes: tuple[IPv4Network, ...])
             yield Way(source=node, target=CONTROL, port=port, why="etcd's members and clients")
     for other in others:
         yield Way(source=CONTROL, target=other.databases, port=STREAMED, why="the controller looks, cuts and promotes there")
-        yield Way(source=CONTROL, target=other.block, port=AGENT, why="the controller asks what another site's edge counted")
+        yield Way(
+            source=CONTROL, target=other.environment, port=AGENT, why="the controller asks what another site's edge counted"
+        )
         yield Way(source=other.environment, target=CONTROL, port=ETCD_CLIENT, why="another site's edge reads the posture")
