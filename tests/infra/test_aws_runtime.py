@@ -1,12 +1,14 @@
 """Where services run at AWS: how many, as whom, from what, and what they are told."""
 
+from dataclasses import replace
+
 import pytest
 
 from infra.components.aws.tasks import SIZES, TooLarge, size
-from infra.services import AGENT, EDGE_DOOR, PROGRAMS, Carries, Service, callers_of
+from infra.services import AGENT, EDGE_DOOR, PROGRAMS, Service, callers_of
 from infra.settings import CapacityTable, read_settings
 from tests.infra.recording import recorded
-from tests.infra.site_aws import LISTENER, SERVICE, STACKS, TARGETS, TASK, arn_of, built, container, live
+from tests.infra.site_aws import LISTENER, SECRET, SERVICE, STACKS, TARGETS, TASK, arn_of, built, container, live
 from tests.infra.stacks import settings_of
 
 CLUSTER = "aws:ecs/cluster:Cluster"
@@ -77,13 +79,10 @@ def test_secrets_reach_a_process_by_reference(service: Service) -> None:
     """Each in the variable that its program reads; a plain value would stand in the task definition, for everybody who may look."""
     recording, program = recorded("prod-aws"), PROGRAMS[service]
     definition = container(recording, service)
-    wanted = {
-        one.variable: arn_of(recording, "aws:secretsmanager/secret:Secret", f"secrets-{service}-{one.name}")
-        for one in program.secrets
-    }
+    places = {one.variable: f"secrets-{service}-{one.name}" for one in program.secrets}
+    wanted = {variable: arn_of(recording, SECRET, place) for variable, place in places.items()}
     assert {one["name"]: one["valueFrom"] for one in definition["secrets"]} == wanted
     assert {one["name"]: one["value"] for one in definition["environment"]} == program.environment
-    assert all(name.startswith("FILE_") for one in program.secrets if one.carries is Carries.FILE for name in (one.variable,))
 
 
 @pytest.mark.parametrize("service", Service)
@@ -113,13 +112,11 @@ def test_a_task_has_a_size_that_fargate_has(service: Service) -> None:
     task, program = recorded("prod-aws").one(TASK, f"runtime-{service}").inputs, PROGRAMS[service]
     units, mebibytes = int(task["cpu"]), int(task["memory"])
     assert mebibytes in SIZES[units]
-    assert units * 1000 >= program.millicores * 1000 and mebibytes >= program.mebibytes
+    assert units / 1024 >= program.millicores / 1000 and mebibytes >= program.mebibytes
 
 
 def test_a_program_that_fargate_has_no_machine_for_is_refused() -> None:
     """Not rounded down."""
-    from dataclasses import replace
-
     with pytest.raises(TooLarge, match="20000 millicores"):
         size(replace(PROGRAMS[Service.EDGE], millicores=20_000))
 

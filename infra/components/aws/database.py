@@ -23,8 +23,8 @@ AUTHORITY = "rds-ca-rsa2048-g1"
 
 
 class Database(pulumi.ComponentResource):
-    """One service's server: a synchronous standby in another zone (DESIGN.md, section 3, "Pins": without, it is no member of the ack set),
-    35 days of backups in this region with recovery to any second of them, no public address, TLS or nothing, and a key of its own.
+    """One service's server: a synchronous standby in another zone (from one that lags, a payment that was confirmed here could be gone), 35
+    days of backups in this region with recovery to any second of them, no public address, TLS or nothing, and a key of its own.
 
     Its administrator's password is made by RDS, kept in Secrets Manager, and never seen by Pulumi. Parameters that a server takes up only
     at its start wait for the next one, which is the operator's (`trimaran doctor` tells): in the middle of a day it would be an outage.
