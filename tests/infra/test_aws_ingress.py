@@ -67,12 +67,12 @@ def test_the_certificate_is_for_the_names_clients_come_to(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_door_asks_edges_for_the_beacon_over_tls(stack: str) -> None:
-    """An edge that cannot speak TLS is none."""
+    """An edge that cannot speak TLS is none. One whose site is drained lives, or ECS would end it."""
     targets = recorded(stack).one(TARGETS, "ingress").inputs
     port = PROGRAMS[Service.EDGE].port
     assert targets["protocol"] == "HTTPS" and targets["targetType"] == "ip" and targets["port"] == port
     health = targets["healthCheck"]
-    assert (health["protocol"], health["path"], health["matcher"], health["port"]) == ("HTTPS", "/beacon", "200", str(port))
+    assert (health["protocol"], health["path"], health["matcher"], health["port"]) == ("HTTPS", "/beacon", "200,503", str(port))
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -17,7 +17,8 @@ FINDS = ("S3_DATA_EVENTS", "RDS_LOGIN_EVENTS")
 class Audit(pulumi.ComponentResource):
     """Every call to this cloud, in every region, in files that are signed and locked: in production nobody can shorten the lock, the
     account's owner included, because whoever breaks in as the owner begins with the record of it. Every connection of the network. And
-    somebody who reads both while it happens."""
+    somebody who reads both while it happens: GuardDuty, of which an account has one in each region; a second environment of a trial in the
+    same account imports that of the first."""
 
     def __init__(
         self, name: str, settings: Settings, keys: Keys, network: Network, opts: pulumi.ResourceOptions | None = None

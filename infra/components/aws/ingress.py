@@ -76,8 +76,9 @@ class Ingress(pulumi.ComponentResource):
         )
 
     def _targets(self, network: Network, port: int) -> aws.lb.TargetGroup:
-        """Edges of a site that does not serve answer the beacon with a refusal. When all of them do, the balancer asks them nevertheless:
-        they hand over what still comes."""
+        """1. The site is drained, and its edges answer the beacon with 503. 2. With 200 alone as a sign of life the balancer finds all of
+        them dead. 3. ECS ends and starts them, one after the other, for as long as the site is drained: what still comes is lost in place
+        of handed over. So whoever answers the beacon lives; what he answers is for those who steer."""
         return aws.lb.TargetGroup(
             self._name,
             name=name_of(self._settings.environment, "edges", longest=LONGEST),
@@ -93,7 +94,7 @@ class Ingress(pulumi.ComponentResource):
                 protocol="HTTPS",
                 port=str(port),
                 path=BEACON,
-                matcher="200",
+                matcher="200,503",
                 interval=5,
                 timeout=2,
                 healthy_threshold=2,

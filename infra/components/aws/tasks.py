@@ -19,6 +19,7 @@ WRITABLE: Mapping[str, str] = {"run": "/run/trimaran", "tmp": "/tmp"}  # noqa: S
 """Everything else in an instance cannot be written to."""
 CHECK = "/usr/local/bin/trimaran-lives"
 """In every image: asks its own process, with its own papers, for the path of health, and ends with 0 when it lives."""
+LIVES = "/healthz"
 
 
 class TooLarge(ValueError):
@@ -76,7 +77,8 @@ def _logged(log: pulumi.Input[str], region: str) -> Mapping[str, object]:
 
 
 def _checked(program: Program) -> Iterator[tuple[str, object]]:
-    """One that hangs is replaced, and its address is taken out of the private name."""
-    if program.health is not None and program.port is not None:
-        asked = ["CMD", CHECK, str(program.port), "/healthz"]
+    """One that hangs is replaced, and its address is taken out of the private name. Edges are asked by their balancer: what they answer
+    for health is their service's, and whoever ended them when it fails would end those that hand its requests over."""
+    if program.health == LIVES and program.port is not None:
+        asked = ["CMD", CHECK, str(program.port), LIVES]
         yield "healthCheck", {"command": asked, "interval": 5, "timeout": 3, "retries": 3, "startPeriod": 60}
