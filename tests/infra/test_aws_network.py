@@ -87,6 +87,7 @@ def test_instances_start_without_the_internet(stack: str) -> None:
         assert one.inputs["securityGroupIds"] == ["sg-guards-endpoints"]
         (statement,) = document(one)
         assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": account}}
+        assert statement["Action"] == [one.inputs["serviceName"].split(".")[3] + ":*"]
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -54,7 +54,7 @@ class Endpoints(pulumi.ComponentResource):
                 subnet_ids=[subnet.id for subnet in network.services],
                 security_group_ids=[guard],
                 private_dns_enabled=True,
-                policy=document(allow("*", on="*", to="*", when=own)),
+                policy=document(allow(f"{one.partition('.')[0]}:*", on="*", to="*", when=own)),
                 tags={"Name": f"{name}-{one}"},
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*network.kept_free]),
             )
