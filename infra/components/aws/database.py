@@ -45,27 +45,36 @@ class Database(pulumi.ComponentResource):
         identifier = name_of(settings.environment, service)
         # The server would make these itself, without a key of ours and for ever.
         logs = [log_group(f"{name}-{one}", f"/aws/rds/instance/{identifier}/{one}", logs_key, parent=self) for one in EXPORTED]
-        self.native = aws.rds.Instance(
+        self._settings, self._network, self._guard, self._key = settings, network, guard, key
+        self.native = self._server(name, identifier, logs)
+        self.host: pulumi.Output[str] = self.native.address
+        """A public name of a private address: the other sites resolve it as it is, and reach it through the mesh. It follows the server
+        to its standby."""
+        self.register_outputs({})
+
+    def _server(self, name: str, identifier: str, logs: Sequence[pulumi.Resource]) -> aws.rds.Instance:
+        size = self._settings.databases
+        return aws.rds.Instance(
             name,
             identifier=identifier,
             engine="postgres",
             engine_version=VERSION,
             engine_lifecycle_support="open-source-rds-extended-support-disabled",
-            instance_class=CLASSES[settings.databases.size],
+            instance_class=CLASSES[size.size],
             multi_az=True,
-            allocated_storage=settings.databases.storage_gib,
-            max_allocated_storage=GROWTH * settings.databases.storage_gib,
+            allocated_storage=size.storage_gib,
+            max_allocated_storage=GROWTH * size.storage_gib,
             storage_type="gp3",
             storage_encrypted=True,
-            kms_key_id=key.arn,
-            db_subnet_group_name=self._subnets(name, identifier, network).name,
+            kms_key_id=self._key.arn,
+            db_subnet_group_name=self._subnets(name, identifier).name,
             parameter_group_name=self._parameters(name, identifier).name,
-            vpc_security_group_ids=[guard],
+            vpc_security_group_ids=[self._guard],
             publicly_accessible=False,
             port=PORT,
             username="trimaran",
             manage_master_user_password=True,
-            master_user_secret_kms_key_id=key.arn,
+            master_user_secret_kms_key_id=self._key.arn,
             ca_cert_identifier=AUTHORITY,
             enabled_cloudwatch_logs_exports=list(EXPORTED),
             backup_retention_period=RETENTION_DAYS,
@@ -81,10 +90,6 @@ class Database(pulumi.ComponentResource):
             final_snapshot_identifier=f"{identifier}-last",
             opts=self._kept(logs),
         )
-        self.host: pulumi.Output[str] = self.native.address
-        """A public name of a private address: the other sites resolve it as it is, and reach it through the mesh. It follows the server
-        to its standby."""
-        self.register_outputs({})
 
     def _kept(self, logs: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -96,8 +101,8 @@ class Database(pulumi.ComponentResource):
             custom_timeouts=pulumi.CustomTimeouts(create="90m", update="120m", delete="90m"),
         )
 
-    def _subnets(self, name: str, identifier: str, network: Network) -> aws.rds.SubnetGroup:
-        ids = [subnet.id for subnet in network.databases]
+    def _subnets(self, name: str, identifier: str) -> aws.rds.SubnetGroup:
+        ids = [subnet.id for subnet in self._network.databases]
         return aws.rds.SubnetGroup(name, name_prefix=f"{identifier}-", subnet_ids=ids, opts=pulumi.ResourceOptions(parent=self))
 
     def _parameters(self, name: str, identifier: str) -> aws.rds.ParameterGroup:
