@@ -1,0 +1,179 @@
+"""Who may open connections to whom, as a list. Pure: security groups are made from it, and tests read it.
+
+```
+edge      -> payments   8443
+payments  -> payments-database   5432
+payments  -> 10.20.32.0/20       5432     another site's databases
+```
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network
+
+from infra.address_plan import AddressPlan, SiteNetwork
+from infra.services import (
+    AGENT,
+    DATABASES,
+    EDGE_DOOR,
+    ETCD_CLIENT,
+    ETCD_PEER,
+    HTTPS,
+    PROGRAMS,
+    STREAMED,
+    Program,
+    Service,
+    clients_of,
+)
+from infra.topology import Cloud
+
+
+class Place(StrEnum):
+    """Whatever has a guard and is no service. (A database is `<service>-database`.)"""
+
+    DOOR = "door"
+    """Where clients come in."""
+    SIDE_DOOR = "side-door"
+    """Where other sites' edges and controllers come in."""
+    CONTROL = "control"
+    ENDPOINTS = "endpoints"
+    """AWS's own services, inside the network."""
+    IMAGES = "images"
+    """Where layers of images lie: S3, which has addresses and no guard."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Guarded:
+    """One with a guard."""
+
+    name: str
+
+
+class Protocol(StrEnum):
+    """As security groups name it."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+Side = Guarded | IPv4Network
+
+DOOR, SIDE_DOOR, CONTROL = Guarded(Place.DOOR), Guarded(Place.SIDE_DOOR), Guarded(Place.CONTROL)
+ENDPOINTS, IMAGES = Guarded(Place.ENDPOINTS), Guarded(Place.IMAGES)
+ANYBODY = IPv4Network("0.0.0.0/0")
+DNS = 53
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One may open connections to the other's port. A side that is a network is somebody else's to guard."""
+
+    source: Side
+    target: Side
+    port: int
+    why: str
+    protocol: Protocol = Protocol.TCP
+
+
+def service(one: Service) -> Guarded:
+    """Its instances."""
+    return Guarded(one)
+
+
+def database(one: Service) -> Guarded:
+    """Its database server at this site."""
+    return Guarded(f"{one}-database")
+
+
+GUARDED: tuple[Guarded, ...] = (
+    *(service(one) for one in Service),
+    *(database(one) for one in DATABASES),
+    DOOR,
+    SIDE_DOOR,
+    CONTROL,
+    ENDPOINTS,
+)
+
+
+def ways(plan: AddressPlan) -> tuple[Way, ...]:
+    """All of them, each once."""
+    others = tuple(plan.others(Cloud.AWS).values())
+    nodes = tuple(IPv4Network(f"{one.control_node}/32") for one in others)
+    return (
+        *(way for program in PROGRAMS.values() for way in _of_program(program, others, nodes)),
+        *_of_doors(others, nodes),
+        *(way for one in DATABASES for way in _of_database(one, others, nodes)),
+        *_of_control(others, nodes),
+    )
+
+
+def _nodes(others: tuple[IPv4Network, ...]) -> tuple[Side, ...]:
+    """All control nodes: this site's has a guard."""
+    return (CONTROL, *others)
+
+
+def _of_program(program: Program, others: tuple[SiteNetwork, ...], nodes: tuple[IPv4Network, ...]) -> Iterator[Way]:
+    me, name = service(program.service), program.service.value
+    yield Way(source=me, target=ENDPOINTS, port=HTTPS, why=f"{name} starts, tells its log, and asks for keys")
+    yield Way(source=me, target=IMAGES, port=HTTPS, why=f"{name} starts")
+    for callee in program.calls:
+        if (port := PROGRAMS[callee].port) is not None:
+            yield Way(source=me, target=service(callee), port=port, why=f"{name} asks {callee}")
+    for one in program.databases:
+        yield Way(source=me, target=database(one), port=STREAMED, why=f"{name} dials {one}'s database")
+        for other in others:
+            yield Way(source=me, target=other.databases, port=STREAMED, why=f"{name} dials {one}'s database where the writer is")
+    if program.asks_etcd:
+        for node in _nodes(nodes):
+            yield Way(source=me, target=node, port=ETCD_CLIENT, why=f"{name} reads the posture")
+    if program.asks_outside:
+        yield Way(source=me, target=ANYBODY, port=HTTPS, why=f"{name} asks outside")
+
+
+def _of_doors(others: tuple[SiteNetwork, ...], nodes: tuple[IPv4Network, ...]) -> Iterator[Way]:
+    edge = service(Service.EDGE)
+    if (port := PROGRAMS[Service.EDGE].port) is None:
+        return
+    yield Way(source=ANYBODY, target=DOOR, port=HTTPS, why="clients come in")
+    yield Way(source=DOOR, target=edge, port=port, why="what clients ask, and whether the edge answers")
+    for one in (EDGE_DOOR, AGENT):
+        yield Way(source=SIDE_DOOR, target=edge, port=one, why="what other sites' edges and controllers ask")
+    for other in others:
+        yield Way(source=other.environment, target=SIDE_DOOR, port=EDGE_DOOR, why="another site's edge hands requests over")
+        yield Way(source=edge, target=other.environment, port=EDGE_DOOR, why="requests are handed over to another site's edge")
+    for node in _nodes(nodes):
+        yield Way(source=node, target=SIDE_DOOR, port=AGENT, why="a controller asks what the edge counted")
+
+
+def _of_database(one: Service, others: tuple[SiteNetwork, ...], nodes: tuple[IPv4Network, ...]) -> Iterator[Way]:
+    me = database(one)
+    yield Way(source=CONTROL, target=me, port=STREAMED, why="the controller looks, cuts and promotes")
+    for node in nodes:
+        yield Way(source=node, target=me, port=STREAMED, why="a controller looks, cuts and promotes")
+    for other in others:
+        yield Way(source=other.databases, target=me, port=STREAMED, why="another site's database follows this one")
+        yield Way(source=me, target=other.databases, port=STREAMED, why="this one follows another site's")
+        if clients_of(one):
+            yield Way(source=other.environment, target=me, port=STREAMED, why="another site's services dial the writer")
+
+
+def _of_control(others: tuple[SiteNetwork, ...], nodes: tuple[IPv4Network, ...]) -> Iterator[Way]:
+    yield Way(source=CONTROL, target=ENDPOINTS, port=HTTPS, why="the controller asks this cloud")
+    yield Way(
+        source=CONTROL, target=ANYBODY, port=HTTPS, why="the controller asks the other clouds, and every site's public door"
+    )
+    for protocol in Protocol:
+        yield Way(
+            source=CONTROL, target=ANYBODY, port=DNS, protocol=protocol, why="the controller asks all authorities of the zone"
+        )
+    for node in nodes:
+        for port in (ETCD_CLIENT, ETCD_PEER):
+            yield Way(source=CONTROL, target=node, port=port, why="etcd's members and clients")
+            yield Way(source=node, target=CONTROL, port=port, why="etcd's members and clients")
+    for other in others:
+        yield Way(source=CONTROL, target=other.databases, port=STREAMED, why="the controller looks, cuts and promotes there")
+        yield Way(
+            source=CONTROL, target=other.environment, port=AGENT, why="the controller asks what another site's edge counted"
+        )
+        yield Way(source=other.environment, target=CONTROL, port=ETCD_CLIENT, why="another site's edge reads the posture")
