@@ -12,6 +12,8 @@ from typing import Any
 import pulumi
 from google.protobuf import json_format
 from pulumi.runtime import mocks, set_all_config
+from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.stack import Stack
 
 from infra.program import run
 from tests.infra.answers import ANSWERS, CALLS
@@ -78,6 +80,13 @@ def _told(request: Any, answer: Any) -> dict[str, Any]:
     }
 
 
+def _tell_exports() -> None:
+    """The SDK makes a test's stack before the program runs, and tells what it exports then: nothing."""
+    stack = get_root_resource()
+    assert isinstance(stack, Stack)
+    stack.register_outputs(stack.outputs)
+
+
 def play(order: Mapping[str, Any]) -> dict[str, Any]:
     """Run it, and tell."""
     clouds = Clouds(order["stacks"])
@@ -87,6 +96,7 @@ def play(order: Mapping[str, Any]) -> dict[str, Any]:
     def program() -> None:
         try:
             run()
+            _tell_exports()
         except pulumi.RunError as error:
             refused.append(str(error))
 
