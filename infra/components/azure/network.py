@@ -220,7 +220,7 @@ class Network(pulumi.ComponentResource):
                 dnsresolver.IpConfigurationArgs(
                     subnet=dnsresolver.SubResourceArgs(id=self.subnet("resolver")),
                     private_ip_allocation_method="Static",
-                    private_ip_address=str(self._ground.settings.site.resolver[4]),
+                    private_ip_address=str(self._ground.settings.site.resolver_address),
                 )
             ],
             tags=self._ground.tags("none"),

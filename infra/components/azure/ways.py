@@ -8,8 +8,8 @@ Source for the environment's own needs: Azure Container Apps, "Securing a custom
 Azure Database for PostgreSQL, "Networking with private access".
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
@@ -17,7 +17,7 @@ from pulumi_azure_native.network import SecurityRuleArgs
 
 from infra import services
 from infra.address_plan import AddressPlan, SiteNetwork
-from infra.services import PROGRAMS, Service
+from infra.services import PROGRAMS, Program, Service
 from infra.topology import Cloud
 
 Direction = Literal["Inbound", "Outbound"]
@@ -29,6 +29,8 @@ NODE_PORTS = "30000-32767"
 POOLED = 6432
 """PgBouncer's, and what Azure's standby is watched by."""
 DNS, NTP = 53, 123
+RESOLVER = "168.63.129.16/32"
+"""Azure's own, in every network. Refused, an environment does not work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class Ways:
 
     plan: AddressPlan
     cloud: Cloud = Cloud.AZURE
+    programs: Mapping[Service, Program] = field(default_factory=lambda: PROGRAMS)
 
     @property
     def site(self) -> SiteNetwork:
@@ -92,36 +95,43 @@ class Ways:
         return _texts(*(site.databases for site in self.others))
 
     def environment(self) -> tuple[Way, ...]:
-        """What runs at the site."""
-        here = self.site.environment
-        databases = _texts(*(site.databases for site in self.plan.sites.values()))
-        asked = tuple(PROGRAMS.values())
+        """What runs at the site. Azure's own part of it asks Azure's public addresses, whatever the programs do."""
+        here, asked = self.site.environment, tuple(self.programs.values())
         ways = [
-            _in("clients", _texts(self.firewall), here, services.HTTPS, NODE_PORTS),
-            _in("handed-over", self._other_services, here, services.EDGE_DOOR, NODE_PORTS),
-            _in("agents", self._controllers, here, services.AGENT, NODE_PORTS),
             _in("balancer", (BALANCER,), here, NODE_PORTS),
             _in("own", _texts(here), here, "*", protocol="*"),
             _out("own-out", here, _texts(here), "*", protocol="*"),
             _out("endpoints", here, _texts(self.site.endpoints), services.HTTPS),
-            _out("hands-over", here, self._other_services, services.EDGE_DOOR),
-            _out("outside", here, ("Internet",), services.HTTPS),
+            _out("names", here, (RESOLVER,), DNS, protocol="*"),
             _out("clock", here, ("*",), NTP, protocol="Udp"),
+            _out("outside", here, ("Internet" if any(one.asks_outside for one in asked) else "AzureCloud",), services.HTTPS),
         ]
+        if any(program.is_public for program in asked):
+            ways += self._edge()
         if any(program.databases for program in asked):
-            ways.append(_out("databases", here, databases, services.STREAMED))
+            everywhere = _texts(*(site.databases for site in self.plan.sites.values()))
+            ways.append(_out("databases", here, everywhere, services.STREAMED))
         if any(program.asks_etcd for program in asked):
             ways.append(_out("posture", here, self._controllers, services.ETCD_CLIENT))
-        if any(program.asks_keys for program in asked):
-            ways.append(_out("keys", here, _texts(*(site.endpoints for site in self.others)), services.HTTPS))
         return tuple(ways)
+
+    def _edge(self) -> tuple[Way, ...]:
+        """Clients, through the firewall; other sites' edges, in both directions; controllers."""
+        here = self.site.environment
+        return (
+            _in("clients", _texts(self.firewall), here, services.HTTPS, NODE_PORTS),
+            _in("handed-over", self._other_services, here, services.EDGE_DOOR, NODE_PORTS),
+            _in("agents", self._controllers, here, services.AGENT, NODE_PORTS),
+            _out("hands-over", here, self._other_services, services.EDGE_DOOR),
+        )
 
     def database(self, service: Service) -> tuple[Way, ...]:
         """One service's servers. Streams go between databases, in both directions: whoever follows today writes tomorrow."""
         here = self.database_subnet(service)
-        near = _texts(self.site.environment) if services.clients_of(service) else ()
+        dialled = any(service in program.databases for program in self.programs.values())
+        programs = _in("programs", (*_texts(self.site.environment), *self._other_services), here, services.STREAMED)
         return (
-            _in("programs", (*near, *self._other_services), here, services.STREAMED),
+            *((programs,) if dialled else ()),
             _in("streams", self._other_databases, here, services.STREAMED),
             _in("controllers", self._controllers, here, services.STREAMED),
             _in("standby", _texts(here), here, services.STREAMED, POOLED),
@@ -140,24 +150,27 @@ class Ways:
     def endpoints(self) -> tuple[Way, ...]:
         """The vendor's services: secrets, images; and the wrapping key, which the other sites' vaults ask too."""
         here = self.site.endpoints
-        near = _texts(self.site.environment, self.site.control)
-        return (_in("site", near, here, services.HTTPS), _in("vaults", self._other_services, here, services.HTTPS))
+        near = _in("site", _texts(self.site.environment, self.site.control), here, services.HTTPS)
+        wrap = any(program.asks_keys for program in self.programs.values())
+        return (near, _in("vaults", self._other_services, here, services.HTTPS)) if wrap else (near,)
 
     def control(self) -> tuple[Way, ...]:
         """The control node: an etcd member and a controller. Nobody logs in over the network."""
         here = self.site.control
         others = _texts(*(site.control_node for site in self.others))
         databases = _texts(*(site.databases for site in self.plan.sites.values()))
-        services_everywhere = (*_texts(self.site.environment), *self._other_services)
+        everywhere = (*_texts(self.site.environment), *self._other_services)
+        asked = any(program.asks_etcd for program in self.programs.values())
         return (
             _in("members", others, here, services.ETCD_PEER, services.ETCD_CLIENT),
-            _in("edges", services_everywhere, here, services.ETCD_CLIENT),
+            *((_in("posture", everywhere, here, services.ETCD_CLIENT),) if asked else ()),
             _out("members-out", here, others, services.ETCD_PEER, services.ETCD_CLIENT),
             _out("databases", here, databases, services.STREAMED),
-            _out("agents", here, services_everywhere, services.AGENT),
+            _out("agents", here, everywhere, services.AGENT),
             _out("endpoints", here, _texts(self.site.endpoints), services.HTTPS),
             _out("outside", here, ("Internet",), services.HTTPS),
-            _out("names", here, ("Internet",), DNS, protocol="*"),
+            _out("names", here, (RESOLVER,), DNS, protocol="*"),
+            _out("authorities", here, ("Internet",), DNS, protocol="*"),
             _out("clock", here, ("*",), NTP, protocol="Udp"),
         )
 
@@ -173,7 +186,7 @@ def rules(ways: Iterable[Way]) -> list[SecurityRuleArgs]:
 
 
 def _rule(way: Way, priority: int) -> SecurityRuleArgs:
-    """One prefix stands in a field of its own, and several in another: Azure refuses tags among several."""
+    """One prefix stands in a field of its own, and several in another; Azure takes tags and stars in the former alone."""
     return SecurityRuleArgs(
         name=way.name,
         priority=priority,
@@ -185,7 +198,8 @@ def _rule(way: Way, priority: int) -> SecurityRuleArgs:
         source_address_prefixes=way.sources if len(way.sources) > 1 else None,
         destination_address_prefix=way.targets[0] if len(way.targets) == 1 else None,
         destination_address_prefixes=way.targets if len(way.targets) > 1 else None,
-        destination_port_ranges=way.ports,
+        destination_port_range=way.ports[0] if len(way.ports) == 1 else None,
+        destination_port_ranges=way.ports if len(way.ports) > 1 else None,
     )
 
 
