@@ -57,10 +57,23 @@ def ingress(service: str, stack: str = "prod-azure") -> dict[str, Any]:
 
 @STACKS
 def test_the_resources_are_these(stack: str) -> None:
-    """Whatever comes or goes is looked at by somebody. Written anew by hand: `count token` lines, sorted."""
-    found = Counter(one.type for one in live(stack).resources)
+    """Whatever comes or goes is looked at by somebody. The list is `count token` lines, sorted."""
+    found = Counter(one.type for one in recorded(stack).resources)
     lines = sorted(f"{count} {token}" for token, count in found.items())
     assert lines == (GOLDEN / f"{stack}.txt").read_text().splitlines()
+
+
+@STACKS
+def test_going_live_adds_the_apps_and_nothing_else(stack: str) -> None:
+    """One for each program, with leave to pull its image; and the clients' certificate."""
+    before, after = (Counter(one.type for one in told.resources) for told in (recorded(stack), live(stack)))
+    assert after - before == {
+        "trimaran:azure:App": len(PROGRAMS),
+        APP: len(PROGRAMS),
+        "azure-native:authorization:RoleAssignment": len(PROGRAMS),
+        "azure-native:app:Certificate": 1,
+    }
+    assert not before - after
 
 
 @STACKS

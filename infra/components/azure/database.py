@@ -106,18 +106,17 @@ class Database(pulumi.ComponentResource):
             opts=ResourceOptions(
                 parent=self,
                 protect=True,
-                # Its zones change places when the standby takes over; storage grows by itself.
-                ignore_changes=[
-                    "availabilityZone",
-                    "highAvailability.standbyAvailabilityZone",
-                    "storage.storageSizeGB",
-                    *(() if settings.live else ("authConfig.passwordAuth",)),
-                ],
+                ignore_changes=self._left_alone(),
                 depends_on=[self._args.network.zone_ready("servers"), sealer.allowed],
                 custom_timeouts=CustomTimeouts(create="60m", update="60m"),
                 hooks=ResourceHookBinding(on_error=[self._args.busy]),
             ),
         )
+
+    def _left_alone(self) -> list[str]:
+        """Its zones change places when the standby takes over; storage grows by itself; logins by password: see above."""
+        passwords = () if self._args.ground.settings.live else ("authConfig.passwordAuth",)
+        return ["availabilityZone", "highAvailability.standbyAvailabilityZone", "storage.storageSizeGB", *passwords]
 
     def _administrator(self) -> postgresql.Administrator:
         founder = self._args.founder
