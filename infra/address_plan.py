@@ -88,6 +88,16 @@ class SiteNetwork:
         return self._part(28, 52)
 
     @property
+    def resolver_address(self) -> IPv4Address:
+        """Fixed: the other clouds' forwarding names it. The first that Azure does not keep for itself."""
+        return self.resolver[4]
+
+    @property
+    def endpoints(self) -> IPv4Network:
+        """Azure's private endpoints: the vendor's own services, by an address of this network."""
+        return self._part(24, 53)
+
+    @property
     def environment(self) -> IPv4Network:
         """Azure's environment of containers: one subnet that spans the zones, in place of `services`."""
         return self._part(20, 16)
@@ -102,6 +112,7 @@ class SiteNetwork:
             "gateway": (self.gateway,),
             "proxies": (self.proxies,),
             "resolver": (self.resolver,),
+            "endpoints": (self.endpoints,),
         }
 
 

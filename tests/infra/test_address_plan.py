@@ -36,6 +36,7 @@ def test_the_parts_of_a_site_are_inside_it_and_apart(block: IPv4Network, asn: in
     assert all(part.subnet_of(block) for part in parts)
     assert not any(one.overlaps(other) for one, other in combinations(parts, 2))
     assert network.control_node in network.control
+    assert network.resolver_address in network.resolver
     assert all(zone.subnet_of(network.databases) for zone in network.database_zones)
     assert all(zone.subnet_of(network.environment) for zone in network.services)
 
