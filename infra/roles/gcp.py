@@ -8,12 +8,13 @@ from infra.components.gcp.audit import Audit
 from infra.components.gcp.database import Database
 from infra.components.gcp.identities import Identities
 from infra.components.gcp.images import Images
-from infra.components.gcp.ingress import Balancer, Ingress, Trust
+from infra.components.gcp.ingress import Balancer, Ingress
 from infra.components.gcp.keys import Keys
 from infra.components.gcp.network import Network
 from infra.components.gcp.provider import make_provider
 from infra.components.gcp.runtime import Runtime
 from infra.components.gcp.secrets import Secrets
+from infra.components.gcp.trust import Trust
 from infra.components.gcp.ways import Ways
 from infra.contracts import SiteContract, publish
 from infra.names import name_of

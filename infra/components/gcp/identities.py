@@ -14,7 +14,10 @@ LONGEST = 30
 
 
 class Identities(pulumi.ComponentResource):
-    """One service account for each service and one for the control node: without a single permission of the project's, and without keys."""
+    """One service account for each service and one for the control node: without a single permission of the project's, and without keys.
+
+    A new account with an old name is somebody else to everything that knew the old one, so none is deleted.
+    """
 
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trimaran:gcp:Identities", name, None, opts)
@@ -31,5 +34,5 @@ class Identities(pulumi.ComponentResource):
             account_id=name_of(self._settings.environment, who, longest=LONGEST),
             display_name=name_of(self._settings.environment, who),
             description=description,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
         )

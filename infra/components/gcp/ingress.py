@@ -1,18 +1,16 @@
 """Balancers: the one public door, and the private ones in front of every program that others ask."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
 
 from infra.components.gcp.network import Network
+from infra.components.gcp.trust import CLIENTS, Terms
 from infra.services import HTTPS, Service
 from infra.settings import Settings
 
 PUBLIC_NAMES = ("api", "vault")
-CLIENTS = "clients"
-"""What the public door is called, and whom it believes."""
 
 DOOR = "Edge-Door"
 """By which door a request came: Cloud Run gives a program one port, so that is said in a header instead."""
@@ -27,61 +25,6 @@ HEADERS: Mapping[str, str] = {
 """Who shows a certificate, in the balancer's own words: true or false twice; base64 of the digest; base64 of each URI, with commas;
 RFC 9440 (Cloud Load Balancing documentation, "mTLS custom headers"). Whoever reads them must see both trues first: a certificate that
 could not be verified is let through with its digest."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """On what terms a door talks with somebody."""
-
-    asks: gcp.networksecurity.ServerTlsPolicy
-    """Asks for a certificate, and lets those without one through as well: most tokens need none."""
-    demands: gcp.networksecurity.ServerTlsPolicy
-    """No certificate of our own authority, no connection."""
-    ciphers: gcp.compute.RegionSslPolicy
-
-
-class Trust(pulumi.ComponentResource):
-    """Whose certificates are believed: the clients' authority at the public door, our own authority at the private ones.
-
-    Both lists are made empty, and an empty list believes nobody. `trimaran bootstrap` fills them, and rotates what is in them.
-    """
-
-    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("trimaran:gcp:Trust", name, None, opts)
-        self._name, self._settings = name, settings
-        self.terms = Terms(
-            asks=self._policy(CLIENTS, "ALLOW_INVALID_OR_MISSING_CLIENT_CERT"),
-            demands=self._policy("fleet", "REJECT_INVALID"),
-            ciphers=gcp.compute.RegionSslPolicy(
-                f"{name}-ciphers",
-                region=settings.region,
-                profile="RESTRICTED",
-                min_tls_version="TLS_1_2",
-                opts=pulumi.ResourceOptions(parent=self),
-            ),
-        )
-        self.register_outputs({})
-
-    def _policy(self, whom: str, mode: str) -> gcp.networksecurity.ServerTlsPolicy:
-        region, number = self._settings.region, self._settings.accounts.gcp.number
-        trusted = gcp.certificatemanager.TrustConfig(
-            f"{self._name}-{whom}",
-            location=region,
-            description=f"Authorities of {whom}",
-            opts=pulumi.ResourceOptions(parent=self, protect=True, ignore_changes=["trustStores", "allowlistedCertificates"]),
-        )
-        return gcp.networksecurity.ServerTlsPolicy(
-            f"{self._name}-{whom}",
-            location=region,
-            allow_open=False,
-            mtls_policy=gcp.networksecurity.ServerTlsPolicyMtlsPolicyArgs(
-                client_validation_mode=mode,
-                client_validation_trust_config=trusted.name.apply(
-                    lambda name: f"projects/{number}/locations/{region}/trustConfigs/{name}"
-                ),
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
 
 
 class Door(pulumi.ComponentResource):

@@ -17,6 +17,10 @@ PATIENCE = 36
 """Times five seconds until an instance must have answered: its first connections through the network may take a minute or more (Cloud Run
 documentation, "Direct VPC egress", limitations)."""
 STUMBLES = 3
+PROCESSORS = (1, 2, 4, 6, 8)
+"""What Cloud Run gives (SDK, `limits`)."""
+NEWEST = "latest"
+"""Version of a secret, looked up when an instance starts: what was rotated reaches everybody with the next instance."""
 
 
 class Runtime(pulumi.ComponentResource):
@@ -93,21 +97,19 @@ class Runtime(pulumi.ComponentResource):
             image=image,
             ports=gcp.cloudrunv2.ServiceTemplateContainerPortsArgs(name="http1", container_port=program.port),
             envs=[
-                *(
-                    gcp.cloudrunv2.ServiceTemplateContainerEnvArgs(name=key, value=value)
-                    for key, value in program.environment.items()
-                ),
-                *(
-                    gcp.cloudrunv2.ServiceTemplateContainerEnvArgs(
-                        name=one.variable,
-                        value_source=gcp.cloudrunv2.ServiceTemplateContainerEnvValueSourceArgs(
-                            secret_key_ref=gcp.cloudrunv2.ServiceTemplateContainerEnvValueSourceSecretKeyRefArgs(
-                                secret=self._secrets.places[program.service][one.name].secret_id, version="latest"
-                            )
-                        ),
-                    )
-                    for one in program.secrets
-                ),
+                gcp.cloudrunv2.ServiceTemplateContainerEnvArgs(
+                    name=one.variable,
+                    value_source=gcp.cloudrunv2.ServiceTemplateContainerEnvValueSourceArgs(
+                        secret_key_ref=gcp.cloudrunv2.ServiceTemplateContainerEnvValueSourceSecretKeyRefArgs(
+                            secret=self._secrets.places[program.service][one.name].secret_id, version=NEWEST
+                        )
+                    ),
+                )
+                for one in program.secrets
+            ]
+            + [
+                gcp.cloudrunv2.ServiceTemplateContainerEnvArgs(name=key, value=value)
+                for key, value in program.environment.items()
             ],
             resources=gcp.cloudrunv2.ServiceTemplateContainerResourcesArgs(
                 limits=_limits(program), cpu_idle=False, startup_cpu_boost=True
@@ -128,37 +130,7 @@ class Runtime(pulumi.ComponentResource):
             template=gcp.cloudrunv2.WorkerPoolTemplateArgs(
                 service_account=self._identities.services[service].email,
                 encryption_key=self._keys.services[service].id,
-                containers=[
-                    gcp.cloudrunv2.WorkerPoolTemplateContainerArgs(
-                        image=image,
-                        envs=[
-                            *(
-                                gcp.cloudrunv2.WorkerPoolTemplateContainerEnvArgs(name=key, value=value)
-                                for key, value in program.environment.items()
-                            ),
-                            *(
-                                gcp.cloudrunv2.WorkerPoolTemplateContainerEnvArgs(
-                                    name=one.variable,
-                                    value_source=gcp.cloudrunv2.WorkerPoolTemplateContainerEnvValueSourceArgs(
-                                        secret_key_ref=gcp.cloudrunv2.WorkerPoolTemplateContainerEnvValueSourceSecretKeyRefArgs(
-                                            secret=self._secrets.places[service][one.name].secret_id, version="latest"
-                                        )
-                                    ),
-                                )
-                                for one in program.secrets
-                            ),
-                        ],
-                        resources=gcp.cloudrunv2.WorkerPoolTemplateContainerResourcesArgs(limits=_limits(program)),
-                        liveness_probe=gcp.cloudrunv2.WorkerPoolTemplateContainerLivenessProbeArgs(
-                            http_get=gcp.cloudrunv2.WorkerPoolTemplateContainerLivenessProbeHttpGetArgs(
-                                path=program.health, port=program.port
-                            ),
-                            initial_delay_seconds=60,
-                            period_seconds=10,
-                            failure_threshold=STUMBLES,
-                        ),
-                    )
-                ],
+                containers=[self._worker(program, image)],
                 vpc_access=gcp.cloudrunv2.WorkerPoolTemplateVpcAccessArgs(
                     egress="ALL_TRAFFIC",
                     network_interfaces=[
@@ -171,6 +143,41 @@ class Runtime(pulumi.ComponentResource):
             opts=self._options(service, "scaling.manualInstanceCount"),
         )
 
+    def _worker(self, program: Program, image: str) -> gcp.cloudrunv2.WorkerPoolTemplateContainerArgs:
+        return gcp.cloudrunv2.WorkerPoolTemplateContainerArgs(
+            image=image,
+            envs=[
+                gcp.cloudrunv2.WorkerPoolTemplateContainerEnvArgs(
+                    name=one.variable,
+                    value_source=gcp.cloudrunv2.WorkerPoolTemplateContainerEnvValueSourceArgs(
+                        secret_key_ref=gcp.cloudrunv2.WorkerPoolTemplateContainerEnvValueSourceSecretKeyRefArgs(
+                            secret=self._secrets.places[program.service][one.name].secret_id, version=NEWEST
+                        )
+                    ),
+                )
+                for one in program.secrets
+            ]
+            + [
+                gcp.cloudrunv2.WorkerPoolTemplateContainerEnvArgs(name=key, value=value)
+                for key, value in program.environment.items()
+            ],
+            resources=gcp.cloudrunv2.WorkerPoolTemplateContainerResourcesArgs(limits=_limits(program)),
+            startup_probe=gcp.cloudrunv2.WorkerPoolTemplateContainerStartupProbeArgs(
+                http_get=gcp.cloudrunv2.WorkerPoolTemplateContainerStartupProbeHttpGetArgs(
+                    path=program.health, port=program.port
+                ),
+                period_seconds=5,
+                failure_threshold=PATIENCE,
+            ),
+            liveness_probe=gcp.cloudrunv2.WorkerPoolTemplateContainerLivenessProbeArgs(
+                http_get=gcp.cloudrunv2.WorkerPoolTemplateContainerLivenessProbeHttpGetArgs(
+                    path=program.health, port=program.port
+                ),
+                period_seconds=10,
+                failure_threshold=STUMBLES,
+            ),
+        )
+
     def _options(self, service: Service, owned: str) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=self,
@@ -180,8 +187,9 @@ class Runtime(pulumi.ComponentResource):
 
 
 def _limits(program: Program) -> Mapping[str, str]:
-    """Whole processors: Cloud Run gives no other shares to what is always on."""
-    return {"cpu": f"{-(-program.millicores // 1000)}", "memory": f"{program.mebibytes}Mi"}
+    """As much as it wants, or the next that there is."""
+    processors = next(one for one in PROCESSORS if one * 1000 >= program.millicores)
+    return {"cpu": f"{processors}", "memory": f"{program.mebibytes}Mi"}
 
 
 def _startup(program: Program) -> gcp.cloudrunv2.ServiceTemplateContainerStartupProbeArgs:

@@ -23,7 +23,10 @@ from infra.settings import Settings
 
 ANYWHERE = "0.0.0.0/0"
 NAMED, PRIVATE_CLOSED, OUTSIDE, CLOSED = 1000, 2000, 3000, 65000
-"""Priorities, the smallest first: ways that are named; nothing else that is private; 443 to the outside for those who ask there; nothing."""
+"""Priorities, the smallest first: ways that are named; nothing else that is private; 443 to the outside for those who ask there; and
+nothing."""
+
+_LOGGED = gcp.compute.FirewallLogConfigArgs(metadata="INCLUDE_ALL_METADATA")
 
 Addresses = Mapping[Service, pulumi.Input[str]]
 
@@ -61,26 +64,21 @@ class Ways(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _nothing_else(self) -> None:
-        for direction, ranges in (("EGRESS", "destination_ranges"), ("INGRESS", "source_ranges")):
-            gcp.compute.Firewall(
-                f"{self._name}-no-{direction.lower()}",
-                network=self._network.vpc.id,
-                direction=direction,
-                priority=CLOSED,
-                denies=[gcp.compute.FirewallDenyArgs(protocol="all")],
-                log_config=gcp.compute.FirewallLogConfigArgs(metadata="INCLUDE_ALL_METADATA"),
-                opts=pulumi.ResourceOptions(parent=self),
-                destination_ranges=[ANYWHERE] if ranges == "destination_ranges" else None,
-                source_ranges=[ANYWHERE] if ranges == "source_ranges" else None,
-            )
+        """Google lets everything out unless it is told otherwise."""
+        self._close("no-egress", CLOSED, to=[ANYWHERE])
+        self._close("no-ingress", CLOSED, of=[ANYWHERE])
+        self._close("no-private", PRIVATE_CLOSED, to=[str(one) for one in PRIVATE])
+
+    def _close(self, what: str, priority: int, *, to: Sequence[str] | None = None, of: Sequence[str] | None = None) -> None:
         gcp.compute.Firewall(
-            f"{self._name}-no-private",
+            f"{self._name}-{what}",
             network=self._network.vpc.id,
-            direction="EGRESS",
-            priority=PRIVATE_CLOSED,
+            direction="INGRESS" if to is None else "EGRESS",
+            priority=priority,
             denies=[gcp.compute.FirewallDenyArgs(protocol="all")],
-            destination_ranges=[str(one) for one in PRIVATE],
-            log_config=gcp.compute.FirewallLogConfigArgs(metadata="INCLUDE_ALL_METADATA"),
+            destination_ranges=to,
+            source_ranges=of,
+            log_config=_LOGGED,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -131,7 +129,7 @@ class Ways(pulumi.ComponentResource):
             allows=[gcp.compute.FirewallAllowArgs(protocol="tcp", ports=[str(port) for port in ports])],
             target_service_accounts=[account.email],
             destination_ranges=list(to),
-            log_config=gcp.compute.FirewallLogConfigArgs(metadata="INCLUDE_ALL_METADATA"),
+            log_config=_LOGGED,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -144,7 +142,7 @@ class Ways(pulumi.ComponentResource):
             allows=[gcp.compute.FirewallAllowArgs(protocol="tcp", ports=[str(port) for port in ports])],
             target_service_accounts=[account.email],
             source_ranges=list(of),
-            log_config=gcp.compute.FirewallLogConfigArgs(metadata="INCLUDE_ALL_METADATA"),
+            log_config=_LOGGED,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
