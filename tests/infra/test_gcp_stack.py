@@ -1,8 +1,10 @@
 """Google's stack as a whole: its contract, its guards, its records, and the list of everything that is in it."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,3 +190,41 @@ def test_no_account_is_given_anything_by_the_project(stack: str) -> None:
     assert "gcp:serviceaccount/key:Key" not in types
     members = [str(one.inputs["member"]) for one in recorded(stack).resources if "member" in one.inputs]
     assert members and not [one for one in members if one.startswith("all") or not one.startswith("serviceAccount:")]
+
+
+MADE_UP = len("-1234567")
+"""What the engine adds to a name that is not given."""
+LONGEST = 63
+
+
+@both
+def test_names_that_the_engine_makes_up_are_short_enough(stack: str) -> None:
+    """One that is too long is refused by Google in the middle of an update, after half of it was made."""
+    long = [one.name for one in recorded(stack).resources if one.custom and "name" not in one.inputs and _is_named(one.type)]
+    assert long and not [name for name in long if len(name) + MADE_UP > LONGEST]
+
+
+@both
+def test_no_secret_is_in_what_is_asked_for(stack: str) -> None:
+    """What the engine is told stays in its state for ever."""
+    for one in recorded(stack).resources:
+        for key, value in _leaves(one.inputs):
+            assert not any(word in key.lower() for word in ("password", "secretdata", "privatekey", "pem", "token")), one.urn
+            assert "-----BEGIN" not in value, one.urn
+
+
+def _is_named(token: str) -> bool:
+    return token.startswith(
+        ("gcp:compute/", "gcp:kms/", "gcp:certificatemanager/", "gcp:networksecurity/", "gcp:dns/managedZone")
+    )
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner, key)
+    else:
+        yield key, f"{value}"

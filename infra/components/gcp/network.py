@@ -24,7 +24,7 @@ class Network(pulumi.ComponentResource):
     """Nothing in it has a public address, and every subnet keeps a record of its flows. Who may speak with whom is in `ways.py`.
 
     Each service has a subnet of its own: a rule at the receiving end can tell instances of Cloud Run by their range only (Cloud Run
-    documentation, "Direct VPC egress", limitations).
+    documentation, "Direct VPC egress", limitations). The plan's `doors` stay empty: the public balancer is Google's and stands outside.
     """
 
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:

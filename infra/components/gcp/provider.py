@@ -12,6 +12,7 @@ APIS = (
     "artifactregistry",
     "certificatemanager",
     "cloudkms",
+    "cloudresourcemanager",
     "compute",
     "containerscanning",
     "dns",

@@ -33,8 +33,12 @@ Addresses = Mapping[Service, pulumi.Input[str]]
 
 class Ways(pulumi.ComponentResource):
     """Rules for who sends, by service account: what instances of Cloud Run open is filtered where it leaves. Rules for who receives stand
-    only where something of ours listens in this network itself, at the control node; the databases listen in Cloud SQL's network and the
-    programs behind balancers, which take no rules."""
+    only where something of ours listens in this network itself, at the control node.
+
+    Nobody's rules reach two kinds of listeners: the databases, in Cloud SQL's own network, and balancers, whose proxies are Google's.
+    What comes to them over the mesh is what the other sites let out; 5432 and the balancers' ports are all that listens there, and they
+    ask for a password over TLS, and for a certificate.
+    """
 
     def __init__(
         self,
