@@ -27,13 +27,13 @@ class Runtime(pulumi.ComponentResource):
     """Each program with an identity, a subnet and a key of its own; always on, always with a processor; everything that it sends goes
     through our network, where `ways.py` decides.
 
-    Only balancers reach it: the address that Cloud Run gives to everything is switched off, and so is the way in for everybody else.
-    A balancer has no identity that IAM knows, so IAM is not asked who calls; the balancer in front is, and it wants a certificate.
+    Only balancers reach it: the address that Cloud Run gives to every service is switched off. A balancer has no identity that IAM
+    knows, so IAM is not asked who calls; the balancer in front is, and it wants a certificate.
 
-    Nothing runs before `settings.live`: Cloud Run makes no instance, not even none of them, from an image that is not there yet or
-    with a secret that is empty. Going live makes the services for the first time, with their floor. From then on a floor has two
-    halves. The template's is `settings.capacity`. The service's own starts there too and is the controller's: it raises it while a
-    site is down, and whoever applies this program at that moment takes nothing away again.
+    Nothing is made before `settings.live`: Cloud Run refuses a service whose image is not there yet or whose secrets are empty, even one
+    without instances. Going live makes them all, with their floor. From then on a floor has two halves, and the higher one counts. The
+    template's is `settings.capacity`. The service's own begins there too and is the controller's: it raises it while a site is down, and
+    whoever applies this program at that moment takes nothing away again. A pool has the second half only.
     """
 
     def __init__(
