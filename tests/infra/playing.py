@@ -38,9 +38,9 @@ class Clouds(mocks.Mocks):
         id, added = answer(args.name, state)
         return id, {**state, **added}
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         """What a question is answered with. Raises KeyError for one that nobody has thought of."""
-        return CALLS[args.token](args.args), None
+        return CALLS[args.token](args.args), []
 
 
 class Monitor(mocks.MockMonitor):

@@ -1,0 +1,66 @@
+"""Whose certificates balancers believe, and how they talk."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra.settings import Settings
+
+CLIENTS, FLEET = "clients", "fleet"
+"""Whose authority it is: the clients', and our own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms a door talks with somebody."""
+
+    asks: gcp.networksecurity.ServerTlsPolicy
+    """Asks for a certificate, and lets those without one through as well: most tokens need none."""
+    demands: gcp.networksecurity.ServerTlsPolicy
+    """No certificate of our own authority, no connection."""
+    ciphers: gcp.compute.RegionSslPolicy
+
+
+class Trust(pulumi.ComponentResource):
+    """Whose certificates are believed: the clients' authority at the public door, our own authority at the private ones.
+
+    Both lists are made empty, and an empty list believes nobody. `trimaran bootstrap` fills them, and rotates what is in them.
+    """
+
+    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("trimaran:gcp:Trust", name, None, opts)
+        self._name, self._settings = name, settings
+        self.terms = Terms(
+            asks=self._policy(CLIENTS, "ALLOW_INVALID_OR_MISSING_CLIENT_CERT"),
+            demands=self._policy(FLEET, "REJECT_INVALID"),
+            ciphers=gcp.compute.RegionSslPolicy(
+                f"{name}-ciphers",
+                region=settings.region,
+                profile="RESTRICTED",
+                min_tls_version="TLS_1_2",
+                opts=pulumi.ResourceOptions(parent=self),
+            ),
+        )
+        self.register_outputs({})
+
+    def _policy(self, whom: str, mode: str) -> gcp.networksecurity.ServerTlsPolicy:
+        region, number = self._settings.region, self._settings.accounts.gcp.number
+        trusted = gcp.certificatemanager.TrustConfig(
+            f"{self._name}-{whom}",
+            location=region,
+            description=f"Authorities of {whom}",
+            opts=pulumi.ResourceOptions(parent=self, protect=True, ignore_changes=["trustStores", "allowlistedCertificates"]),
+        )
+        return gcp.networksecurity.ServerTlsPolicy(
+            f"{self._name}-{whom}",
+            location=region,
+            allow_open=False,
+            mtls_policy=gcp.networksecurity.ServerTlsPolicyMtlsPolicyArgs(
+                client_validation_mode=mode,
+                client_validation_trust_config=trusted.name.apply(
+                    lambda name: f"projects/{number}/locations/{region}/trustConfigs/{name}"
+                ),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )

@@ -1,0 +1,97 @@
+"""The site on Google Cloud."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+from infra.components.gcp.audit import Audit
+from infra.components.gcp.database import Database
+from infra.components.gcp.identities import Identities
+from infra.components.gcp.images import Images
+from infra.components.gcp.ingress import Balancer, Ingress
+from infra.components.gcp.keys import Keys
+from infra.components.gcp.network import Network
+from infra.components.gcp.provider import make_provider
+from infra.components.gcp.runtime import Runtime
+from infra.components.gcp.secrets import Secrets
+from infra.components.gcp.trust import Trust
+from infra.components.gcp.ways import Ways
+from infra.contracts import SiteContract, publish
+from infra.names import name_of
+from infra.services import AGENT, DATABASES, EDGE_DOOR, PROGRAMS, Service, callers_of
+from infra.settings import Settings
+
+
+def build(settings: Settings) -> None:
+    """Everything the site has."""
+
+    def named(what: str) -> str:
+        return name_of(settings.environment, what)
+
+    here = pulumi.ResourceOptions(provider=make_provider(settings))
+    keys = Keys(named("keys"), settings, here)
+    audit = Audit(named("logs"), settings, keys.logs, here)
+    identities = Identities(named("identities"), settings, here)
+    keys.grant("wrapping-vault", keys.wrapping.key, identities.services[Service.VAULT].member)
+    network = Network(named("network"), settings, here)
+    secrets = Secrets(named("secrets"), settings, keys=keys, identities=identities, opts=here)
+    Images(named("images"), settings, keys.images, here)
+    databases = {
+        one: Database(named(f"{one}-database"), settings, service=one, network=network, lock=keys.databases[one], opts=here)
+        for one in DATABASES
+    }
+    runtime = Runtime(named("runtime"), settings, network=network, keys=keys, identities=identities, secrets=secrets, opts=here)
+    terms = Trust(named("trust"), settings, here).terms
+    ingress = Ingress(named("ingress"), settings, network=network, terms=terms, instances=runtime.names[Service.EDGE], opts=here)
+    balancers = {
+        one: Balancer(
+            named(f"{one}-balancer"),
+            settings,
+            service=one,
+            network=network,
+            terms=terms,
+            instances=runtime.names[one],
+            doors=doors,
+            opts=here,
+        )
+        for one, doors in private_doors().items()
+    }
+    Ways(
+        named("ways"),
+        settings,
+        network=network,
+        identities=identities,
+        balancers={one: balancer.place.address for one, balancer in balancers.items()},
+        databases={one: database.address for one, database in databases.items()},
+        opts=here,
+    )
+    publish(
+        SiteContract(
+            region=settings.region,
+            address=ingress.place.address,
+            certificate_records=pulumi.Output.all(
+                *ingress.records, *(one for each in balancers.values() for one in each.records)
+            ),
+            network=network.vpc.self_link,
+            group=settings.accounts.gcp.project,
+            routes=[],
+            control_subnet=network.control.self_link,
+            control_guard=identities.control.email,
+            database_hosts=pulumi.Output.all(**{one: database.address for one, database in databases.items()}),
+            database_servers=pulumi.Output.all(**{one: database.server.name for one, database in databases.items()}),
+            instances={str(one): name for one, name in runtime.names.items()},
+            cluster="",
+            secrets=pulumi.Output.all(**secrets.ids()),
+            wrapping_key=keys.wrapping.id,
+            disk_key=keys.disk.id,
+            log=audit.records.id,
+        )
+    )
+
+
+def private_doors() -> Mapping[Service, Mapping[str, int]]:
+    """Where each program is asked from within: services by their callers, the edge by other sites' edges and by controllers."""
+    services = {
+        one: {"services": program.port} for one, program in PROGRAMS.items() if callers_of(one) and program.port is not None
+    }
+    return {**services, Service.EDGE: {"peers": EDGE_DOOR, "agent": AGENT}}
