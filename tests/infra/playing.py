@@ -11,10 +11,13 @@ from typing import Any
 
 import pulumi
 from google.protobuf import json_format
-from pulumi.runtime import mocks, set_all_config
+from pulumi.runtime import get_root_resource, mocks, set_all_config
+from pulumi.runtime.stack import Stack
 
 from infra.program import run
 from tests.infra.answers import ANSWERS, CALLS
+
+TIMEOUTS = ("create", "update", "delete")
 
 
 class Clouds(mocks.Mocks):
@@ -75,7 +78,15 @@ def _told(request: Any, answer: Any) -> dict[str, Any]:
         "property_dependencies": {key: list(found.urns) for key, found in request.propertyDependencies.items()},
         "retain_on_delete": bool(request.retainOnDelete),
         "custom": bool(request.custom),
+        "timeouts": {key: getattr(request.customTimeouts, key) for key in TIMEOUTS if getattr(request.customTimeouts, key)},
     }
+
+
+def _end() -> None:
+    """What the engine does last: under mocks nobody tells the monitor what the stack exports."""
+    stack = get_root_resource()
+    if isinstance(stack, Stack):
+        stack.register_outputs(stack.outputs)
 
 
 def play(order: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,6 +106,7 @@ def play(order: Mapping[str, Any]) -> dict[str, Any]:
     )
     set_all_config(dict(order["config"]))
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
+    pulumi.runtime.test(_end)()  # type: ignore[no-untyped-call]
     return {
         "resources": [_told(request, answer) for request, answer in monitor.heard if request.type != "pulumi:pulumi:Stack"],
         "outputs": monitor.exported,

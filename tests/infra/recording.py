@@ -41,6 +41,8 @@ class Resource:
     property_dependencies: Mapping[str, tuple[str, ...]]
     retain_on_delete: bool
     custom: bool
+    timeouts: Mapping[str, str]
+    """Of `create`, `update`, `delete`; empty where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +71,13 @@ def recorded(stack: str) -> Recording:
     return record(stack)
 
 
-def record(stack: str, *, preview: bool = False, **changed: object) -> Recording:
-    """What a stack asks for when some of its configuration is changed. In a preview nothing that a cloud makes up is known."""
-    order = {"stack": stack, "preview": preview, "config": dict(configuration(stack, **changed)), "stacks": _others(stack)}
+def record(stack: str, *, preview: bool = False, stacks: Mapping[str, Any] | None = None, **changed: object) -> Recording:
+    """What a stack asks for when some of its configuration is changed. In a preview nothing that a cloud makes up is known.
+
+    `stacks`: what the others have published, by full name, in place of what their programs publish.
+    """
+    others = _others(stack) if stacks is None else stacks
+    order = {"stack": stack, "preview": preview, "config": dict(configuration(stack, **changed)), "stacks": others}
     ended = subprocess.run(
         (sys.executable, "-W", "ignore", "-m", "tests.infra.playing"),
         input=json.dumps(order),
