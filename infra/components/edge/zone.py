@@ -109,8 +109,9 @@ def asked_for(plan: Plan, records: Iterable[Mapping[str, str]]) -> tuple[RecordS
         except ValueError as error:
             raise pulumi.RunError(f"{error}: the site that asks for this record has another domain in its settings") from error
         values = found.setdefault((name, Kind(kind)), [])
-        if record["value"] not in values:
-            values.append(record["value"])
+        value = record["value"].strip('"')
+        if value not in values:
+            values.append(value)
     sets = tuple(RecordSet(name=name, kind=kind, values=tuple(values)) for (name, kind), values in sorted(found.items()))
     _refuse_beside_cname(plan, sets)
     return sets
