@@ -4,7 +4,10 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.infra import answers_azure, answers_gcp
+
 Made = tuple[str, Mapping[str, Any]]
+Answer = Callable[[str, Mapping[str, Any]], Made]
 
 
 def _address(name: str, of: str) -> str:
@@ -12,7 +15,7 @@ def _address(name: str, of: str) -> str:
     return f"{of}.{zlib.crc32(name.encode()) % 253 + 1}"
 
 
-def _arm(kind: str, key: str) -> Callable[[str, Mapping[str, Any]], Made]:
+def _arm(kind: str, key: str) -> Answer:
     """An Azure resource whose id is put together from its group and name."""
 
     def answer(name: str, given: Mapping[str, Any]) -> Made:
@@ -59,15 +62,26 @@ def _password(name: str, given: Mapping[str, Any]) -> Made:
     return name, {"result": f"{zlib.crc32(name.encode()):x}".rjust(int(given["length"]), "x")}
 
 
-ANSWERS: Mapping[str, Callable[[str, Mapping[str, Any]], Made]] = {
+def _only_of(prefix: str, mine: Answer, sites: Answer | None) -> Answer:
+    """Sites make things of the same type, which are answered as they say."""
+
+    def answer(name: str, given: Mapping[str, Any]) -> Made:
+        return mine(name, given) if sites is None or name.startswith(prefix) else sites(name, given)
+
+    return answer
+
+
+_PUBLIC, _MANAGED = "azure-native:network:PublicIPAddress", "gcp:dns/managedZone:ManagedZone"
+
+ANSWERS: Mapping[str, Answer] = {
     "random:index/randomPassword:RandomPassword": _password,
     "aws:ec2/vpnConnection:VpnConnection": _connection,
     "gcp:compute/haVpnGateway:HaVpnGateway": _gateway,
-    "azure-native:network:PublicIPAddress": _public,
+    _PUBLIC: _only_of("mesh-", _public, answers_azure.ANSWERS.get(_PUBLIC)),
     "azure-native:network:VirtualNetworkGateway": _arm("Microsoft.Network/virtualNetworkGateways", "virtualNetworkGatewayName"),
     "azure-native:network:LocalNetworkGateway": _arm("Microsoft.Network/localNetworkGateways", "localNetworkGatewayName"),
     "aws:route53/zone:Zone": _hosted,
     "azure-native:dns:Zone": _zone,
     "azure-native:trafficmanager:Profile": _arm("Microsoft.Network/trafficManagerProfiles", "profileName"),
-    "gcp:dns/managedZone:ManagedZone": _managed,
+    _MANAGED: _only_of("edge-clouddns-", _managed, answers_gcp.ANSWERS.get(_MANAGED)),
 }
