@@ -3,12 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.infra import answers_aws, answers_azure, answers_gcp
+from tests.infra import answers_aws, answers_azure, answers_gcp, answers_mesh
 
 Answer = Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
 """Given a resource's name and inputs: its id, and the outputs that its inputs do not tell."""
 
-ANSWERS: Mapping[str, Answer] = {**answers_aws.ANSWERS, **answers_azure.ANSWERS, **answers_gcp.ANSWERS}
+ANSWERS: Mapping[str, Answer] = {
+    **answers_aws.ANSWERS,
+    **answers_azure.ANSWERS,
+    **answers_gcp.ANSWERS,
+    **answers_mesh.ANSWERS,
+}
 """By token. What is missing here is given an id, and its inputs back."""
 
 CALLS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {

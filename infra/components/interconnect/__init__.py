@@ -1,0 +1,1 @@
+"""The mesh of tunnels between the three sites."""
