@@ -1,0 +1,59 @@
+"""Every type and every property that a rule names exists: a rule with a typing error in it holds for nothing, and nobody notices."""
+
+from dataclasses import replace
+
+import pytest
+
+from infra.topology import Cloud, Jurisdiction, Topology
+from policies.controls import CONTROLS, LOOKED_AT, Scope
+from policies.rules import identity, sources
+from policies.rules.seen import Facts
+from tests.policies.sdk import exists, takes
+from tests.policies.spying import spy
+
+FACTS = Facts(
+    stack="prod-edge",
+    role="edge",
+    topology=Topology(
+        regions={Cloud.AWS: "eu-central-1", Cloud.AZURE: "swedencentral", Cloud.GCP: "europe-southwest1"},
+        jurisdiction=Jurisdiction.EU,
+        least_km=1000,
+    ),
+    asns={Cloud.AWS: 64512, Cloud.AZURE: 65010, Cloud.GCP: 64514},
+)
+MADE_UP = frozenset({"id", "arn", "name"})
+"""Outputs that resources are joined by."""
+TYPES = tuple(sorted(LOOKED_AT))
+EVERY_TYPE = frozenset({"region", "location", "zone", "tags", "labels"})
+"""Asked of all types, whether they have them or not."""
+
+
+@pytest.mark.parametrize("token", sorted((LOOKED_AT | sources.KEYS | set(sources.DEFERRED)) - {sources.REFERENCE}))
+def test_every_type_is_in_the_sdk(token: str) -> None:
+    """By its class there."""
+    assert exists(token)
+
+
+def test_what_no_rule_could_look_up_is_of_sdks_that_are_not_here() -> None:
+    """Four types are named that cannot be checked here; all are refused, or are sources of secrets."""
+    named = set(identity.FORBIDDEN) | sources.MAKES_SECRETS
+    unchecked = {token for token in named if not exists(token)}
+    assert {token.partition(":")[0] for token in unchecked} <= {"azuread", "random", "tls"}
+
+
+def _everything(token: str, facts: Facts) -> frozenset[str]:
+    """Every path that any rule looks at in a resource of that type, among one of each type that there is."""
+    urns = tuple(f"urn:pulumi:spy::trimaran::{other}::spy" for other in TYPES)
+    heard: set[str] = set()
+    resources = tuple(spy(other, heard if other == token else set(), urns) for other in TYPES)
+    for control in CONTROLS:
+        list(control.found(resources if control.scope is Scope.STACK else (spy(token, heard, urns),), facts))
+    return frozenset(heard)
+
+
+@pytest.mark.parametrize("token", TYPES)
+def test_every_property_is_in_the_sdk(token: str) -> None:
+    """The whole way down, as it is called on the wire."""
+    heard = _everything(token, FACTS) | _everything(token, replace(FACTS, role="interconnect"))
+    paths = {path for path in heard if path.partition(".")[0] not in EVERY_TYPE and path not in MADE_UP}
+    assert {path for path in paths if not takes(token, path)} == set()
