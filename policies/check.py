@@ -17,7 +17,7 @@ import yaml
 
 from policies.controls import CONTROLS, Control
 from policies.facts import facts_of
-from policies.rules.seen import UNKNOWN, Finding, Provider, Resource
+from policies.rules.seen import UNKNOWN, Finding, Provider, Resource, is_provider, of_provider
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
@@ -76,7 +76,7 @@ def _resource(told: Mapping[str, Any], providers: Mapping[str, Mapping[str, Any]
         type=told["type"],
         name=told.get("name") or told["urn"].rpartition("::")[2],
         urn=told["urn"],
-        props=known(props),
+        props=of_provider(known(props)) if is_provider(told["type"]) else known(props),
         protect=bool(told.get("protect")),
         ignore_changes=tuple(told.get("ignoreChanges") or told.get("ignore_changes") or ()),
         provider=_provider(told.get("provider") or "", providers),
@@ -89,7 +89,7 @@ def _provider(reference: str, providers: Mapping[str, Mapping[str, Any]]) -> Pro
     urn = reference.rpartition("::")[0]
     if not urn:
         return None
-    return Provider(name=urn.rpartition("::")[2], props=known(providers.get(urn, {}).get("inputs") or {}))
+    return Provider(name=urn.rpartition("::")[2], props=of_provider(known(providers.get(urn, {}).get("inputs") or {})))
 
 
 def known(value: Any) -> Any:

@@ -25,7 +25,7 @@ from pulumi_policy.proxy import UnknownValueError
 from infra.settings import NAMESPACE
 from policies.controls import CONTROLS, Bound, Control, Numbers, Scope
 from policies.facts import facts_of
-from policies.rules.seen import UNKNOWN, Facts, Finding, Provider, Resource
+from policies.rules.seen import UNKNOWN, Facts, Finding, Provider, Resource, is_provider, of_provider
 
 PACK = "trimaran-guardrails"
 DOCUMENT = "docs/policies.md"
@@ -61,10 +61,10 @@ def _one(seen: ResourceValidationArgs | PolicyResource, sources: Mapping[str, It
         type=seen.resource_type,
         name=seen.name,
         urn=seen.urn,
-        props=plain(seen.props),
+        props=of_provider(plain(seen.props)) if is_provider(seen.resource_type) else plain(seen.props),
         protect=bool(seen.opts.protect),
         ignore_changes=tuple(seen.opts.ignore_changes),
-        provider=None if provider is None else Provider(name=provider.name, props=plain(provider.props)),
+        provider=None if provider is None else Provider(name=provider.name, props=of_provider(plain(provider.props))),
         property_dependencies={name: tuple(one.urn for one in found) for name, found in sources.items()},
     )
 

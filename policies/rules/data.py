@@ -161,8 +161,12 @@ def no_force_destroy(one: Resource, facts: Facts) -> Iterator[Finding]:
 
 NAMES_A_SECRET = re.compile(r"(?i)(^|_)(password|passwd|secret|token|credentials?|apikey|api_key|private_key|pem)$")
 LOOKS_SECRET = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(AKIA|ASIA)[0-9A-Z]{16}\b|(?i:\b(password|secret|token)\s*[=:]\s*['\"]?[^\s'\"${<]{8,})"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b(AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|(?i:\b(password|passwd|secret|token)[\"']?\s*=\s*[\"']?[^\s\"'${<]{8,})"
+    r"|(?i:\bpassword[\"']?\s*:\s+[\"']?[^\s\"'${<]{8,})"
 )
+"""Keys as they look, and values that are given to what is called a secret. An address of a place (`secret:name`) is none."""
 _BY_BOOTSTRAP = "a value here is in Pulumi's state for ever; `trimaran bootstrap` fills secrets"
 FILLED: Table = {
     RDS: (Absent(path="password", limit="use manageMasterUserPassword"),),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from policies.rules.expect import Absent, Given, Is, Matches, Table, joined, unmet
+from policies.rules.expect import Absent, Given, Is, Matches, Table, as_number, joined, unmet
 from policies.rules.seen import UNKNOWN, Facts, Finding, Resource, said
 
 DOOR = 443
@@ -17,7 +17,6 @@ EVERYWHERE = frozenset({"*", "internet", "any"})
 AWS_TLS = r"ELBSecurityPolicy-TLS13-1-[23].*"
 _NO_PLAIN = Absent(path="urlMap", limit="nothing listens without TLS")
 _TLS: Table = {
-    "aws:lb/targetGroup:TargetGroup": (Is(path="protocol", allowed=("HTTPS", "TLS")),),
     "aws:route53/healthCheck:HealthCheck": (Is(path="type", allowed=("HTTPS", "HTTPS_STR_MATCH", "CALCULATED")),),
     "azure-native:app:ContainerApp": (Is(path="configuration.ingress.allowInsecure", allowed=(False,)),),
     "azure-native:trafficmanager:Profile": (Is(path="monitorConfig.protocol", allowed=("HTTPS",)),),
@@ -39,12 +38,18 @@ _TLS: Table = {
     "gcp:compute/targetHttpProxy:TargetHttpProxy": (_NO_PLAIN,),
     "gcp:compute/regionBackendService:RegionBackendService": (Is(path="protocol", allowed=("HTTPS", "HTTP2")),),
 }
-LISTENER = "aws:lb/listener:Listener"
+LISTENER, TARGETS = "aws:lb/listener:Listener", "aws:lb/targetGroup:TargetGroup"
+PASSED_THROUGH = (8443, 8444, 8445)
+"""Where processes end TLS themselves, with certificates of their own: a balancer may hand on what it cannot read."""
 
 
 def tls_in_transit(one: Resource, facts: Facts) -> Iterator[Finding]:
     """Every listener speaks TLS 1.2 or better, and so does whatever it hands on to."""
     yield from unmet(one, _TLS)
+    if one.type in (LISTENER, TARGETS) and one.at("protocol") == "TCP" and as_number(one.at("port")) in PASSED_THROUGH:
+        return
+    if one.type == TARGETS:
+        yield from unmet(one, {TARGETS: (Is(path="protocol", allowed=("HTTPS", "TLS")),)})
     if one.type == LISTENER and not _only_redirects(one):
         yield from unmet(
             one,
@@ -104,6 +109,9 @@ def no_open_ingress(one: Resource, facts: Facts) -> Iterator[Finding]:
             yield from _azure(one, "", one.props)
         case "gcp:compute/firewall:Firewall":
             yield from _google(one)
+        case "gcp:compute/forwardingRule:ForwardingRule" | "gcp:compute/globalForwardingRule:GlobalForwardingRule":
+            if not str(one.at("loadBalancingScheme")).startswith("INTERNAL"):
+                yield from unmet(one, {one.type: (Is(path="portRange", allowed=("443", "443-443")),)})
 
 
 _CLOSED: Table = {
@@ -120,11 +128,6 @@ _CLOSED: Table = {
         Is(path="ingress", allowed=("INGRESS_TRAFFIC_INTERNAL_ONLY", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER")),
         Is(path="defaultUriDisabled", allowed=(True,)),
     ),
-    "gcp:compute/forwardingRule:ForwardingRule": (
-        Is(path="portRange", allowed=("443", "443-443"), absent=True),
-        Is(path="allPorts", allowed=(False,), absent=True),
-    ),
-    "gcp:compute/globalForwardingRule:GlobalForwardingRule": (Is(path="portRange", allowed=("443", "443-443"), absent=True),),
 }
 
 
@@ -228,7 +231,7 @@ def waf_or_exempt(resources: tuple[Resource, ...], facts: Facts) -> Iterator[Fin
 LOOKS_AT = (
     frozenset(_TLS)
     | frozenset(_CLOSED)
-    | {LISTENER, VPC, DEFAULT_GROUP, NETWORK, SUBNETWORK, AWS_FLOWS, AZURE_FLOWS, BALANCER, ACL, BACKEND, APP}
+    | {LISTENER, TARGETS, VPC, DEFAULT_GROUP, NETWORK, SUBNETWORK, AWS_FLOWS, AZURE_FLOWS, BALANCER, ACL, BACKEND, APP}
     | {
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
         "aws:ec2/securityGroupRule:SecurityGroupRule",
@@ -236,5 +239,7 @@ LOOKS_AT = (
         "azure-native:network:NetworkSecurityGroup",
         "azure-native:network:SecurityRule",
         "gcp:compute/firewall:Firewall",
+        "gcp:compute/forwardingRule:ForwardingRule",
+        "gcp:compute/globalForwardingRule:GlobalForwardingRule",
     }
 )

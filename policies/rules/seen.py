@@ -4,6 +4,7 @@ Rules for changing this file: no engine, no SDK. Three ways lead here: the engin
 recordings (`policies.check`). A rule cannot tell which one it was, so none can hold in one and be forgotten in another.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -128,6 +129,20 @@ def cloud_of(token: str) -> Cloud | None:
 def is_provider(token: str) -> bool:
     """Is it an account rather than something in it?"""
     return token.startswith("pulumi:providers:")
+
+
+def of_provider(props: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A provider's inputs, read: on the wire and in state, lists and tables of a provider's are JSON as text."""
+    return {name: _read(value) for name, value in props.items()}
+
+
+def _read(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def said(value: Any) -> str:

@@ -81,11 +81,11 @@ class Stack:
 def clouds(stack: Stack, *names: str) -> None:
     """Providers with everything that they are told."""
     if "aws" in names:
-        stack.provider("aws", region=AWS_REGION, allowedAccountIds=[ACCOUNT], defaultTags={"tags": TAGS})
+        stack.provider("aws", region=AWS_REGION, allowedAccountIds=json.dumps([ACCOUNT]), defaultTags=json.dumps({"tags": TAGS}))
     if "azure" in names:
         stack.provider("azure-native", subscriptionId=SUBSCRIPTION, location=AZURE_REGION)
     if "gcp" in names:
-        stack.provider("gcp", project=PROJECT, region=GCP_REGION, defaultLabels=TAGS)
+        stack.provider("gcp", project=PROJECT, region=GCP_REGION, defaultLabels=json.dumps(TAGS))
 
 
 def trust(principal: str, **conditions: str) -> str:
