@@ -163,8 +163,8 @@ NAMES_A_SECRET = re.compile(r"(?i)(^|_)(password|passwd|secret|token|credentials
 LOOKS_SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\b(AKIA|ASIA)[0-9A-Z]{16}\b"
-    r"|(?i:\b(password|passwd|secret|token)[\"']?\s*=\s*[\"']?[^\s\"'${<]{8,})"
-    r"|(?i:\bpassword[\"']?\s*:\s+[\"']?[^\s\"'${<]{8,})"
+    r"|(?i:(?<![a-z])(password|passwd|secret|token)[\"']?\s*=\s*[\"']?[^\s\"'${<]{8,})"
+    r"|(?i:(?<![a-z])password[\"']?\s*:\s+[\"']?[^\s\"'${<]{8,})"
 )
 """Keys as they look, and values that are given to what is called a secret. An address of a place (`secret:name`) is none."""
 _BY_BOOTSTRAP = "a value here is in Pulumi's state for ever; `trimaran bootstrap` fills secrets"
