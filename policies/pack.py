@@ -4,6 +4,7 @@ Only this module knows the policy SDK. It starts nothing: `PolicyPack` is in `__
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pulumi
@@ -51,8 +52,13 @@ def facts() -> Facts:
     """Of the stack that the engine asks about: its configuration is in the environment of this process."""
     config = pulumi.Config(NAMESPACE)
     keys = ("role", "live", "topology", "accounts", "network")
-    given = {f"{NAMESPACE}:{key}": value for key in keys if (value := config.get(key)) is not None}
-    return facts_of(pulumi.get_stack(), given)
+    return _facts(pulumi.get_stack(), tuple((key, value) for key in keys if (value := config.get(key)) is not None))
+
+
+@lru_cache(maxsize=1)
+def _facts(stack: str, given: tuple[tuple[str, str], ...]) -> Facts:
+    """The same for every resource that the engine asks about."""
+    return facts_of(stack, {f"{NAMESPACE}:{key}": value for key, value in given})
 
 
 def _one(seen: ResourceValidationArgs | PolicyResource, sources: Mapping[str, Iterable[PolicyResource]]) -> Resource:

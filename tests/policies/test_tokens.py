@@ -1,11 +1,13 @@
 """Every type and every property that a rule names exists: a rule with a typing error in it holds for nothing, and nobody notices."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
 from infra.topology import Cloud, Jurisdiction, Topology
-from policies.controls import CONTROLS, LOOKED_AT, Scope
+from policies.controls import CONTROLS, LOOKED_AT
 from policies.rules import identity, sources
 from policies.rules.seen import Facts
 from tests.policies.sdk import exists, takes
@@ -41,19 +43,29 @@ def test_what_no_rule_could_look_up_is_of_sdks_that_are_not_here() -> None:
     assert {token.partition(":")[0] for token in unchecked} <= {"azuread", "random", "tls"}
 
 
-def _everything(token: str, facts: Facts) -> frozenset[str]:
-    """Every path that any rule looks at in a resource of that type, among one of each type that there is."""
-    urns = tuple(f"urn:pulumi:spy::trimaran::{other}::spy" for other in TYPES)
-    heard: set[str] = set()
-    resources = tuple(spy(other, heard if other == token else set(), urns) for other in TYPES)
+@cache
+def _everything() -> Mapping[str, set[str]]:
+    """Every path that any rule looks at, by type, among one of each type that there is."""
+    urns = tuple(f"urn:pulumi:spy::trimaran::{token}::spy" for token in TYPES)
+    heard: dict[str, set[str]] = {token: set() for token in TYPES}
+    resources = tuple(spy(token, heard[token], urns) for token in TYPES)
     for control in CONTROLS:
-        list(control.found(resources if control.scope is Scope.STACK else (spy(token, heard, urns),), facts))
-    return frozenset(heard)
+        for role in ("edge", "interconnect"):
+            list(control.found(resources, replace(FACTS, role=role)))
+    return heard
 
 
 @pytest.mark.parametrize("token", TYPES)
 def test_every_property_is_in_the_sdk(token: str) -> None:
     """The whole way down, as it is called on the wire."""
-    heard = _everything(token, FACTS) | _everything(token, replace(FACTS, role="interconnect"))
-    paths = {path for path in heard if path.partition(".")[0] not in EVERY_TYPE and path not in MADE_UP}
+    paths = {path for path in _everything()[token] if path.partition(".")[0] not in EVERY_TYPE and path not in MADE_UP}
     assert {path for path in paths if not takes(token, path)} == set()
+
+
+def test_what_is_not_in_the_sdk_would_be_noticed() -> None:
+    """The test above can fail: on a type, on a property, and further down."""
+    assert takes("aws:rds/instance:Instance", "multiAz") and not takes("aws:rds/instance:Instance", "multiAZ")
+    assert takes("gcp:sql/databaseInstance:DatabaseInstance", "settings.ipConfiguration.sslMode")
+    assert not takes("gcp:sql/databaseInstance:DatabaseInstance", "settings.ipConfiguration.requireSsl2")
+    assert not exists("aws:rds/instance:Instances")
+    assert "settings.ipConfiguration.sslMode" in _everything()["gcp:sql/databaseInstance:DatabaseInstance"]
