@@ -121,6 +121,11 @@ _CLOSED: Table = {
         Is(path="portRanges[].fromPort", allowed=(DOOR, float(DOOR))),
         Is(path="portRanges[].toPort", allowed=(DOOR, float(DOOR))),
     ),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": tuple(
+        Is(path=name, allowed=(True,))
+        for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    ),
+    "azure-native:storage:StorageAccount": (Is(path="allowBlobPublicAccess", allowed=(False,)),),
     "azure-native:app:ContainerApp": (
         Absent(path="configuration.ingress.additionalPortMappings", limit="clients come in by 443 alone"),
     ),

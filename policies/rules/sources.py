@@ -9,7 +9,7 @@ So here the whole stack is looked at: an unknown value is computed from resource
 from collections.abc import Iterator, Mapping
 
 from policies.rules.data import ENCRYPTED, SCRIPTS, TASK
-from policies.rules.expect import Given
+from policies.rules.expect import Given, joined
 from policies.rules.identity import DOCUMENTS, FEDERATED, POOL_PROVIDER
 from policies.rules.seen import UNKNOWN, Facts, Finding, Resource
 
@@ -27,6 +27,10 @@ KEYS = frozenset(
 )
 
 
+BUCKET = "aws:s3/bucket:Bucket"
+BUCKET_KEY = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+
+
 def _keys_expected() -> Mapping[str, tuple[str, ...]]:
     """Every path of a key that the rule about encryption takes unknown."""
     return {
@@ -36,9 +40,12 @@ def _keys_expected() -> Mapping[str, tuple[str, ...]]:
 
 
 def encryption_key_of_ours(resources: tuple[Resource, ...], facts: Facts) -> Iterator[Finding]:
-    """A key that is not known yet is computed from a key of this stack, or of one that this stack reads."""
+    """A key that is not known yet is computed from a key of this stack, or of one that this stack reads; every bucket is told its key."""
     kinds = {one.urn: one.type for one in resources}
+    told = [one for one in resources if one.type == BUCKET_KEY]
     for one in resources:
+        if one.type == BUCKET and not any(joined(other, "bucket", one, "id") for other in told):
+            yield one.finding("no BucketServerSideEncryptionConfiguration is about it: the vendor's own key opens it")
         for path in _keys_expected().get(one.type, ()):
             if not any(value is UNKNOWN for _, value in one.every(path)):
                 continue

@@ -115,6 +115,8 @@ AWS = (
     _b("no-open-ingress", "aws:ec2/subnet:Subnet", "mapPublicIpOnLaunch", True),
     _b("no-open-ingress", "aws:ecs/service:Service", "networkConfiguration.assignPublicIp", True),
     _b("no-open-ingress", "aws:globalaccelerator/listener:Listener", "portRanges[0].toPort", 8443),
+    _b("no-open-ingress", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "blockPublicPolicy", False),
+    _gone("encryption-key-of-ours", "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"),
     _gone("default-sg-locked", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"),
     _b("default-sg-locked", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "ingress", [{"protocol": "-1"}]),
     _gone("flow-logs-on", "aws:ec2/flowLog:FlowLog"),
@@ -141,6 +143,7 @@ AZURE = (
     _b(CMK, FLEXIBLE, "dataEncryption.primaryKeyURI", GONE, in_preview=TRACED),
     _b(CMK, "azure-native:storage:StorageAccount", "encryption.keySource", "Microsoft.Storage"),
     _b(CMK, "azure-native:containerregistry:Registry", "encryption.status", "disabled"),
+    _b("no-open-ingress", "azure-native:storage:StorageAccount", "allowBlobPublicAccess", True),
     _b("kms-rotation", "azure-native:keyvault:Vault", "properties.enablePurgeProtection", False),
     _b("kms-rotation", "azure-native:keyvault:Vault", "properties.softDeleteRetentionInDays", 7),
     _b(

@@ -1,5 +1,7 @@
 """Samples of the stacks that join the sites."""
 
+from typing import Any
+
 from tests.policies.samples import AZURE_REGION, GCP_REGION, KEYS, TAGS, Stack, Told, clouds, may, trust
 
 ASNS = {"aws": 64512, "azure": 65010, "gcp": 64514}
@@ -10,11 +12,11 @@ def interconnect() -> list[Told]:
     """A mesh of four tunnels for each pair that AWS has part in, and two for the other."""
     s = Stack("prod-interconnect")
     clouds(s, "aws", "azure", "gcp")
-    here = {"location": AZURE_REGION, "tags": TAGS}
+    here: dict[str, Any] = {"location": AZURE_REGION, "tags": TAGS}
     s.has("aws:ec2/vpnGateway:VpnGateway", "mesh", protect=True)
     s.has("azure-native:network:VirtualNetworkGateway", "mesh", protect=True, **here)
     s.has("gcp:compute/haVpnGateway:HaVpnGateway", "mesh", protect=True, region=GCP_REGION)
-    tunnels: dict[str, object] = {}
+    tunnels: dict[str, Any] = {}
     for number in (1, 2):
         tunnels[f"tunnel{number}IkeVersions"] = ["ikev2"]
         for phase in (1, 2):
@@ -25,7 +27,7 @@ def interconnect() -> list[Told]:
         for number in range(2):
             gateway = s.has("aws:ec2/customerGateway:CustomerGateway", f"{far}-{number}", bgpAsn=str(ASNS[far]))
             s.has("aws:ec2/vpnConnection:VpnConnection", f"{far}-{number}", sources={"customerGatewayId": gateway}, **tunnels)
-    proposal = {"ipsecEncryption": "GCMAES256", "ipsecIntegrity": "GCMAES256", "ikeEncryption": "GCMAES256"}
+    proposal: dict[str, Any] = {"ipsecEncryption": "GCMAES256", "ipsecIntegrity": "GCMAES256", "ikeEncryption": "GCMAES256"}
     proposal |= {"ikeIntegrity": "SHA384", "dhGroup": "ECP384", "pfsGroup": "ECP384"}
     secret = s.has("random:index/randomPassword:RandomPassword", "azure-gcp", length=48)
     for far, count in (("aws", 4), ("gcp", 2)):
@@ -114,7 +116,7 @@ def control() -> list[Told]:
     """Control nodes, and who believes them."""
     s = Stack("prod-control")
     clouds(s, "aws", "azure", "gcp")
-    here = {"location": AZURE_REGION, "tags": TAGS}
+    here: dict[str, Any] = {"location": AZURE_REGION, "tags": TAGS}
     node = s.has("gcp:serviceaccount/account:Account", "node", accountId="node")
     believed = trust("accounts.google.com", aud="trimaran", sub="1234")
     s.has("aws:iam/role:Role", "from-gcp", sources={"assumeRolePolicy": node}, assumeRolePolicy=believed)

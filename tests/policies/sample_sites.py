@@ -1,6 +1,10 @@
 """Samples of the three sites."""
 
+from typing import Any
+
 from tests.policies.samples import AZURE_REGION, DIGEST, GCP_REGION, KEYS, TAGS, Stack, Told, clouds, may, task
+
+BUCKET_KEY = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
 
 
 def aws() -> list[Told]:
@@ -14,7 +18,7 @@ def aws() -> list[Told]:
     s.has("aws:cloudwatch/logGroup:LogGroup", "flows", protect=True, retentionInDays=400, kmsKeyId=KEYS["aws"])
     s.has("aws:ec2/flowLog:FlowLog", "flows", sources={"vpcId": vpc}, vpcId="network-id", trafficType="ALL")
     s.has("aws:ec2/securityGroup:SecurityGroup", "door", vpcId="network-id")
-    rule = {"ipProtocol": "tcp", "securityGroupId": "door-id"}
+    rule: dict[str, Any] = {"ipProtocol": "tcp", "securityGroupId": "door-id"}
     s.has(
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
         "door",
@@ -77,7 +81,21 @@ def aws() -> list[Told]:
     )
     s.has("aws:lb/listener:Listener", "plain", port=80, protocol="HTTP", defaultActions=[{"type": "redirect"}])
     s.has("aws:cloudtrail/trail:Trail", "audit", kmsKeyId=KEYS["aws"], enableLogFileValidation=True)
-    s.has("aws:s3/bucket:Bucket", "audit")
+    bucket = s.has("aws:s3/bucket:Bucket", "audit")
+    ours = [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEYS["aws"]}}]
+    s.has(
+        BUCKET_KEY,
+        "audit",
+        sources={"bucket": bucket},
+        rules=ours,
+    )
+    shut: dict[str, Any] = {
+        "blockPublicAcls": True,
+        "blockPublicPolicy": True,
+        "ignorePublicAcls": True,
+        "restrictPublicBuckets": True,
+    }
+    s.has("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "audit", sources={"bucket": bucket}, **shut)
     s.has("aws:iam/rolePolicy:RolePolicy", "edge", sources={"policy": key}, policy=may("kms:Decrypt", KEYS["aws"]))
     return s.told
 
@@ -86,7 +104,7 @@ def azure() -> list[Told]:
     """A site on Azure."""
     s = Stack("prod-azure")
     clouds(s, "azure")
-    here = {"location": AZURE_REGION, "tags": TAGS}
+    here: dict[str, Any] = {"location": AZURE_REGION, "tags": TAGS}
     s.has("azure-native:resources:ResourceGroup", "site", **here)
     network = s.has("azure-native:network:VirtualNetwork", "network", **here)
     s.has(
@@ -96,7 +114,7 @@ def azure() -> list[Told]:
         targetResourceId="network-id",
         enabled=True,
     )
-    rule = {"direction": "Inbound", "access": "Allow", "protocol": "Tcp"}
+    rule: dict[str, Any] = {"direction": "Inbound", "access": "Allow", "protocol": "Tcp"}
     rules = [
         {"name": "door", "sourceAddressPrefix": "Internet", "destinationPortRange": "443", **rule},
         {"name": "mesh", "sourceAddressPrefixes": ["10.10.0.0/16"], "destinationPortRange": "5432", **rule},
@@ -105,7 +123,7 @@ def azure() -> list[Told]:
     s.has("azure-native:network:NetworkSecurityGroup", "services", securityRules=rules, **here)
     keeps = {"tenantId": "t", "enablePurgeProtection": True, "softDeleteRetentionInDays": 90}
     s.has("azure-native:keyvault:Vault", "keys", protect=True, properties=keeps, **here)
-    turns = {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P1Y"}, "action": {"type": "rotate"}}]}
+    turns: dict[str, Any] = {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P1Y"}, "action": {"type": "rotate"}}]}
     key = s.has("azure-native:keyvault:Key", "payments", protect=True, properties={"kty": "RSA-HSM", "rotationPolicy": turns})
     identity = s.has("azure-native:managedidentity:UserAssignedIdentity", "payments", **here)
     encryption = {"type": "AzureKeyVault", "primaryKeyURI": KEYS["azure"], "primaryUserAssignedIdentityId": "identity"}
@@ -138,7 +156,12 @@ def azure() -> list[Told]:
         level="CanNotDelete",
     )
     s.has("azure-native:operationalinsights:Workspace", "audit", protect=True, retentionInDays=365, **here)
-    closed = {"allowSharedKeyAccess": False, "minimumTlsVersion": "TLS1_2", "enableHttpsTrafficOnly": True}
+    closed: dict[str, Any] = {
+        "allowSharedKeyAccess": False,
+        "allowBlobPublicAccess": False,
+        "minimumTlsVersion": "TLS1_2",
+        "enableHttpsTrafficOnly": True,
+    }
     ours = {"keySource": "Microsoft.Keyvault", "keyVaultProperties": {"keyName": "audit"}}
     s.has("azure-native:storage:StorageAccount", "audit", encryption=ours, **closed, **here)
     s.has("azure-native:app:ManagedEnvironment", "environment", protect=True, **here)
@@ -176,7 +199,7 @@ def gcp() -> list[Told]:
         "gcp:compute/firewall:Firewall", "nobody", direction="INGRESS", sourceRanges=["0.0.0.0/0"], denies=[{"protocol": "all"}]
     )
     s.has("gcp:kms/keyRing:KeyRing", "keys", protect=True, location=GCP_REGION)
-    turns = {"rotationPeriod": "7776000s", "destroyScheduledDuration": "2592000s"}
+    turns: dict[str, Any] = {"rotationPeriod": "7776000s", "destroyScheduledDuration": "2592000s"}
     key = s.has("gcp:kms/cryptoKey:CryptoKey", "payments", protect=True, purpose="ENCRYPT_DECRYPT", **turns)
     backups = {
         "enabled": True,

@@ -41,8 +41,7 @@ def exists(token: str) -> bool:
 def _arguments(token: str) -> type:
     """The class of its arguments."""
     if token in PROVIDERS:
-        module = importlib.import_module(PROVIDERS[token].__module__)
-        return vars(module)["ProviderArgs"]  # type: ignore[no-any-return]
+        return vars(importlib.import_module(PROVIDERS[token].__module__))["ProviderArgs"]  # type: ignore[no-any-return]
     fqn, name = _places()[token]
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of other classes of the same module
         made = getattr(importlib.import_module(fqn), name)

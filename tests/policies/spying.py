@@ -51,7 +51,7 @@ class Everyone(dict[str, tuple[str, ...]]):
         super().__init__()
         self._urns = urns
 
-    def get(self, name: str, default: Any = None) -> tuple[str, ...]:  # type: ignore[override]
+    def get(self, name: str, default: Any = None) -> tuple[str, ...]:
         """All of them."""
         return self._urns
 

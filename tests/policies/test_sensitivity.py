@@ -1,8 +1,10 @@
 """One property wrong, exactly that control breaks; the same property unknown, nobody says yes."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from policies.controls import CONTROLS, Scope
 from tests.infra.recording import recorded
@@ -10,10 +12,15 @@ from tests.policies.breaking import SAMPLES, Break, How, InPreview, broken_by, t
 from tests.policies.breaks import BREAKS, LANDED
 from tests.policies.samples import Told
 
-ROWS = [pytest.param(role, row, id=f"{role}:{row}") for role, rows in BREAKS.items() for row in rows]
-REAL = [
-    pytest.param(stack, row, id=f"{stack}:{row}") for stack in LANDED for row in BREAKS[stack.partition("-")[2]] if not row.hand
-]
+PAIRS = [(role, row) for role, rows in BREAKS.items() for row in rows]
+
+
+def params(pairs: Iterable[tuple[str, Break]]) -> list[ParameterSet]:
+    """With names that say what is broken."""
+    return [pytest.param(where, row, id=f"{where}:{row}") for where, row in pairs]
+
+
+REAL = [(stack, row) for stack in LANDED for row in BREAKS[stack.partition("-")[2]] if not row.hand]
 ADVISORY = frozenset(control.id for control in CONTROLS if control.advisory)
 
 
@@ -48,13 +55,13 @@ def test_real_stacks_keep_every_mandatory_rule(stack: str) -> None:
     assert broken_by(stack, told_by(stack)) - ADVISORY == frozenset()
 
 
-@pytest.mark.parametrize(("role", "row"), ROWS)
+@pytest.mark.parametrize(("role", "row"), params(PAIRS))
 def test_exactly_that_rule_is_broken(role: str, row: Break) -> None:
     """And those that look at the same property from another side, by name."""
     assert broken_by(f"prod-{role}", with_break(SAMPLES[role](), row)) == {row.control} | row.also
 
 
-@pytest.mark.parametrize(("stack", "row"), REAL)
+@pytest.mark.parametrize(("stack", "row"), params(REAL))
 def test_real_stacks_are_as_sensitive(stack: str, row: Break) -> None:
     """A row whose type the stack does not have says nothing about it."""
     told = told_by(stack)
@@ -69,7 +76,7 @@ OF_ONE = {control.id for control in CONTROLS if control.scope is Scope.RESOURCE}
 
 
 @pytest.mark.parametrize(
-    ("role", "row"), [one for one in ROWS if one.values[1].control in OF_ONE and one.values[1].how is not How.REMOVE]
+    ("role", "row"), params(one for one in PAIRS if one[1].control in OF_ONE and one[1].how is not How.REMOVE)
 )
 def test_what_is_of_another_kind_is_left_alone(role: str, row: Break) -> None:
     """The same property in something that no cloud of ours has."""
@@ -80,7 +87,7 @@ def test_what_is_of_another_kind_is_left_alone(role: str, row: Break) -> None:
     assert row.control not in broken_by(f"prod-{role}", [one])
 
 
-@pytest.mark.parametrize(("role", "row"), [one for one in ROWS if one.values[1].in_preview is not InPreview.NEVER])
+@pytest.mark.parametrize(("role", "row"), params(one for one in PAIRS if one[1].in_preview is not InPreview.NEVER))
 def test_what_is_unknown_is_refused_or_traced(role: str, row: Break) -> None:
     """A preview in which a rule cannot see what it asks about is never a silent yes."""
     told = SAMPLES[role]()
@@ -100,5 +107,5 @@ def test_what_is_unknown_is_refused_or_traced(role: str, row: Break) -> None:
 
 def test_every_control_of_a_resource_or_a_stack_has_a_row() -> None:
     """Those without one are about the configuration, or about previews, and have tests of their own."""
-    own = {"topology-separation", "topology-jurisdiction", "encryption-key-of-ours", "unknown-has-a-source", "unknown-until-made"}
+    own = {"topology-separation", "topology-jurisdiction", "unknown-has-a-source", "unknown-until-made"}
     assert {control.id for control in CONTROLS} - {row.control for rows in BREAKS.values() for row in rows} == own
