@@ -9,7 +9,7 @@ RUNS ?= 20
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check bench calm clean
+.PHONY: help demo lab test check policy bench calm clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ check: $(VENV)/test.stamp ## Formatter, linter, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+policy: $(VENV)/test.stamp ## Policies on exported stacks (STATE="prod-aws.json prod-azure.json", from `pulumi stack export`)
+	@test -n "$(STATE)" || { echo "name what to look at: make policy STATE=prod-aws.json, from \`pulumi stack export\`" >&2; exit 2; }
+	@$(BIN)/python -m policies.check $(STATE)
 
 bench: $(VENV)/test.stamp ## Distributions over many failovers and switchovers, to out/bench/failover.json (RUNS=20)
 	RUNS=$(RUNS) $(BIN)/python -m lab.bench

@@ -1,0 +1,111 @@
+"""One property wrong, exactly that control breaks; the same property unknown, nobody says yes."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+
+import pytest
+from _pytest.mark.structures import ParameterSet
+
+from policies.controls import CONTROLS, Scope
+from tests.infra.recording import recorded
+from tests.policies.breaking import SAMPLES, Break, How, InPreview, broken_by, the_one, unknown, with_break
+from tests.policies.breaks import BREAKS, LANDED
+from tests.policies.samples import Told
+
+PAIRS = [(role, row) for role, rows in BREAKS.items() for row in rows]
+
+
+def params(pairs: Iterable[tuple[str, Break]]) -> list[ParameterSet]:
+    """With names that say what is broken."""
+    return [pytest.param(where, row, id=f"{where}:{row}") for where, row in pairs]
+
+
+REAL = [(stack, row) for stack in LANDED for row in BREAKS[stack.partition("-")[2]] if not row.hand]
+ADVISORY = frozenset(control.id for control in CONTROLS if control.advisory)
+
+
+PUBLISHED: Told = {
+    "urn": "urn:pulumi:prod::trimaran::pulumi:pulumi:StackReference::sites",
+    "type": "pulumi:pulumi:StackReference",
+    "name": "sites",
+    "inputs": {},
+    "outputs": {},
+    "property_dependencies": {},
+}
+"""What another stack has told: keys and addresses may come from it."""
+
+
+def told_by(stack: str) -> list[Told]:
+    """What a real stack asks for."""
+    return [
+        {**asdict(one), "property_dependencies": {k: list(v) for k, v in one.property_dependencies.items()}}
+        for one in recorded(stack).resources
+    ]
+
+
+@pytest.mark.parametrize("role", SAMPLES)
+def test_samples_keep_every_rule(role: str) -> None:
+    """What is broken below is broken there and nowhere else."""
+    assert broken_by(f"prod-{role}", SAMPLES[role]()) == frozenset()
+
+
+@pytest.mark.parametrize("stack", LANDED)
+def test_real_stacks_keep_every_mandatory_rule(stack: str) -> None:
+    """As they are configured in the repository."""
+    assert broken_by(stack, told_by(stack)) - ADVISORY == frozenset()
+
+
+@pytest.mark.parametrize(("role", "row"), params(PAIRS))
+def test_exactly_that_rule_is_broken(role: str, row: Break) -> None:
+    """And those that look at the same property from another side, by name."""
+    assert broken_by(f"prod-{role}", with_break(SAMPLES[role](), row)) == {row.control} | row.also
+
+
+@pytest.mark.parametrize(("stack", "row"), params(REAL))
+def test_real_stacks_are_as_sensitive(stack: str, row: Break) -> None:
+    """A row whose type the stack does not have says nothing about it."""
+    told = told_by(stack)
+    if the_one(told, row) is None:
+        return
+    assert broken_by(stack, with_break(told, row)) - broken_by(stack, told) == ({row.control} | row.also) - broken_by(stack, told)
+
+
+ANY_TYPE = "secrets-not-plaintext"
+"""Looks for keys in whatever there is."""
+OF_ONE = {control.id for control in CONTROLS if control.scope is Scope.RESOURCE} - {ANY_TYPE}
+
+
+@pytest.mark.parametrize(
+    ("role", "row"), params(one for one in PAIRS if one[1].control in OF_ONE and one[1].how is not How.REMOVE)
+)
+def test_what_is_of_another_kind_is_left_alone(role: str, row: Break) -> None:
+    """The same property in something that no cloud of ours has."""
+    told = with_break(SAMPLES[role](), row)
+    one = the_one(told, replace(row, how=How.UNPROTECT))
+    assert one is not None
+    one["type"] = "unrelated:index/thing:Thing"
+    assert row.control not in broken_by(f"prod-{role}", [one])
+
+
+@pytest.mark.parametrize(("role", "row"), params(one for one in PAIRS if one[1].in_preview is not InPreview.NEVER))
+def test_what_is_unknown_is_refused_or_traced(role: str, row: Break) -> None:
+    """A preview in which a rule cannot see what it asks about is never a silent yes."""
+    told = SAMPLES[role]()
+    stack = f"prod-{role}"
+    match row.in_preview:
+        case InPreview.REFUSED:
+            assert row.control in broken_by(stack, unknown(told, row, sources=None))
+        case InPreview.TRACED:
+            tracing = {"encryption-key-of-ours", "unknown-has-a-source"}
+            told = [*told, PUBLISHED]
+            assert broken_by(stack, unknown(told, row, sources=())) & tracing
+            assert broken_by(stack, unknown(told, row, sources=("urn:pulumi:elsewhere",))) & tracing
+            assert not broken_by(stack, unknown(told, row, sources=(PUBLISHED["urn"],))) & {row.control, *tracing}
+        case InPreview.NEVER:
+            pytest.fail("rows that can never be unknown are left out above")
+
+
+def test_every_control_of_a_resource_or_a_stack_has_a_row() -> None:
+    """Those without one are about the configuration, or about previews, and have tests of their own."""
+    own = {"topology-separation", "topology-jurisdiction", "unknown-has-a-source", "unknown-until-made"}
+    assert {control.id for control in CONTROLS} - {row.control for rows in BREAKS.values() for row in rows} == own
