@@ -56,6 +56,7 @@ EXEMPT: Mapping[str, str] = {
     "gcp:certificatemanager/trustConfig:TrustConfig": "public certificates",
     "gcp:compute/externalVpnGateway:ExternalVpnGateway": "the others' addresses; tunnels and peers are asked about",
     "gcp:compute/globalAddress:GlobalAddress": _WAYS,
+    "gcp:compute/healthCheck:HealthCheck": "asks edges for their beacon",
     "gcp:compute/network:Network": "its subnetworks and firewalls are asked about",
     "gcp:compute/networkPeeringRoutesConfig:NetworkPeeringRoutesConfig": _WAYS,
     "gcp:compute/regionNetworkEndpointGroup:RegionNetworkEndpointGroup": _DOORS,

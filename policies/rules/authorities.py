@@ -14,6 +14,7 @@ ZONES: Mapping[Cloud, str] = {
     Cloud.GCP: "gcp:dns/managedZone:ManagedZone",
 }
 RECORD, RECORD_SET, GOOGLE_SET = "aws:route53/record:Record", "azure-native:dns:RecordSet", "gcp:dns/recordSet:RecordSet"
+TEMPLATE = "azure-native:resources:Deployment"
 PROFILE, ENDPOINT = "azure-native:trafficmanager:Profile", "azure-native:trafficmanager:Endpoint"
 
 
@@ -47,6 +48,8 @@ def dns_three_authorities(resources: tuple[Resource, ...], facts: Facts, *, most
                 told[Cloud.AZURE].names.add(
                     _name(one.at("relativeRecordSetName") or one.at("name"), one.at("recordType"), domain)
                 )
+            case "azure-native:resources:Deployment":
+                _templated(one, told[Cloud.AZURE], domain)
             case "azure-native:trafficmanager:Endpoint":
                 yield from _weighted(one, ("weight", "endpointStatus"))
                 _hear(told[Cloud.AZURE], [one.at("target")])
@@ -71,6 +74,20 @@ def _compared(stack: str, told: Mapping[Cloud, Authority]) -> Iterator[Finding]:
     if len({frozenset(found) for found in addresses.values()}) > 1:
         heard = "; ".join(f"{cloud}: {', '.join(sorted(found)) or 'none'}" for cloud, found in addresses.items())
         yield Finding(problem=f"{stack}: the authorities name different addresses: {heard}")
+
+
+def _templated(one: Resource, told: Authority, domain: str) -> None:
+    # A zone at Azure is born with a record set for its own name servers, which only a template may write over. While the others'
+    # servers are not known, nor is the template: it is looked at again when it is there.
+    found = one.at("properties.template.resources")
+    if found is UNKNOWN:
+        told.names.add(("@", "NS"))
+        told.has_unknown = True
+        return
+    for record in found or ():
+        zone, _, kind = str(record.get("type", "")).rpartition("/")
+        if zone == "Microsoft.Network/dnsZones":
+            told.names.add(_name(str(record.get("name", "")).rpartition("/")[2], kind, domain))
 
 
 def _route53(one: Resource, told: Authority, domain: str, most_seconds: float) -> Iterator[Finding]:
@@ -126,4 +143,4 @@ def _name(name: Any, kind: Any, domain: str) -> tuple[str, str]:
     return plain.removesuffix(f".{domain}"), kind.rpartition("/")[2].upper()
 
 
-LOOKS_AT = frozenset(ZONES.values()) | {RECORD, RECORD_SET, GOOGLE_SET, PROFILE, ENDPOINT}
+LOOKS_AT = frozenset(ZONES.values()) | {RECORD, RECORD_SET, GOOGLE_SET, TEMPLATE, PROFILE, ENDPOINT}

@@ -65,6 +65,7 @@ DEFERRED: Mapping[str, tuple[str, ...]] = {
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("policyArn",),
     "azure-native:dbforpostgresql:Server": ("network.delegatedSubnetResourceId", "dataEncryption.primaryUserAssignedIdentityId"),
     "aws:route53/record:Record": ("records",),
+    "azure-native:resources:Deployment": ("properties.template.resources",),
     "azure-native:trafficmanager:Endpoint": ("target",),
     "gcp:dns/recordSet:RecordSet": ("routingPolicy", "rrdatas"),
 }

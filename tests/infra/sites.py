@@ -60,7 +60,7 @@ def published(environment: str, domain: str, **changed: dict[str, Any]) -> Mappi
     return {f"organization/trimaran/{environment}-{cloud}": {**site(cloud, domain), **changed.get(cloud, {})} for cloud in Cloud}
 
 
-BUILT: tuple[str, ...] = ()
+BUILT = tuple(f"{environment}-{cloud}" for environment in ("dev", "prod") for cloud in Cloud)
 """Sites whose own programs publish: they are held to what stands here, and the mesh and the zone are played on them as well."""
 
 DOMAINS = {"dev": "pay-dev.example.com", "prod": "pay.example.com"}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from tests.policies.breaking import GONE, Break, How, InPreview
 from tests.policies.samples import TAGS, may, task, trust
 
-LANDED: tuple[str, ...] = ()
+LANDED: tuple[str, ...] = ("prod-aws", "prod-azure", "prod-gcp", "prod-interconnect", "prod-edge")
 """Real stacks that are recorded and broken as well: `prod-aws`, say. Add a stack here when its program is there."""
 
 TRACED, NEVER = InPreview.TRACED, InPreview.NEVER
@@ -270,6 +270,7 @@ EDGE = (
     _gone(DNS, "azure-native:dns:Zone"),
     _gone(DNS, "gcp:dns/recordSet:RecordSet", "api", hand=True),
     _gone(DNS, "aws:route53/record:Record", "ns", hand=True),
+    _b(DNS, "azure-native:resources:Deployment", "properties.template.resources", [], in_preview=TRACED),
     _b(DNS, RECORD, "ttl", 300, name="api-0", hand=True),
     _b(DNS, "azure-native:trafficmanager:Profile", "dnsConfig.ttl", 300),
     _b(DNS, ENDPOINT, "target", "198.51.100.1", in_preview=TRACED, hand=True),

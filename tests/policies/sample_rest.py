@@ -67,7 +67,8 @@ def edge() -> list[Told]:
     s.has("azure-native:dns:Zone", "zone", protect=True, location="global", tags=TAGS)
     s.has("gcp:dns/managedZone:ManagedZone", "zone", protect=True, dnsName="pay.example.com.", forceDestroy=False)
     s.has("aws:route53/record:Record", "ns", name="pay.example.com", type="NS", ttl=3600, records=["a.", "b.", "c."])
-    s.has("azure-native:dns:RecordSet", "ns", relativeRecordSetName="@", recordType="NS", ttl=3600)
+    template = {"resources": [{"type": "Microsoft.Network/dnsZones/NS", "name": "pay.example.com/@"}]}
+    s.has("azure-native:resources:Deployment", "ns", properties={"mode": "Incremental", "template": template})
     s.has("gcp:dns/recordSet:RecordSet", "ns", name="pay.example.com.", type="NS", ttl=3600, rrdatas=["a.", "b.", "c."])
     s.has("azure-native:dns:RecordSet", "api", relativeRecordSetName="api", recordType="A")
     s.has(
