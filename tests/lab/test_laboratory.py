@@ -26,7 +26,7 @@ from lab.registry import Registry
 from lab.whereabouts import default_context, state_path
 from lab.workspace import private_root, python_environment
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 WITHOUT = """
 import sys

@@ -29,7 +29,7 @@ from tests.lab.number_plants import PLANTS, Plant, filled, is_filled
 from tests.lab.number_search import ACCOUNT, PUBLISHED, Found, Search, planted
 from tests.lab.number_world import Speaker, dump, harass, pages, speaking
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = pytest.mark.timeout(900)
 
 RUN = "numbers"
 """Of the rehearsal: the numbers of its cardholders are made from it."""

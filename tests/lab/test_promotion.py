@@ -28,7 +28,7 @@ from lab.site_settings import SERVICE, TOKEN_FILE
 from lab.workspace import python_environment
 from tests.lab.test_providers import PASSWORDS, answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 DELAY = 1.0
 """Seconds for which a provider holds a request to promote before it begins: long enough to die in, shorter than a session's term."""

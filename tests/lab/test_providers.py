@@ -30,7 +30,7 @@ from lab.site_settings import SERVICE
 from lab.timeline import FloorMoment
 from lab.zones import Order
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 PASSWORDS = {f"TRIMARAN_{SERVICE.upper()}_{role}_PASSWORD": "not asked for" for role in ("CONTROL", "STREAM")}
 

@@ -15,7 +15,7 @@ from lab.retrospect import look_back
 
 RATE = 25
 SECONDS = 5
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 async def some_payments(lab: Laboratory, run: str) -> Aftermath:
