@@ -71,6 +71,11 @@ def without_files(environ: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
 
 
+def variable_of(name: str) -> str:
+    """The variable that a file comes in: what `file_name` undoes."""
+    return f"{PREFIX}{re.sub('[-.]', '_', name)}".upper()
+
+
 def put(files: Sequence[Carried], place: Path) -> None:
     """Write them, each at once or not at all, readable by this user alone. Old ones are replaced. Raises CannotEnter."""
     if not files:
@@ -88,6 +93,15 @@ def put(files: Sequence[Carried], place: Path) -> None:
             problems.append(f"environment: {one.variable}: expected {place / one.name} to be writable: {error.strerror}")
     if problems:
         raise CannotEnter(problems)
+
+
+def look_for(arguments: Sequence[str], place: Path) -> None:
+    """Is every file of the place there that the program is told to read? Raises CannotEnter with the variables that bring what is not."""
+    missing = [path for path in map(Path, arguments) if path.parent == place and not path.exists()]
+    if missing:
+        raise CannotEnter(
+            [f"environment: {variable_of(path.name)}: expected what {path} is to hold, it is not set" for path in missing]
+        )
 
 
 def _open_to(place: Path) -> str | None:
@@ -122,6 +136,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], place: Path = PLACE, b
         return 2
     try:
         put(carried(environ), place)
+        look_for(argv[1:], place)
     except CannotEnter as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -35,33 +35,36 @@ class Papers:
     authority: Path
 
     def context(self) -> ssl.SSLContext:
-        """Shows the identity, and believes whom the authority names. Raises OSError, ssl.SSLError.
+        """Shows the identity, and believes whom the authority names. Raises Silent: whoever cannot ask has not been answered.
 
         Addresses are not looked at: certificates of the fleet name services, and this one was dialled inside the container.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version, context.check_hostname = ssl.TLSVersion.TLSv1_2, False
-        context.load_cert_chain(self.identity)
-        context.load_verify_locations(self.authority)
+        try:
+            context.load_cert_chain(self.identity)
+            context.load_verify_locations(self.authority)
+        except OSError as error:
+            wanted = f"{self.identity}, {self.authority}: expected a certificate with its key, and who issues such"
+            raise Silent(f"{wanted}; got {type(error).__name__}: {error}") from error
         return context
 
 
 def ask(port: int, path: str, papers: Papers | None, *, host: str = "127.0.0.1", patience: timedelta = PATIENCE) -> None:
     """Ask once. `papers`: None for a port without TLS. Raises Silent for everything but 200."""
     seconds = patience.total_seconds()
+    connection = (
+        http.client.HTTPConnection(host, port, timeout=seconds)
+        if papers is None
+        else http.client.HTTPSConnection(host, port, timeout=seconds, context=papers.context())
+    )
     try:
-        connection = (
-            http.client.HTTPConnection(host, port, timeout=seconds)
-            if papers is None
-            else http.client.HTTPSConnection(host, port, timeout=seconds, context=papers.context())
-        )
-        try:
-            connection.request("GET", path, headers={"Connection": "close"})
-            status = connection.getresponse().status
-        finally:
-            connection.close()
+        connection.request("GET", path, headers={"Connection": "close"})
+        status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         raise Silent(f"port {port}: expected an answer, got {type(error).__name__}: {error}") from error
+    finally:
+        connection.close()
     if status != HTTPStatus.OK:
         raise Silent(f"port {port}: expected status 200 from {path}, got {status}")
 

@@ -25,7 +25,7 @@ SHORT = Patience(requests=timedelta(seconds=0.3), leaving=timedelta(seconds=0.3)
 LONG = Patience(requests=timedelta(seconds=20), leaving=timedelta(seconds=20))
 
 PLAYED = """
-import signal, sys, time
+import glob, signal, sys, time
 place, name, manner = sys.argv[1:]
 def told(number, frame):
     open(f"{place}/{name}.told", "a").write(signal.Signals(number).name + "\\n")
@@ -34,15 +34,17 @@ def told(number, frame):
 for number in (signal.SIGTERM, signal.SIGUSR1):
     signal.signal(number, told)
 open(f"{place}/{name}.lives", "w").close()
-if manner == "fails":
-    sys.exit(3)
+while manner == "fails":
+    if len(glob.glob(f"{place}/*.lives")) == 2:
+        sys.exit(3)
+    time.sleep(0.01)
 while True:
     time.sleep(1)
 """
 
 
 def played(place: Path, patience: Patience = LONG, **manners: str) -> Pair:
-    """Two programs that write down what they are told. A `deaf` one goes on, one that `fails` ends by itself."""
+    """Two programs that write down what they are told. A `deaf` one goes on, one that `fails` ends by itself as soon as both live."""
     commands: Mapping[str, list[str | Path]] = {
         name: [sys.executable, "-c", PLAYED, str(place), name, manners.get(name, "obeys")] for name in ("proxy", "agent")
     }
@@ -85,8 +87,7 @@ async def test_when_one_ends_the_other_is_ended(tmp_path: Path, fails: str) -> N
     async with asyncio.timeout(30):
         assert await played(tmp_path, **{fails: "fails"}).live(asyncio.Event()) == 1
     other = {"proxy": "agent", "agent": "proxy"}[fails]
-    # One that had not come so far as to listen to signals was ended by the same signal.
-    assert told(tmp_path, other) in ([{"proxy": "SIGUSR1", "agent": "SIGTERM"}[other]], [])
+    assert (told(tmp_path, other), told(tmp_path, fails)) == ([{"proxy": "SIGUSR1", "agent": "SIGTERM"}[other]], [])
 
 
 async def test_the_deaf_are_killed(tmp_path: Path) -> None:
@@ -116,6 +117,15 @@ async def test_what_cannot_be_started_leaves_nothing_behind(tmp_path: Path) -> N
     assert not (tmp_path / "agent.lives").exists()
 
 
+@pytest.mark.parametrize("manner", ["proxy", "agent"])
+async def test_a_deaf_one_does_not_outlive_a_dead_one(tmp_path: Path, manner: str) -> None:
+    """One fails, the other one is deaf: it is killed, and the status is that of the failure."""
+    other = {"proxy": "agent", "agent": "proxy"}[manner]
+    async with asyncio.timeout(20):
+        assert await played(tmp_path, SHORT, **{manner: "fails", other: "deaf"}).live(asyncio.Event()) == 1
+    assert told(tmp_path, other) == {"proxy": ["SIGUSR1", "SIGTERM"], "agent": ["SIGTERM"]}[other]
+
+
 async def test_a_file_that_is_no_settings_is_told_in_lines(tmp_path: Path) -> None:
     """Status 2, as the agent itself has it, and nothing is started."""
     file = tmp_path / "settings.toml"
@@ -125,6 +135,18 @@ async def test_a_file_that_is_no_settings_is_told_in_lines(tmp_path: Path) -> No
     )
     said = (await process.communicate())[1].decode()
     assert (process.returncode, f"{file}: site:" in said, "Traceback" in said) == (2, True, False)
+
+
+async def test_without_haproxy_it_says_so() -> None:
+    """Status 2 and one line, as for settings: starting it anew would mend nothing."""
+    with Workspace("edge-pair") as workspace:
+        ports = {site: {door: workspace.port() for door in ("clients", "handed", "local", "agent")} for site in ("aws", "azure")}
+        file = written(workspace, "aws", ports)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "edge.pair", "--settings", file, "--haproxy", "/none/haproxy", stderr=PIPE, env=python_environment()
+        )
+        said = (await process.communicate())[1].decode()
+    assert (process.returncode, said) == (2, "/none/haproxy: expected a program that can be started: No such file or directory\n")
 
 
 @pytest.mark.parametrize(("ended", "status"), [("pair", 0), ("haproxy", 1), ("edge", 1)])

@@ -122,7 +122,16 @@ def test_without_papers_or_listener_it_is_told_in_a_line(place: Path, tmp_path: 
     port = free_ports(1)[0]
     assert (main([str(port), "/healthz"], tmp_path / "none"), main([str(port), "/healthz"], place)) == (1, 1)
     lines = capsys.readouterr().err.splitlines()
-    assert ["FileNotFoundError" in lines[0], "ConnectionRefusedError" in lines[1], len(lines)] == [True, True, 2]
+    assert [f"{tmp_path / 'none' / IDENTITY}, " in lines[0], "ConnectionRefusedError" in lines[1], len(lines)] == [True, True, 2]
+
+
+def test_papers_that_are_none_are_told_in_a_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A certificate without its key, in a place of the secret store that somebody filled with the wrong file."""
+    (place / IDENTITY).write_bytes((place / AUTHORITY).read_bytes())
+    assert main([str(free_ports(1)[0]), "/healthz"], place) == 1
+    assert [f"{place / IDENTITY}, {place / AUTHORITY}: expected" in line for line in capsys.readouterr().err.splitlines()] == [
+        True
+    ]
 
 
 def test_who_hangs_does_not_live() -> None:

@@ -1,17 +1,20 @@
-"""Images as their files say them: nobody has built them here, so what can be read is read."""
+"""Images as their Dockerfile says them: nobody has built them here, so what can be read is read."""
 
+import ast
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import yaml
 
 from infra.components.aws.tasks import CHECK, LIVES, WRITABLE, ports
 from infra.services import AGENT, PROGRAMS, Carries, Service
@@ -21,8 +24,6 @@ from workload.lives import AUTHORITY, IDENTITY
 ROOT = Path(__file__).parents[2]
 IMAGES = (*(one.value for one in Service), "controller")
 MODULES = {one: f"workload.{one}" for one in IMAGES} | {"edge": "edge.pair", "controller": "controller"}
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
-STACKS = [(environment, cloud) for environment in ("dev", "prod") for cloud in ("aws", "azure", "gcp")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,8 @@ def test_what_it_begins_with_is_named_by_digest_alone() -> None:
     outside = {stage.source for stage in STAGES.values()} - set(STAGES)
     assert outside == {"${BASE}"} and re.findall(r"^ARG BASE.*$", DOCKERFILE, re.M) == ["ARG BASE", "ARG BASE"]
     assert "syntax=" not in DOCKERFILE and not re.findall(r"--from=(?!\S+-packages )", DOCKERFILE)
-    assert re.fullmatch(r"[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}\n", (ROOT / "images" / "base.txt").read_text())
+    assert re.fullmatch(r"[a-z0-9-]+:[\w.-]+(@sha256:[0-9a-f]{64})?\n", (ROOT / "images" / "base.txt").read_text())
+    assert ("LABEL", 'org.opencontainers.image.base.name="${BASE}"') in STAGES["start"].orders
 
 
 @pytest.mark.parametrize(("base", "status"), [("name@sha256:" + 64 * "a", 0), ("name:tag", 1), ("", 1), ("name@sha256:abc", 1)])
@@ -199,49 +201,34 @@ def test_the_builder_sees_only_what_is_named() -> None:
     assert let_in == {"pyproject.toml", "constraints/workload.txt", "constraints/controller.txt", *packages}
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_actions_are_named_by_commit(path: Path) -> None:
-    """Whoever moves a tag of one would be given what the run may do. Beside the hash stands the release that it is."""
-    used = re.findall(r"^\s*-?\s*uses:\s*(.*)$", path.read_text(), re.M)
-    assert all(re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v[\d.]+", one) for one in used), used
+def imported(*paths: Path) -> set[str]:
+    """Top-level names of what these files import, of nobody's standard library."""
+    found = set[str]()
+    for node in (node for path in paths for node in ast.walk(ast.parse(path.read_text()))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            # Of a namespace, as Azure's, the distribution is told by what is inside it.
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.partition(".")[0] not in sys.stdlib_module_names}
 
 
-def test_the_workflow_holds_no_key() -> None:
-    """Clouds are asked with a token of the run; what the run may do beside that is to read."""
-    text = (ROOT / ".github" / "workflows" / "images.yml").read_text()
-    document = yaml.safe_load(text)
-    assert document["permissions"] == {"contents": "read", "id-token": "write"}
-    assert "secrets." not in text and not any("permissions" in job for job in document["jobs"].values())
-    build = next(step["run"] for step in document["jobs"]["images"]["steps"] if step.get("name") == "Build")
-    assert build.split("for program in ")[1].split(";")[0].split() == list(IMAGES)
+@pytest.mark.parametrize("module", ["entry", "lives"])
+def test_entry_and_check_need_nothing_that_is_installed(module: str) -> None:
+    """They are in every image, also where the services' packages are not, and the check is started every few seconds."""
+    assert imported(ROOT / "workload" / "__init__.py", ROOT / "workload" / f"{module}.py") <= {"workload.entry.PLACE"}
 
 
-def shell(tmp_path: Path, environment: str, words: str) -> str:
-    """What these words print with the parts of the workflow."""
-    env = {"STACKS": f"stacks/Pulumi.{environment}", "RUNNER_TEMP": str(tmp_path), "TAG": "t", "PATH": "/usr/bin:/bin"}
-    command = ["bash", "-c", f"source images/publish.sh\n{words}"]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout
+@cache
+def distributions() -> Mapping[str, set[str]]:
+    """Top-level name -> who installed it here, spelt as in the lists."""
+    return {name: {re.sub(r"[-_.]+", "-", one).lower() for one in found} for name, found in packages_distributions().items()}
 
 
-@pytest.mark.parametrize(("environment", "cloud"), STACKS)
-def test_images_go_where_the_stacks_look_for_them_and_are_told_as_they_read_it(
-    tmp_path: Path, environment: str, cloud: str
-) -> None:
-    """What the workflow prints, put into the stack's file, is the same table with other digests."""
-    stack = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{environment}-{cloud}.yaml").read_text())["config"]["trimaran:images"]
-    wanted = {
-        program: f"{image.partition('@')[0]}@sha256:{number:064x}" for number, (program, image) in enumerate(stack.items(), 1)
-    }
-    assert shell(tmp_path, environment, "echo $PROGRAMS").split() == list(wanted) == [one.value for one in Service]
-    asked = " ".join(f"$(repository {cloud} {program})" for program in wanted)
-    assert shell(tmp_path, environment, f"echo {asked}").split() == [image.partition("@")[0] for image in wanted.values()]
-    assert shell(tmp_path, environment, f"registry {cloud}").strip() == wanted["payments"].partition("/")[0]
-    (tmp_path / f"{cloud}.digests").write_text("".join(f"{program} {image}\n" for program, image in wanted.items()))
-    assert yaml.safe_load(shell(tmp_path, environment, f"told {cloud}")) == {"trimaran:images": wanted}
-
-
-def test_a_program_that_no_stack_names_is_pushed_nowhere(tmp_path: Path) -> None:
-    """The workflow ends there, and says which file lacks what."""
-    with pytest.raises(subprocess.CalledProcessError) as ended:
-        shell(tmp_path, "prod", 'at=$(repository aws nothing)\necho "$at"')
-    assert "expected an image for nothing" in ended.value.stderr and not ended.value.stdout
+@pytest.mark.parametrize(("name", "packages"), [("controller", ("controller", "detection", "edge")), ("workload", ("workload",))])
+def test_whatever_a_program_imports_is_in_its_list(name: str, packages: Sequence[str]) -> None:
+    """A package that only tests bring along is missing in the image alone, and where it is imported late, only at night."""
+    listed = set(re.findall(r"^([\w.-]+)==", (ROOT / "constraints" / f"{name}.txt").read_text(), re.M))
+    own = {"controller", "detection", "edge", "workload"}
+    wanted = {one.partition(".")[0] for one in imported(*(file for one in packages for file in (ROOT / one).rglob("*.py")))} - own
+    assert wanted and {one: distributions().get(one) for one in wanted if not distributions().get(one, set()) & listed} == {}

@@ -1,6 +1,7 @@
 """What a container starts with: files come in variables, lie where their program looks, and are nobody else's."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workload.entry import CannotEnter, carried, file_name, main, put, without_files
+from workload.entry import CannotEnter, carried, file_name, main, put, variable_of, without_files
 
 PEM = "-----BEGIN PRIVATE KEY-----\nnobody may read this\n-----END PRIVATE KEY-----\n"
 ROOT = Path(__file__).parents[3]
@@ -173,14 +174,53 @@ def test_other_variables_are_left_alone() -> None:
     assert without_files({**kept, "FILE_A_PEM": "4"}) == kept
 
 
-def test_the_process_itself_becomes_the_program() -> None:
-    """The same process: who started it and tells it to end tells the program. A child would be told nothing."""
+def test_a_file_that_came_in_no_variable_is_asked_for(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A definition without the variable: which one it is stands there, rather than a path that nobody but the image knows."""
+    became, settings = Became(), place / "settings.toml"
+    command = ["workload.vault", "--settings", str(settings), str(place / "client-keys.pem"), "/elsewhere/x.pem"]
+    assert main(command, {"FILE_IDENTITY_PEM": PEM}, place, became) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1].strip() for line in said] == ["FILE_SETTINGS_TOML", "FILE_CLIENT_KEYS_PEM"]
+    assert not became.commands
+    settings.write_text("put there by a volume")
+    assert main(command[:3], {"FILE_IDENTITY_PEM": PEM}, place, became) == 0
+
+
+@given(st.from_regex(r"FILE_([A-Z0-9]{1,3}_){1,3}[A-Z]{1,2}", fullmatch=True))
+def test_a_file_says_which_variable_it_came_in(variable: str) -> None:
+    """The operator who is told of a missing one sets just that."""
+    assert (name := file_name(variable)) is not None and variable_of(name) == variable
+
+
+PLAYED = """
+import os, signal
+from pathlib import Path
+signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+print(os.getpid(), "nobody" in Path("/proc/self/environ").read_text(), os.environ["KEPT"], flush=True)
+"""
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_the_process_itself_becomes_the_program(place: Path, umask: int) -> None:
+    """The same process: whoever tells it to end tells the program, whose status is the container's. The key is in no environment any more,
+    and its file is this user's alone however loose the surroundings are."""
+    entry = "import os, sys; from pathlib import Path; from workload.entry import main; main(sys.argv[2:], os.environ, Path(sys.argv[1]))"
     process = subprocess.Popen(
-        [sys.executable, "-m", "workload.entry", "timeit", "-n", "1", "-r", "1", "-s", "import os", "print(os.getpid())"],
+        # `timeit` stands in for a program: a module that runs what it is given.
+        [sys.executable, "-c", entry, place, "timeit", "-n", "1", "-r", "1", "-s", PLAYED, "signal.pause()"],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], "FILE_IDENTITY_PEM": PEM, "KEPT": "kept"},
+        umask=umask,
     )
-    said, _ = process.communicate(timeout=30)
-    assert (process.returncode, said.splitlines()[0]) == (0, str(process.pid))
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().split() == [str(process.pid), "False", "kept"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 7
+    finally:
+        process.kill()
+        process.communicate()
+    found = (place / "identity.pem").stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0o600, os.geteuid())
