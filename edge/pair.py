@@ -120,7 +120,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return asyncio.run(_until_told(pair))
     except OSError as error:
-        sys.stderr.write(f"{error.filename}: expected a program that can be started: {error.strerror}\n")
+        sys.stderr.write(f"{error.filename or 'haproxy, agent'}: expected a program that can be started: {error.strerror}\n")
         return 2
 
 

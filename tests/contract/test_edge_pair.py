@@ -81,6 +81,14 @@ async def test_told_to_end_both_end_and_haproxy_finishes_first(tmp_path: Path) -
     assert first <= second
 
 
+async def test_told_before_both_live_it_ends_all_the_same(tmp_path: Path) -> None:
+    """A container that is taken away while it starts."""
+    end = asyncio.Event()
+    end.set()
+    async with asyncio.timeout(20):
+        assert await played(tmp_path).live(end) == 0
+
+
 @pytest.mark.parametrize("fails", ["proxy", "agent"])
 async def test_when_one_ends_the_other_is_ended(tmp_path: Path, fails: str) -> None:
     """Status 1: whoever starts containers starts this one anew. Left alone, HAProxy would serve for ever as it was told last."""
@@ -143,7 +151,15 @@ async def test_without_haproxy_it_says_so() -> None:
         ports = {site: {door: workspace.port() for door in ("clients", "handed", "local", "agent")} for site in ("aws", "azure")}
         file = written(workspace, "aws", ports)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "edge.pair", "--settings", file, "--haproxy", "/none/haproxy", stderr=PIPE, env=python_environment()
+            sys.executable,
+            "-m",
+            "edge.pair",
+            "--settings",
+            file,
+            "--haproxy",
+            "/none/haproxy",
+            stderr=PIPE,
+            env=python_environment(),
         )
         said = (await process.communicate())[1].decode()
     assert (process.returncode, said) == (2, "/none/haproxy: expected a program that can be started: No such file or directory\n")

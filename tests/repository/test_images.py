@@ -182,6 +182,13 @@ def test_what_runs_there_is_what_tests_have_run(name: str) -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
+def test_nothing_can_be_installed_in_it(image: str) -> None:
+    """Neither pip nor what brings it back: whoever gets in has only what is there."""
+    words = " ".join(words for order, words in told(image) if order == "RUN")
+    assert re.search(r"pip uninstall --yes \S+ pip setuptools wheel && rm -rf /usr/local/lib/python3.11/ensurepip ", words)
+
+
+@pytest.mark.parametrize("image", IMAGES)
 def test_nothing_is_copied_into_it_but_the_packages(image: str) -> None:
     """No sources, no lists, no tools: one folder of another stage, which its user cannot write to."""
     copied = [words for order, words in told(image) if order in {"COPY", "ADD"}]
