@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 import psutil
 import pytest
 
 from edge.pair import CONFIGURATION, Pair, Patience
+from lab.binaries import find_haproxy
 from lab.edge_identity import issue
 from lab.haproxy import Edge
 from lab.workspace import Workspace, python_environment
-from tests.contract.edge_worlds import LOCAL, find_haproxy, written
+from tests.contract.edge_worlds import LOCAL, written
 
 pytestmark = pytest.mark.asyncio
 
@@ -43,7 +45,7 @@ while True:
 """
 
 
-def played(place: Path, patience: Patience = LONG, **manners: str) -> Pair:
+def played(place: Path, manners: Mapping[str, str] = MappingProxyType({}), patience: Patience = LONG) -> Pair:
     """Two programs that write down what they are told. A `deaf` one goes on, one that `fails` ends by itself as soon as both live."""
     commands: Mapping[str, list[str | Path]] = {
         name: [sys.executable, "-c", PLAYED, str(place), name, manners.get(name, "obeys")] for name in ("proxy", "agent")
@@ -93,7 +95,7 @@ async def test_told_before_both_live_it_ends_all_the_same(tmp_path: Path) -> Non
 async def test_when_one_ends_the_other_is_ended(tmp_path: Path, fails: str) -> None:
     """Status 1: whoever starts containers starts this one anew. Left alone, HAProxy would serve for ever as it was told last."""
     async with asyncio.timeout(30):
-        assert await played(tmp_path, **{fails: "fails"}).live(asyncio.Event()) == 1
+        assert await played(tmp_path, {fails: "fails"}).live(asyncio.Event()) == 1
     other = {"proxy": "agent", "agent": "proxy"}[fails]
     assert (told(tmp_path, other), told(tmp_path, fails)) == ([{"proxy": "SIGUSR1", "agent": "SIGTERM"}[other]], [])
 
@@ -101,7 +103,7 @@ async def test_when_one_ends_the_other_is_ended(tmp_path: Path, fails: str) -> N
 async def test_the_deaf_are_killed(tmp_path: Path) -> None:
     """A HAProxy with clients that never finish, an agent that hangs: the end comes all the same, before the vendor's own."""
     end = asyncio.Event()
-    running = asyncio.create_task(played(tmp_path, SHORT, proxy="deaf", agent="deaf").live(end))
+    running = asyncio.create_task(played(tmp_path, {"proxy": "deaf", "agent": "deaf"}, SHORT).live(end))
     await both_live(tmp_path)
     end.set()
     async with asyncio.timeout(20):
@@ -130,7 +132,7 @@ async def test_a_deaf_one_does_not_outlive_a_dead_one(tmp_path: Path, manner: st
     """One fails, the other one is deaf: it is killed, and the status is that of the failure."""
     other = {"proxy": "agent", "agent": "proxy"}[manner]
     async with asyncio.timeout(20):
-        assert await played(tmp_path, SHORT, **{manner: "fails", other: "deaf"}).live(asyncio.Event()) == 1
+        assert await played(tmp_path, {manner: "fails", other: "deaf"}, SHORT).live(asyncio.Event()) == 1
     assert told(tmp_path, other) == {"proxy": ["SIGUSR1", "SIGTERM"], "agent": ["SIGTERM"]}[other]
 
 
@@ -187,9 +189,9 @@ async def test_the_real_two_answer_and_end_together(ended: str, status: int) -> 
             assert await asyncio.wait_for(process.wait(), 20) == status
             assert len(children) == 2 and not any(one.is_running() for one in children)
         finally:
-            for one in (process, *children):
+            for kill in (process.kill, *(one.kill for one in children)):
                 with suppress(ProcessLookupError, psutil.NoSuchProcess):
-                    one.kill()
+                    kill()
 
 
 async def answered_by_the_agent(url: str) -> None:
