@@ -95,7 +95,8 @@ def test_what_has_no_digest_is_not_built_from(tmp_path: Path) -> None:
         ("echo '/run/trimaran/settings.toml: nonsense: expected nothing' >&2; exit 2", 0),
         ("echo '/run/trimaran: expected a directory of this user alone' >&2; exit 2", 1),
         ("echo 'ModuleNotFoundError: no module named nonsense' >&2; exit 1", 1),
-        ("exit 0", 1),
+        ("echo '/run/trimaran/settings.toml: nonsense: no such setting'; exit 0", 1),
+        ("exit 2", 1),
     ],
 )
 def test_an_image_that_does_not_come_as_far_as_its_settings_ends_the_run(tmp_path: Path, does: str, ends: int) -> None:
