@@ -52,7 +52,8 @@ $(BIN)/python:
 # The pins first, checked against their hashes; then this project itself, built by the setuptools that is among them. A build in
 # isolation, or of a source archive, fetches the newest build tools there are, unchecked: one bad release would run here.
 # To make the lists anew: uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
-# --no-annotate --extra lab pyproject.toml -o constraints/lab.txt, and the same with `test`.
+# --no-annotate --extra lab pyproject.toml -o constraints/lab.txt, and the same with `test` and `infra`. For `workload` and `controller`,
+# from which images are made (images/Dockerfile), with --constraint constraints/test.txt: what runs there is what tests have run.
 $(VENV)/%.stamp: constraints/%.txt pyproject.toml | $(BIN)/python
 	@echo "installing what constraints/$*.txt lists; this takes a while the first time"
 	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r constraints/$*.txt

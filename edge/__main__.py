@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
         reason = f"expected an address that can be listened on, {settings.agent} cannot: {error.strerror}"
         sys.stderr.write(f"{arguments.settings}: agent: {reason}; free it or choose another\n")
         return 2
-    _configure_log()
+    configure_log()
     asyncio.run(_until_told(settings, listener))
     return 0
 
@@ -75,7 +75,7 @@ async def _until_told(settings: Settings, listener: socket.socket) -> None:
     log.info("stopped")
 
 
-def _configure_log() -> None:
+def configure_log() -> None:
     """One JSON object per line on standard error."""
     structlog.configure(
         processors=[
