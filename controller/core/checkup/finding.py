@@ -83,9 +83,7 @@ def unknown(because: str, limit: str, way_out: str) -> Said:
 
 def of(subject: str, check: Check, said: Said) -> Finding:
     """A judgement, as a finding about somebody."""
-    return Finding(
-        check=check, subject=subject, verdict=said.verdict, value=said.value, limit=said.limit, way_out=said.way_out
-    )
+    return Finding(check=check, subject=subject, verdict=said.verdict, value=said.value, limit=said.limit, way_out=said.way_out)
 
 
 def judged(subject: str, asked: T | Unasked, judges: Mapping[Check, Judge[T]]) -> Iterator[Finding]:
