@@ -52,7 +52,7 @@ class Server:
     senders: int
     workers: int
     """Apply workers that run."""
-    connections: int
+    connections: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +147,8 @@ class Streams:
     """Spare subscriptions that know every published table."""
     plain: tuple[str, ...]
     """Streams that leave this server without encryption."""
+    unseen: tuple[str, ...]
+    """Streams of which the server does not tell whether they are."""
     sent: int
     """Streams that leave this server from this database."""
 
@@ -159,9 +161,24 @@ class Database:
     door: Door
     rights: Rights | Unasked
     ledger: Ledger | Unasked
-    node: NodeFacts | None | Unasked
+    node: NodeFacts | Unasked | None
     """None: nothing is installed yet."""
     streams: Streams | Unasked
-    login: None | Unasked = None
+    login: Unasked | None = None
     """None: the control role was let in."""
-    stream_login: None | Unasked = None
+    stream_login: Unasked | None = None
+
+
+def silent(because: Unasked, door: Door | None = None) -> Database:
+    """A database of which nothing was heard."""
+    door = door or Door(local=False, mode="", streams={}, takes_plain=because)
+    return Database(
+        server=because,
+        door=door,
+        rights=because,
+        ledger=because,
+        node=because,
+        streams=because,
+        login=because,
+        stream_login=because,
+    )

@@ -34,7 +34,7 @@ def _of_site(subject: str, one: Database) -> Iterator[Finding]:
     yield from judged(subject, one.ledger, ledger.JUDGES)
 
 
-def login(asked: None | Unasked, role: str) -> Said:
+def login(asked: Unasked | None, role: str) -> Said:
     """Somebody is let in with the password of the settings' environment. To be turned away is an answer, to hear nothing is none."""
     limit = f"{role} is let in"
     if asked is None:
@@ -51,6 +51,8 @@ def _tls_streams(streams: Streams, *, local: bool) -> Said:
     if streams.plain:
         way_out = "Set sslmode in [services.SERVICE.streams.FOLLOWER.PUBLISHER]; controllers give it to the next subscription."
         return bad(f"in the open: {', '.join(streams.plain)}", limit, way_out)
+    if streams.unseen:
+        return unknown(", ".join(streams.unseen), limit, "Grant the control role pg_monitor, and ask again.")
     return good(f"{streams.sent} streams", limit)
 
 

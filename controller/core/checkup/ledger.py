@@ -36,7 +36,7 @@ def sequences(ledger: Ledger) -> Said:
 
 
 def publication(ledger: Ledger) -> Said:
-    """One publication of everything that happens to a row, and not of TRUNCATE: a reseed empties a follower, and nobody follows it in that."""
+    """One publication of everything that happens to a row, and not of TRUNCATE: nobody follows a node that is emptied to be copied anew."""
     limit = "insert, update and delete of whole named tables, the markers among them"
     if not ledger.published:
         return bad("there is no publication", limit, MISSING)

@@ -88,8 +88,8 @@ def _room(server: Server, name: str, used: int, needed: int, check: Check) -> Sa
 def connections(server: Server) -> Said:
     """There is room for a rush of clients, and for the controllers among them."""
     most, limit = number(server, "max_connections"), f"at most {FULL:.0%} of max_connections"
-    if most is None:
-        return unknown("the server does not tell max_connections", limit, "Let the control role read it (pg_read_all_settings).")
+    if most is None or server.connections is None:
+        return unknown("the server does not tell", limit, "Grant the control role pg_monitor.")
     value = f"{server.connections} of {most}"
     if server.connections <= FULL * most:
         return good(value, limit)
@@ -124,9 +124,8 @@ def tls_verified(door: Door) -> Said:
     limit = "sslmode=verify-full from here, at least require between servers"
     if door.local:
         return good(LOCAL, limit)
-    value = f"from here {door.mode or 'nothing'}" + "".join(
-        f", from {site} {mode or 'nothing'}" for site, mode in sorted(door.streams.items())
-    )
+    asked = [("here", door.mode), *sorted(door.streams.items())]
+    value = ", ".join(f"from {place} {mode or 'nothing'}" for place, mode in asked)
     if door.mode in WEAK or any(mode in WEAK for mode in door.streams.values()):
         return bad(value, limit, "Set sslmode in the options of databases and streams: who sits in between can turn TLS off.")
     if door.mode == "verify-full":

@@ -16,6 +16,8 @@ CARETAKER = "The controllers' caretaker makes it within seconds; is its site's c
 
 NOBODY = "no writer is known"
 
+_OF_NODE = (Check.NODE, Check.PINS, Check.RETAINED, Check.STREAM, Check.ACK_SLOTS, Check.SPARES)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodes:
@@ -53,15 +55,19 @@ def subject_of(service: str, site: Site) -> str:
 
 
 def _of_node(
-    found: Nodes, asked: NodeFacts | None | Unasked, writer: NodeFacts | None, site: Site, streams: Streams | Unasked
+    found: Nodes, asked: NodeFacts | Unasked | None, writer: NodeFacts | None, site: Site, streams: Streams | Unasked
 ) -> Iterator[tuple[Check, Said]]:
     if isinstance(asked, Unasked):
-        for check in (Check.NODE, Check.PINS, Check.RETAINED, Check.STREAM, Check.ACK_SLOTS, Check.SPARES):
-            yield check, unknown(asked.because, f"an answer about {check}", "Ask again when it answers.")
+        for check in _OF_NODE:
+            if check is Check.NODE and asked.refused:
+                # Another site's node turns away who dialled this one, and that is no silence.
+                yield check, bad(asked.because, f"the node of {site}", "Mend the address or the role's rights, as it says.")
+            else:
+                yield check, unknown(asked.because, f"an answer about {check}", "Ask again when it answers.")
         return
     if asked is None:
         said = bad("nothing is installed", "the node schema and its row", "Run `trimaran bootstrap`, which is safe to repeat.")
-        for check in (Check.NODE, Check.PINS, Check.RETAINED, Check.STREAM, Check.ACK_SLOTS, Check.SPARES):
+        for check in _OF_NODE:
             yield check, said
         return
     yield Check.NODE, _node(asked, site)
@@ -149,7 +155,7 @@ def _tap(name: str, streams: Streams, limit: str) -> Said:
         return warning(
             f"running, {tap.errors} errors so far",
             limit,
-            "Read its server's log for them; then pg_stat_reset_subscription_stats.",
+            "Read its server's log for them, then reset its statistics.",
         )
     return good("running", limit)
 
@@ -166,9 +172,7 @@ def _ack_slots(found: Nodes, node: NodeFacts, writer: NodeFacts | None) -> Said:
     gone = sorted(name for name in node.ack_slots if name not in held or held[name].lost)
     idle = sorted(name for name in node.ack_slots if name in held and not held[name].active)
     if gone or len(idle) == len(node.ack_slots):
-        return bad(
-            ", ".join(gone or idle), limit, "Nothing can confirm through it: look at that follower, and at the way between."
-        )
+        return bad(", ".join(gone or idle), limit, "Nothing confirms through it: look at that follower, and at the way between.")
     if idle:
         return warning(
             f"not in use: {', '.join(idle)}", limit, "One more loss, and no payment is acknowledged: look at that follower."
