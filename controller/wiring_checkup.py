@@ -6,20 +6,19 @@ from datetime import timedelta
 from controller.checkup import Checkup
 from controller.clock import SystemClock
 from controller.core import naming
+from controller.core.checkup.finding import Finding
 from controller.core.model import Site
 from controller.postgres.examine import Examiner
-from controller.postgres.session import Address
-from controller.settings import DatabaseSettings, ServiceSettings, Settings
+from controller.settings import ServiceSettings, Settings
+from controller.wiring import database_address
 
 
-def checkup(settings: Settings, services: Mapping[str, ServiceSettings], deadline: timedelta) -> Checkup:
-    """A look at these services, from where this process runs."""
-    return Checkup(
-        databases={
-            name: {site: _examiner(service, site, settings) for site in settings.sites} for name, service in services.items()
-        },
-        deadline=deadline,
-    )
+async def checkup(settings: Settings, services: Mapping[str, ServiceSettings], deadline: timedelta) -> tuple[Finding, ...]:
+    """Look at these services, and at what they rest on, from where this process runs."""
+    databases = {
+        name: {site: _examiner(service, site, settings) for site in settings.sites} for name, service in services.items()
+    }
+    return await Checkup(databases=databases, deadline=deadline).look()
 
 
 def _examiner(service: ServiceSettings, site: Site, settings: Settings) -> Examiner:
@@ -29,22 +28,11 @@ def _examiner(service: ServiceSettings, site: Site, settings: Settings) -> Exami
         service=service.name,
         site=site,
         cloud=settings.sites[site].cloud,
-        control=_address(service.name, own, control, service.control_password),
-        stream=_address(service.name, own, stream, service.stream_password),
+        control=database_address(service, own, control, service.control_password),
+        stream=database_address(service, own, stream, service.stream_password),
         dialled={
-            publisher: _address(service.name, seen, stream, service.stream_password)
+            publisher: database_address(service, seen, stream, service.stream_password)
             for publisher, seen in service.streams[site].items()
         },
         clock=SystemClock(),
-    )
-
-
-def _address(service: str, seen: DatabaseSettings, user: str, password: str) -> Address:
-    return Address(
-        host=seen.host,
-        port=seen.port,
-        database=naming.database(service),
-        user=user,
-        password=password,
-        options=seen.options,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from controller.core import naming
@@ -79,7 +80,14 @@ class Examiner:
 
     async def _session(self, address: Address, deadline: timedelta) -> Session:
         with translated(self.site, f"login of {address.user}"):
-            session = await Session.connect(address, deadline, dialled=self.site)
+            try:
+                session = await Session.connect(address, deadline, dialled=self.site)
+            except psycopg.OperationalError as error:
+                # Of a login that fails libpq tells no state, but whether a password was asked for: whoever turned us away after that
+                # is there, and it is the role, its password or the database that is wrong.
+                if error.pgconn is not None and error.pgconn.used_password:
+                    raise Denied(f"login of {address.user} on {self.site}: {_told(error)}") from None
+                raise
             await session.run(READ_ONLY, deadline=deadline)
         return session
 
@@ -146,6 +154,11 @@ async def _asked(ask: Callable[[], Awaitable[T]]) -> T | Unasked:
         return Unasked(because=str(error))
     except (LookupError, TypeError, ValueError) as error:
         return Unasked(because=f"an answer that nobody understands: {type(error).__name__}: {error}")
+
+
+def _told(error: psycopg.Error) -> str:
+    """The server's own words, without where it was dialled."""
+    return str(error).strip().rpartition("FATAL:")[2].strip()
 
 
 def _mode(address: Address) -> str:

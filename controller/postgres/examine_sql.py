@@ -75,12 +75,14 @@ SELECT jsonb_build_object(
         SELECT coalesce(jsonb_object_agg(r.rolname, jsonb_build_object(
             'login', r.rolcanlogin, 'superuser', r.rolsuper, 'replication', r.rolreplication, 'connects', r.connects, 'reads', r.reads,
             'powers', to_jsonb(r.owns || r.becomes || r.bypasses || r.rewrites || CASE WHEN r.rolname = %(stream)s THEN ARRAY(
-                SELECT 'may write ' || t.name FROM published AS t WHERE has_table_privilege(r.oid, t.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))
+                SELECT 'may write ' || t.name FROM published AS t
+                WHERE has_table_privilege(r.oid, t.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))
                 ELSE '{}' END),
             'lacks', to_jsonb(CASE WHEN r.rolname = %(stream)s THEN ARRAY(
                 SELECT 'read ' || t.name FROM published AS t JOIN pg_class AS c ON c.oid = t.oid
                 WHERE NOT has_table_privilege(r.oid, t.oid, 'SELECT') OR NOT has_schema_privilege(r.oid, c.relnamespace, 'USAGE'))
-                WHEN has_table_privilege(r.oid, to_regclass('trimaran.node')::oid, 'SELECT') THEN '{}' ELSE ARRAY['read trimaran.node'] END))),
+                WHEN has_table_privilege(r.oid, to_regclass('trimaran.node')::oid, 'SELECT') THEN '{}'
+                ELSE ARRAY['read trimaran.node'] END))),
             '{}')
         FROM role AS r))
 FROM me
@@ -90,7 +92,8 @@ FROM me
 LEDGER = """
 SELECT jsonb_build_object(
     'publication', (
-        SELECT jsonb_build_object('all_tables', p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace AS s WHERE s.pnpubid = p.oid),
+        SELECT jsonb_build_object('all_tables',
+                p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace AS s WHERE s.pnpubid = p.oid),
             'insert', p.pubinsert, 'update', p.pubupdate, 'delete', p.pubdelete, 'truncate', p.pubtruncate)
         FROM pg_publication AS p WHERE p.pubname = %(publication)s),
     'tables', (
