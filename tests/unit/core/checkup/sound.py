@@ -146,9 +146,9 @@ def with_parameter(name: str, value: str | None, site: Site = AWS) -> Trio:
     return with_server(site, parameters=told)
 
 
-def with_node(site: Site, **changes: object) -> Trio:
+def with_node(at: Site, /, **changes: object) -> Trio:
     """One node otherwise."""
-    return trio(**{str(site): replace(database(site), node=replace(node(site), **changes))})  # type: ignore[arg-type]
+    return trio(**{str(at): replace(database(at), node=replace(node(at), **changes))})  # type: ignore[arg-type]
 
 
 def with_part(site: Site, **parts: object) -> Trio:
