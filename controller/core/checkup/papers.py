@@ -38,7 +38,7 @@ def _certificate(asked: Certificate | Unasked, now: datetime) -> Said:
         return bad(
             f"{asked.mistrusted}; {value}",
             limit,
-            "Is it another server's, or issued by somebody else? Mend it, or [identity].authority.",
+            "Is it another server's, or of another issuer? Mend it, or the authority in the settings.",
         )
     if asked.begins > now:
         return bad(
