@@ -25,16 +25,14 @@ class HttpsCertificate:
 
     async def __call__(self) -> Certificate:
         """See the module. Raises Transient, Unsupported."""
+        try:
+            return read(await self._shown(self.trust))
+        except ssl.SSLCertVerificationError as error:
+            mistrusted = error.verify_message or str(error)
         anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
         shown = read(await self._shown(anybody))
-        try:
-            await self._shown(self.trust)
-        except ssl.SSLCertVerificationError as error:
-            return Certificate(begins=shown.begins, ends=shown.ends, mistrusted=error.verify_message or str(error))
-        except ssl.SSLError as error:
-            return Certificate(begins=shown.begins, ends=shown.ends, mistrusted=str(error.reason or error))
-        return shown
+        return Certificate(begins=shown.begins, ends=shown.ends, mistrusted=mistrusted)
 
     async def _shown(self, context: ssl.SSLContext) -> bytes:
         place = f"{self.host}:{self.port}"
@@ -43,7 +41,7 @@ class HttpsCertificate:
                 _, writer = await asyncio.open_connection(self.host, self.port, ssl=context, server_hostname=self.host)
         except TimeoutError as error:
             raise Transient(f"{place} was silent for {self.deadline.total_seconds():g} s") from error
-        except ssl.SSLError:
+        except ssl.SSLCertVerificationError:
             raise
         except OSError as error:
             raise Transient(f"{place}: {type(error).__name__}: {error}") from error
