@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -233,3 +234,11 @@ def test_every_prerequisite_has_a_check_and_every_check_a_judge() -> None:
     }
     assert OF_DATABASES | surroundings == frozenset(Check) == AREA.keys()
     assert set(AREA.values()) == set(Area)
+
+
+def test_every_check_is_on_the_page() -> None:
+    """Who reads a finding at night finds its name in docs/doctor.md, under its area."""
+    page = (Path(__file__).parents[4] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    rows = {cells[1].strip(): cells[2] for line in page.splitlines() if len(cells := line.split("|")) == 4}
+    for check, area in AREA.items():
+        assert f"`{check}`" in rows[str(area)], check
