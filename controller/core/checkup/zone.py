@@ -74,7 +74,9 @@ def _delegation(zone: Zone) -> Said:
     if isinstance(zone.delegated, Unasked):
         return unknown(zone.delegated.because, limit, "Ask where a resolver can be reached: dig NS, for the zone.")
     told = ", ".join(sorted(zone.delegated)) or "none"
-    absent = [one.name for one in zone.authorities if not any(NAMED_LIKE.get(one.name, one.name) in name for name in zone.delegated)]
+    absent = [
+        one.name for one in zone.authorities if not any(NAMED_LIKE.get(one.name, one.name) in name for name in zone.delegated)
+    ]
     if zone.delegated and len(absent) == len(zone.authorities):
         return unknown(
             told, limit, "These are nobody's names that are known here: compare them with what each authority's zone says."
