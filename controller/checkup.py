@@ -96,8 +96,8 @@ class Checkup:
 
     async def _service(self, service: str, patient: Patient, posture: Posture | Unasked | None) -> tuple[Finding, ...]:
         sites = sorted(patient.databases)
-        heard, *provided = await asyncio.gather(
-            self._databases(patient), *(self._provided(service, patient, site) for site in sites)
+        heard, provided = await asyncio.gather(
+            self._databases(patient), asyncio.gather(*(self._provided(service, patient, site) for site in sites))
         )
         return (
             *fleet.databases(service, heard),
@@ -129,8 +129,8 @@ class Checkup:
     async def _zone(self, postures: Mapping[str, Posture | Unasked | None]) -> tuple[Finding, ...]:
         if not self.leads:
             return ()
-        looks = [self._authority(one) for one in self.authorities]
-        delegated, *authorities = await asyncio.gather(self._delegated(), *looks)
+        looks = asyncio.gather(*(self._authority(one) for one in self.authorities))
+        delegated, authorities = await asyncio.gather(self._delegated(), looks)
         wanted = {group: _weights(postures[lead]) for group, lead in self.leads.items()}
         return tuple(zone.judge(zone.Zone(wanted=wanted, authorities=tuple(authorities), delegated=delegated)))
 

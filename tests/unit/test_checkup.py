@@ -143,7 +143,7 @@ async def test_what_the_fakes_do_wrong_is_found() -> None:
     world.zones["azure"].set_by_hand(PAY, {AZURE: 1.0})
     world.zones["clouddns"].zone.denied = True
     world.nameservers["route53"].sites = frozenset({AZURE})
-    world.shown = replace(world.shown, ends=world.clock.now() + timedelta(days=3))
+    world.shown = replace(world.shown, ends=world.clock.now() + timedelta(hours=12))
     world.capacities[AWS].floors.clear()
     world.capacities[GCP].denied = True
     world.servers[AWS].server.told = None

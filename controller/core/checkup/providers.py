@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from controller.core.checkup.catalogue import Check
-from controller.core.checkup.finding import Finding, Said, Unasked, bad, good, of, unknown, warning
+from controller.core.checkup.finding import Finding, Judge, Said, Unasked, bad, good, of, unknown, warning
 from controller.core.model import ProviderFacts, Site
 from controller.core.policy import Policy
 
@@ -18,8 +19,6 @@ LITTLE, LEAST = 0.25, 0.10
 """Free share of a disk. Azure makes a server read-only at 5 %, and drops slots before."""
 
 UNNAMED = Unasked(because="the settings do not name it")
-
-Answered = int | ProviderFacts | Mapping[object, object] | None
 
 
 def access(subject: str, asked: object | Unasked) -> Finding:
@@ -40,11 +39,11 @@ def server(subject: str, asked: ProviderFacts | Unasked | None, now: datetime) -
         if asked is not UNNAMED
         else of(f"server of {subject}", Check.PROVIDER_ACCESS, _unnamed("servers", "an answer to this identity"))
     )
-    judges = {
+    judges: Mapping[Check, Judge[ProviderFacts]] = {
         Check.STANDBY: standby,
         Check.HIGH_AVAILABILITY: high_availability,
         Check.STORAGE: storage,
-        Check.SERVER_STATE: lambda facts: state(facts, now),
+        Check.SERVER_STATE: partial(state, now=now),
     }
     for check, judge in judges.items():
         if asked is UNNAMED:
