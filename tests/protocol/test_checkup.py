@@ -39,7 +39,7 @@ WRONG: dict[Check, str] = {
     Check.WAL_RETRIEVE_RETRY_INTERVAL: "'30s'",
     Check.PASSWORD_ENCRYPTION: "md5",
     Check.SSL_MIN_PROTOCOL_VERSION: "'TLSv1.1'",
-    Check.LOG_ERROR_VERBOSITY: "default",
+    Check.LOG_ERROR_VERBOSITY: "'default'",
     Check.LOG_MIN_ERROR_STATEMENT: "error",
     Check.LOG_STATEMENT: "'all'",
 }
@@ -149,7 +149,9 @@ async def test_each_wrong_parameter_is_found(trio: Trio) -> None:
     """As new sessions would have it, on the server where it is wrong, and nowhere else."""
     assert WRONG.keys() | AT_A_START | {Check.IDLE_REPLICATION_SLOT_TIMEOUT} == RULES.keys()
     wrong = dict(WRONG)
-    if psycopg.connect(trio.servers[AWS].dsn()).info.server_version >= 180_000:
+    with psycopg.connect(trio.servers[AWS].dsn()) as session:
+        version = session.info.server_version
+    if version >= 180_000:
         wrong[Check.IDLE_REPLICATION_SLOT_TIMEOUT] = "'60s'"
     for check, value in wrong.items():
         async with set_to(trio, AWS, check, value):

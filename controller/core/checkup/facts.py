@@ -158,7 +158,7 @@ class Database:
     """One service's database at one site, asked in one pass."""
 
     server: Server | Unasked
-    door: Door
+    door: Door | Unasked
     rights: Rights | Unasked
     ledger: Ledger | Unasked
     node: NodeFacts | Unasked | None
@@ -171,10 +171,9 @@ class Database:
 
 def silent(because: Unasked, door: Door | None = None) -> Database:
     """A database of which nothing was heard."""
-    door = door or Door(local=False, mode="", streams={}, takes_plain=because)
     return Database(
         server=because,
-        door=door,
+        door=door or because,
         rights=because,
         ledger=because,
         node=because,

@@ -5,7 +5,7 @@ from functools import partial
 
 from controller.core.checkup import ledger, parameters, rights, server
 from controller.core.checkup.catalogue import Check
-from controller.core.checkup.facts import Database, Streams
+from controller.core.checkup.facts import Database, Door, Streams
 from controller.core.checkup.finding import Finding, Said, Unasked, bad, good, judged, of, unknown, warning
 from controller.core.checkup.streams import Nodes, nodes, subject_of
 from controller.core.model import NodeFacts, Role, Site
@@ -29,7 +29,9 @@ def _of_site(subject: str, one: Database) -> Iterator[Finding]:
     yield from judged(subject, one.server, {**parameters.JUDGES, **server.JUDGES})
     yield of(subject, Check.TLS_REACHED, server.tls_reached(one.server, one.door))
     yield from judged(subject, one.door, {Check.TLS_VERIFIED: server.tls_verified, Check.TLS_FORCED: server.tls_forced})
-    yield from judged(subject, one.streams, {Check.TLS_STREAMS: partial(_tls_streams, local=one.door.local)})
+    yield from judged(
+        subject, one.streams, {Check.TLS_STREAMS: partial(_tls_streams, local=isinstance(one.door, Door) and one.door.local)}
+    )
     yield from judged(subject, one.rights, rights.JUDGES)
     yield from judged(subject, one.ledger, ledger.JUDGES)
 
