@@ -22,13 +22,18 @@ from controller.ports import Clock
 from controller.postgres import told
 from controller.postgres.door import takes_plain
 from controller.postgres.errors import translated
-from controller.postgres.examine_sql import INSTALLED, LEDGER, RIGHTS, SERVER, SPARES, STREAMS, SYSTEM
+from controller.postgres.examine_sql import INSTALLED, LEDGER, RIGHTS, SERVER, STREAMS, SYSTEM
 from controller.postgres.session import Address, Session
 from controller.settings_token import is_loopback
 
 T = TypeVar("T")
 
-READ_ONLY = ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", ())
+READ_ONLY = (
+    ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", ()),
+    ("SET lock_timeout = '250ms'", ()),
+)
+"""Should a question come to wait for somebody's lock after all, it is given up before anybody queues behind it."""
+
 NOW = ("SELECT extract(epoch FROM clock_timestamp())::float8", ())
 
 
@@ -88,7 +93,7 @@ class Examiner:
                 if error.pgconn is not None and error.pgconn.used_password:
                     raise Denied(f"login of {address.user} on {self.site}: {_told(error)}") from None
                 raise
-            await session.run(READ_ONLY, deadline=deadline)
+            await session.run(*READ_ONLY, deadline=deadline)
         return session
 
     async def _log_in(self, address: Address, deadline: timedelta) -> None:
@@ -134,9 +139,7 @@ class _Look:
 
     async def streams(self) -> Streams:
         """What replication runs with."""
-        said = await self._one("streams", STREAMS, ())
-        spares = await self._one("spares", SPARES, ()) if await self._one("installed", INSTALLED, ()) else []
-        return told.streams(said, spares)
+        return told.streams(await self._one("streams", STREAMS, ()))
 
     async def _one(self, step: str, text: str, parameters: Sequence[object] | Mapping[str, object]) -> Any:
         with translated(self.examiner.site, step):

@@ -1,10 +1,8 @@
 """What a check-up asks a server, as text. Catalogues and statistics only; each statement answers one JSON document or one word."""
 
-INSTALLED = "SELECT to_regprocedure('trimaran.facts()') IS NOT NULL AND to_regprocedure('trimaran.spares()') IS NOT NULL"
+INSTALLED = "SELECT to_regprocedure('trimaran.facts()') IS NOT NULL"
 
 SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
-
-SPARES = "SELECT coalesce(jsonb_agg(s.name), '[]') FROM trimaran.spares() AS s WHERE s.complete"
 
 # What a parameter would be in a new session, whatever this one was told: reset_val.
 SERVER = """
@@ -112,8 +110,16 @@ SELECT jsonb_build_object(
         WHERE p.pubname = %(publication)s))
 """
 
+# Spares as trimaran.spares() has them, from catalogues alone: pg_publication_tables opens every table, and would wait for whoever holds one.
 STREAMS = """
 SELECT jsonb_build_object(
+    'spares', (
+        SELECT coalesce(jsonb_agg(s.subname), '[]') FROM pg_subscription AS s
+        WHERE s.subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()) AND NOT s.subenabled
+          AND NOT EXISTS (
+            SELECT FROM pg_publication AS p JOIN pg_publication_rel AS m ON m.prpubid = p.oid
+            WHERE p.pubname = ANY (s.subpublications) AND NOT EXISTS (
+                SELECT FROM pg_subscription_rel AS r WHERE r.srsubid = s.oid AND r.srrelid = m.prrelid AND r.srsubstate = 'r'))),
     'taps', (
         SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.subname, 'synchronous_commit', s.subsynccommit, 'origin', s.suborigin,
             'streaming', s.substream, 'errors', coalesce(e.apply_error_count + e.sync_error_count, 0))), '[]')

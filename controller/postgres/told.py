@@ -1,6 +1,6 @@
 """A server's JSON, understood as facts. Raises LookupError, TypeError or ValueError for what cannot be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -87,7 +87,7 @@ def node(site: Site, said: Any) -> NodeFacts | None:
     return None if said is None else understood(site, [[(said,)]])
 
 
-def streams(said: Said, spares: Sequence[str]) -> Streams:
+def streams(said: Said) -> Streams:
     """What replication runs with."""
     senders = said["senders"]
     return Streams(
@@ -101,7 +101,7 @@ def streams(said: Said, spares: Sequence[str]) -> Streams:
             )
             for one in said["taps"]
         ),
-        spares=frozenset(spares),
+        spares=frozenset(map(str, said["spares"])),
         plain=tuple(sorted(str(one["name"]) for one in senders if one["encrypted"] is False)),
         unseen=tuple(sorted(str(one["name"]) for one in senders if one["encrypted"] is None)),
         sent=len(senders),

@@ -209,7 +209,6 @@ async def test_what_a_role_has_otherwise_is_found(trio: Trio) -> None:
         (Check.SPARES, Verdict.WARNING, "SELECT pg_drop_replication_slot('{service}_spare_e1_aws_gcp')"),
         (Check.SPARES, Verdict.WARNING, "DROP SUBSCRIPTION {service}_spare_e1_gcp_aws"),
         (Check.PINS, Verdict.BAD, "UPDATE trimaran.node SET timeline = timeline + 1"),
-        (Check.NODE, Verdict.BAD, "DELETE FROM trimaran.node"),
         (Check.NODE, Verdict.BAD, "UPDATE trimaran.node SET site = 'gcp'"),
     ],
 )
@@ -219,6 +218,15 @@ async def test_what_is_wrong_with_one_database_is_found(trio: Trio, check: Check
     findings = await look(trio)
     assert verdict(findings, check) is expected
     assert verdict(findings, check, GCP) is Verdict.GOOD
+
+
+async def test_a_node_without_its_row_is_found(trio: Trio) -> None:
+    """A site that is being built again: the schema stands, and the node says nothing."""
+    admin(trio, AWS, "CREATE TABLE kept AS SELECT * FROM trimaran.node", "DELETE FROM trimaran.node")
+    findings = await look(trio)
+    admin(trio, AWS, "INSERT INTO trimaran.node SELECT * FROM kept")
+    assert verdict(findings, Check.NODE) is Verdict.BAD
+    assert verdict(findings, Check.ONE_WRITER, None) is Verdict.BAD
 
 
 async def test_another_schema_is_found(trio: Trio) -> None:
