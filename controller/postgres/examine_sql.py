@@ -110,7 +110,7 @@ SELECT jsonb_build_object(
         WHERE p.pubname = %(publication)s))
 """
 
-# Spares as trimaran.spares() has them, from catalogues alone: pg_publication_tables opens every table, and would wait for whoever holds one.
+# Spares as trimaran.spares() has them, but from catalogues alone: pg_publication_tables opens every table, and waits for whoever holds it.
 STREAMS = """
 SELECT jsonb_build_object(
     'spares', (

@@ -1,14 +1,18 @@
 """The check-up on real servers: what is as it should be is good, each thing that is wrong is found, and nothing is changed."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from controller.cli import app
+from controller.cli.exits import Exit
 from controller.clock import SystemClock
 from controller.core import naming
 from controller.core.checkup.catalogue import AREA, Area, Check
@@ -20,6 +24,7 @@ from controller.core.model import Site
 from controller.postgres.door import takes_plain
 from controller.postgres.examine import Examiner
 from tests.protocol.trio import AWS, AZURE, GCP, SITES, Trio
+from tests.unit.test_settings import document, spelled
 
 pytestmark = pytest.mark.asyncio
 
@@ -241,6 +246,43 @@ async def test_an_ack_set_that_nobody_streams_from_is_found(trio: Trio) -> None:
     assert verdict(await look(trio), Check.ACK_SLOTS, AZURE) is Verdict.WARNING
     await trio.part(GCP)
     assert verdict(await look(trio), Check.ACK_SLOTS, AZURE) is Verdict.BAD
+
+
+def settings(trio: Trio, place: Path) -> Path:
+    """A controller's settings with the servers of this service, and nothing else that could be asked."""
+    given = document()
+    for table in ("clouds", "authorities", "groups"):
+        del given[table]
+    service = given["services"].pop("payments")
+    for table in ("capacity", "replicas", "servers"):
+        del service[table]
+    at = {site: {"host": "127.0.0.1", "port": trio.servers[site].port} for site in SITES}
+    service["databases"] = at
+    service["streams"] = {site: {other: at[other] for other in SITES if other != site} for site in SITES}
+    given["services"] = {trio.service: service}
+    given["etcd"] = {"endpoints": ["http://127.0.0.1:1"]}
+    path = place / "aws.toml"
+    path.write_text("\n".join(f'"{key}" = {spelled(value)}' for key, value in given.items()))
+    return path
+
+
+async def test_the_command_tells_the_same(
+    trio: Trio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a process would be run: nothing bad and no etcd is one exit status, something bad another, and both say what to do."""
+    await sound(trio)
+    for role in ("CONTROL", "STREAM"):
+        monkeypatch.setenv(f"TRIMARAN_{trio.service.upper()}_{role}_PASSWORD", "secret")
+    command = ["doctor", "--settings", str(settings(trio, tmp_path)), "--json"]
+    assert await asyncio.to_thread(app.run, command) == Exit.UNTOLD
+    told = json.loads(capsys.readouterr().out)
+    assert told["counts"]["bad"] == 0
+    unknown = {one["check"] for one in told["findings"] if one["verdict"] == "unknown"}
+    around = {Check.STANDBY, Check.HIGH_AVAILABILITY, Check.SERVER_STATE, Check.STORAGE, Check.INSTANCES, Check.PROVIDER_ACCESS}
+    assert unknown == around | {Check.ETCD, Check.POSTURE_DRIFT}
+    admin(trio, AWS, "ALTER TABLE ledger.payment REPLICA IDENTITY NOTHING")
+    assert await asyncio.to_thread(app.run, command[:-1]) == Exit.UNFIT
+    assert "Give each a primary key" in " ".join(capsys.readouterr().out.split())
 
 
 async def test_who_is_turned_away_knows_it_and_who_hears_nothing_too(trio: Trio) -> None:
