@@ -58,7 +58,7 @@ def doctor(
 
 
 def _look(path: Path, service: str | None, deadline: timedelta, *, as_json: bool) -> "Sequence[Finding]":
-    from controller.errors import SettingsError
+    from controller.errors import SettingsError, TrimaranError
     from controller.settings import read_settings
     from controller.wiring_checkup import checkup
 
@@ -72,6 +72,8 @@ def _look(path: Path, service: str | None, deadline: timedelta, *, as_json: bool
     chosen = {name: one for name, one in given.services.items() if service in (None, name)}
     try:
         return asyncio.run(checkup(given, chosen, deadline))
+    except TrimaranError as error:  # of putting it together: settings name an identity or a cloud that nothing can be asked with
+        leave(Ended(Exit.USAGE, str(error)), as_json=as_json)
     except KeyboardInterrupt:
         leave(Ended(Exit.STOPPED, ""), as_json=as_json)
 

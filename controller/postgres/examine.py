@@ -116,9 +116,15 @@ class _Look:
         there = float(await self._one("clock", *NOW))
         took = clock.monotonic() - began
         said = await self._one("server", SERVER, (list(NAMES), list(OVERRIDDEN)))
-        system = await self._one("identity", SYSTEM, ())
+        system = await _asked(lambda: self._one("identity", SYSTEM, ()))
         offset = timedelta(seconds=there - wall.timestamp()) - took / 2
-        return told.server(said, cloud=self.examiner.cloud, system=system, offset=offset, uncertainty=took / 2)
+        return told.server(
+            said,
+            cloud=self.examiner.cloud,
+            system=None if isinstance(system, Unasked) else str(system),
+            offset=offset,
+            uncertainty=took / 2,
+        )
 
     async def rights(self) -> Rights:
         """Who may do what."""

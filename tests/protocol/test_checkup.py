@@ -187,6 +187,7 @@ async def test_what_a_role_has_otherwise_is_found(trio: Trio) -> None:
             Verdict.BAD,
             "REVOKE EXECUTE ON FUNCTION pg_catalog.pg_replication_origin_progress(text, boolean) FROM {service}_control",
         ),
+        (Check.CONTROL_ROLE, Verdict.BAD, "REVOKE EXECUTE ON FUNCTION pg_catalog.pg_control_system() FROM PUBLIC"),
         (Check.CONTROL_ROLE, Verdict.BAD, "ALTER TABLE ledger.payment OWNER TO postgres"),
         (Check.CONTROL_ROLE, Verdict.WARNING, "ALTER ROLE {service}_control SUPERUSER"),
         (Check.STREAM_ROLE, Verdict.BAD, "ALTER ROLE {service}_stream NOREPLICATION"),

@@ -90,7 +90,7 @@ def judged(subject: str, asked: T | Unasked, judges: Mapping[Check, Judge[T]]) -
     """One finding per check, whatever was answered: without an answer all of them are unknown."""
     for check, judge in judges.items():
         if isinstance(asked, Unasked):
-            way_out = "See what is found about its login." if asked.refused else "Ask again when it answers."
+            way_out = "See what is found about its login and the control role." if asked.refused else "Ask again when it answers."
             yield of(subject, check, unknown(asked.because, f"an answer about {check}", way_out))
         else:
             yield of(subject, check, judge(asked))

@@ -157,7 +157,7 @@ NAMES = (*map(str, RULES), "max_worker_processes", "max_logical_replication_work
          "max_connections", "ssl")  # fmt: skip
 """Whatever a server is asked for."""
 
-VENDOR: Mapping[tuple[str, Check], str] = {
+VENDOR: Mapping[tuple[str, str], str] = {
     ("aws", Check.WAL_LEVEL): "rds.logical_replication = 1",
     ("gcp", Check.WAL_LEVEL): "cloudsql.logical_decoding = on",
 }
@@ -182,11 +182,11 @@ def _judge(check: Check, rule: Rule, server: Server) -> Said:
     return says(found.value or "(empty)", rule.wanted, f"{how_to_set(server, check, rule.set_to)} Otherwise {rule.harm}.")
 
 
-def how_to_set(server: Server, check: Check, value: str) -> str:
+def how_to_set(server: Server, name: str, value: str) -> str:
     """The way to set a parameter, in the words of the server's vendor."""
-    named = VENDOR.get((server.cloud or "", check), f"{check} = {value}")
+    named = VENDOR.get((server.cloud or "", name), f"{name} = {value}")
     place = PLACE.get(server.cloud or "", "in postgresql.conf")
-    found = server.parameters.get(check)
+    found = server.parameters.get(name)
     restart = ", then restart the server at a quiet time" if found is not None and found.restarts else ""
     return f"Set {named} {place} (infra/postgres.py has it for `pulumi up`){restart}."
 

@@ -61,27 +61,27 @@ def clock(server: Server) -> Said:
 
 def slot_room(server: Server) -> Said:
     """A failover makes slots before it can drop any."""
-    return _room(server, "max_replication_slots", server.slots, SLOTS_OF_A_MOVE, Check.SLOT_ROOM)
+    return _room(server, "max_replication_slots", server.slots, SLOTS_OF_A_MOVE)
 
 
 def sender_room(server: Server) -> Said:
     """Every stream that leaves the server needs a sender."""
-    return _room(server, "max_wal_senders", server.senders, SLOTS_OF_A_MOVE, Check.SENDER_ROOM)
+    return _room(server, "max_wal_senders", server.senders, SLOTS_OF_A_MOVE)
 
 
 def worker_room(server: Server) -> Said:
     """A follower of the next epoch needs a worker to apply with, and more to copy with."""
-    return _room(server, "max_logical_replication_workers", server.workers, WORKERS_OF_A_MOVE, Check.WORKER_ROOM)
+    return _room(server, "max_logical_replication_workers", server.workers, WORKERS_OF_A_MOVE)
 
 
-def _room(server: Server, name: str, used: int, needed: int, check: Check) -> Said:
+def _room(server: Server, name: str, used: int, needed: int) -> Said:
     limit, most = f"{needed} free, for a move", number(server, name)
     if most is None:
         return unknown(f"the server does not tell {name}", limit, "Let the control role read it (pg_read_all_settings).")
     value = f"{most - used} of {most} free"
     if most - used >= needed:
         return good(value, limit)
-    way_out = how_to_set(server, check, str(used + 2 * needed)).replace(str(check), name)
+    way_out = how_to_set(server, name, str(used + 2 * needed))
     return bad(value, limit, f"Drop what nobody uses, or: {way_out} Without it the next failover stops half-way.")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from controller.core import naming
 from controller.core.checkup.catalogue import AREA, Area, Check
-from controller.core.checkup.facts import Database, Streams, Tap, silent
+from controller.core.checkup.facts import Database, Parameter, Streams, Tap, silent
 from controller.core.checkup.finding import Finding, Unasked, Verdict, worst
 from controller.core.checkup.fleet import databases
 from controller.core.model import Epoch, Role
@@ -23,6 +23,7 @@ from tests.unit.core.checkup.sound import (
     database,
     login,
     node,
+    server,
     table,
     taps,
     trio,
@@ -346,6 +347,13 @@ def test_a_tap_that_is_not_told_is_unknown() -> None:
     other = Tap(name="payments_e2_gcp_aws", synchronous_commit="on", origin="any", streaming="f", errors=0)
     streams: Streams = replace(taps(AWS), taps=(other,))
     assert found(with_part(AWS, streams=streams), Check.STREAM, AT_AWS).verdict is UNKNOWN
+
+
+def test_more_room_takes_a_restart() -> None:
+    """Who reads it plans for one; the parameter is named, not the check."""
+    told = {**server(AWS).parameters, "max_replication_slots": Parameter(value="30", restarts=True)}
+    way_out = found(with_server(AWS, slots=25, parameters=told), Check.SLOT_ROOM, AT_AWS).way_out
+    assert "max_replication_slots = 37" in way_out and "restart" in way_out
 
 
 def test_a_database_is_asked_for_all_its_parts() -> None:
