@@ -21,6 +21,7 @@ from controller.core.model import (
     Site,
     Token,
 )
+from controller.core.model import ProviderFacts as ProviderFacts
 from controller.core.plans import Plan
 from controller.core.steps import Promotion as Promotion
 from controller.core.steps import PromotionState as PromotionState
@@ -212,23 +213,6 @@ class Capacity(Protocol):
         Raises Unsupported when there is no such service at this site, Transient when the deadline is over (the floor may stand: ask
         again), Denied, Conflict.
         """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderFacts:
-    """What the provider says about one managed database server. None: it does not say."""
-
-    highly_available: bool | None
-    synchronous_standby: bool | None
-    """Does the in-cloud standby confirm every commit? With an asynchronous one an in-cloud failover can lose a cut position."""
-    storage_free: float | None
-    """Share of the disk, 0 to 1."""
-    maintenance: datetime | None
-    """When the provider will next restart or patch it."""
-    replica_of: str | None
-    """Name of the server it is a provider-managed read replica of; None: of none."""
-    state: str
-    """In the vendor's word: `available`, `Ready`, `RUNNABLE`."""
 
 
 class ManagedDatabase(Protocol):

@@ -125,7 +125,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         etcd = Etcd(settings.etcd)
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
-        warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=_trust(settings))
+        warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trust(settings))
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar()))
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
@@ -165,7 +165,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         )
 
 
-def _trust(settings: Settings) -> ssl.SSLContext | bool:
+def trust(settings: Settings) -> ssl.SSLContext | bool:
     """How edges are spoken to by https: as the client that this controller is, or as anybody."""
     identity = settings.identity
     return True if identity is None else client_context(identity.certificate, identity.authority)
@@ -324,15 +324,16 @@ def _node(service: ServiceSettings, site: Site) -> Node:
     return Node(
         service=service.name,
         site=site,
-        sessions=Sessions(_address(service, service.databases[site], control, service.control_password), site=site),
+        sessions=Sessions(database_address(service, service.databases[site], control, service.control_password), site=site),
         publishers={
-            publisher: _address(service, seen, stream, service.stream_password)
+            publisher: database_address(service, seen, stream, service.stream_password)
             for publisher, seen in service.streams[site].items()
         },
     )
 
 
-def _address(service: ServiceSettings, seen: DatabaseSettings, user: str, password: str) -> Address:
+def database_address(service: ServiceSettings, seen: DatabaseSettings, user: str, password: str) -> Address:
+    """A service's database as somebody dials it."""
     return Address(
         host=seen.host,
         port=seen.port,

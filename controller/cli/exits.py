@@ -17,6 +17,8 @@ class Exit(IntEnum):
     UNPROVEN = 8
     REPLACED = 9
     NOTHING = 10
+    UNFIT = 11
+    UNTOLD = 12
     HUNG_UP = 129
     STOPPED = 130
     ENDED = 143
@@ -39,6 +41,8 @@ SAID = {
     "or the ledgers differ or were not compared",
     Exit.REPLACED: "another plan, which is named, took the place of ours before it was done",
     Exit.NOTHING: "nobody ever held anything of what was named; it may be misspelled",
+    Exit.UNFIT: "doctor found something bad, which is named with what to do; nothing was changed",
+    Exit.UNTOLD: "doctor found nothing bad, and could not ask everything; what it could not ask may be bad",
     Exit.HUNG_UP: "a lab was ended because its terminal closed; nothing of it is left",
     Exit.STOPPED: "stopped by Ctrl-C; a request that was named before goes on without us",
     Exit.ENDED: "a lab was ended by SIGTERM; nothing of it is left",

@@ -174,6 +174,23 @@ class NodeFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFacts:
+    """What the provider says about one managed database server. None: it does not say."""
+
+    highly_available: bool | None
+    synchronous_standby: bool | None
+    """Does the in-cloud standby confirm every commit? With an asynchronous one an in-cloud failover can lose a cut position."""
+    storage_free: float | None
+    """Share of the disk, 0 to 1."""
+    maintenance: datetime | None
+    """When the provider will next restart or patch it."""
+    replica_of: str | None
+    """Name of the server it is a provider-managed read replica of; None: of none."""
+    state: str
+    """In the vendor's word: `available`, `Ready`, `RUNNABLE`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
     """One vantage's judgement of one part of one site, with the evidence it rests on."""
 

@@ -28,7 +28,7 @@ class PostgresDatabase:
         with translated(self.site, "facts"):
             async with self._node.sessions.lease() as session:
                 rows = await session.run(("SELECT trimaran.facts()", ()), deadline=deadline)
-        return _understood(self.site, rows)
+        return understood(self.site, rows)
 
     async def cut(self, *, token: Token, epoch: Epoch, writer: Site, reign: Epoch) -> Position:
         """See `cut.cut`."""
@@ -106,8 +106,8 @@ class PostgresDatabase:
         await self._node.sessions.close()
 
 
-def _understood(site: Site, rows: list[list[tuple[Any, ...]]]) -> NodeFacts:
-    """The facts, or Unsupported.
+def understood(site: Site, rows: list[list[tuple[Any, ...]]]) -> NodeFacts:
+    """What `trimaran.facts()` answered, or Unsupported.
 
     A site is being built again: the schema stands, the node's row does not, and facts() is NULL. That says nothing about any other
     site; were it a TypeError, it would end every controller at once.

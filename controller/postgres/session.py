@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,8 +18,8 @@ import psycopg
 from psycopg.rows import tuple_row
 
 Row = tuple[Any, ...]
-Statement = tuple[str, Sequence[object]]
-"""SQL text and its parameters."""
+Statement = tuple[str, Sequence[object] | Mapping[str, object]]
+"""SQL text and its parameters, in order or by name."""
 
 
 SERVER_SHARE = 0.9

@@ -4,7 +4,7 @@ import pytest
 
 from controller.core.model import Site
 from controller.errors import Unsupported
-from controller.postgres.database import _understood
+from controller.postgres.database import understood
 
 SITE = Site("gcp")
 
@@ -17,4 +17,4 @@ SITE = Site("gcp")
 def test_an_answer_that_names_no_node_is_one_of_our_errors(rows: list[list[tuple[object, ...]]]) -> None:
     """A schema without its row says NULL: this vantage cannot ask that node, which is unknown and no end of a controller."""
     with pytest.raises(Unsupported, match="gcp"):
-        _understood(SITE, rows)
+        understood(SITE, rows)

@@ -1,0 +1,123 @@
+"""Puts a check-up together from a controller's settings. Part of `wiring`."""
+
+import ssl
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import timedelta
+from functools import partial
+from urllib.parse import urlsplit
+
+from controller.checkup import Checkup, Patient
+from controller.clock import SystemClock
+from controller.coordination.etcd import Etcd
+from controller.coordination.store import Store
+from controller.core import naming
+from controller.core.checkup.finding import Finding
+from controller.core.checkup.papers import Certificate
+from controller.core.model import Posture, Site
+from controller.postgres import door
+from controller.postgres.examine import Examiner
+from controller.probing.bearer import TokenEndpoint, client_context
+from controller.probing.certificate_probe import FetchedCertificate, FileCertificate, HttpsCertificate
+from controller.probing.delegation_probe import Delegation
+from controller.probing.zone_probe import Nameservers
+from controller.settings import ServiceSettings, Settings
+from controller.settings_token import is_loopback
+from controller.wiring import database_address
+from controller.wiring_clouds import authorities, providers
+
+Services = Mapping[str, ServiceSettings]
+
+
+async def checkup(settings: Settings, services: Services, deadline: timedelta) -> tuple[Finding, ...]:
+    """Look at these services, and at what they rest on, from where this process runs."""
+    etcd, clock = Etcd(settings.etcd, deadline=deadline), SystemClock()
+    store = Store(etcd, controller=settings.site, clock=clock)
+
+    async def posture(service: str) -> Posture | None:
+        control = await store.read(service)
+        return None if control is None else control.posture
+
+    names = {group: [one.name for one in table.names] for group, table in settings.groups.items()}
+    sites = {address: Site(site) for table in settings.groups.values() for site, address in table.addresses.items()}
+    first = next((name for listed in names.values() for name in listed), None)
+    look = Checkup(
+        clock=clock,
+        patients={name: _patient(service, settings) for name, service in services.items()},
+        posture=posture,
+        leads={group: table.lead for group, table in settings.groups.items()},
+        authorities=authorities(settings.clouds, settings.authorities, settings.groups),
+        nameservers={
+            authority: Nameservers(host=place.host, port=place.port, names=names, sites=sites)
+            for authority, place in settings.authorities.nameservers().items()
+        },
+        delegation=None if first is None else Delegation(name=first, deadline=deadline),
+        certificates=dict(_certificates(settings, services, deadline)),
+        issuer=_issuer(settings),
+        deadline=deadline,
+    )
+    try:
+        return await look.look()
+    finally:
+        await etcd.close()
+
+
+def _patient(service: ServiceSettings, settings: Settings) -> Patient:
+    asked = providers(service, settings)
+    return Patient(
+        databases={site: _examiner(service, site, settings) for site in settings.sites},
+        policy=service.policy,
+        servers=asked.servers,
+        capacities=asked.capacities,
+        floors={site: instances.floor for site, instances in service.capacity.items()},
+    )
+
+
+def _examiner(service: ServiceSettings, site: Site, settings: Settings) -> Examiner:
+    control, stream = naming.control_role(service.name), naming.stream_role(service.name)
+    own = service.databases[site]
+    return Examiner(
+        service=service.name,
+        site=site,
+        cloud=settings.sites[site].cloud,
+        control=database_address(service, own, control, service.control_password),
+        stream=database_address(service, own, stream, service.stream_password),
+        dialled={
+            publisher: database_address(service, seen, stream, service.stream_password)
+            for publisher, seen in service.streams[site].items()
+        },
+        clock=SystemClock(),
+    )
+
+
+def _certificates(
+    settings: Settings, services: Services, deadline: timedelta
+) -> Iterator[tuple[str, Callable[[], Awaitable[Certificate]]]]:
+    """This controller's own, every edge's, the issuer's, and every database's that is not on this machine."""
+    identity, tokens = settings.identity, settings.tokens
+    if identity is not None:
+        yield "this controller", FileCertificate(path=identity.certificate)
+    own = None if identity is None else identity.certificate
+    trust = client_context(own, None if identity is None else identity.authority)
+    for site, seen in settings.sites.items():
+        if seen.edge.startswith("https://"):
+            yield f"edge of {site}", _https(seen.edge, trust, deadline)
+    if tokens is not None:
+        yield "the issuer", _https(tokens.url, client_context(own, tokens.authority), deadline)
+    for name, service in services.items():
+        for site, at in service.databases.items():
+            if not is_loopback(at.host):
+                fetch = partial(door.certificate, at.host, at.port, deadline=deadline)
+                yield f"database of {name} at {site}", FetchedCertificate(fetch=fetch)
+
+
+def _https(url: str, trust: ssl.SSLContext, deadline: timedelta) -> HttpsCertificate:
+    place = urlsplit(url)
+    return HttpsCertificate(host=place.hostname or "", port=place.port or 443, trust=trust, deadline=deadline)
+
+
+def _issuer(settings: Settings) -> Callable[[], Awaitable[object]] | None:
+    tokens, identity = settings.tokens, settings.identity
+    if tokens is None or identity is None:
+        return None
+    context = client_context(identity.certificate, tokens.authority)
+    return TokenEndpoint(url=tokens.url, client=tokens.client, scope=tokens.scope, context=context).ask
