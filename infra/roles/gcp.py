@@ -16,9 +16,9 @@ from infra.components.gcp.runtime import Runtime
 from infra.components.gcp.secrets import Secrets
 from infra.components.gcp.trust import Terms, Trust
 from infra.components.gcp.ways import Ways
-from infra.contracts import SiteContract, publish
+from infra.contracts import SiteContract, doors_at, publish
 from infra.names import name_of
-from infra.services import AGENT, DATABASES, EDGE_DOOR, PROGRAMS, Service, callers_of
+from infra.services import DATABASES, DOORS, PROGRAMS, Service, callers_of
 from infra.settings import Settings
 
 
@@ -52,6 +52,7 @@ def build(settings: Settings) -> None:
             region=settings.region,
             address=ingress.place.address,
             certificate_records=_records(ingress, *balancers.values()),
+            doors=doors_at(doors[Service.EDGE]),
             network=network.vpc.self_link,
             group=settings.accounts.gcp.project,
             routes=[],
@@ -97,4 +98,4 @@ def private_doors() -> Mapping[Service, Mapping[str, int]]:
     services = {
         one: {"services": program.port} for one, program in PROGRAMS.items() if callers_of(one) and program.port is not None
     }
-    return {**services, Service.EDGE: {"peers": EDGE_DOOR, "agent": AGENT}}
+    return {**services, Service.EDGE: DOORS}
