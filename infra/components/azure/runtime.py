@@ -1,9 +1,9 @@
 """What runs at the site: one environment of Azure Container Apps, and one app in it for each program.
 
 Between programs, and from clients to the edge: an app with TCP ingress is reached by its name and port, byte for byte. The callee's TLS,
-with the certificate it asks for, stays its own. HTTP ingress would end TLS at Azure's proxy and hand on a certificate in a header that any app of
-the environment could write. What TCP ingress cannot do: refuse a caller (so the callee does, see `ways`), try a request again, or split
-traffic by revision, none of which is wanted here. Source: Azure Container Apps, "Ingress in Azure Container Apps".
+with the certificate it asks for, stays its own. HTTP ingress would end TLS at Azure's proxy and hand on a certificate in a header that any
+app of the environment could write. What TCP ingress cannot do: refuse a caller (so the callee does, see `ways`), try a request again, or
+split traffic by revision, none of which is wanted here. Source: Azure Container Apps, "Ingress in Azure Container Apps".
 
 The environment is internal: it has an address of the site's network and no other. In an external one Azure's public address leads past
 every security group, and other sites could reach the edge's door by that address alone ("Securing a custom VNET", workload profiles).
