@@ -101,12 +101,22 @@ def _founder(ground: Ground, own: ResourceOptions) -> managedidentity.UserAssign
 def _secrets(
     ground: Ground, network: Network, founder: managedidentity.UserAssignedIdentity, own: ResourceOptions
 ) -> dict[Service, Secrets]:
-    made: dict[Service, Secrets] = {}
-    for service, program in PROGRAMS.items():
-        places = names_of(program.secrets)
-        args = SecretsArgs(ground=ground, network=network, reader=service, places=places, writer=founder.principal_id)
-        made[service] = Secrets(f"{service}-secrets", args, own)
-    return made
+    return {
+        service: _secret_places(service, names_of(program.secrets), ground, network, founder, own)
+        for service, program in PROGRAMS.items()
+    }
+
+
+def _secret_places(
+    reader: str,
+    places: tuple[str, ...],
+    ground: Ground,
+    network: Network,
+    founder: managedidentity.UserAssignedIdentity,
+    own: ResourceOptions,
+) -> Secrets:
+    args = SecretsArgs(ground=ground, network=network, reader=reader, places=places, writer=founder.principal_id)
+    return Secrets(f"{reader}-secrets", args, own)
 
 
 def _databases(
@@ -195,7 +205,8 @@ def _keep_records(site: _Site, registry: Registry) -> None:
 
 
 def _contract(site: _Site) -> SiteContract:
-    places = {f"{service}/{name}": url for service, one in site.secrets.items() for name, url in one.places().items()}
+    readers: dict[str, Secrets] = {service.value: one for service, one in site.secrets.items()}
+    places = {f"{reader}/{name}": url for reader, one in readers.items() for name, url in one.places().items()}
     hosts = {service.value: database.server.fully_qualified_domain_name for service, database in site.databases.items()}
     servers = {service.value: database.server.id for service, database in site.databases.items()}
     return SiteContract(
