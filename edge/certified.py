@@ -64,7 +64,7 @@ def _seen(secure: Secure) -> Iterable[str]:
 
 
 def _heard(told: Told) -> Iterable[str]:
-    """A balancer that is asked to replace a header does not do so when it has nothing to say there: without a certificate the digest may
+    """A balancer that is asked to replace a header may not do so when it has nothing to say there: without a certificate the digest would
     be the client's own. So nothing counts before both trues, and nothing that is said twice: a value that was added to the client's would
     leave the choice to the client."""
     once = (f"acl told-once-{name.lower()} req.hdr_cnt({name}) eq 1" for name in (DOOR, PRESENT, VERIFIED, DIGEST))
@@ -75,7 +75,7 @@ def _heard(told: Told) -> Iterable[str]:
         f"acl at-clients-door req.hdr({DOOR}) -m str {CLIENTS}",
         f"acl certificate-present req.hdr({PRESENT}) -m str true",
         f"acl certificate-verified req.hdr({VERIFIED}) -m str true",
-        # 32 bytes. Padded or not: both were seen in programs that read what Google writes.
+        # 32 bytes. Padded as base64 is, or not: a program that compares what Google writes leaves the padding out.
         f"acl certificate-digest req.hdr({DIGEST}) -m reg ^[A-Za-z0-9+/]{{43}}=?$",
         _REMOVED,
         # A door that nobody answers at yet. Taken for the clients', it would send what another site handed over back to that site.
