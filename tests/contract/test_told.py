@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from controller.core.model import Health
 from edge.certified import DIGEST, DOOR, PRESENT, VERIFIED, WORD
-from tests.contract.access_worlds import PAYMENTS, World, worlds
-from tests.contract.edge_worlds import DRAIN
+from tests.contract.access_worlds import World, worlds
+from tests.contract.edge_worlds import DRAIN, PAYMENTS
 from tests.contract.test_access import kind
 from tests.contract.test_access import told as thumbprint
 
