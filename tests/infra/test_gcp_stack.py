@@ -179,6 +179,7 @@ def test_two_environments_have_no_name_in_common() -> None:
     assert {token for token, _ in logical["dev-gcp"] & logical["prod-gcp"]} == {
         "gcp:projects/service:Service",
         "pulumi:providers:gcp",
+        "pulumi:providers:random",
     }
 
 
