@@ -7,8 +7,9 @@ configuration starts with is what an edge without an agent does: its own site se
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 
+from edge.certified import certified, turned_away
+from edge.quoting import quoted
 from edge.settings import Local, Peer, Settings
 
 PAYMENTS, READINESS, HANDED, CHECKED = "payments", "readiness", "handed", "checked"
@@ -17,9 +18,6 @@ BEACON = "/beacon"
 OWN_PATHS = ("/healthz", "/readyz")
 """About this site alone, never handed over: a peer's answer would tell the controllers that a dead service is well, and give a
 drained site its traffic back."""
-
-THUMBPRINT = "Client-Cert-Thumbprint"
-"""SHA-256 of the certificate whose key the client holds, base64url: what its token must be bound to (RFC 8705). Our own word."""
 
 SPAN, SITE, RECEIVED, TRACE = "Edge-Span", "Edge-Site", "Edge-Received", "traceparent"
 """What the edge says of itself, in place of whatever a client says there; see `workload/telemetry/propagation.py`."""
@@ -35,11 +33,6 @@ RETRIES = 3
 
 NOT_OFFERED = '{"type":"urn:trimaran:problem:not-found","title":"Not found","status":404,"outcome":"nothing-happened"}'
 """For everything else: a service's metrics and whatever it grows later are no business of the public's."""
-
-SECURE_ONLY = (
-    '{"type":"urn:trimaran:problem:tls-required","title":"Tls required","status":403,"outcome":"nothing-happened","detail":"Whatever was '
-    'sent here could be read on the way. Use https, and renew a token that was sent"}'
-)
 
 PROBLEM = (
     '{"type":"urn:trimaran:problem:no-site","title":"No site","status":%d,"outcome":"unknown","detail":"No site could be asked, or '
@@ -129,7 +122,7 @@ def _process(settings: Settings) -> Iterable[str]:
     return (
         "global",
         "log stdout format raw daemon notice",
-        f"stats socket {_quoted(settings.haproxy.socket)} mode 600 level admin",
+        f"stats socket {quoted(settings.haproxy.socket)} mode 600 level admin",
         "ssl-default-bind-options ssl-min-ver TLSv1.2",
         "ssl-default-server-options ssl-min-ver TLSv1.2",
         *((f"nbthread {threads}",) if threads else ()),
@@ -155,7 +148,7 @@ def _defaults(settings: Settings) -> Iterable[str]:
 def _problems(told: Mapping[int, int]) -> Iterable[str]:
     """What HAProxy says by itself, by the status it has for it, and the status that the client will see."""
     kind = "content-type application/problem+json hdr Retry-After 1"
-    return (f"http-error status {code} {kind} string {_quoted(PROBLEM % seen)}" for code, seen in told.items())
+    return (f"http-error status {code} {kind} string {quoted(PROBLEM % seen)}" for code, seen in told.items())
 
 
 def _names() -> Iterable[str]:
@@ -173,14 +166,14 @@ def _clients(settings: Settings) -> Iterable[str]:
         "frontend clients",
         "no log",
         f"bind {settings.clients}",
-        *_certified(settings),
+        *certified(settings),
         # A POST without a key may have been carried out when its answer is lost: sent again, it is paid twice.
         "acl repeatable method GET HEAD",
         "acl repeatable req.hdr(idempotency-key) -m found",
         "http-request disable-l7-retry unless repeatable",
         *_followed(settings),
         *_offered(BEACON, *OWN_PATHS),
-        *_secured(settings),
+        *turned_away(settings),
         *_told_apart(settings),
         # A client that keeps one connection for all its requests outlives every TTL, and would be handed over for ever.
         f"http-after-response set-header Connection close if {{ srv_uweight({HANDED}/{LOCAL}) eq 0 }}",
@@ -189,22 +182,6 @@ def _clients(settings: Settings) -> Iterable[str]:
         f"use_backend own if {{ path {' '.join(OWN_PATHS)} }}",
         *(f"use_backend {one.requests} if {one.wanted}" for one in companions(settings)),
         f"default_backend {PAYMENTS}",
-    )
-
-
-def _certified(settings: Settings) -> Iterable[str]:
-    """Which certificate the client holds is said by nobody but this edge. Told by a client, it would let a token that was stolen be used
-    without the key it is bound to."""
-    secure, removed = settings.secure, f"http-request del-header {THUMBPRINT}"
-    if secure is None:
-        return (removed,)
-    papers = f"crt {_quoted(secure.certificate)} ca-file {_quoted(secure.authority)} verify optional"
-    return (
-        # HTTP/1.1 alone: `Connection: close`, by which a drained site lets its clients go, is no header of HTTP/2.
-        f"bind {secure} ssl {papers} alpn http/1.1",
-        removed,
-        # Not `ssl_fc_has_crt`, which says no for a session that was resumed.
-        f"http-request set-header {THUMBPRINT} %[ssl_c_der,sha2(256),ub64enc] if {{ ssl_c_der -m found }}",
     )
 
 
@@ -226,20 +203,12 @@ def _told_apart(settings: Settings) -> Iterable[str]:
     return (f"acl {one.wanted} req.hdr(host),field(1,:),lower -m str {' '.join(one.hosts)}" for one in companions(settings))
 
 
-def _secured(settings: Settings) -> Iterable[str]:
-    """With a door for TLS the other one is for questions about the site: what is sent to the service there could be read on the way."""
-    if settings.secure is None:
-        return ()
-    problem = f"status 403 content-type application/problem+json string {_quoted(SECURE_ONLY)}"
-    return (f"http-request return {problem} if {{ path_reg ^/v[0-9]+/ }} !{{ ssl_fc }}",)
-
-
 def _local(local: Local) -> str:
     """The own instance, with both sides' names verified when it is spoken to over TLS."""
     tls = local.tls
     if tls is None:
         return str(local)
-    papers = f"crt {_quoted(tls.certificate)} ca-file {_quoted(tls.authority)} verify required"
+    papers = f"crt {quoted(tls.certificate)} ca-file {quoted(tls.authority)} verify required"
     return f"{local} ssl {papers} verifyhost {tls.name} sni str({tls.name}) check-sni {tls.name}"
 
 
@@ -265,7 +234,7 @@ def _offered(*paths: str) -> Iterable[str]:
     return (
         "acl offered path_reg ^/v[0-9]+/",
         f"acl offered path {' '.join(paths)}",
-        f"http-request return status 404 content-type application/problem+json string {_quoted(NOT_OFFERED)} unless offered",
+        f"http-request return status 404 content-type application/problem+json string {quoted(NOT_OFFERED)} unless offered",
     )
 
 
@@ -372,9 +341,4 @@ def _is_name(host: str) -> bool:
 
 def _certificates(settings: Settings) -> str:
     identity = settings.identity
-    return f"crt {_quoted(identity.certificate)} ca-file {_quoted(identity.authority)} verify required"
-
-
-def _quoted(given: str | Path) -> str:
-    """Between single quotes HAProxy takes everything as it is; settings allow none in a path, and our own text has none."""
-    return f"'{given}'"
+    return f"crt {quoted(identity.certificate)} ca-file {quoted(identity.authority)} verify required"

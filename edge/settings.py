@@ -66,6 +66,13 @@ class Secure(Address):
     """Issues certificates to clients. One that a client shows must be its; to show none is allowed, and opens less."""
 
 
+class Told(Table):
+    """`[told]`: clients' TLS ends at a balancer, which says whose certificate it saw; see docs/decisions/0019."""
+
+    word: Place
+    """What the balancer is known by: a file with one word on each line, two while it changes. Whoever knows it can be any client here."""
+
+
 class ServiceDoor(Table):
     """`[local.tls]`: mutual TLS towards the own service, which believes this edge's word about clients' certificates for that."""
 
@@ -123,6 +130,8 @@ class Settings(Table):
     """Where clients come in without TLS: behind something that ends it, or to ask about the site alone when there is `secure`."""
     secure: Secure | None = None
     """Where they come in with TLS. Requests to the service come in here alone then."""
+    told: Told | None = None
+    """Who says which certificate a client holds, where `clients` is behind a balancer that ends TLS."""
     handed: Address
     """Where other sites hand requests over."""
     local: Local
@@ -155,6 +164,12 @@ class Settings(Table):
             raise ValueError(f"companions: {twice[0]} is the name of one service only")
         if self.service in self.companions:
             raise ValueError(f"companions are the other services; leave [companions.{self.service}] out")
+        return self
+
+    @model_validator(mode="after")
+    def _one_says_who_the_client_is(self) -> Self:
+        if self.secure is not None and self.told is not None:
+            raise ValueError("clients' TLS ends at this edge, [secure], or in front of it, [told]; leave one of the two out")
         return self
 
     @property

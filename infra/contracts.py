@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pulumi
 
 from infra.program import stack_name
+from infra.services import DOORS
 from infra.settings import Role, Settings
 
 CONTRACT = 1
@@ -27,7 +28,11 @@ class SiteContract:
     """Public IPv4 address of the site's edge."""
     certificate_records: pulumi.Input[list[dict[str, str]]]
     """Each with `name`, `type` and `value`: they prove to a cloud whose names it is asked to vouch for. All of them stand in all three
-    zones, because a resolver may ask any, and for ever, because certificates are renewed by them."""
+    zones, because a resolver may ask any, and for ever, because certificates are renewed by them. None where edges end TLS themselves:
+    nobody vouches for names there but the certificate's issuer, whose questions are answered by who asks for certificates."""
+    doors: pulumi.Input[dict[str, str]]
+    """Where the site's edges are asked from the other two, through the mesh, as `host:port`: `peers` takes what another site's edge hands
+    over, `agent` tells controllers what was counted."""
     network: pulumi.Input[str]
     """The private network, in the vendor's words: id, resource id, self link."""
     group: pulumi.Input[str]
@@ -101,6 +106,11 @@ CONTRACTS: Mapping[Role, type] = {
     Role.EDGE: EdgeContract,
     Role.CONTROL: ControlContract,
 }
+
+
+def doors_at(host: pulumi.Input[str]) -> pulumi.Output[dict[str, str]]:
+    """All of an edge's private doors, when one host has them all."""
+    return pulumi.Output.from_input(host).apply(lambda found: {name: f"{found}:{port}" for name, port in DOORS.items()})
 
 
 def publish(contract: SiteContract | InterconnectContract | EdgeContract | ControlContract) -> None:

@@ -33,6 +33,10 @@ AGENT = 8445
 """Where controllers ask the agent beside an edge what it counted."""
 
 
+DOORS: Mapping[str, int] = {"peers": EDGE_DOOR, "agent": AGENT}
+"""Private ones of an edge, by what they are for."""
+
+
 class Carries(StrEnum):
     """How a secret reaches a process."""
 
@@ -93,6 +97,9 @@ def _password(variable: str) -> Secret:
 SETTINGS = _file("settings", "FILE_SETTINGS_TOML")
 IDENTITY = _file("identity", "FILE_IDENTITY_PEM")
 AUTHORITY = _file("authority", "FILE_AUTHORITY_PEM")
+DOOR = _file("door", "FILE_DOOR_PEM")
+"""What clients know the edge's door by: a certificate for their names, with its chain and its key. Where a balancer ends their TLS: the
+word that the edge knows that balancer by, because a place that is left empty keeps instances from starting."""
 _PAPERS = (SETTINGS, IDENTITY, AUTHORITY)
 """Settings, and who a process is to the others: a certificate with its key, and who issues those of its callers."""
 
@@ -128,7 +135,7 @@ PROGRAMS: Mapping[Service, Program] = {
         service=Service.EDGE,
         port=8443,
         health="/beacon",
-        secrets=(*_PAPERS, _file("clients", "FILE_CLIENTS_PEM")),
+        secrets=(*_PAPERS, DOOR, _file("clients", "FILE_CLIENTS_PEM")),
         calls=(Service.PAYMENTS, Service.VAULT),
         asks_etcd=True,
         millicores=2000,

@@ -15,7 +15,6 @@ _GROUPS = "groups other things, and keeps nothing"
 _IDENTITY = "an identity without rights: grants are asked about"
 
 EXEMPT: Mapping[str, str] = {
-    "aws:acm/certificate:Certificate": "public; its key stays with the vendor",
     "aws:ec2/defaultRouteTable:DefaultRouteTable": _WAYS,
     "aws:ec2/internetGateway:InternetGateway": _WAYS,
     "aws:ec2/natGateway:NatGateway": _WAYS,

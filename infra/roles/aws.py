@@ -14,7 +14,7 @@ from infra.components.aws.runtime import Runtime
 from infra.components.aws.secrets import Secrets
 from infra.components.aws.side_door import SideDoor
 from infra.components.aws.ways import CONTROL, ENDPOINTS, database
-from infra.contracts import SiteContract, publish
+from infra.contracts import SiteContract, doors_at, publish
 from infra.services import DATABASES, Service
 from infra.settings import Settings
 
@@ -44,7 +44,8 @@ def build(settings: Settings) -> None:
         SiteContract(
             region=settings.region,
             address=ingress.address,
-            certificate_records=ingress.certificate_records,
+            certificate_records=[],
+            doors=doors_at(side_door.host),
             network=network.vpc.id,
             group=settings.accounts.aws.account,
             routes=pulumi.Output.all(*(table.id for table in network.tables)).apply(list),

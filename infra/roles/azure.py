@@ -10,14 +10,14 @@ from pulumi_azure_native import authorization, managedidentity, resources
 
 from infra.components.azure.audit import Audit, AuditArgs
 from infra.components.azure.database import Database, DatabaseArgs, retry_when_busy
-from infra.components.azure.ingress import CERTIFICATE, Ingress, IngressArgs
+from infra.components.azure.ingress import Ingress, IngressArgs
 from infra.components.azure.keys import Keys, KeysArgs
 from infra.components.azure.network import Network, NetworkArgs
 from infra.components.azure.provider import Ground, make_provider
 from infra.components.azure.registry import Registry, RegistryArgs
 from infra.components.azure.runtime import App, AppArgs, Environment, EnvironmentArgs, called
 from infra.components.azure.secrets import Secrets, SecretsArgs, names_of
-from infra.contracts import SiteContract, publish
+from infra.contracts import SiteContract, doors_at, publish
 from infra.services import DATABASES, PROGRAMS, Service
 from infra.settings import Settings
 
@@ -41,8 +41,6 @@ class _Site:
     databases: Mapping[Service, Database]
     environment: Environment
     ingress: Ingress
-    door: Secrets
-    """Where the certificate for clients is kept."""
 
 
 def build(settings: Settings) -> None:
@@ -54,11 +52,10 @@ def build(settings: Settings) -> None:
     audit = Audit("audit", AuditArgs(ground=ground, network=network, sealer=keys.sealers["audit"]), own)
     founder = _founder(ground, own)
     secrets = _secrets(ground, network, founder, own)
-    door = _secret_places("door", (CERTIFICATE,), ground, network, founder, own)
     databases = _databases(ground, network, keys, founder, own)
     registry = Registry("images", RegistryArgs(ground=ground, network=network, sealer=keys.sealers["registry"]), own)
-    environment = Environment("runtime", EnvironmentArgs(ground=ground, network=network, reader=door.identity), own)
-    ingress = Ingress("ingress", IngressArgs(ground=ground, network=network, environment=environment, door=door), own)
+    environment = Environment("runtime", EnvironmentArgs(ground=ground, network=network), own)
+    ingress = Ingress("ingress", IngressArgs(ground=ground, network=network, environment=environment), own)
     site = _Site(
         ground=ground,
         network=network,
@@ -68,7 +65,6 @@ def build(settings: Settings) -> None:
         databases=databases,
         environment=environment,
         ingress=ingress,
-        door=door,
     )
     _let_wrap(site)
     if settings.live:
@@ -190,14 +186,13 @@ def _apps(site: _Site, registry: Registry, own: ResourceOptions) -> None:
             program=program,
             image=getattr(settings.images, service),
             capacity=getattr(settings.capacity, service),
-            certificates=site.ingress.certificates if program.is_public else {},
         )
         App(service, args, own)
 
 
 def _keep_records(site: _Site, registry: Registry) -> None:
     """Of everything that keeps something, or lets somebody in."""
-    vaults = [site.keys.sealing, site.keys.wrapping, site.door.vault, *(secrets.vault for secrets in site.secrets.values())]
+    vaults = [site.keys.sealing, site.keys.wrapping, *(secrets.vault for secrets in site.secrets.values())]
     told: list[tuple[pulumi.Resource, Output[str]]] = [
         *((vault, vault.vault.id) for vault in vaults),
         *((database, database.server.id) for database in site.databases.values()),
@@ -210,14 +205,15 @@ def _keep_records(site: _Site, registry: Registry) -> None:
 
 
 def _contract(site: _Site) -> SiteContract:
-    readers: dict[str, Secrets] = {**{service.value: one for service, one in site.secrets.items()}, "door": site.door}
+    readers: dict[str, Secrets] = {service.value: one for service, one in site.secrets.items()}
     places = {f"{reader}/{name}": url for reader, one in readers.items() for name, url in one.places().items()}
     hosts = {service.value: database.server.fully_qualified_domain_name for service, database in site.databases.items()}
     servers = {service.value: database.server.id for service, database in site.databases.items()}
     return SiteContract(
         region=site.ground.region,
         address=site.ingress.address.ip_address.apply(str),
-        certificate_records=site.ingress.records,
+        certificate_records=[],
+        doors=doors_at(site.environment.environment.static_ip),
         network=site.network.vnet.id,
         group=site.ground.group,
         routes=[],

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pulumi
+import pulumi_random as random
 
 from infra.components.gcp.audit import Audit
 from infra.components.gcp.database import Database
@@ -14,11 +15,11 @@ from infra.components.gcp.network import Network
 from infra.components.gcp.provider import make_provider
 from infra.components.gcp.runtime import Runtime
 from infra.components.gcp.secrets import Secrets
-from infra.components.gcp.trust import Terms, Trust
+from infra.components.gcp.trust import Terms, Trust, Word
 from infra.components.gcp.ways import Ways
-from infra.contracts import SiteContract, publish
+from infra.contracts import SiteContract, doors_at, publish
 from infra.names import name_of
-from infra.services import AGENT, DATABASES, EDGE_DOOR, PROGRAMS, Service, callers_of
+from infra.services import DATABASES, DOORS, PROGRAMS, Service, callers_of
 from infra.settings import Settings
 
 
@@ -42,8 +43,10 @@ def build(settings: Settings) -> None:
     }
     runtime = Runtime(named("runtime"), settings, network=network, keys=keys, identities=identities, secrets=secrets, opts=here)
     terms = Trust(named("trust"), settings, here).terms
-    ingress = Ingress(named("ingress"), settings, network=network, terms=terms, instances=runtime.names[Service.EDGE], opts=here)
-    balancers = _balancers(settings, network, runtime, terms, here)
+    word = Word(named("word"), pulumi.ResourceOptions(providers=[random.Provider("chance")])).value
+    edges = runtime.names[Service.EDGE]
+    ingress = Ingress(named("ingress"), settings, network=network, terms=terms, word=word, instances=edges, opts=here)
+    balancers = _balancers(settings, network, runtime, terms, word, here)
     doors = {one: balancer.place.address for one, balancer in balancers.items()}
     hosts = {one: database.address for one, database in databases.items()}
     Ways(named("ways"), settings, network=network, identities=identities, balancers=doors, databases=hosts, opts=here)
@@ -52,6 +55,7 @@ def build(settings: Settings) -> None:
             region=settings.region,
             address=ingress.place.address,
             certificate_records=_records(ingress, *balancers.values()),
+            doors=doors_at(doors[Service.EDGE]),
             network=network.vpc.self_link,
             group=settings.accounts.gcp.project,
             routes=[],
@@ -70,7 +74,12 @@ def build(settings: Settings) -> None:
 
 
 def _balancers(
-    settings: Settings, network: Network, runtime: Runtime, terms: Terms, here: pulumi.ResourceOptions
+    settings: Settings,
+    network: Network,
+    runtime: Runtime,
+    terms: Terms,
+    word: pulumi.Input[str],
+    here: pulumi.ResourceOptions,
 ) -> Mapping[Service, Balancer]:
     """What stands before each program that is asked from within."""
     return {
@@ -82,6 +91,7 @@ def _balancers(
             terms=terms,
             instances=runtime.names[one],
             doors=doors,
+            word=word if one is Service.EDGE else None,
             opts=here,
         )
         for one, doors in private_doors().items()
@@ -97,4 +107,4 @@ def private_doors() -> Mapping[Service, Mapping[str, int]]:
     services = {
         one: {"services": program.port} for one, program in PROGRAMS.items() if callers_of(one) and program.port is not None
     }
-    return {**services, Service.EDGE: {"peers": EDGE_DOOR, "agent": AGENT}}
+    return {**services, Service.EDGE: DOORS}

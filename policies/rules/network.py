@@ -41,12 +41,14 @@ _TLS: Table = {
 LISTENER, TARGETS = "aws:lb/listener:Listener", "aws:lb/targetGroup:TargetGroup"
 PASSED_THROUGH = (8443, 8444, 8445)
 """Where processes end TLS themselves, with certificates of their own: a balancer may hand on what it cannot read."""
+_MAY_PASS: Mapping[str, tuple[int, ...]] = {LISTENER: (DOOR, *PASSED_THROUGH), TARGETS: PASSED_THROUGH}
+"""Clients come in by 443; where what they send is handed on to is asked of the target group, which has to be TCP as well."""
 
 
 def tls_in_transit(one: Resource, facts: Facts) -> Iterator[Finding]:
     """Every listener speaks TLS 1.2 or better, and so does whatever it hands on to."""
     yield from unmet(one, _TLS)
-    if one.type in (LISTENER, TARGETS) and one.at("protocol") == "TCP" and as_number(one.at("port")) in PASSED_THROUGH:
+    if one.at("protocol") == "TCP" and as_number(one.at("port")) in _MAY_PASS.get(one.type, ()):
         return
     if one.type == TARGETS:
         yield from unmet(one, {TARGETS: (Is(path="protocol", allowed=("HTTPS", "TLS")),)})

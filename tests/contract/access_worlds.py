@@ -42,6 +42,8 @@ from workload.access.wiring import Access, build
 SERVICE = "payments"
 WRITE = "payments:write"
 CLIENTS = ("merchant", "thief")
+WORD = "word.txt"
+"""File of an edge that is told."""
 FORM = {"grant_type": "client_credentials"}
 
 
@@ -172,8 +174,11 @@ def application(site: str) -> Starlette:
 
 
 @asynccontextmanager
-async def worlds(name: str, *sites: str, without: Mapping[str, str] | None = None) -> AsyncIterator[World]:
-    """Running issuer, services and HAProxies, all found well. `without` as for `edge_worlds.edges`."""
+async def worlds(
+    name: str, *sites: str, without: Mapping[str, str] | None = None, told: Mapping[str, str] | None = None
+) -> AsyncIterator[World]:
+    """Running issuer, services and HAProxies, all found well. `without` as for `edge_worlds.edges`,
+    `told`: by site, the words that its balancer is known by; where there are some, the edge ends no TLS itself."""
     async with AsyncExitStack() as stack:
         workspace = stack.enter_context(Workspace(name))
         folder = workspace.directory("papers")
@@ -185,11 +190,18 @@ async def worlds(name: str, *sites: str, without: Mapping[str, str] | None = Non
         edges, settings, access = dict[str, Edge](), dict[str, Settings](), dict[str, Access]()
         for site in sites:
             place, file = edge_place(workspace, site), workspace.directory("settings", site) / "edge.toml"
-            more = [*edge_tls.towards_clients(place, ports[site]["secure"]), *edge_tls.towards_the_service(place, SERVICE)]
+            words = (told or {}).get(site)
+            front = (
+                edge_tls.towards_clients(place, ports[site]["secure"])
+                if words is None
+                else ["[told]", f'word = "{place / WORD}"']
+            )
+            more = [*front, *edge_tls.towards_the_service(place, SERVICE)]
             file.write_text(table(workspace, site, ports) + "\n".join(more) + "\n")
             settings[site] = read_settings(file)
             edges[site] = Edge(site=site, workspace=workspace, binary=find_haproxy(), settings=file)
-            edges[site].prepare(identities[site], edge_tls.files(site, fleet, door, clients["merchant"]))
+            papers = {**edge_tls.files(site, fleet, door, clients["merchant"]), WORD: (words or "").encode()}
+            edges[site].prepare(identities[site], papers)
             tamper(place / CONFIGURATION, without or {})
             access[site] = await stack.enter_async_context(_service(site, ports[site]["local"], given, fleet, folder))
             edges[site].start_proxy()

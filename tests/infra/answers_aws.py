@@ -73,20 +73,10 @@ def _named(name: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]
     return name, {"name": inputs.get("name", name)}
 
 
-def _certificate(name: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """As ACM does: its names and values end with a dot, and the order is its own."""
-    domains = [inputs["domainName"], *inputs.get("subjectAlternativeNames", [])]
-    options = [
-        {
-            "domainName": domain,
-            "resourceRecordName": f"_0a1b2c.{domain}.",
-            "resourceRecordType": "CNAME",
-            "resourceRecordValue": "_3d4e5f.acm-validations.aws.",
-        }
-        for domain in reversed(domains)
-    ]
-    arn = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/{name}"
-    return arn, {"arn": arn, "domainValidationOptions": options}
+def _balancer(name: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    called = inputs["name"]
+    arn = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/{called}"
+    return arn, {"arn": arn, "name": called, "dnsName": f"{called}-c0ffee.elb.{REGION}.amazonaws.com"}
 
 
 def _accelerator(name: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -123,10 +113,9 @@ ANSWERS: Mapping[str, Answer] = {
     "aws:ecs/service:Service": _named,
     "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": _arn("servicediscovery", "namespace/"),
     "aws:servicediscovery/service:Service": _arn("servicediscovery", "service/"),
-    "aws:lb/loadBalancer:LoadBalancer": _arn("elasticloadbalancing", "loadbalancer/"),
+    "aws:lb/loadBalancer:LoadBalancer": _balancer,
     "aws:lb/targetGroup:TargetGroup": _arn("elasticloadbalancing", "targetgroup/"),
     "aws:lb/listener:Listener": _arn("elasticloadbalancing", "listener/"),
-    "aws:acm/certificate:Certificate": _certificate,
     "aws:globalaccelerator/accelerator:Accelerator": _accelerator,
     "aws:globalaccelerator/listener:Listener": _arn("globalaccelerator", "listener/"),
     "aws:appautoscaling/target:Target": _scaled,

@@ -8,7 +8,6 @@ Answer = Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/trimaran"
 ADDRESSES = {"ingress-address": "192.0.2.20", "network-outside": "192.0.2.21"}
-PROOF = "7A5C0B"
 
 
 def _id(kind: str, name: str) -> str:
@@ -62,10 +61,8 @@ def _environment(name: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str
     known = str(inputs["environmentName"])
     return _id("Microsoft.App/managedEnvironments", known), {
         "name": known,
-        "identity": _told(inputs["identity"]),
         "staticIp": "10.20.31.250",
         "defaultDomain": "calm-sea.swedencentral.azurecontainerapps.io",
-        "customDomainConfiguration": {"customDomainVerificationId": PROOF},
     }
 
 
@@ -118,9 +115,6 @@ ANSWERS: Mapping[str, Answer] = {
     ),
     "azure-native:app:ManagedEnvironment": _environment,
     "azure-native:app:ContainerApp": _app,
-    "azure-native:app:Certificate": _within(
-        "Microsoft.App/managedEnvironments", "environmentName", "certificates", "certificateName"
-    ),
     "azure-native:authorization:RoleDefinition": _known("Microsoft.Authorization/roleDefinitions", "roleDefinitionId"),
 }
 CALLS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {}

@@ -10,14 +10,12 @@ from tests.infra.recording import recorded
 from tests.infra.site_aws import BALANCER, LISTENER, STACKS, TARGETS, arn_of, live
 from tests.infra.stacks import settings_of
 
-CERTIFICATE = "aws:acm/certificate:Certificate"
-
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_no_balancer_has_a_public_address(stack: str) -> None:
     """Nor can any be deleted by mistake."""
     balancers = recorded(stack).of_type(BALANCER)
-    assert {one.inputs["loadBalancerType"] for one in balancers} == {"application", "network"}
+    assert {one.name: one.inputs["loadBalancerType"] for one in balancers} == {"ingress": "network", "side-door": "network"}
     assert all(one.inputs["internal"] is True and one.inputs["enableDeletionProtection"] is True for one in balancers)
 
 
@@ -36,52 +34,53 @@ def test_the_accelerator_leads_to_the_door_on_443_alone(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_nothing_listens_for_clients_before_the_site_is_live(stack: str) -> None:
-    """There is no certificate yet: its records are published by this stack."""
+    """There is no edge yet that could end their TLS."""
     assert {int(one.inputs["port"]) for one in recorded(stack).of_type(LISTENER)} == {EDGE_DOOR, AGENT}
-    assert recorded(stack).of_type("aws:acm/certificateValidation:CertificateValidation") == ()
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_clients_tls_ends_at_the_door_with_their_certificates_handed_on(stack: str) -> None:
-    """TLS 1.2 at least, and with a certificate that has been given."""
+def test_clients_bytes_reach_the_edges_door_as_they_are(stack: str) -> None:
+    """Nobody before the edge ends TLS: it hashes the certificate that the client itself has shown."""
     recording = live(stack)
-    listener = recording.one(LISTENER, "ingress")
-    assert listener.inputs["port"] == 443 and listener.inputs["protocol"] == "HTTPS"
-    assert listener.inputs["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
-    assert listener.inputs["mutualAuthentication"] == {"mode": "passthrough"}
-    (given,) = recording.of_type("aws:acm/certificateValidation:CertificateValidation")
-    assert given.urn in listener.property_dependencies["certificateArn"]
-    (action,) = listener.inputs["defaultActions"]
+    listener, targets = recording.one(LISTENER, "ingress").inputs, recording.one(TARGETS, "ingress").inputs
+    assert (listener["port"], listener["protocol"]) == (443, "TCP")
+    assert not {"certificateArn", "sslPolicy", "mutualAuthentication", "alpnPolicy"} & set(listener)
+    (action,) = listener["defaultActions"]
     assert action == {"type": "forward", "targetGroupArn": arn_of(recording, TARGETS, "ingress")}
+    assert (targets["protocol"], targets["targetType"], targets["port"]) == ("TCP", "ip", PROGRAMS[Service.EDGE].port)
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_certificate_is_for_the_names_clients_come_to(stack: str) -> None:
-    """Both, and no others."""
-    (certificate,) = recorded(stack).of_type(CERTIFICATE)
-    domain = settings_of(stack)["domain"]
-    assert certificate.inputs["domainName"] == f"api.{domain}"
-    assert certificate.inputs["subjectAlternativeNames"] == [f"vault.{domain}"]
-    assert certificate.inputs["validationMethod"] == "DNS"
+def test_no_certificate_of_the_names_is_in_the_vendors_hands(stack: str) -> None:
+    """It is a secret of the edge, and the zone is asked for no proof."""
+    assert [one.urn for one in live(stack).resources if one.type.startswith("aws:acm/")] == []
+    assert recorded(stack).outputs["certificate_records"] == []
+    assert f"{Service.EDGE}/door" in recorded(stack).outputs["secrets"]
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_door_asks_edges_for_the_beacon_over_tls(stack: str) -> None:
     """An edge that cannot speak TLS is none. One whose site is drained lives, or ECS would end it."""
-    targets = recorded(stack).one(TARGETS, "ingress").inputs
-    port = PROGRAMS[Service.EDGE].port
-    assert targets["protocol"] == "HTTPS" and targets["targetType"] == "ip" and targets["port"] == port
-    health = targets["healthCheck"]
+    port, health = PROGRAMS[Service.EDGE].port, recorded(stack).one(TARGETS, "ingress").inputs["healthCheck"]
     assert (health["protocol"], health["path"], health["matcher"], health["port"]) == ("HTTPS", "/beacon", "200,503", str(port))
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_door_takes_no_doubtful_request_and_lets_clients_go(stack: str) -> None:
-    """A client that keeps its connection for ever never learns that the site is drained."""
-    door = recorded(stack).one(BALANCER, "ingress").inputs
-    assert door["dropInvalidHeaderFields"] is True and door["desyncMitigationMode"] == "strictest"
-    assert door["clientKeepAlive"] == 60 and door["enableHttp2"] is False
+def test_the_door_stands_in_three_zones_and_serves_all_from_each(stack: str) -> None:
+    """Behind one address; and clients do not share the ports of the door's own."""
+    recording = recorded(stack)
+    door = recording.one(BALANCER, "ingress").inputs
+    assert door["enableCrossZoneLoadBalancing"] is True
     assert door["securityGroups"] == ["sg-guards-door"] and door["subnets"] == [f"subnet-network-door-{zone}" for zone in "abc"]
+    assert recording.one(TARGETS, "ingress").inputs["preserveClientIp"] == "true"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_other_sites_are_told_the_side_door(stack: str) -> None:
+    """By a name that leads to the zones that are well."""
+    recording = recorded(stack)
+    host = recording.one(BALANCER, "side-door").outputs["dnsName"]
+    assert recording.outputs["doors"] == {"peers": f"{host}:{EDGE_DOOR}", "agent": f"{host}:{AGENT}"}
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -157,7 +157,7 @@ def test_programs_are_asked_by_the_firewall_by_other_edges_and_by_controllers() 
     """Each at its own port; the further range is Azure's own, see `ways.NODE_PORTS`."""
     taken = {name: rule for name, rule in allowed("environment").items() if rule["direction"] == "Inbound"}
     assert set(taken) == {"clients", "handed-over", "agents", "balancer", "own"}
-    assert sources(taken["clients"]) == {"10.20.0.0/26"} and "443" in ports(taken["clients"])
+    assert sources(taken["clients"]) == {"10.20.0.0/26"} and "8443" in ports(taken["clients"])
     assert "8444" in ports(taken["handed-over"]) and "8445" in ports(taken["agents"])
     assert not sources(taken["handed-over"]) & {str(SITE.environment), str(SITE.databases)}
     assert sources(taken["agents"]) == {str(one.control_node) for one in PLAN.sites.values()}
@@ -229,7 +229,7 @@ def test_the_firewall_passes_port_443_of_one_address_to_the_environment() -> Non
     (rule,) = collection["rules"]
     assert collection["action"] == {"type": "DNAT"} and rule["ipProtocols"] == ["TCP"]
     assert (rule["destinationAddresses"], rule["destinationPorts"]) == (["192.0.2.20"], ["443"])
-    assert (rule["translatedAddress"], rule["translatedPort"]) == ("10.20.31.250", "443")
+    assert (rule["translatedAddress"], rule["translatedPort"]) == ("10.20.31.250", "8443")
     (firewall,) = stack.of_type("azure-native:network:AzureFirewall")
     (door,) = firewall.inputs["ipConfigurations"]
     assert door["publicIPAddress"]["id"].endswith("/trimaran-prod-clients")

@@ -65,13 +65,12 @@ def test_the_resources_are_these(stack: str) -> None:
 
 @STACKS
 def test_going_live_adds_the_apps_and_nothing_else(stack: str) -> None:
-    """One for each program, with leave to pull its image; and the clients' certificate."""
+    """One for each program, with leave to pull its image."""
     before, after = (Counter(one.type for one in told.resources) for told in (recorded(stack), live(stack)))
     assert after - before == {
         "trimaran:azure:App": len(PROGRAMS),
         APP: len(PROGRAMS),
         "azure-native:authorization:RoleAssignment": len(PROGRAMS),
-        "azure-native:app:Certificate": 1,
     }
     assert not before - after
 
@@ -79,7 +78,7 @@ def test_going_live_adds_the_apps_and_nothing_else(stack: str) -> None:
 @STACKS
 def test_nothing_runs_before_the_site_is_live(stack: str) -> None:
     """Azure refuses an app whose secrets have no value. Going live makes it, with its floor."""
-    assert not recorded(stack).of_type(APP) and not recorded(stack).of_type("azure-native:app:Certificate")
+    assert not recorded(stack).of_type(APP)
     before = {one.urn for one in recorded(stack).resources}
     after = {one.urn for one in live(stack).resources}
     assert before < after and set(apps(live(stack))) == set(PROGRAMS)
@@ -169,14 +168,24 @@ def test_programs_speak_tls_of_their_own_and_are_unseen_from_outside(stack: str)
 
 
 @STACKS
-def test_clients_are_asked_for_a_certificate_and_need_none(stack: str) -> None:
-    """TLS ends in the region; the edge is told whose it was, over TLS, and nothing is answered without."""
-    given = ingress("edge", stack)
-    assert given["clientCertificateMode"] == "accept" and given["allowInsecure"] is False
-    assert (given["transport"], given["targetPortHttpScheme"], given["targetPort"]) == ("http", "https", 8443)
-    domain = settings(stack).domain
-    assert [one["name"] for one in given["customDomains"]] == [f"api.{domain}", f"vault.{domain}"]
-    assert all(one["certificateId"] and one["bindingType"] == "SniEnabled" for one in given["customDomains"])
+def test_clients_bytes_reach_the_edges_door_as_they_are(stack: str) -> None:
+    """TLS ends at the edge, which hashes the certificate that the client itself has shown. Azure lets TCP have any port but 443 and 80."""
+    given, port = ingress("edge", stack), PROGRAMS[Service.EDGE].port
+    assert (given["transport"], given["targetPort"], given["exposedPort"]) == ("tcp", port, port) and port not in (80, 443)
+    assert not {"clientCertificateMode", "customDomains", "targetPortHttpScheme"} & set(given)
+    (rules,) = recorded(stack).of_type("azure-native:network:FirewallPolicyRuleCollectionGroup")
+    (passed,) = (rule for group in rules.inputs["ruleCollections"] for rule in group["rules"])
+    (environment,) = recorded(stack).of_type("azure-native:app:ManagedEnvironment")
+    assert passed["destinationPorts"] == ["443"] and passed["translatedPort"] == str(port)
+    assert passed["translatedAddress"] == environment.outputs["staticIp"]
+
+
+@STACKS
+def test_other_sites_are_told_the_environments_address(stack: str) -> None:
+    """With the edge's private doors there."""
+    (environment,) = recorded(stack).of_type("azure-native:app:ManagedEnvironment")
+    host = environment.outputs["staticIp"]
+    assert recorded(stack).outputs["doors"] == {"peers": f"{host}:8444", "agent": f"{host}:8445"}
 
 
 def test_the_edge_is_the_only_one_that_is_seen_outside_the_environment() -> None:
@@ -198,16 +207,14 @@ def test_the_environment_spans_zones_and_keeps_no_key_of_the_log(stack: str) -> 
 
 
 @STACKS
-def test_the_certificate_for_clients_is_read_by_the_environment_alone(stack: str) -> None:
-    """It stands in a vault of its own: an edge that is broken into does not have the key of the names."""
-    (certificate,) = live(stack).of_type("azure-native:app:Certificate")
-    where = certificate.inputs["properties"]["certificateKeyVaultProperties"]
-    door = f"trimaran-{stack.split('-')[0]}-door"
-    assert where["keyVaultUrl"] == f"https://{door}.vault.azure.net/secrets/certificate"
-    assert where["identity"].endswith(f"/{door}")
-    (environment,) = live(stack).of_type("azure-native:app:ManagedEnvironment")
-    assert environment.inputs["identity"]["userAssignedIdentities"] == [where["identity"]]
-    assert not any(where["identity"] in app.inputs["identity"]["userAssignedIdentities"] for app in live(stack).of_type(APP))
+def test_no_certificate_of_the_names_is_in_the_vendors_hands(stack: str) -> None:
+    """It is a secret of the edge, read by the edge alone, and the zone is asked for no proof."""
+    assert not live(stack).of_type("azure-native:app:Certificate")
+    assert recorded(stack).outputs["certificate_records"] == []
+    (environment,) = recorded(stack).of_type("azure-native:app:ManagedEnvironment")
+    assert "identity" not in environment.inputs
+    readers = {service for service, app in apps(live(stack)).items() if "door" in str(app.inputs["configuration"]["secrets"])}
+    assert readers == {Service.EDGE}
 
 
 @STACKS
@@ -215,8 +222,8 @@ def test_the_contract_is_published_as_a_whole(stack: str) -> None:
     """Every field has a value, before the site is live as well as after: the zone's stack needs it before."""
     for told in (recorded(stack).outputs, live(stack).outputs):
         assert set(told) == {"contract", *(field.name for field in fields(SiteContract))}
-        assert told["contract"] == CONTRACT and told["routes"] == []
-        assert all(told[name] for name in told if name != "routes")
+        assert told["contract"] == CONTRACT
+        assert {name for name in told if not told[name]} == {"certificate_records", "routes"}
     assert recorded(stack).outputs == live(stack).outputs
 
 
@@ -228,19 +235,10 @@ def test_the_contract_tells_every_service(stack: str) -> None:
     assert set(told["instances"]) == set(PROGRAMS)
     assert told["instances"] == {service: app.inputs["containerAppName"] for service, app in apps(live(stack)).items()}
     places = {f"{service}/{secret.name}" for service, program in PROGRAMS.items() for secret in program.secrets}
-    assert set(told["secrets"]) == {*places, "door/certificate"}
+    assert set(told["secrets"]) == places
     assert all(url.startswith("https://") and "/secrets/" in url for url in told["secrets"].values())
     (address,) = (one for one in recorded(stack).resources if one.name == "ingress-address")
     assert told["address"] == address.outputs["ipAddress"]
-
-
-@STACKS
-def test_both_names_are_proven_to_azure(stack: str) -> None:
-    """Inside the zone, for as long as Azure serves them."""
-    domain = settings(stack).domain
-    records = recorded(stack).outputs["certificate_records"]
-    assert [(one["name"], one["type"]) for one in records] == [(f"asuid.api.{domain}", "TXT"), (f"asuid.vault.{domain}", "TXT")]
-    assert all(one["value"] and set(one) == {"name", "type", "value"} for one in records)
 
 
 @STACKS

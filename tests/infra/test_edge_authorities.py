@@ -46,9 +46,9 @@ def test_all_three_authorities_serve_the_same_zone(stack: str) -> None:
     assert served[f"everywhere.{name}", "A"] == (10, frozenset(ADDRESSES.values()))
     for door in ("api", "vault"):
         assert served[f"{door}.{name}", "CNAME"] == (300, frozenset({f"everywhere.{name}"}))
-    proofs = {key for key in served if key[0].startswith("_") or key[0].startswith("asuid.")}
-    assert len(proofs) == 6 and len(served) == 6 + 3 + 1
-    assert served[f"asuid.vault.{name}", "TXT"] == (300, frozenset({"0F1E2D3C4B5A"}))
+    proofs = {key for key in served if key[0].startswith("_")}
+    assert len(proofs) == 2 and len(served) == 2 + 3 + 1
+    assert served[f"_acme-challenge_x.vault.{name}", "CNAME"] == (300, frozenset({"c1.authorize.certificatemanager.goog."}))
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -177,10 +177,15 @@ def test_zones_cannot_be_removed_by_mistake_at_the_vendors_either(stack: str) ->
 def test_a_new_proof_stands_at_all_three_and_moves_nothing_else() -> None:
     """A site that adds a name asks for one more."""
     name = DOMAINS["prod"]
-    more = [{"name": f"_new.{name}", "type": "CNAME", "value": "proof.example.net"}]
+    more = [
+        {"name": f"_new.{name}", "type": "CNAME", "value": "proof.example.net"},
+        {"name": f"_newer.{name}", "type": "TXT", "value": "proof"},
+    ]
     before, after = on_sites("prod-edge"), record("prod-edge", stacks=published("prod", name, gcp={"certificate_records": more}))
     known, added = {one.urn for one in before.resources}, {one.name for one in after.resources if "_new" in one.name}
-    assert added == {f"edge-{where}-_new-cname" for where in ("route53", "azure", "clouddns")}
+    wanted = ("_new-cname", "_newer-txt")
+    assert added == {f"edge-{where}-{one}" for where in ("route53", "azure", "clouddns") for one in wanted}
+    assert zones.route53(after)[f"_newer.{name}.", "TXT"] == (300, frozenset({"proof"}))
     gone = known - {one.urn for one in after.resources}
     assert len(gone) == 6 and all("_acme-challenge" in urn for urn in gone)
     assert zones.route53(after) == zones.azure(after) == zones.clouddns(after)

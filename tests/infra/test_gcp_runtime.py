@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 
+from edge import certified
 from infra.services import AGENT, EDGE_DOOR, PROGRAMS, Service, callers_of
 from infra.settings import UNBUILT, read_settings
 from tests.infra.recording import Recording, Resource, record, recorded
@@ -16,7 +17,7 @@ POOL = "gcp:cloudrunv2/workerPool:WorkerPool"
 RULE = "gcp:compute/forwardingRule:ForwardingRule"
 PROXY = "gcp:compute/regionTargetHttpsProxy:RegionTargetHttpsProxy"
 POLICY = "gcp:networksecurity/serverTlsPolicy:ServerTlsPolicy"
-DOOR = "Edge-Door"
+DOOR, WORD = "Edge-Door", "Edge-Word"
 HEADERS = {
     "Client-Cert-Present": "{client_cert_present}",
     "Client-Cert-Verified": "{client_cert_chain_verified}",
@@ -25,6 +26,8 @@ HEADERS = {
     "Client-Cert": "{client_cert_leaf}",
 }
 """Read by programs, so written out here: whoever renames one breaks them."""
+SECRET = "4dabf18193072939515e22adb298388d"
+"""How values are marked as secret on the wire."""
 BUILT = "@sha256:" + 64 * "1"
 
 both = pytest.mark.parametrize("stack", STACKS)
@@ -47,6 +50,12 @@ def named(told: Recording, token: str, reference: str) -> Resource:
     """The one with that id."""
     (found,) = (one for one in told.of_type(token) if reference.endswith(f"/{one.name}"))
     return found
+
+
+def marked(value: dict[str, str]) -> str:
+    """A value that the wire marks as secret. Raises KeyError when it is not marked."""
+    assert SECRET in value
+    return value["value"]
 
 
 @both
@@ -205,7 +214,7 @@ def test_a_balancer_says_who_shows_a_certificate_and_by_which_door_he_came(stack
     for one in maps:
         added = {each["headerName"]: each for each in one.inputs["headerAction"]["requestHeadersToAdds"]}
         assert all(each["replace"] is True for each in added.values())
-        assert {key: each["headerValue"] for key, each in added.items() if key != DOOR} == HEADERS
+        assert {key: each["headerValue"] for key, each in added.items() if key not in (DOOR, WORD)} == HEADERS
         doors.add((one.name.split("-")[2], added[DOOR]["headerValue"]))
     assert doors == {
         ("ingress", "clients"),
@@ -215,6 +224,28 @@ def test_a_balancer_says_who_shows_a_certificate_and_by_which_door_he_came(stack
         ("edge", "peers"),
         ("edge", "agent"),
     }
+
+
+@both
+def test_the_edge_knows_its_balancers_by_a_word_that_no_other_program_hears(stack: str) -> None:
+    """One word, made by chance and marked secret, said at each of the edge's doors in place of a client's."""
+    told = recorded(stack)
+    (made,) = told.of_type("random:index/randomPassword:RandomPassword")
+    assert made.inputs["length"] >= 40 and made.inputs["special"] is False and made.protect
+    heard = {}
+    for one in told.of_type("gcp:compute/regionUrlMap:RegionUrlMap"):
+        added = {each["headerName"]: each for each in one.inputs["headerAction"]["requestHeadersToAdds"]}
+        if WORD in added:
+            heard[one.name.split("-", 2)[2]] = marked(added[WORD]["headerValue"])
+    assert heard == dict.fromkeys(("ingress-clients", "edge-balancer-peers", "edge-balancer-agent"), made.outputs["result"])
+
+
+def test_an_edge_hears_what_balancers_say() -> None:
+    """The edge and the infrastructure do not import each other."""
+    said = {certified.PRESENT, certified.VERIFIED, certified.DIGEST, *certified.BESIDE}
+    assert said == set(HEADERS) and (certified.DOOR, certified.WORD, certified.CLIENTS) == (DOOR, WORD, "clients")
+    assert HEADERS[certified.DIGEST] == "{client_cert_sha256_fingerprint}"
+    assert HEADERS[certified.PRESENT] == "{client_cert_present}" and HEADERS[certified.VERIFIED] == "{client_cert_chain_verified}"
 
 
 @both

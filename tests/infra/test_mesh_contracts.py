@@ -9,10 +9,12 @@ import pytest
 
 from infra.components.edge.zone import Kind, Plan, asked_for
 from infra.contracts import CONTRACT, MARK, SiteContract
+from infra.settings import read_settings
 from infra.topology import Cloud
 from tests.infra import zones
 from tests.infra.recording import record, recorded
 from tests.infra.sites import BUILT, DOMAINS, published, site
+from tests.infra.stacks import settings_of
 
 STANDING_IN = tuple(f"{environment}-{cloud}" for environment in DOMAINS for cloud in Cloud)
 SITES = [*(("stands in", stack) for stack in STANDING_IN), *(("own program", stack) for stack in BUILT)]
@@ -40,13 +42,25 @@ def test_a_site_publishes_its_whole_contract(whose: str, stack: str) -> None:
 
 @pytest.mark.parametrize(("whose", "stack"), SITES)
 def test_a_site_can_be_answered_with_and_vouched_for(whose: str, stack: str) -> None:
-    """An address, which is all that an alias at Azure takes; proofs for both clients' names, which the zone takes."""
+    """An address, which is all that an alias at Azure takes. Where the cloud's own balancer ends TLS, at Google's, proofs for both clients'
+    names, which the zone takes; elsewhere nobody asks for any."""
     told, plan = outputs(whose, stack), Plan(domain=DOMAINS[stack.partition("-")[0]])
     assert str(IPv4Address(told["address"])) == told["address"]
     sets = asked_for(plan, told["certificate_records"])
     assert all(one.kind in (Kind.CNAME, Kind.TXT) and all(one.values) for one in sets)
-    for door in plan.doors:
-        assert any(one.name.endswith(f".{door}") for one in sets), f"no proof for {door}"
+    vouched = {door for door in plan.doors if any(one.name.endswith(f".{door}") for one in sets)}
+    assert vouched == (set(plan.doors) if Cloud(stack.partition("-")[2]) is Cloud.GCP else set())
+
+
+@pytest.mark.parametrize(("whose", "stack"), SITES)
+def test_a_site_tells_its_edges_private_doors(whose: str, stack: str) -> None:
+    """Where other edges hand over, and where controllers ask: at an address of the site's services, or a name that leads to some."""
+    told, (environment, _, cloud) = outputs(whose, stack), stack.partition("-")
+    hosts = {name: door.rpartition(":") for name, door in told["doors"].items()}
+    assert {name: port for name, (_, _, port) in hosts.items()} == {"peers": "8444", "agent": "8445"}
+    site = read_settings(settings_of(f"{environment}-{cloud}")).site
+    for host, _, _ in hosts.values():
+        assert host.endswith(".amazonaws.com") if cloud == Cloud.AWS else IPv4Address(host) in site.environment
 
 
 @pytest.mark.parametrize(("whose", "stack"), SITES)

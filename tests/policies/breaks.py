@@ -86,6 +86,8 @@ AWS = (
     _b("kms-rotation", "aws:kms/key:Key", "rotationPeriodInDays", 366),
     _b("tls-in-transit", "aws:lb/listener:Listener", "sslPolicy", "ELBSecurityPolicy-2016-08", name="door", hand=True),
     _b("tls-in-transit", "aws:lb/listener:Listener", "defaultActions[0].type", "forward", name="plain", hand=True),
+    _b("tls-in-transit", "aws:lb/listener:Listener", "port", 80, name="passed", hand=True),
+    _b("tls-in-transit", "aws:lb/targetGroup:TargetGroup", "port", 443, name="passed", hand=True),
     _b("tls-in-transit", "aws:lb/targetGroup:TargetGroup", "protocol", "HTTP"),
     _b("pg-tls-required", "aws:rds/parameterGroup:ParameterGroup", "parameters[0].value", "0", hand=True),
     _b("pg-logical-replication", "aws:rds/parameterGroup:ParameterGroup", "parameters[1].value", "0", hand=True),

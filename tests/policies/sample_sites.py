@@ -79,6 +79,8 @@ def aws() -> list[Told]:
         sslPolicy="ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
         defaultActions=[{"type": "forward"}],
     )
+    s.has("aws:lb/listener:Listener", "passed", port=443, protocol="TCP", defaultActions=[{"type": "forward"}])
+    s.has("aws:lb/targetGroup:TargetGroup", "passed", protocol="TCP", port=8443)
     s.has("aws:lb/listener:Listener", "plain", port=80, protocol="HTTP", defaultActions=[{"type": "redirect"}])
     s.has("aws:cloudtrail/trail:Trail", "audit", kmsKeyId=KEYS["aws"], enableLogFileValidation=True)
     bucket = s.has("aws:s3/bucket:Bucket", "audit")

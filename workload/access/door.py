@@ -17,7 +17,7 @@ from workload.access.peer import STATE, Peer, peer_of
 from workload.access.refusal import AccessRefused, Kind, answer
 
 THUMBPRINT = "client-cert-thumbprint"
-"""The header by which an edge says which certificate its client showed; see `edge/haproxy.py` and docs/decisions/0012."""
+"""The header by which an edge says which certificate its client showed; see `edge/certified.py` and docs/decisions/0012."""
 
 OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 """Anybody may ask these, whom the connection itself lets in."""

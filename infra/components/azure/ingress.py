@@ -1,30 +1,21 @@
-"""The site's public address, and the certificates for the names that clients ask for there.
+"""The site's public address.
 
-TLS ends at the environment's own balancer, in the region, behind an address that is ours: a firewall passes port 443 of it on, byte for
-byte. Azure's free certificates are of no use for names that three clouds answer for: it gives them to a name that leads to one app by
-CNAME and to nothing else ("Custom domain names and free managed certificates"). So the certificate is kept in a vault, filled like any
-other secret, and Azure fetches each new one from there.
+A firewall passes its port 443 on to the edges, byte for byte; so does the environment's own TCP ingress, which may have any port but 443
+and 80 ("Configure Ingress for your app in Azure Container Apps", `exposedPort`). Clients' TLS ends at the edges, with a certificate of
+ours: Azure's free ones are of no use for names that three clouds answer for, since it gives them to a name that leads to one app by CNAME
+and to nothing else ("Custom domain names and free managed certificates").
 """
 
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import CustomTimeouts, Output, ResourceOptions
-from pulumi_azure_native import app, authorization, network
+from pulumi import CustomTimeouts, ResourceOptions
+from pulumi_azure_native import authorization, network
 
 from infra.components.azure.network import Network
 from infra.components.azure.provider import Ground
 from infra.components.azure.runtime import Environment
-from infra.components.azure.secrets import Secrets
-from infra.services import HTTPS
-
-CERTIFICATE = "certificate"
-"""The place of it: with its chain and its key (PKCS #12), for both names."""
-
-
-def public_names(domain: str) -> tuple[str, ...]:
-    """What clients ask for."""
-    return tuple(f"{label}.{domain}" for label in ("api", "vault"))
+from infra.services import HTTPS, PROGRAMS, Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +25,10 @@ class IngressArgs:
     ground: Ground
     network: Network
     environment: Environment
-    door: Secrets
-    """Where the certificate is kept."""
 
 
 class Ingress(pulumi.ComponentResource):
-    """Promise: one public address that never changes, one open port, in three zones, and client certificates reach the edge."""
+    """Promise: one public address that never changes, one open port, in three zones, and nobody before the edge reads what comes."""
 
     def __init__(self, name: str, args: IngressArgs, opts: ResourceOptions) -> None:
         super().__init__("trimaran:azure:Ingress", name, None, opts)
@@ -47,18 +36,7 @@ class Ingress(pulumi.ComponentResource):
         self.address = self._address()
         self.policy = self._policy()
         self.firewall = self._firewall()
-        self.certificates = self._certificates() if args.ground.settings.live else {}
         self.register_outputs({"address": self.address.ip_address})
-
-    @property
-    def records(self) -> Output[list[dict[str, str]]]:
-        """What Azure wants to find before it serves the names: a proof below each, for as long as it serves them."""
-        names = public_names(self._ground.settings.domain)
-
-        def told(proof: str) -> list[dict[str, str]]:
-            return [{"name": f"asuid.{name}", "type": "TXT", "value": proof} for name in names]
-
-        return self._args.environment.proof.apply(told)
 
     def _address(self) -> network.PublicIPAddress:
         address = network.PublicIPAddress(
@@ -123,7 +101,7 @@ class Ingress(pulumi.ComponentResource):
             destination_addresses=[self.address.ip_address.apply(str)],
             destination_ports=[str(HTTPS)],
             translated_address=self._args.environment.environment.static_ip,
-            translated_port=str(HTTPS),
+            translated_port=str(PROGRAMS[Service.EDGE].port),
         )
 
     def _firewall(self) -> network.AzureFirewall:
@@ -145,22 +123,3 @@ class Ingress(pulumi.ComponentResource):
             tags=self._ground.tags("none"),
             opts=ResourceOptions(parent=self, protect=True, custom_timeouts=CustomTimeouts(create="60m", update="60m")),
         )
-
-    def _certificates(self) -> dict[str, Output[str]]:
-        """Fetched when there is one: not before the site is live."""
-        door = self._args.door
-        made = app.Certificate(
-            f"{self._name}-certificate",
-            resource_group_name=self._ground.group,
-            environment_name=self._args.environment.environment.name,
-            certificate_name=CERTIFICATE,
-            location=self._ground.region,
-            properties=app.CertificatePropertiesArgs(
-                certificate_key_vault_properties=app.CertificateKeyVaultPropertiesArgs(
-                    identity=door.identity.id, key_vault_url=door.place(CERTIFICATE)
-                )
-            ),
-            tags=self._ground.tags(),
-            opts=ResourceOptions(parent=self, depends_on=[door.readable]),
-        )
-        return dict.fromkeys(public_names(self._ground.settings.domain), made.id)

@@ -1,26 +1,25 @@
 """What runs at the site: one environment of Azure Container Apps, and one app in it for each program.
 
-Between programs. An app with TCP ingress is reached inside the environment by its name and port, byte for byte: the callee's TLS, with the
-certificate it asks for, stays its own. HTTP ingress would end TLS at Azure's proxy and hand on a certificate in a header that any app of
-the environment could write. What TCP ingress cannot do: refuse a caller (so the callee does, see `ways`), try a request again, or split
-traffic by revision, none of which is wanted here. Source: Azure Container Apps, "Ingress in Azure Container Apps".
+Between programs, and from clients to the edge: an app with TCP ingress is reached by its name and port, byte for byte. The callee's TLS,
+with the certificate it asks for, stays its own. HTTP ingress would end TLS at Azure's proxy and hand on a certificate in a header that any
+app of the environment could write. What TCP ingress cannot do: refuse a caller (so the callee does, see `ways`), try a request again, or
+split traffic by revision, none of which is wanted here. Source: Azure Container Apps, "Ingress in Azure Container Apps".
 
 The environment is internal: it has an address of the site's network and no other. In an external one Azure's public address leads past
 every security group, and other sites could reach the edge's door by that address alone ("Securing a custom VNET", workload profiles).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import CustomTimeouts, Output, ResourceOptions
-from pulumi_azure_native import app, managedidentity
+from pulumi import CustomTimeouts, ResourceOptions
+from pulumi_azure_native import app
 
 from infra.components.azure.network import Network
 from infra.components.azure.provider import Ground
 from infra.components.azure.registry import Registry
 from infra.components.azure.secrets import Secrets
-from infra.services import AGENT, EDGE_DOOR, Program, Service
+from infra.services import DOORS, Program, Service
 from infra.settings import CapacityTable
 
 PROFILE = "Consumption"
@@ -40,8 +39,6 @@ class EnvironmentArgs:
 
     ground: Ground
     network: Network
-    reader: managedidentity.UserAssignedIdentity
-    """Who fetches the clients' certificate."""
 
 
 class Environment(pulumi.ComponentResource):
@@ -66,18 +63,11 @@ class Environment(pulumi.ComponentResource):
             peer_traffic_configuration=app.ManagedEnvironmentPeerTrafficConfigurationArgs(
                 encryption=app.ManagedEnvironmentEncryptionArgs(enabled=True)
             ),
-            identity=app.ManagedServiceIdentityArgs(type="UserAssigned", user_assigned_identities=[args.reader.id]),
             tags=ground.tags(),
             # Its address is what the firewall sends clients to.
             opts=ResourceOptions(parent=self, protect=True, custom_timeouts=CustomTimeouts(create="60m", delete="60m")),
         )
         self.register_outputs({"environment": self.environment.id})
-
-    @property
-    def proof(self) -> Output[str]:
-        """What Azure wants to find below a name before it believes that it is ours."""
-        told = self.environment.custom_domain_configuration
-        return told.apply(lambda found: found.custom_domain_verification_id if found else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +81,6 @@ class AppArgs:
     program: Program
     image: str
     capacity: CapacityTable
-    certificates: Mapping[str, Output[str]]
-    """By name that clients ask for: the certificate's resource id. Empty for everybody whom clients do not ask."""
 
 
 class App(pulumi.ComponentResource):
@@ -121,7 +109,7 @@ class App(pulumi.ComponentResource):
             identity=app.ManagedServiceIdentityArgs(type="UserAssigned", user_assigned_identities=[identity.id]),
             configuration=app.ConfigurationArgs(
                 active_revisions_mode="Single",
-                ingress=_ingress(program, args.certificates),
+                ingress=_ingress(program),
                 registries=[app.RegistryCredentialsArgs(server=args.registry.registry.login_server, identity=identity.id)],
                 secrets=[
                     app.SecretArgs(name=secret.name, key_vault_url=args.secrets.place(secret.name), identity=identity.id)
@@ -190,28 +178,17 @@ def _probes(program: Program) -> list[app.ContainerAppProbeArgs]:
     ]
 
 
-def _ingress(program: Program, certificates: Mapping[str, Output[str]]) -> app.IngressArgs | None:
+def _ingress(program: Program) -> app.IngressArgs | None:
+    """Its TLS is its own. The edge is seen outside of the environment, which is the site's network and the mesh: clients come in through
+    the firewall."""
     if program.port is None:
         return None
-    latest = [app.TrafficWeightArgs(latest_revision=True, weight=100)]
-    if not program.is_public:
-        return app.IngressArgs(
-            external=False, transport="tcp", target_port=program.port, exposed_port=program.port, traffic=latest
-        )
+    beside = [app.IngressPortMappingArgs(external=True, target_port=port, exposed_port=port) for port in DOORS.values()]
     return app.IngressArgs(
-        external=True,
-        transport="http",
+        external=program.is_public,
+        transport="tcp",
         target_port=program.port,
-        target_port_http_scheme="https",
-        allow_insecure=False,
-        # Asked for, not required: who has none still pays with a token. The edge finds it in `X-Forwarded-Client-Cert`.
-        client_certificate_mode="accept",
-        custom_domains=[
-            app.CustomDomainArgs(name=name, binding_type="SniEnabled", certificate_id=id) for name, id in certificates.items()
-        ],
-        # The environment is internal: outside of it is the site's network and the mesh, and TLS there is the edge's own.
-        additional_port_mappings=[
-            app.IngressPortMappingArgs(external=True, target_port=port, exposed_port=port) for port in (EDGE_DOOR, AGENT)
-        ],
-        traffic=latest,
+        exposed_port=program.port,
+        additional_port_mappings=beside if program.is_public else None,
+        traffic=[app.TrafficWeightArgs(latest_revision=True, weight=100)],
     )

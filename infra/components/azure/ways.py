@@ -115,11 +115,16 @@ class Ways:
             ways.append(_out("posture", here, self._controllers, services.ETCD_CLIENT))
         return tuple(ways)
 
+    @property
+    def _door(self) -> tuple[int, ...]:
+        """Where clients come in at the environment."""
+        return tuple(one.port for one in self.programs.values() if one.is_public and one.port is not None)
+
     def _edge(self) -> tuple[Way, ...]:
         """Clients, through the firewall; other sites' edges, in both directions; controllers."""
         here = self.site.environment
         return (
-            _in("clients", _texts(self.firewall), here, services.HTTPS, NODE_PORTS),
+            _in("clients", _texts(self.firewall), here, *self._door, NODE_PORTS),
             _in("handed-over", self._other_services, here, services.EDGE_DOOR, NODE_PORTS),
             _in("agents", self._controllers, here, services.AGENT, NODE_PORTS),
             _out("hands-over", here, self._other_services, services.EDGE_DOOR),

@@ -12,8 +12,9 @@ from infra.settings import Settings
 
 PUBLIC_NAMES = ("api", "vault")
 
-DOOR = "Edge-Door"
-"""By which door a request came: Cloud Run gives a program one port, so that is said in a header instead."""
+DOOR, WORD = "Edge-Door", "Edge-Word"
+"""By which door a request came: Cloud Run gives a program one port, so that is said in a header instead. And what the edge knows its
+balancers by (`trust.Word`); other programs are told none."""
 
 HEADERS: Mapping[str, str] = {
     "Client-Cert-Present": "{client_cert_present}",
@@ -87,8 +88,9 @@ class Door(pulumi.ComponentResource):
         backend: gcp.compute.RegionBackendService,
         certificate: gcp.certificatemanager.Certificate,
         policy: gcp.networksecurity.ServerTlsPolicy,
+        word: pulumi.Input[str] | None,
     ) -> gcp.compute.RegionTargetHttpsProxy:
-        said = {DOOR: door, **HEADERS}
+        said: Mapping[str, pulumi.Input[str]] = {DOOR: door, **HEADERS, **({} if word is None else {WORD: word})}
         ways = gcp.compute.RegionUrlMap(
             f"{self._name}-{door}",
             region=self._settings.region,
@@ -131,6 +133,7 @@ class Ingress(Door):
         *,
         network: Network,
         terms: Terms,
+        word: pulumi.Input[str],
         instances: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -144,7 +147,7 @@ class Ingress(Door):
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
         certificate = self._certificate(*(f"{one}.{settings.domain}" for one in PUBLIC_NAMES))
-        target = self._target(CLIENTS, self._backend(instances), certificate, terms.asks)
+        target = self._target(CLIENTS, self._backend(instances), certificate, terms.asks, word)
         gcp.compute.ForwardingRule(
             name,
             region=settings.region,
@@ -174,6 +177,7 @@ class Balancer(Door):
         terms: Terms,
         instances: str,
         doors: Mapping[str, int],
+        word: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("trimaran:gcp:Balancer", name, settings, terms, "INTERNAL_MANAGED", opts)
@@ -188,7 +192,7 @@ class Balancer(Door):
         network.call(service, self.place.address, self)
         certificate, backend = self._certificate(f"{service}.{network.domain}"), self._backend(instances)
         for door, port in doors.items():
-            target = self._target(door, backend, certificate, terms.demands)
+            target = self._target(door, backend, certificate, terms.demands, word)
             gcp.compute.ForwardingRule(
                 f"{name}-{door}",
                 region=settings.region,

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
+import pulumi_random as random
 
 from infra.settings import Settings
 
 CLIENTS, FLEET = "clients", "fleet"
 """Whose authority it is: the clients', and our own."""
+
+
+LETTERS = 48
+"""Of a word: 285 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +69,23 @@ class Trust(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+class Word(pulumi.ComponentResource):
+    """What the edge knows its balancers by: made by chance, and said with every request, in place of whatever a client says there.
+
+    Google has nothing else by which an edge could tell: a balancer shows Cloud Run no certificate and has no identity that IAM knows. The
+    word lies in the stack's state, encrypted by the stack's own secrets provider, and in the balancers' maps, where whoever may look at
+    them reads it. Whoever has read it must still reach the edge past the balancers, and Cloud Run lets nobody else in.
+    `trimaran bootstrap` copies it from a map to the edge's `door`.
+    """
+
+    value: pulumi.Output[str]
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("trimaran:gcp:Word", name, None, opts)
+        made = random.RandomPassword(
+            f"{name}-made", length=LETTERS, special=False, opts=pulumi.ResourceOptions(parent=self, protect=True)
+        )
+        self.value = pulumi.Output.secret(made.result)
+        self.register_outputs({})

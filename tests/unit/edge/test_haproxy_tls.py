@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from edge import haproxy
+from edge import certified
 from edge.haproxy import render
 from tests.unit.edge.rooms import settings
 from tests.unit.edge.test_haproxy import sections, servers
@@ -82,4 +82,4 @@ def test_no_value_adds_a_line(tmp_path: Path, wrong: dict[str, Any]) -> None:
 
 def test_both_sides_mean_the_same_header() -> None:
     """The edge and the service do not import each other."""
-    assert haproxy.THUMBPRINT.lower() == door.THUMBPRINT
+    assert certified.THUMBPRINT.lower() == door.THUMBPRINT
