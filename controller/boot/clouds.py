@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from controller.boot.asking import Ask, NotYet
 from controller.boot.signing import Credentials, Question, signed
@@ -24,7 +24,7 @@ class Machine(Protocol):
         """What is in this place of the secret store. Raises NotYet, also when nobody has filled it."""
         ...
 
-    def authorization(self, registry: str, repository: str) -> str:
+    def authorization(self, registry: str, repository: str, /) -> str:
         """What a registry of this cloud is shown. Raises NotYet."""
         ...
 
@@ -44,7 +44,7 @@ class AwsMachine:
         )
         return _text(said, "SecretString").encode()
 
-    def authorization(self, registry: str, repository: str) -> str:
+    def authorization(self, registry: str, _repository: str, /) -> str:
         """For half a day, and for all repositories that the role may read."""
         region = registry.split(".")[3]
         target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"
@@ -74,7 +74,7 @@ class AzureMachine:
         shown = {"Authorization": f"Bearer {self._token('https://vault.azure.net')}"}
         return _text(_read(self._ask(f"{place}?api-version=7.4", shown)), "value").encode()
 
-    def authorization(self, registry: str, repository: str) -> str:
+    def authorization(self, registry: str, repository: str, /) -> str:
         """A token of the registry's own, for this repository. Source: Azure Container Registry, "AAD integration" (AAD-OAuth)."""
         token = self._token("https://management.azure.com/")
         given = {"grant_type": "access_token", "service": registry, "access_token": token}
@@ -104,7 +104,7 @@ class GcpMachine:
         said = _read(self._ask(url, {"Authorization": f"Bearer {self._token()}"}))
         return base64.b64decode(_text(said.get("payload"), "data"))
 
-    def authorization(self, registry: str, repository: str) -> str:
+    def authorization(self, _registry: str, _repository: str, /) -> str:
         """Source: Artifact Registry, "Configure authentication to Artifact Registry for Docker", access token."""
         return f"Basic {base64.b64encode(f'oauth2accesstoken:{self._token()}'.encode()).decode()}"
 
@@ -124,11 +124,6 @@ def machine(cloud: str, ask: Ask, now: Callable[[], datetime], client: str = "")
             return GcpMachine(ask)
         case _:
             raise ValueError(f"{cloud}: expected aws, azure or gcp")
-
-
-def host_of(image: str) -> str:
-    """The registry of an image."""
-    return urlsplit(f"//{image}").netloc
 
 
 def _read(said: bytes) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from controller.boot.asking import Ask, NotYet
+from controller.boot.asking import Ask
 
 KINDS = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -139,6 +139,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-__all__ = ["Broken", "NotYet", "checked", "have", "lay", "layers", "tidy"]
