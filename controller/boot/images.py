@@ -41,7 +41,8 @@ def have(image: str, place: Path, ask: Ask, authorize: Authorize) -> None:
         return
     part = place.with_name(place.name + PART)
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True, mode=0o755)
+    part.mkdir(parents=True)
+    part.chmod(0o755)
     for layer in layers(image, ask, authorize):
         lay(layer, part)
     # 1. The directory has its name, and its files are still in memory. 2. The power goes. 3. The node starts with empty programs for ever,

@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 
 from controller.manifest.etcd import CLIENT_PORT, METRICS_PORT, PACE, PEER_PORT, Member, Pace, Papers
 
-CLOUDS = ("aws", "azure", "gcp")
 MEMBERS = 3
 
 TOLD = PurePosixPath("/etc/trimaran/node.json")
@@ -21,7 +20,13 @@ STORE = DISK / "store"
 PLACE = PurePosixPath("/run/trimaran")
 """Papers: in memory, and gone with the machine."""
 
-IMAGE = re.compile(r"[a-z0-9][a-z0-9.-]*\.[a-z]+/[a-z0-9][a-z0-9._/-]*@sha256:[0-9a-f]{64}")
+REGISTRIES: Mapping[str, str] = {
+    "aws": r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com",
+    "azure": r"[a-z0-9]+\.azurecr\.io",
+    "gcp": r"[a-z0-9-]+-docker\.pkg\.dev",
+}
+"""By cloud, whose a node may fetch from: with an image from elsewhere it could not be made anew while that cloud is down."""
+NAMED = r"/[a-z0-9][a-z0-9._/-]*@sha256:[0-9a-f]{64}"
 DEVICE = re.compile(r"/dev/disk/[A-Za-z0-9_./-]+")
 
 
@@ -102,15 +107,17 @@ class Node:
 
     def __post_init__(self) -> None:
         """Raises ValueError for a node that would not come up, with what was expected."""
-        if self.cloud not in CLOUDS:
-            raise ValueError(f"cloud {self.cloud}: expected one of {', '.join(CLOUDS)}")
+        if self.cloud not in REGISTRIES:
+            raise ValueError(f"cloud {self.cloud}: expected one of {', '.join(REGISTRIES)}")
         if self.site not in self.nodes or len(set(self.nodes.values())) != MEMBERS or len(self.nodes) != MEMBERS:
             raise ValueError(
                 f"nodes {', '.join(self.nodes)}: expected {MEMBERS}, each with its own address, and {self.site} among them"
             )
         for image in (self.etcd, self.controller):
-            if IMAGE.fullmatch(image) is None:
-                raise ValueError(f"image {image}: expected registry/repository@sha256:…; a tag can be moved")
+            if re.fullmatch(REGISTRIES[self.cloud] + NAMED, image) is None:
+                raise ValueError(
+                    f"image {image}: expected registry/repository@sha256:… of a registry of {self.cloud}; a tag can be moved"
+                )
         if DEVICE.fullmatch(self.device) is None:
             raise ValueError(f"device {self.device}: expected a name below /dev/disk; others go to whichever disk is found first")
         wanted = {paper.name for paper in PAPERS}
@@ -165,4 +172,4 @@ def device_of(cloud: str, disk: str) -> str:
         case "gcp":
             return f"/dev/disk/by-id/google-{disk}"
         case _:
-            raise ValueError(f"cloud {cloud}: expected one of {', '.join(CLOUDS)}")
+            raise ValueError(f"cloud {cloud}: expected one of {', '.join(REGISTRIES)}")

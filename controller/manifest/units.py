@@ -61,8 +61,8 @@ HARDENED = (
 POWERLESS = ("CapabilityBoundingSet=", "AmbientCapabilities=")
 
 FETCHED = (f"Requires={IMAGES} {PAPERS}", f"After={IMAGES} {PAPERS} network-online.target", "Wants=network-online.target")
-# systemd gives up after five starts in ten seconds. 1. The disk is full for a minute. 2. Somebody makes room. 3. The member stays down until
-# a person looks, and the next failure takes the majority.
+# systemd gives up after five starts in ten seconds. 1. The disk is full for a minute. 2. Somebody makes room. 3. The member stays down
+# until a person looks, and the next failure takes the majority.
 FOR_EVER = ("Restart=always", "RestartSec=1")
 NEVER_GIVE_UP = "StartLimitIntervalSec=0"
 
@@ -81,14 +81,7 @@ def units(node: Node) -> tuple[File, ...]:
         _papers(PAPERS, "Papers of this node", ("RemainAfterExit=yes", *_runtime_directory())),
         # Not the unit above once more: whoever needs that one would be started anew with it, etcd too.
         _papers(f"{RENEWAL}.service", "Papers of this node, anew", (f"ReadWritePaths={PLACE}",)),
-        unit(
-            f"{RENEWAL}.timer",
-            "[Unit]",
-            "Description=Papers anew, every day",
-            "[Timer]",
-            "OnCalendar=daily UTC",
-            "RandomizedDelaySec=1h",
-        ),
+        _every_day(),
         _disk(node),
         _waiting(node),
         _mount(node),
@@ -122,8 +115,10 @@ def _images() -> File:
         "TimeoutStartSec=infinity",
         "MemoryMax=3G",
         f"ReadWritePaths={PROGRAMS}",
-        "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID",
+        "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER",
         *HARDENED,
+        # The last one counts. Programs are for all: whoever runs them is not who fetched them.
+        "UMask=0022",
     )
 
 
@@ -144,6 +139,12 @@ def _papers(name: str, description: str, lines: Iterable[str]) -> File:
         "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE",
         *HARDENED,
     )
+
+
+def _every_day() -> File:
+    """etcd reads its certificate at every connection. The controller reads its own once: it is started anew by hand, one node at a time."""
+    timer = ("[Timer]", "OnCalendar=daily UTC", "RandomizedDelaySec=1h")
+    return unit(f"{RENEWAL}.timer", "[Unit]", "Description=Papers anew, every day", *timer)
 
 
 def _runtime_directory() -> tuple[str, ...]:
@@ -170,7 +171,7 @@ def _disk(node: Node) -> File:
 
 def _waiting(node: Node) -> File:
     """Where a disk is attached after the machine has started, it is not there when it is first looked for."""
-    return unit(f"{escaped(node.device)}.device.d/trimaran.conf", "[Unit]", "JobRunningTimeoutSec=30min")
+    return unit(f"{escaped(node.device)}.device.d/trimaran.conf", "[Unit]", "JobRunningTimeoutSec=infinity")
 
 
 def _mount(node: Node) -> File:
