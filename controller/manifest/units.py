@@ -27,6 +27,7 @@ from controller.manifest.node import (
     User,
     content,
 )
+from controller.manifest.programs import controller
 
 TARGET, IMAGES, PAPERS, RENEWAL = "trimaran.target", "trimaran-images.service", "trimaran-papers.service", "trimaran-renewal"
 DISK_MADE, MOUNT = "trimaran-disk.service", f"{escaped(str(DISK))}.mount"
@@ -245,7 +246,7 @@ def _controller(node: Node) -> File:
         "MountAPIVFS=yes",
         f"BindReadOnlyPaths={seen}",
         f"EnvironmentFile={ENVIRONMENT.path}",
-        f"ExecStart=/opt/trimaran/bin/python -I {' '.join(controller_arguments(str(SETTINGS.path)))}",
+        f"ExecStart=/opt/trimaran/bin/python -I {' '.join(controller(str(SETTINGS.path)))}",
         *FOR_EVER,
         "TimeoutStopSec=5",
         *_as(CONTROLLER),
@@ -257,11 +258,6 @@ def _controller(node: Node) -> File:
         *POWERLESS,
         *HARDENED,
     )
-
-
-def controller_arguments(settings: str) -> tuple[str, ...]:
-    """What follows the interpreter's name, in the lab as on a node."""
-    return ("-m", "controller", "run", "--settings", settings)
 
 
 def _as(user: User) -> tuple[str, ...]:
