@@ -45,7 +45,7 @@ def node_of(settings: Settings, cloud: Cloud, parts: NodeParts) -> Node:
 
 
 def words(settings: Settings, cloud: Cloud, parts: NodeParts) -> str:
-    """The same as user data of this cloud: AWS's `user_data_base64`, Azure's `custom_data`, Google's metadata `user-data`. Raises ValueError.
+    """The same as user data: AWS's `user_data_base64`, Azure's `custom_data`, Google's metadata `user-data`. Raises ValueError.
 
     A machine reads it once, when it is new. Let what makes the machine ignore changes of it: 1. A flag changes here, and with it all three
     machines' user data. 2. One update makes all three anew. 3. Nobody decides anything until they are back. A changed node is made anew by
