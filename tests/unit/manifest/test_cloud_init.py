@@ -86,9 +86,8 @@ def test_what_runs_is_named_by_digest_and_comes_from_the_own_cloud(cloud: str) -
     """Two images and no tag; no address of the network but the vendor's own, and nothing that fetches without asking for a digest."""
     given = written(node(cloud))
     told = json.loads(given["/etc/trimaran/node.json"])
-    assert [one["image"] for one in told["images"]] == [
-        f"{VENDORS[cloud].registry}/{name}" for name in (f"etcd{ETCD}", f"controller{CONTROLLER}")
-    ]
+    registry = VENDORS[cloud].registry
+    assert [one["image"] for one in told["images"]] == [f"{registry}/etcd{ETCD}", f"{registry}/controller{CONTROLLER}"]
     assert ":latest" not in json.dumps(told)
     commands = json.dumps(read(node(cloud))["runcmd"])
     assert not re.search(r"curl|wget|apt|pip|docker|http", commands.replace("apt-daily-upgrade.timer", ""))
