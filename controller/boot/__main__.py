@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.boot import images, papers
-from controller.boot.asking import Ask, NotYet, asker
+from controller.boot.asking import PATIENCE, Ask, NotYet, asker
 from controller.boot.clouds import Machine, machine
 
 TOLD = Path("/etc/trimaran/node.json")
@@ -75,11 +75,11 @@ def until_done(work: Callable[[], None], sleep: Callable[[float], None] = time.s
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def others(given: Mapping[str, Any]) -> int:
+def others(given: Mapping[str, Any], patience: float = PATIENCE) -> int:
     """Are the other members of etcd well? Asked before this node is changed or started anew: with two away nobody decides anything."""
     context = ssl.create_default_context(cafile=given["authority"])
     context.load_cert_chain(given["identity"])
-    ask = asker(context)
+    ask = asker(context, patience)
     for url in given["others"]:
         try:
             said = json.loads(ask(f"{url}/health", {}))

@@ -24,7 +24,7 @@ class Ask(Protocol):
         ...
 
 
-def asker(context: ssl.SSLContext | None = None) -> Ask:
+def asker(context: ssl.SSLContext | None = None, patience: float = PATIENCE) -> Ask:
     """Speaks to real servers. No proxy of the environment's: the metadata of this machine would be told to it."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
 
@@ -36,7 +36,7 @@ def asker(context: ssl.SSLContext | None = None) -> Ask:
             request.add_unredirected_header(name, value)
         whom = urlsplit(url).netloc
         try:
-            with opener.open(request, timeout=PATIENCE) as answer:
+            with opener.open(request, timeout=patience) as answer:
                 said: bytes = answer.read()
                 return said
         except urllib.error.HTTPError as error:

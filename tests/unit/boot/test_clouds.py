@@ -25,7 +25,7 @@ def on(cloud: str, servers: Servers) -> Machine:
     return machine(cloud, servers, lambda: NOW, "c-1")
 
 
-def test_a_signature_is_the_one_that_the_vendors_own_library_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signature_is_the_one_that_the_vendors_own_library_makes() -> None:
     """Byte for byte: AWS turns every other one away."""
     asked = Question(
         service="secretsmanager",
