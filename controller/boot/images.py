@@ -116,11 +116,17 @@ def _put(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None
     path = _inside(place, member.name)
     if member.isdev():
         raise Broken(f"{member.name}: expected a file, a directory or a link")
+    # What is written is what was looked at: left as they came, names that begin at the root are the machine's own files.
+    member.name = str(path.relative_to(place))
     if member.islnk():
-        _inside(place, member.linkname)
+        target = _inside(place, member.linkname)
+        if not target.resolve().is_relative_to(place.resolve()):
+            raise Broken(f"{member.name}: expected a link to a file of the image")
+        member.linkname = str(target.relative_to(place))
     if path.is_symlink() or (path.exists() and not (member.isdir() and path.is_dir())):
         _remove(path)
     member.mode &= 0o755 | stat.S_ISVTX  # nothing becomes somebody else, and nobody but its owner writes to it
+    path.parent.mkdir(parents=True, exist_ok=True)
     if hasattr(tarfile, "fully_trusted_filter"):
         archive.extract(member, place, numeric_owner=True, filter="fully_trusted")
     else:
@@ -130,7 +136,7 @@ def _put(archive: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None
 def _inside(place: Path, name: str) -> Path:
     """Where it goes. Raises Broken when a link of an earlier layer leads out: the machine's own files would be written."""
     path = place / name.lstrip("/")
-    if ".." in Path(name).parts or not path.parent.resolve().is_relative_to(place.resolve()):
+    if ".." in Path(name).parts or (path != place and not path.parent.resolve().is_relative_to(place.resolve())):
         raise Broken(f"{name}: expected a way that stays in the image")
     return path
 

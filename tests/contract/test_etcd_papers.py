@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from controller.boot.__main__ import others
+from controller.boot.asking import NotYet, asker
 from controller.coordination.etcd import Etcd
 from controller.coordination.transaction import Answer, Put, Range, Txn
 from controller.errors import Transient
@@ -35,6 +36,7 @@ class Guarded:
     members: Members
     place: Path
     authority: trustme.CA
+    peers: tuple[str, ...]
     metrics: tuple[str, ...]
 
     @property
@@ -71,6 +73,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         members=Members([f"https://{HOST}:{port}" for port in client.values()]),
         place=place,
         authority=authority,
+        peers=tuple(f"https://{HOST}:{port}" for port in peer.values()),
         metrics=tuple(f"http://{HOST}:{port}" for port in told.values()),
     )
     for name in NAMES:
@@ -125,10 +128,13 @@ async def test_a_certificate_of_another_authority_is_refused(guarded: Guarded) -
         await guarded.asked(client_context(guarded.paper(HOST, trustme.CA()), guarded.trust))
 
 
-async def test_a_certificate_for_another_address_is_refused(guarded: Guarded) -> None:
-    """etcd looks up who is calling: a client's certificate names its own address, or none."""
-    with pytest.raises(Transient):
-        await guarded.asked(client_context(guarded.paper("10.9.9.9"), guarded.trust))
+def test_members_are_known_to_each_other_by_authority_and_address(guarded: Guarded) -> None:
+    """Where members speak with each other etcd looks up who is calling, too: a client's certificate does not make a member."""
+    url = f"{guarded.peers[0]}/version"
+    assert b"etcdserver" in asker(client_context(guarded.paper(HOST), guarded.trust), 5)(url, {})
+    for paper in (None, guarded.paper("10.9.9.9"), guarded.paper(HOST, trustme.CA())):
+        with pytest.raises(NotYet):
+            asker(client_context(paper, guarded.trust), 5)(url, {})
 
 
 async def test_a_member_that_another_authority_vouches_for_is_not_believed(guarded: Guarded) -> None:
@@ -147,6 +153,14 @@ async def test_without_tls_nobody_is_heard(guarded: Guarded) -> None:
             await etcd.transact(READ)
     finally:
         await etcd.close()
+
+
+def test_health_is_told_to_this_machine_without_papers(guarded: Guarded) -> None:
+    """On its own port, where nothing can be written."""
+    for url in guarded.metrics:
+        assert b'"health":"true"' in asker(patience=5)(f"{url}/health", {})
+        with pytest.raises(NotYet):
+            asker(patience=5)(f"{url}/v3/kv/range", {"Content-Type": "application/json"}, b'{"key": "L2s="}', "POST")
 
 
 def test_a_node_is_changed_only_while_the_others_are_well(guarded: Guarded, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,9 @@ def test_a_cloud_that_says_nothing_useful_is_asked_again(cloud: str) -> None:
     for reply in ("surprise", "[]", '{"access_token": 7}', '"surprise"'):
         servers = {"aws": aws, "azure": azure, "gcp": gcp}[cloud]()
         for method, url in list(servers.replies):
-            servers.says(url, reply, method)
+            # AWS tells a token and a role's name as plain text: whatever it is, it is asked with.
+            if not url.endswith(("/api/token", "/security-credentials/")):
+                servers.says(url, reply, method)
         with pytest.raises(NotYet) as told:
             on(cloud, servers).secret({"aws": ARN, "azure": PLACE, "gcp": SECRET}[cloud])
         assert "surprise" not in str(told.value)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tarfile
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from controller.boot.images import KINDS, Broken, checked, have, lay, tidy
 from tests.unit.boot.clouds import Servers
 
 REGISTRY = "registry.example"
+OUTSIDE = tempfile.gettempdir()
 FILE, FOLDER, LINK, HARD, DEVICE = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE
 
 
@@ -100,7 +102,7 @@ def test_layers_lie_over_each_other(several: bool, tmp_path: Path) -> None:
         (member("etc/a/three"), "3"),
         (member("usr/.wh.old"), ""),
         (member("usr/bin/etcd", mode=0o4777), "new"),
-        (member("usr/bin/member", HARD, "usr/bin/etcd"), ""),
+        (member("usr/bin/member", HARD, "usr/bin/etcd", mode=0o4777), ""),
         (member("bin", LINK, "usr/bin"), ""),
     )
     place = tmp_path / "images" / "e"
@@ -175,9 +177,10 @@ def test_an_index_without_this_machine_is_told(tmp_path: Path) -> None:
     [
         ((member("../outside"), "x"),),
         ((member("a/../../outside"), "x"),),
-        ((member("run", LINK, "/tmp"), ""), (member("run/outside"), "x")),
+        ((member("run", LINK, OUTSIDE), ""), (member("run/outside"), "x")),
         ((member("up", LINK, ".."), ""), (member("up/outside"), "x")),
         ((member("hard", HARD, "../secret"), ""),),
+        ((member("soft", LINK, "../secret"), ""), (member("hard", HARD, "soft"), "")),
         ((member("null", DEVICE), ""),),
     ],
 )
@@ -188,13 +191,14 @@ def test_nothing_leads_out_of_an_image(entries: tuple[tuple[tarfile.TarInfo, str
     (tmp_path / "secret").write_text("untouched")
     with pytest.raises(Broken):
         lay(layer(*entries), place)
-    assert tree(tmp_path).keys() <= {"secret", "place/run", "place/up"} and not Path("/tmp/outside").exists()
+    assert tree(tmp_path).keys() <= {"secret", "place/run", "place/up", "place/soft"} and not Path(OUTSIDE, "outside").exists()
 
 
 def test_what_begins_at_the_root_is_laid_into_the_place(tmp_path: Path) -> None:
-    """An image's root is the place."""
-    lay(layer((member("/etc/hostname"), "x")), tmp_path)
-    assert tree(tmp_path) == {"etc/hostname": "x"}
+    """An image's root is the place, for links between files too; nothing of the machine's own is touched."""
+    name = f"/trimaran-{os.getpid()}/own"
+    lay(layer((member("./", FOLDER, mode=0o755), ""), (member(name), "x"), (member("/linked", HARD, name), "")), tmp_path)
+    assert tree(tmp_path) == {name.lstrip("/"): "x", "linked": "x"} and not Path(name).exists()
 
 
 def test_a_file_takes_the_place_of_a_link_and_is_not_written_through_it(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_every_service_is_hardened(unit: str) -> None:
     assert values(found, "MemoryMax") and "Watchdog" not in found
 
 
-@pytest.mark.parametrize(("unit", "user"), zip(OURS, (ETCD, CONTROLLER), strict=True))
+@pytest.mark.parametrize(("unit", "user"), list(zip(OURS, (ETCD, CONTROLLER), strict=True)))
 def test_what_listens_and_decides_is_nobody_and_may_nothing(unit: str, user: object) -> None:
     """A user of its own, no capability at all, and it is started again for ever."""
     found = text(unit)
