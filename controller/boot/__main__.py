@@ -24,23 +24,25 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 def main(argv: Sequence[str], told: Path = TOLD) -> int:
     """0: done. 1: `others` are not well. 2: what was asked for can never be had, and why on standard error."""
-    given = json.loads(told.read_bytes())
     match list(argv):
         case ["others"]:
-            return others(given)
+            return others(json.loads(told.read_bytes()))
         case ["images" | "papers" as what]:
-            ask = asker()
-            own = machine(given["cloud"], ask, lambda: datetime.now(UTC), given["client"])
-            work = fetching(given, ask, own) if what == "images" else writing(given, own)
-            try:
-                until_done(work)
-            except images.Broken as error:
-                sys.stderr.write(f"{error}\n")
-                return 2
-            return 0
+            return _done(what, json.loads(told.read_bytes()))
         case _:
             sys.stderr.write("usage: python3 -m controller.boot images | papers | others\n")
             return 2
+
+
+def _done(what: str, given: Mapping[str, Any]) -> int:
+    ask = asker()
+    own = machine(given["cloud"], ask, lambda: datetime.now(UTC), given["client"])
+    try:
+        until_done(fetching(given, ask, own) if what == "images" else writing(given, own))
+    except images.Broken as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
 
 
 def fetching(given: Mapping[str, Any], ask: Ask, own: Machine) -> Callable[[], None]:

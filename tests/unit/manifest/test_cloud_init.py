@@ -5,8 +5,11 @@ import gzip
 import json
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ import yaml
 from controller.manifest import cloud_init
 from controller.manifest.node import Node, device_of
 from controller.manifest.system import DAYS
+from controller.manifest.units import IMAGES, units
 from tests.unit.manifest.nodes import CALLERS, CLOUDS, CONTROLLER, ETCD, NODES, VENDORS, node
 
 LIMITS = {"aws": 16 * 1024, "azure": 64 * 1024, "gcp": 256 * 1024}
@@ -148,14 +152,21 @@ def test_every_file_is_roots_and_none_is_hidden_by_another() -> None:
     assert len({one["path"] for one in files}) == len(files)
 
 
-def test_what_the_node_boots_with_is_what_is_here() -> None:
-    """Word for word, as Python finds it: `controller.boot` below one folder."""
-    given = {
-        path.removeprefix("/usr/local/lib/trimaran/"): text for path, text in written(node()).items() if path.endswith(".py")
-    }
-    assert {"controller/__init__.py", "controller/boot/__init__.py", "controller/boot/__main__.py"} <= given.keys()
-    for path, text in given.items():
-        compile(text, path, "exec")
+def test_what_the_node_boots_with_runs_there_by_itself(tmp_path: Path) -> None:
+    """Laid out as on a node, and started as units start it, by a Python that has nothing installed."""
+    for path, text in written(node()).items():
+        if path.endswith(".py"):
+            file = tmp_path / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    (start,) = (one for one in units(node()) if one.path.name == IMAGES)
+    found = {key: value for key, _, value in (line.partition("=") for line in start.content.splitlines())}
+    command, variable = found["ExecStart"].split(), found["Environment"].removeprefix("PYTHONPATH=")
+    assert command[-2:] == ["controller.boot", "images"]
+    isolated = [sys.executable, "-S", *command[1:-1], "whatever"]
+    environment = {"PYTHONPATH": f"{tmp_path}{variable}"}
+    ended = subprocess.run(isolated, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "usage: python3 -m controller.boot images | papers | others\n")
 
 
 @pytest.mark.parametrize(
