@@ -78,20 +78,21 @@ def until_done(work: Callable[[], None], sleep: Callable[[float], None] = time.s
 
 
 def others(given: Mapping[str, Any], patience: float = PATIENCE) -> int:
-    """Are the other members of etcd well? Asked before this node is changed or started anew: with two away nobody decides anything."""
+    """Are the other members of etcd well? Asked before this node is changed or started anew: with two away nobody decides anything. Each
+    that is not is told. One is not well either while there is no leader."""
     context = ssl.create_default_context(cafile=given["authority"])
     context.load_cert_chain(given["identity"])
-    ask = asker(context, patience)
+    ask, unwell = asker(context, patience), 0
     for url in given["others"]:
         try:
             said = json.loads(ask(f"{url}/health", {}))
+            reason = "" if said.get("health") == "true" else "it says that it is not well"
         except (NotYet, ValueError) as error:
-            sys.stderr.write(f"{url}: {error}\n")
-            return 1
-        if said.get("health") != "true":
-            sys.stderr.write(f"{url}: it says that it is not well\n")
-            return 1
-    return 0
+            reason = str(error)
+        if reason:
+            unwell = 1
+            sys.stderr.write(f"{url}: {reason}\n")
+    return unwell
 
 
 if __name__ == "__main__":
