@@ -117,6 +117,8 @@ class Settings:
     groups: Mapping[Group, GroupTable]
     identity: IdentitySettings | None = None
     """None: edges are asked without a certificate."""
+    etcd_identity: IdentitySettings | None = None
+    """None: etcd's members are asked without a certificate, as in the lab."""
     tokens: TokenSettings | None = None
     """None: canaries are paid without a token."""
 
@@ -168,11 +170,7 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         for variable in (password_variable(name, role) for name in named for role in ("control", "stream"))
         if not environ.get(variable)
     ]
-    papers = (
-        (read_identity(path.parent, table.identity, tell), read_tokens(path.parent, table.tokens, tell))
-        if table
-        else (None, None)
-    )
+    papers = _papers(path.parent, table, tell) if table else _Papers()
     if table is None or found:
         raise SettingsError(found)
     return _settings(table, policies, token, papers, environ)
@@ -199,6 +197,23 @@ def _token(settings: Path, listen: object, tell: Callable[[str, str], None]) -> 
     return read_token(settings.parent / named, lambda expected: tell("listen.token_file", expected))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Papers:
+    """Who this controller is to whom."""
+
+    identity: IdentitySettings | None = None
+    etcd: IdentitySettings | None = None
+    tokens: TokenSettings | None = None
+
+
+def _papers(place: Path, table: SettingsTable, tell: Callable[[str, str], None]) -> _Papers:
+    return _Papers(
+        identity=read_identity(place, table.identity, tell),
+        etcd=read_identity(place, table.etcd.identity, tell, "etcd.identity"),
+        tokens=read_tokens(place, table.tokens, tell),
+    )
+
+
 def _policy(service: str, given: Mapping[str, Any], sites: frozenset[str], tell: Callable[[str, str], None]) -> Policy:
     """The policy of one service, whatever else is wrong with it."""
     table, mode, shares, replicas = given.get("policy", {}), given.get("mode"), given.get("shares"), given.get("replicas")
@@ -216,10 +231,9 @@ def _settings(
     table: SettingsTable,
     policies: Mapping[str, Policy],
     token: str | None,
-    papers: tuple[IdentitySettings | None, TokenSettings | None],
+    papers: _Papers,
     environ: Mapping[str, str],
 ) -> Settings:
-    identity, tokens = papers
     return Settings(
         site=Site(table.site),
         listen=Listen(host=table.listen.host, port=table.listen.port, token=token),
@@ -229,8 +243,9 @@ def _settings(
         clouds=table.clouds,
         authorities=table.authorities,
         groups={Group(name): given for name, given in table.groups.items()},
-        identity=identity,
-        tokens=tokens,
+        etcd_identity=papers.etcd,
+        identity=papers.identity,
+        tokens=papers.tokens,
     )
 
 

@@ -13,11 +13,11 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentitySettings:
-    """Who this controller is to edges and to the issuer of tokens."""
+    """Who this controller is to somebody: to edges and to the issuer of tokens, or to etcd."""
 
     certificate: Path
     authority: Path | None
-    """Who vouches for the edges; None: whom the machine trusts."""
+    """Who vouches for the far side; None: whom the machine trusts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +31,16 @@ class TokenSettings:
     """Who vouches for the issuer; None: whom the machine trusts."""
 
 
-def read_identity(place: Path, given: IdentityTable | None, tell: Tell) -> IdentitySettings | None:
-    """`[identity]`, relative files beside `place`; what is wrong with the files is told."""
+def read_identity(place: Path, given: IdentityTable | None, tell: Tell, key: str = "identity") -> IdentitySettings | None:
+    """`[identity]`, or another table of that shape, relative files beside `place`; what is wrong with the files is told."""
     if given is None:
         return None
     found = IdentitySettings(certificate=place / given.certificate, authority=_named(place, given.authority))
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(found.certificate)
     except (OSError, ssl.SSLError) as error:
-        tell("identity.certificate", f"a certificate with its chain and its private key, PEM: {_said(error)}")
-    _check("identity.authority", found.authority, tell)
+        tell(f"{key}.certificate", f"a certificate with its chain and its private key, PEM: {_said(error)}")
+    _check(f"{key}.authority", found.authority, tell)
     return found
 
 

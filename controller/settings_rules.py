@@ -29,6 +29,7 @@ def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
     urls = _table(document, "etcd").get("endpoints")
     if isinstance(urls, list) and len(set(map(str, urls))) < len(urls):
         yield "etcd.endpoints", "every member once"
+    yield from _of_etcd(_table(document, "etcd"))
     services = {name: given for name, given in _table(document, "services").items() if isinstance(given, dict)}
     for name, service in services.items():
         yield from ((f"services.{name}", expected) for expected in taken(name))
@@ -39,6 +40,14 @@ def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
     yield from _of_open_doors(document)
     yield from _of_groups(document, sites)
     yield from _of_clouds(document)
+
+
+def _of_etcd(etcd: Mapping[str, object]) -> Iterator[Problem]:
+    """Whoever shows a certificate means to be known, and to know whom it speaks to: an address without TLS beside it is a slip, and what
+    is asked there is answered by whoever listens."""
+    urls = etcd.get("endpoints")
+    if "identity" in etcd and any(not str(url).startswith("https://") for url in (urls if isinstance(urls, list) else ())):
+        yield "etcd.endpoints", "https:// addresses alone, since there is [etcd.identity]"
 
 
 def _of_open_doors(document: Mapping[str, object]) -> Iterator[Problem]:

@@ -92,12 +92,6 @@ class ListenTable(Table):
     token_file: Text | None = None
 
 
-class EtcdTable(Table):
-    """`[etcd]`"""
-
-    endpoints: Annotated[list[Url], Field(min_length=1)]
-
-
 class SiteTable(Table):
     """`[sites.SITE]`"""
 
@@ -109,12 +103,21 @@ class SiteTable(Table):
 
 
 class IdentityTable(Table):
-    """`[identity]`: who this controller is to edges and to the issuer of tokens; PEM files, relative ones beside the settings."""
+    """`[identity]`: who this controller is to edges and to the issuer of tokens, or to somebody else whose table it stands in; PEM files,
+    relative ones beside the settings."""
 
     certificate: Text
     """Its own, as a client's, with chain and private key: its token is bound to it."""
     authority: Text | None = None
-    """Who vouches for the edges; without it whom the machine trusts."""
+    """Who vouches for the far side; without it whom the machine trusts."""
+
+
+class EtcdTable(Table):
+    """`[etcd]`"""
+
+    endpoints: Annotated[list[Url], Field(min_length=1)]
+    identity: IdentityTable | None = None
+    """`[etcd.identity]`: who this controller is to etcd's members, and who vouches for them. Without it they are members of a lab."""
 
 
 class TokensTable(Table):

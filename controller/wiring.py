@@ -122,7 +122,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
     """The parts, with their connections closed at the end and the session revoked, so that nobody waits for it to lapse."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        etcd = Etcd(settings.etcd)
+        etcd = Etcd(settings.etcd, context=_known_to_etcd(settings))
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
         warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trust(settings))
@@ -169,6 +169,12 @@ def trust(settings: Settings) -> ssl.SSLContext | bool:
     """How edges are spoken to by https: as the client that this controller is, or as anybody."""
     identity = settings.identity
     return True if identity is None else client_context(identity.certificate, identity.authority)
+
+
+def _known_to_etcd(settings: Settings) -> ssl.SSLContext | None:
+    """As who its members are asked."""
+    identity = settings.etcd_identity
+    return None if identity is None else client_context(identity.certificate, identity.authority)
 
 
 def _bearer(settings: Settings, clock: Clock) -> Bearer | None:

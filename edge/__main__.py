@@ -5,6 +5,7 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from aiohttp import web
 from controller.clock import SystemClock
 from controller.coordination.etcd import Etcd
 from controller.errors import SettingsError
+from controller.probing.bearer import client_context
 from edge import beacon, haproxy
 from edge.agent import Agent
 from edge.posture import Listener
@@ -39,22 +41,27 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(haproxy.render(settings))
         return 0
     try:
+        known = _known(settings)
+    except (OSError, ssl.SSLError) as error:
+        sys.stderr.write(f"{arguments.settings}: etcd.identity: expected PEM files of a certificate and its authority: {error}\n")
+        return 2
+    try:
         listener = socket.create_server((settings.agent.host, settings.agent.port), backlog=128)
     except OSError as error:
         reason = f"expected an address that can be listened on, {settings.agent} cannot: {error.strerror}"
         sys.stderr.write(f"{arguments.settings}: agent: {reason}; free it or choose another\n")
         return 2
     configure_log()
-    asyncio.run(_until_told(settings, listener))
+    asyncio.run(_until_told(settings, listener, known))
     return 0
 
 
-async def _until_told(settings: Settings, listener: socket.socket) -> None:
+async def _until_told(settings: Settings, listener: socket.socket, known: ssl.SSLContext | None) -> None:
     """Work and serve; HAProxy goes on as it was told last when this ends."""
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    clock, etcd = SystemClock(), Etcd(settings.etcd.endpoints)
+    clock, etcd = SystemClock(), Etcd(settings.etcd.endpoints, context=known)
     heard = Listener(etcd, service=settings.service, file=settings.posture_file, clock=clock)
     agent = Agent(settings, listener=heard, runtime=Runtime(settings.haproxy.socket), clock=clock)
     runner = web.AppRunner(beacon.build(agent), access_log=None, shutdown_timeout=0.1)
@@ -73,6 +80,12 @@ async def _until_told(settings: Settings, listener: socket.socket) -> None:
         await runner.cleanup()
         await etcd.close()
     log.info("stopped")
+
+
+def _known(settings: Settings) -> ssl.SSLContext | None:
+    """As who etcd's members are asked; None: as anybody. Raises OSError, ssl.SSLError."""
+    own = settings.etcd.identity
+    return None if own is None else client_context(own.certificate, own.authority)
 
 
 def configure_log() -> None:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Va
 from controller.core.model import Site
 from controller.errors import SettingsError, SettingsProblem
 from controller.settings_policy import problems
-from controller.settings_tables import Duration, EtcdTable, Port, ServiceName, SiteName, Table, one_word
+from controller.settings_tables import Duration, Port, ServiceName, SiteName, Table, Url, one_word
 
 LONGEST_SOCKET = 90
 """Bytes of the socket's path. A unix address holds 107, and HAProxy binds to the path and a dozen more before it renames."""
@@ -112,6 +112,29 @@ class Identity(Table):
     """The authority that issues such certificates to sites, and to nobody else: whoever holds one may hand requests over."""
 
 
+class EtcdIdentity(Table):
+    """`[etcd.identity]`: who the agent is to etcd's members, and who vouches for them. Both are PEM files."""
+
+    certificate: Place
+    """With its chain and its private key."""
+    authority: Place
+
+
+class Etcd(Table):
+    """`[etcd]`"""
+
+    endpoints: Annotated[list[Url], Field(min_length=1)]
+    """Client URLs of the members, own site's first."""
+    identity: EtcdIdentity | None = None
+    """None: members are asked without a certificate, as in the lab."""
+
+    @model_validator(mode="after")
+    def _who_is_known_speaks_in_private(self) -> Self:
+        if self.identity is not None and any(not url.startswith("https://") for url in self.endpoints):
+            raise ValueError("etcd.endpoints are https:// addresses, since there is [etcd.identity]")
+        return self
+
+
 class Proxy(Table):
     """`[haproxy]`"""
 
@@ -142,8 +165,7 @@ class Settings(Table):
     peers: Annotated[dict[SiteName, Peer], Field(min_length=1)]
     identity: Identity
     haproxy: Proxy
-    etcd: EtcdTable
-    """Client URLs of the members, own site's first."""
+    etcd: Etcd
     posture_file: Place
     """The last posture is kept here, for an agent that starts while etcd is out of reach."""
     ramp: Duration = timedelta(seconds=10)

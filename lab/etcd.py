@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from controller.manifest.etcd import HISTORY, Member, arguments
 from lab.addresses import LOCAL
 from lab.binaries import EtcdBinary
 from lab.errors import LabError
@@ -16,21 +17,6 @@ from lab.etcd_gateway import Gateway, NoAnswerError, Status
 from lab.links import Links
 from lab.processes import Supervised, launch
 from lab.workspace import Workspace
-
-HEARTBEAT, ELECTION = timedelta(milliseconds=30), timedelta(milliseconds=300)
-"""Reached a new leader in 0.5 s (median) at 25 ms round trip; etcd's defaults, 100 and 1000 ms, need 1.6 s."""
-
-HISTORY = timedelta(minutes=5)
-"""How far back a member can be asked; etcd forgets once per such time, so up to twice as much is there.
-
-1. Three controllers publish a dozen times a second, and etcd by itself keeps every value there ever was: a gigabyte a day.
-2. After two days the store is at etcd's own quota and takes no write any more. 3. A cloud dies, and nobody can claim the failover.
-Controllers read only what is there now; the one who asks for a past revision is `compare`, seconds later.
-"""
-
-QUOTA = 1 << 30
-"""Bytes of one member's store: fifty times what it needs (21 MB at ten thousand revisions per HISTORY, measured), and less than a
-disk that is shared with the databases can spare."""
 
 PEER_KIND = "etcd-peer"
 ASK = timedelta(seconds=1)
@@ -181,28 +167,17 @@ class EtcdCluster:
         return () if process is None else (process,)
 
     async def _launch(self, member: EtcdMember, *, new: bool) -> None:
-        everyone = ",".join(f"{other.site}={other.peer_url}" for other in self.members.values())
-        client = f"http://{LOCAL}:{member.client_port}"
-        command: list[str | Path] = [
-            self.binary.path,
-            f"--name={member.site}",
-            f"--data-dir={member.data}",
-            f"--listen-client-urls={client}",
-            f"--advertise-client-urls={client}",
-            f"--listen-peer-urls=http://{LOCAL}:{member.peer_port}",
-            f"--initial-advertise-peer-urls={member.peer_url}",
-            f"--initial-cluster={everyone}",
-            f"--initial-cluster-token={self._workspace.name}",
-            f"--initial-cluster-state={'new' if new else 'existing'}",
-            f"--heartbeat-interval={int(HEARTBEAT.total_seconds() * 1000)}",
-            f"--election-timeout={int(ELECTION.total_seconds() * 1000)}",
-            "--pre-vote=true",
-            "--auto-compaction-mode=periodic",
-            f"--auto-compaction-retention={self.history.total_seconds():.0f}s",
-            f"--quota-backend-bytes={QUOTA}",
-            "--logger=zap",
-            "--log-level=warn",
-        ]
+        started = Member(
+            name=member.site,
+            data=member.data,
+            cluster=self._workspace.name,
+            peers={other.site: other.peer_url for other in self.members.values()},
+            clients=(f"http://{LOCAL}:{member.client_port}",),
+            peer=f"http://{LOCAL}:{member.peer_port}",
+            joins=not new,
+            history=self.history,
+        )
+        command: list[str | Path] = [self.binary.path, *arguments(started)]
         member.process = launch(self._workspace, f"etcd-{member.site}", command)
         await self._links.own({member.site: [member.process.pid]})
 

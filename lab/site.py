@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from controller.manifest.programs import arguments
 from lab import processes
 from lab.etcd import EtcdCluster
 from lab.haproxy import Edge
@@ -106,5 +107,5 @@ class Site:
         lab: a profile there would send the controller to a real account."""
         clean = {name: value for name, value in python_environment().items() if not name.startswith(("AWS_", "PG"))}
         settings = str(self.settings / f"{program.name}.toml")
-        command = [sys.executable, "-m", program.module, *program.verb, "--settings", settings]
+        command = [sys.executable, *arguments(program.module, settings, *program.verb)]
         return launch(self.workspace, f"{program.name}-{self.name}", command, environment={**clean, **program.secrets})

@@ -9,6 +9,7 @@ write is sent once; its lost answer is Transient.
 
 import asyncio
 import json
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -43,11 +44,14 @@ class Etcd:
         *,
         call_deadline: timedelta = timedelta(seconds=0.2),
         deadline: timedelta = timedelta(seconds=1),
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        """`urls` with the own site's member first; `call_deadline` bounds one attempt at one member, `deadline` the operation."""
+        """`urls` with the own site's member first; `call_deadline` bounds one attempt at one member, `deadline` the operation. `context`:
+        who this is to members that want to know, and whom it believes; None: as anybody."""
         self._endpoints = Endpoints(urls)
         self._call_deadline = call_deadline.total_seconds()
         self._deadline = deadline.total_seconds()
+        self._trust: ssl.SSLContext | bool = context or True
         self._http: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -144,7 +148,7 @@ class Etcd:
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=None),
-                connector=aiohttp.TCPConnector(keepalive_timeout=60),
+                connector=aiohttp.TCPConnector(keepalive_timeout=60, ssl=self._trust),
                 headers={"Content-Type": "application/json"},
             )
         return self._http

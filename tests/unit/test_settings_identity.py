@@ -55,3 +55,20 @@ def test_a_token_is_bound_to_a_certificate_and_sent_to_nobody_in_the_open(read: 
     papers["sites"]["gcp"]["edge"] = "http://127.0.0.1:8001"
     papers["tokens"]["url"] = "http://issuer.test/token"
     assert set(problems(read, papers)) == {"identity", "sites.gcp.edge", "tokens.url"}
+
+
+def test_a_controller_is_known_to_etcd_by_papers_of_its_own(read: Read, papers: dict[str, Any], tmp_path: Path) -> None:  # noqa: F811
+    """Not by those that edges know it by; in the lab it is known by none."""
+    assert read(papers).etcd_identity is None
+    papers["etcd"] = {"endpoints": ["https://10.1.48.10:2379"], "identity": {"certificate": "own.pem", "authority": "doors.pem"}}
+    found = read(papers).etcd_identity
+    assert found is not None and (found.certificate, found.authority) == (tmp_path / "own.pem", tmp_path / "doors.pem")
+
+
+def test_etcd_is_not_asked_in_the_open_by_who_has_papers(read: Read, papers: dict[str, Any]) -> None:  # noqa: F811
+    """One slip among three addresses, and files that cannot be used: each told by its key."""
+    papers["etcd"] = {
+        "endpoints": ["https://10.1.48.10:2379", "http://10.2.48.10:2379"],
+        "identity": {"certificate": "doors.pem", "authority": "missing.pem"},
+    }
+    assert set(problems(read, papers)) == {"etcd.endpoints", "etcd.identity.certificate", "etcd.identity.authority"}

@@ -95,6 +95,18 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.CaptureF
     assert "TOML" in capsys.readouterr().err
 
 
+def test_an_agent_is_known_to_etcd_by_papers_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the file, and only over TLS; what cannot be used is told before the agent serves."""
+    own = {"certificate": "etcd.pem", "authority": "members.pem"}
+    given = written(tmp_path, etcd={"endpoints": ["https://10.1.48.10:2379"], "identity": own})
+    found = read_settings(given).etcd.identity
+    assert found is not None and (found.certificate, found.authority) == (tmp_path / "etcd.pem", tmp_path / "members.pem")
+    assert main(["--settings", str(given)]) == 2 and "etcd.identity: expected PEM files" in capsys.readouterr().err
+    assert "https:// addresses" in next(
+        iter(problems(written(tmp_path, etcd={"endpoints": ["http://a:1"], "identity": own})).values())
+    )
+
+
 def test_the_configuration_is_printed_from_the_same_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What HAProxy's own unit starts it with."""
     assert main(["--settings", str(written(tmp_path)), "--configuration"]) == 0

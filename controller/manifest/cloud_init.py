@@ -1,0 +1,89 @@
+"""The document that a machine's cloud-init carries out once, when the machine is new, and how each cloud takes it.
+
+JSON is YAML too, and is written by the standard library. No secret is in it, and no address of anywhere else: what it names is fetched from
+the own cloud, by digest or by the node's identity.
+"""
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import PurePosixPath
+
+from controller.manifest.files import File
+from controller.manifest.node import BOOT, Node
+from controller.manifest.system import system
+from controller.manifest.units import RENEWAL, TARGET, units
+
+HEAD = "#cloud-config\n"
+
+LARGEST: Mapping[str, int] = {"aws": 16 * 1024, "azure": 64 * 1024, "gcp": 256 * 1024}
+"""Bytes that each takes, on AWS and Azure before base64. Sources: Amazon EC2, "Instance user data"; Azure, "Custom data and cloud-init";
+Google, "Metadata server limits"."""
+
+COMMANDS = (
+    ("systemd-sysusers",),
+    ("systemd-tmpfiles", "--create"),
+    ("sysctl", "--system"),
+    ("systemctl", "daemon-reload"),
+    ("systemctl", "restart", "systemd-journald", "chrony"),
+    ("systemctl", "restart", "apt-daily-upgrade.timer"),
+    ("systemctl", "enable", "--now", "nftables"),
+    # Not waited for: it takes as long as the other members need.
+    ("systemctl", "enable", TARGET),
+    ("systemctl", "start", "--no-block", TARGET, f"{RENEWAL}.timer"),
+)
+"""In this order. The firewall stands before anything listens."""
+
+
+def files(node: Node) -> tuple[File, ...]:
+    """Everything that is put on the node."""
+    return (*_programs(), *system(node), *units(node))
+
+
+def document(node: Node) -> str:
+    """What cloud-init is given."""
+    told = {
+        "write_files": [{"path": str(one.path), "permissions": "0644", "content": one.content} for one in files(node)],
+        "runcmd": [list(command) for command in COMMANDS],
+        "ssh_pwauth": False,
+        "disable_root": True,
+        "package_update": False,
+        "package_upgrade": False,
+        "ntp": {"enabled": False},
+        "timezone": "Etc/UTC",
+    }
+    return f"{HEAD}{json.dumps(told, indent=1)}\n"
+
+
+def handed_over(cloud: str, written: str) -> str:
+    """The document as the cloud takes it: AWS as base64 of its compressed form (`user_data_base64`), Azure as base64 (`custom_data`),
+    Google as it is (metadata `user-data`). Raises ValueError for one that is longer than the cloud takes, or for a cloud that nobody knows.
+
+    What is compressed may differ from one machine to the next that runs Pulumi, in form and not in content.
+    """
+    content = written.encode()
+    match cloud:
+        case "aws":
+            content = gzip.compress(content, mtime=0)
+            given = base64.b64encode(content).decode()
+        case "azure":
+            given = base64.b64encode(content).decode()
+        case "gcp":
+            given = written
+        case _:
+            raise ValueError(f"cloud {cloud}: expected one of {', '.join(LARGEST)}")
+    if len(content) > LARGEST[cloud]:
+        raise ValueError(f"a document of {len(content)} bytes: {cloud} takes {LARGEST[cloud]} at most")
+    return given
+
+
+def _programs() -> tuple[File, ...]:
+    """`controller/boot`, as it is here."""
+    source = resources.files("controller")
+    boot = sorted(one.name for one in source.joinpath("boot").iterdir() if one.name.endswith(".py"))
+    return tuple(
+        File(path=BOOT / "controller" / path, content=source.joinpath(*path.parts).read_text(encoding="utf-8"))
+        for path in (PurePosixPath("__init__.py"), *(PurePosixPath("boot") / name for name in boot))
+    )
