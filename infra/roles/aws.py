@@ -47,6 +47,7 @@ def build(settings: Settings) -> None:
             certificate_records=ingress.certificate_records,
             network=network.vpc.id,
             group=settings.accounts.aws.account,
+            account=settings.accounts.aws.model_dump(),
             routes=pulumi.Output.all(*(table.id for table in network.tables)).apply(list),
             control_subnet=network.control.id,
             control_guard=guards.of(CONTROL),
@@ -55,6 +56,7 @@ def build(settings: Settings) -> None:
                 dict
             ),
             instances=runtime.instances(),
+            peaks=settings.capacity.peaks(),
             cluster=runtime.cluster.name,
             secrets=pulumi.Output.all(**secrets.ids()).apply(dict),
             wrapping_key=keys.wrapping.arn,

@@ -51,7 +51,7 @@ def site(cloud: Cloud, domain: str) -> dict[str, Any]:
         "certificate_records": _certificate_records(cloud, domain),
         **private[cloud],
         **{name: f"{cloud}-{name}" for name in shared},
-        **{name: {} for name in ("database_hosts", "database_servers", "instances", "secrets")},
+        **{name: {} for name in ("account", "database_hosts", "database_servers", "instances", "peaks", "secrets")},
     }
 
 
