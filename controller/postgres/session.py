@@ -130,7 +130,7 @@ class Session:
             timer.cancel()
 
     def verifier(self, role: str, password: str) -> str:
-        """A role's password as this server keeps it (SCRAM-SHA-256), made here: who reads it on the way or in a log opens nothing with it."""
+        """A role's password as this server keeps it (SCRAM-SHA-256), made here: whoever reads it on the way can open nothing."""
         return self._connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
 
     def _give_up(self) -> None:
