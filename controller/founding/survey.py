@@ -14,7 +14,7 @@ SELECT current_setting('server_version_num')::int, current_setting('wal_level'),
        (SELECT coalesce(array_agg(o.rolname::text), '{}') FROM pg_roles AS o
         WHERE o.rolname = ANY (%(lent)s::text[]) AND pg_has_role(o.oid, 'MEMBER WITH ADMIN OPTION')),
        (SELECT min(o.rolname::text) FROM pg_roles AS o WHERE o.rolname = ANY (%(groups)s::text[])),
-       has_function_privilege(%(origins)s, 'EXECUTE WITH GRANT OPTION'),
+       has_function_privilege(%(origins)s::text, 'EXECUTE WITH GRANT OPTION'),
        (SELECT coalesce(jsonb_object_agg(o.rolname, coalesce(shobj_description(o.oid, 'pg_authid'), '')), '{}')
         FROM pg_roles AS o WHERE o.rolname = ANY (%(roles)s::text[])),
        (SELECT pg_get_userbyid(d.datdba)::text FROM pg_database AS d WHERE d.datname = %(database)s)
@@ -22,8 +22,8 @@ FROM pg_roles AS r WHERE r.rolname = current_user"""
 
 OF_GROUP = """
 SELECT coalesce(array_agg(o.rolname::text), '{}') || CASE
-    WHEN has_function_privilege(%(group)s, %(origins)s, 'EXECUTE') THEN ARRAY[%(origins)s] ELSE '{}' END
-FROM pg_roles AS o WHERE o.rolname = ANY (%(lent)s::text[]) AND pg_has_role(%(group)s, o.oid, 'USAGE')"""
+    WHEN has_function_privilege(%(group)s::name, %(origins)s::text, 'EXECUTE') THEN ARRAY[%(origins)s::text] ELSE '{}' END
+FROM pg_roles AS o WHERE o.rolname = ANY (%(lent)s::text[]) AND pg_has_role(%(group)s::name, o.oid, 'USAGE')"""
 
 FOREIGN = """
 SELECT coalesce(array_agg(format('%%I.%%I', n.nspname, c.relname) ORDER BY 1), '{}'), to_regclass('trimaran.node') IS NOT NULL

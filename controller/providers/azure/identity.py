@@ -57,8 +57,8 @@ def federated(
     )
 
 
-def ambient(*, client_id: str | None = None, read: timedelta = timedelta(seconds=2)) -> TokenCredential:
-    """Short-lived tokens of the managed identity of the machine this runs on; `client_id` says which, where it has several."""
-    return ManagedIdentityCredential(
-        client_id=client_id, retry_total=0, connection_timeout=read.total_seconds(), read_timeout=read.total_seconds()
-    )
+def ambient(*, client_id: str | None = None, read: timedelta = timedelta(seconds=2), **options: Any) -> TokenCredential:
+    """Short-lived tokens of the managed identity of the machine this runs on, from its metadata service; `client_id` says which, where it
+    has several. `options` go to the SDK."""
+    wait = read.total_seconds()
+    return ManagedIdentityCredential(client_id=client_id, retry_total=0, connection_timeout=wait, read_timeout=wait, **options)
