@@ -16,6 +16,7 @@ from controller.cli.options import Json, leave
 
 if TYPE_CHECKING:
     from controller.core.model import Site
+    from controller.founding.doors import Administrator
     from controller.founding.step import Stage, Step, Wanted
     from controller.founding.visit import Door
     from controller.settings import ServiceSettings, Settings
@@ -91,6 +92,7 @@ def _orders(path: Path, named: list[str] | None) -> list[_Order]:
 def _order(given: "Settings", service: "ServiceSettings", missing: Any) -> _Order:
     import uuid
 
+    from controller.founding.doors import doors
     from controller.founding.schemas import SCHEMAS
     from controller.founding.step import Account, Wanted
     from controller.settings import Canary, password_variable
@@ -109,39 +111,25 @@ def _order(given: "Settings", service: "ServiceSettings", missing: Any) -> _Orde
         if not (found := os.environ.get(variable)):
             missing(variable, "the password that the role is to have; it is not set")
         passwords[role] = found or ""
-    doors = {site: _door(service, site, missing) for site in given.sites}
-    return _Order(wanted=wanted, doors=doors, passwords=passwords)
+    administrators = {site: _administrator(service.name, site, missing) for site in given.sites}
+    return _Order(wanted=wanted, doors=doors(service, administrators), passwords=passwords)
 
 
-def _door(service: "ServiceSettings", site: "Site", missing: Any) -> "Door":
-    """Where the settings say; as whom, the environment does."""
+def _administrator(service: str, site: str, missing: Any) -> "Administrator":
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
-    from controller.founding.visit import Door
-    from controller.postgres.session import Address
+    from controller.founding.doors import Administrator
 
-    variable = f"TRIMARAN_{service.name}_{site}_ADMINISTRATOR".upper()
+    variable = f"TRIMARAN_{service}_{site}_ADMINISTRATOR".upper()
     try:
         told = conninfo_to_dict(os.environ.get(variable, ""))
     except ProgrammingError:
         told = {}
     if not told.get("user") or not told.get("password") or told.keys() - {"user", "password", "dbname"}:
         missing(variable, '"user=... password=...", and dbname=... unless it is postgres, of who may make roles on that server')
-    own = service.databases[site]
-    return Door(
-        administrator=Address(
-            host=own.host,
-            port=own.port,
-            options=own.options,
-            database=str(told.get("dbname") or "postgres"),
-            user=str(told.get("user", "")),
-            password=str(told.get("password", "")),
-        ),
-        publishers={
-            other: Address(host=at.host, port=at.port, options=at.options, database="", user="", password="")
-            for other, at in service.streams[site].items()
-        },
+    return Administrator(
+        user=str(told.get("user", "")), password=str(told.get("password", "")), database=str(told.get("dbname") or "postgres")
     )
 
 
