@@ -20,6 +20,7 @@ SETTLES = timedelta(seconds=10)
 """For what was sent to be seen: a slot waits for transactions that were under way."""
 LOOK = timedelta(milliseconds=50)
 HELD = "SELECT pg_try_advisory_lock(hashtext('trimaran.bootstrap'), hashtext(%s))"
+"""By service and site: one server that is dialled under two names is found out by what it says, not by this."""
 
 Tell = Callable[[Stage, Step, bool], None]
 """Told of every step when it is done; True: it was found done."""
@@ -83,7 +84,7 @@ async def _planned(wanted: Wanted, visits: Mapping[Site, Visit]) -> tuple[Stage,
 async def _alone(wanted: Wanted, visits: Mapping[Site, Visit]) -> None:
     """Keep others out for as long as these sessions live. Raises Refused."""
     for site, visit in visits.items():
-        if not (await visit.ask(Login.ADMINISTRATOR, HELD, (wanted.service,)))[0][0]:
+        if not (await visit.ask(Login.ADMINISTRATOR, HELD, (f"{wanted.service} {site}",)))[0][0]:
             raise Refused(
                 guard="bootstrap",
                 value=f"{site}: {wanted.service} is being founded by somebody else",

@@ -159,7 +159,9 @@ def _marker(wanted: Wanted) -> Step:
 
 
 def _accounts(wanted: Wanted, writer: Site | None) -> Iterator[Step]:
-    for account in wanted.canaries if writer is not None else ():
+    if writer is None:
+        return
+    for account in wanted.canaries:
         yield _control(
             writer,
             f"account {account.id} for canaries",

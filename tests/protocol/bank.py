@@ -55,7 +55,7 @@ class Bank:
         self.ask(AZURE, "INSERT INTO bank.row VALUES (%s)", row)
         for site in (AWS, GCP):
             for _ in range(200):
-                if self.ask(site, "SELECT FROM bank.row WHERE id = %s", row):
+                if self.ask(site, "SELECT 1 FROM bank.row WHERE id = %s", row):
                     break
                 await asyncio.sleep(0.05)
             else:

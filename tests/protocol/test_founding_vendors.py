@@ -49,7 +49,7 @@ def administered(bank: Bank, group: str, *, attribute: bool, lends: bool = False
             with psycopg.connect(server.dsn(), autocommit=True) as admin:
                 # Who granted something cannot go before what it has granted.
                 for role in (*bank.wanted.roles, ADMINISTRATOR, *made):
-                    if admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+                    if admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
                         admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
