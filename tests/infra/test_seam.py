@@ -66,6 +66,8 @@ def test_settings_of_the_recorded_stacks_can_be_read(environment: str, site: str
     stacks = understood(told(environment))
     found = read(toml.text(document(stacks, _choices(site))), tmp_path)
     for name, service in found.services.items():
-        assert {one.server for one in service.servers.values()} == {f"trimaran-{environment}-{name}"}
+        named = {site: one.server for site, one in service.servers.items()}
+        assert named == {site: one.database_servers[name].rpartition("/")[2] for site, one in stacks.sites.items()}
+        assert all(server.startswith(f"trimaran-{environment}-{name}") for server in named.values())
         assert len({one.host for one in service.databases.values()}) == 3
         assert {one.floor for one in service.capacity.values()} == {stacks.sites["aws"].peaks[name]}
