@@ -36,18 +36,21 @@ class AwsIdentity(Table):
 
 
 class AzureIdentity(Table):
-    """`clouds.azure.identity`: an application that trusts another cloud's token; static is for an emulated Azure on this machine."""
+    """`clouds.azure.identity`: an identity that trusts another cloud's token; ambient is what a machine of Azure's own is; static is for an
+    emulated Azure on this machine."""
 
-    kind: Literal["federated", "static"] = "federated"
+    kind: Literal["ambient", "federated", "static"] = "federated"
     tenant: Text | None = None
     client: Text | None = None
+    """Client id. Of a machine with several identities: which of them it is here."""
     token_file: Text | None = None
 
 
 class GcpIdentity(Table):
-    """`clouds.gcp.identity`: a workload identity pool that trusts another cloud's token; static is for an emulated one."""
+    """`clouds.gcp.identity`: a workload identity pool that trusts another cloud's token; ambient is the service account of a machine of
+    Google's own; static is for an emulated one."""
 
-    kind: Literal["federated", "static"] = "federated"
+    kind: Literal["ambient", "federated", "static"] = "federated"
     project_number: Text | None = None
     pool: Text | None = None
     provider: Text | None = None

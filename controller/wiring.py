@@ -105,7 +105,7 @@ class Assembly:
 
 
 def first_posture(service: ServiceSettings, settings: Settings) -> Posture:
-    """What a service starts from: epoch 1, with every follower counted from the first payment on (`postgres.provision`)."""
+    """What a service starts from: epoch 1, with every follower counted from the first payment on (`founding.plan`)."""
     return Posture(
         service=service.name,
         epoch=Epoch(1),

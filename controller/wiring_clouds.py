@@ -186,13 +186,15 @@ def aws_client(service: str, cloud: AwsCloud) -> Callable[[], Any]:
 
 def azure_access(cloud: AzureCloud) -> "tuple[Arm, TokenCredential]":
     """How Azure Resource Manager is reached, and who this process is to it. Raises Refused for a lab's token beyond this machine."""
-    from controller.providers.azure.identity import StaticCredential, federated
+    from controller.providers.azure.identity import StaticCredential, ambient, federated
     from controller.providers.azure.session import Arm
 
     arm = Arm(subscription_id=cloud.subscription, endpoint_url=cloud.endpoint, authority_file=cloud.authority_file)
     identity = cloud.identity
     if identity.kind == "static":
         return arm, StaticCredential(LAB_TOKEN, endpoint_url=cloud.endpoint)
+    if identity.kind == "ambient":
+        return arm, ambient(client_id=identity.client)
     assert identity.tenant and identity.client and identity.token_file, "checked in settings_rules"
     assertion = token_file(Path(identity.token_file))
     return arm, federated(tenant_id=identity.tenant, client_id=identity.client, assertion=assertion)
@@ -210,11 +212,13 @@ def google_client(api: str, version: str, cloud: GcpCloud) -> "Callable[[], Goog
 
 
 def _google_credentials(cloud: GcpCloud) -> "Credentials":
-    from controller.providers.gcp.identity import Federation, from_aws, from_oidc, static
+    from controller.providers.gcp.identity import Federation, ambient, from_aws, from_oidc, static
 
     identity = cloud.identity
     if identity.kind == "static":
         return static(token=LAB_TOKEN, endpoint_url=cloud.endpoint)
+    if identity.kind == "ambient":
+        return ambient()
     assert identity.project_number and identity.pool and identity.provider and identity.service_account, (
         "checked in settings_rules"
     )

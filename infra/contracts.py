@@ -37,6 +37,8 @@ class SiteContract:
     """The private network, in the vendor's words: id, resource id, self link."""
     group: pulumi.Input[str]
     """Azure: the resource group. AWS: the account. Google: the project."""
+    account: pulumi.Input[dict[str, str]]
+    """Whose cloud it is, by the names of the settings' `accounts`: account; subscription and tenant; project and number."""
     routes: pulumi.Input[list[str]]
     """AWS: route tables that learn the others' addresses. Elsewhere the network itself does."""
     control_subnet: pulumi.Input[str]
@@ -48,6 +50,8 @@ class SiteContract:
     """By service: the vendor's id of the server, for the controller's watch."""
     instances: pulumi.Input[dict[str, str]]
     """By service: what the vendor calls that whose floor the controller raises."""
+    peaks: pulumi.Input[dict[str, int]]
+    """By service: as many instances as carry all payments together, which is what the controller raises a site to."""
     cluster: pulumi.Input[str]
     """Where they run; empty where the vendor has no such thing."""
     secrets: pulumi.Input[dict[str, str]]

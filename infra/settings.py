@@ -178,6 +178,10 @@ class CapacitiesTable(Table):
     webhooks: CapacityTable
     edge: CapacityTable
 
+    def peaks(self) -> dict[str, int]:
+        """By service: as many as carry all payments together."""
+        return {name: table.peak for name, table in self}
+
 
 class ImagesTable(Table):
     """`images`: what runs, by digest."""

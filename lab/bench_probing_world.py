@@ -18,15 +18,17 @@ import psycopg
 
 from controller.core import naming
 from controller.core.model import Site
-from controller.postgres import provision
-from controller.postgres.node import Deadlines, Node
-from controller.postgres.session import Address, Sessions
+from controller.errors import TrimaranError
+from controller.founding.found import found
+from controller.founding.schemas import Schema
+from controller.founding.step import Wanted
 from lab.addresses import LOCAL
 from lab.binaries import find_etcd, find_postgres
 from lab.cabling import SITES
 from lab.consumption import Reading, read_consumption
 from lab.errors import LabError
 from lab.etcd import EtcdCluster
+from lab.founding import direct_doors
 from lab.links import Links
 from lab.postgres import PostgresServer, create_server
 from lab.processes import Supervised, launch_module
@@ -131,56 +133,17 @@ async def world(workspace: Workspace) -> AsyncIterator[World]:
         etcd=etcd,
         password=secrets.token_urlsafe(18),
     )
-    await found(built)
+    await found_services(built)
     yield built
 
 
-async def found(built: World) -> None:
-    """Every service of `NAMES`, one after the other on each server, all servers at once. Raises LabError."""
+async def found_services(built: World) -> None:
+    """Every service of `NAMES`, one after the other, on all servers at once: node schema, roles and streams, and no ledger, because nobody
+    who watches asks for one. Raises LabError."""
+    doors = direct_doors(built.servers)
     try:
-        await asyncio.gather(*(asyncio.to_thread(_administer, server, built.password) for server in built.servers.values()))
         for name in NAMES:
-            await _found(name, built)
-    except psycopg.Error as error:
+            wanted = Wanted(schema=Schema(service=name, script="", tables=()), writer=Site(WRITER))
+            await found(wanted, doors, dict.fromkeys(wanted.roles, built.password))
+    except TrimaranError as error:
         raise LabError(f"the services cannot be founded: {error}") from error
-
-
-def _administer(server: PostgresServer, password: str) -> None:
-    with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        for name in NAMES:
-            roles = (naming.app_role(name), naming.control_role(name), naming.stream_role(name))
-            for statement in provision.admin_statements(name, dict.fromkeys(roles, password)):
-                admin.execute(statement)
-    for name in NAMES:
-        with psycopg.connect(server.dsn(naming.database(name)), autocommit=True) as admin:
-            for statement in provision.admin_grants(name):
-                admin.execute(statement)
-
-
-async def _found(name: str, built: World) -> None:
-    """Node schema, roles and streams; no ledger: nobody who watches asks for one."""
-    nodes = {Site(site): _node(name, Site(site), built) for site in SITES}
-    writer, followers = Site(WRITER), frozenset(Site(site) for site in SITES if site != WRITER)
-
-    async def install(node: Node) -> None:
-        await provision.install_node(node)
-        await provision.install_service(node, "", ())
-        await provision.found_node(node, writer=writer, followers=followers)
-
-    try:
-        await asyncio.gather(*(install(node) for node in nodes.values()))
-        await provision.found_streams(nodes, writer=writer)
-    finally:
-        for node in nodes.values():
-            await node.sessions.close()
-
-
-def _node(name: str, site: Site, built: World) -> Node:
-    def address(at: str, user: str) -> Address:
-        port = built.servers[at].port
-        return Address(host=LOCAL, port=port, database=naming.database(name), user=user, password=built.password)
-
-    sessions = Sessions(address(site, naming.control_role(name)), site=site, warm=1, connect_deadline=timedelta(seconds=10))
-    publishers = {Site(other): address(other, naming.stream_role(name)) for other in SITES if other != site}
-    deadlines = Deadlines(step=timedelta(seconds=15))
-    return Node(service=name, site=site, sessions=sessions, publishers=publishers, deadlines=deadlines)

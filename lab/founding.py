@@ -1,25 +1,24 @@
 """What must exist in the databases before the first payment: roles, schemas, streams, accounts."""
 
-import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-
-import psycopg
 
 from controller.core import naming
 from controller.core.model import Site
-from controller.postgres import provision
+from controller.founding import schemas
+from controller.founding.found import found
+from controller.founding.step import Account, Wanted
+from controller.founding.visit import Door
 from controller.postgres.node import Deadlines, Node
 from controller.postgres.session import Address, Sessions
-from lab import fleet
 from lab.addresses import LOCAL
-from lab.cabling import SITES, Cabling, Door
-from lab.fleet import PAYMENTS, Schema
-from lab.postgres import PostgresServer
+from lab.cabling import SITES, Cabling
+from lab.cabling import Door as Knock
+from lab.fleet import PAYMENTS
+from lab.postgres import SUPERUSER, PostgresServer
 from lab.receiver_process import Endpoint
 from lab.site_settings import CANARY, CURRENCY, WRITER, account_id
 from workload.webhooks.settings import webhooks_role
@@ -71,72 +70,69 @@ async def found_payments(
     endpoints: Sequence[Endpoint] = (),
 ) -> None:
     """The ledgers, accounts with funds in them, and where those go that are to be told by webhook: before anybody is paid."""
-    async with _founded(servers, cabling, passwords, fleet.payments()) as writer:
+    canaries = tuple(Account(id=one, currency=CURRENCY) for one in CANARY)
+    await _found(Wanted(schema=schemas.payments(), writer=Site(WRITER), canaries=canaries), servers, cabling, passwords)
+    writer = _writer(cabling, passwords)
+    try:
         await _open_accounts(writer, accounts)
         await _register(writer, endpoints)
+    finally:
+        await writer.sessions.close()
 
 
 async def found_vault(servers: Mapping[str, PostgresServer], cabling: Cabling, passwords: Passwords) -> None:
     """The vault's databases, beside the ledgers on the same servers, as small fintechs run them; nothing is shared but the server."""
-    async with _founded(servers, cabling, passwords, fleet.vault()):
-        pass
+    await _found(Wanted(schema=schemas.vault(), writer=Site(WRITER)), servers, cabling, passwords)
 
 
-@asynccontextmanager
-async def _founded(
-    servers: Mapping[str, PostgresServer], cabling: Cabling, passwords: Passwords, schema: Schema
-) -> AsyncIterator[Node]:
-    """From empty servers to one writer, which is given, and two followers that stream from it through the links."""
-    await asyncio.gather(*(asyncio.to_thread(_administer, server, passwords) for server in servers.values()))
-    nodes = {Site(site): _node(Site(site), cabling, passwords) for site in servers}
-    writer = Site(WRITER)
-    followers = frozenset(site for site in nodes if site != writer)
-    try:
-        await asyncio.gather(*(_install(node, schema, writer, followers) for node in nodes.values()))
-        await provision.found_streams(nodes, writer=writer)
-        yield nodes[writer]
-    finally:
-        for node in nodes.values():
-            await node.sessions.close()
+async def _found(wanted: Wanted, servers: Mapping[str, PostgresServer], cabling: Cabling, passwords: Passwords) -> None:
+    """From empty servers to one writer and two followers that stream from it through the links, as `trimaran bootstrap` does it."""
+    doors = {
+        Site(site): Door(
+            administrator=administrator(server),
+            publishers={
+                Site(other): Address(
+                    host=LOCAL, port=cabling.port(site, other, Knock.DATABASE), database="", user="", password=""
+                )
+                for other in SITES
+                if other != site
+            },
+        )
+        for site, server in servers.items()
+    }
+    await found(wanted, doors, passwords.by_role())
 
 
-def _administer(server: PostgresServer, passwords: Passwords) -> None:
-    """What only a vendor's administrator may do."""
-    service = passwords.service
-    with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        for statement in provision.admin_statements(service, passwords.by_role()):
-            admin.execute(statement)
-    with psycopg.connect(server.dsn(naming.database(service)), autocommit=True) as admin:
-        for statement in provision.admin_grants(service):
-            admin.execute(statement)
+def direct_doors(servers: Mapping[str, PostgresServer]) -> Mapping[Site, Door]:
+    """Every server as its own superuser, and the others past every link."""
+    dialled = {Site(site): replace(administrator(server), user="", password="") for site, server in servers.items()}
+    return {
+        Site(site): Door(administrator=administrator(server), publishers={one: at for one, at in dialled.items() if one != site})
+        for site, server in servers.items()
+    }
 
 
-async def _install(node: Node, schema: Schema, writer: Site, followers: frozenset[Site]) -> None:
-    await provision.install_node(node)
-    await provision.install_service(node, schema.script, schema.tables)
-    await provision.found_node(node, writer=writer, followers=followers)
+def administrator(server: PostgresServer) -> Address:
+    """Who made the server: here its superuser, which no vendor gives to anybody."""
+    return Address(host=LOCAL, port=server.port, database="postgres", user=SUPERUSER, password=server.superuser_password)
 
 
-def _node(site: Site, cabling: Cabling, passwords: Passwords) -> Node:
-    service = passwords.service
-
-    def address(port: int, user: str) -> Address:
-        password = passwords.by_role()[user]
-        return Address(host=LOCAL, port=port, database=naming.database(service), user=user, password=password)
-
+def _writer(cabling: Cabling, passwords: Passwords) -> Node:
+    """The writer's node, for what the lab alone puts into it."""
+    role = naming.control_role(passwords.service)
+    address = Address(
+        host=LOCAL,
+        port=cabling.direct(WRITER, Knock.DATABASE),
+        database=naming.database(passwords.service),
+        user=role,
+        password=passwords.control,
+    )
+    sessions = Sessions(address, site=WRITER, connect_deadline=timedelta(seconds=10))
     return Node(
-        service=service,
-        site=site,
-        sessions=Sessions(
-            address(cabling.direct(site, Door.DATABASE), naming.control_role(service)),
-            site=site,
-            connect_deadline=timedelta(seconds=10),
-        ),
-        publishers={
-            Site(other): address(cabling.port(site, other, Door.DATABASE), naming.stream_role(service))
-            for other in SITES
-            if other != site
-        },
+        service=passwords.service,
+        site=Site(WRITER),
+        sessions=sessions,
+        publishers={},
         deadlines=Deadlines(step=timedelta(seconds=15)),
     )
 
@@ -146,7 +142,6 @@ async def _open_accounts(writer: Node, accounts: Sequence[uuid.UUID]) -> None:
     await writer.run(
         "open accounts",
         (opened, (CURRENCY, FUNDS, False, [*accounts, *SUSPECTS])),
-        (opened, (CURRENCY, FUNDS, True, list(CANARY))),
         (HABITS, (list(SUSPECTS),)),
     )
 

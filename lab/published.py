@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 import psycopg
 from psycopg import sql
 
-from lab import fleet
+from controller.founding import schemas
 
-LEDGER = tuple(table for table in fleet.payments().tables if table.startswith("ledger."))
-OUTBOX = tuple(table for table in fleet.payments().tables if not table.startswith("ledger."))
+LEDGER = tuple(table for table in schemas.payments().tables if table.startswith("ledger."))
+OUTBOX = tuple(table for table in schemas.payments().tables if not table.startswith("ledger."))
 """What payments publish: a follower whose subscription was not told of one of these skips its rows without a word, and confirms them."""
 
 DIGEST = """

@@ -129,6 +129,10 @@ class Session:
         finally:
             timer.cancel()
 
+    def verifier(self, role: str, password: str) -> str:
+        """A role's password as this server keeps it (SCRAM-SHA-256), made here: whoever reads it on the way can open nothing."""
+        return self._connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+
     def _give_up(self) -> None:
         self.given_up = True
         shut(self._connection)

@@ -48,6 +48,7 @@ def build(settings: Settings) -> None:
             doors=doors_at(side_door.host),
             network=network.vpc.id,
             group=settings.accounts.aws.account,
+            account=settings.accounts.aws.model_dump(),
             routes=pulumi.Output.all(*(table.id for table in network.tables)).apply(list),
             control_subnet=network.control.id,
             control_guard=guards.of(CONTROL),
@@ -56,6 +57,7 @@ def build(settings: Settings) -> None:
                 dict
             ),
             instances=runtime.instances(),
+            peaks=settings.capacity.peaks(),
             cluster=runtime.cluster.name,
             secrets=pulumi.Output.all(**secrets.ids()).apply(dict),
             wrapping_key=keys.wrapping.arn,

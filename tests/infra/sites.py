@@ -53,7 +53,7 @@ def site(cloud: Cloud, domain: str) -> dict[str, Any]:
         "doors": {name: f"{DOORS[cloud]}:{port}" for name, port in (("peers", 8444), ("agent", 8445))},
         **private[cloud],
         **{name: f"{cloud}-{name}" for name in shared},
-        **{name: {} for name in ("database_hosts", "database_servers", "instances", "secrets")},
+        **{name: {} for name in ("account", "database_hosts", "database_servers", "instances", "peaks", "secrets")},
     }
 
 

@@ -8,8 +8,10 @@ from itertools import count
 import pytest
 
 from lab.binaries import find_postgres
+from lab.founding import direct_doors
 from lab.postgres import PostgresServer, create_server
 from lab.workspace import Workspace
+from tests.protocol.bank import Bank, remove
 from tests.protocol.trio import SITES, Trio
 
 _numbers = count(1)
@@ -38,3 +40,13 @@ async def trio(servers: dict[str, PostgresServer]) -> AsyncIterator[Trio]:
         yield made
     finally:
         await made.remove()
+
+
+@pytest.fixture
+def bank(servers: dict[str, PostgresServer]) -> Iterator[Bank]:
+    """A new service, nowhere founded yet; nothing of it is left."""
+    made = Bank(service=f"bank{next(_numbers)}", servers=servers, doors=direct_doors(servers))
+    try:
+        yield made
+    finally:
+        remove(servers, made.service, made.wanted.roles)

@@ -18,7 +18,7 @@ from psycopg import sql
 
 import controller.postgres
 import workload.payments
-from lab import fleet
+from controller.founding import schemas
 from lab.binaries import find_postgres
 from lab.links import Links, Relay
 from lab.postgres import PostgresServer, create_server
@@ -218,7 +218,7 @@ async def _found(sites: Sites, site: str, role: str, ack_slots: list[str]) -> No
         await session.execute("CREATE DATABASE payments OWNER payments_control")
     async with await sites.connect(site) as session:
         await session.execute(NODE.read_text())
-        schema = fleet.payments()
+        schema = schemas.payments()
         await session.execute(schema.script.encode())
         await session.execute(
             f"CREATE PUBLICATION payments_ledger FOR TABLE {', '.join(schema.tables)}, trimaran.marker".encode()

@@ -20,13 +20,16 @@ from controller.core.model import Epoch, Mode, Posture, Site, Trigger
 from controller.core.phases import first_phase
 from controller.core.plans import Plan, PlanKind
 from controller.execute import Executor
+from controller.founding.found import found
+from controller.founding.schemas import Schema
+from controller.founding.step import Wanted
 from controller.ports import Control, Draft, ProbeResult
-from controller.postgres import provision
 from controller.postgres.database import PostgresDatabase
 from controller.postgres.node import Node
 from controller.postgres.session import Address, Sessions
 from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.coordination import MemoryEtcd, coordination
+from lab.founding import direct_doors
 from lab.postgres import PostgresServer
 from workload.webhooks.settings import webhooks_role
 
@@ -61,22 +64,11 @@ class Trio:
 
     async def found(self) -> None:
         """Roles, databases, schemas, first streams, two accounts."""
-        roles = (naming.app_role, naming.control_role, naming.stream_role, webhooks_role)
-        passwords = {role(self.service): "secret" for role in roles}
-        for server in self.servers.values():
-            with psycopg.connect(server.dsn(), autocommit=True) as admin:
-                for statement in provision.admin_statements(self.service, passwords):
-                    admin.execute(statement)
-            with psycopg.connect(server.dsn(self.service), autocommit=True) as admin:
-                for statement in provision.admin_grants(self.service):
-                    admin.execute(statement)
+        schema = Schema(service=self.service, script=self._schema(), tables=TABLES, logins=(webhooks_role(self.service),))
+        wanted = Wanted(schema=schema, writer=AZURE)
+        await found(wanted, direct_doors(self.servers), dict.fromkeys(wanted.roles, "secret"))
         self.nodes = {site: self._node(site) for site in SITES}
         self.databases = {site: PostgresDatabase(node) for site, node in self.nodes.items()}
-        for node in self.nodes.values():
-            await provision.install_node(node)
-            await provision.install_service(node, self._schema(), TABLES)
-            await provision.found_node(node, writer=AZURE, followers=frozenset({AWS, GCP}))
-        await provision.found_streams(self.nodes, writer=AZURE)
         for account in (DEBTOR, CREDITOR, OTHER_DEBTOR, OTHER_CREDITOR):
             await self.sql(AZURE, "SELECT ledger.open_account(%s, 'EUR', 0, true)", account)
         await self.store("founder").found(

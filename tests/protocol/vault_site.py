@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as HttpScope
 
 import workload.vault
-from controller.core import naming
 from controller.core.model import Site
-from controller.postgres import provision
-from controller.postgres.node import Node
-from controller.postgres.session import Address, Sessions
+from controller.founding.found import found
+from controller.founding.schemas import Schema
+from controller.founding.step import Wanted
 from lab.binaries import find_postgres
+from lab.founding import direct_doors
 from lab.memory_kms import MemoryKms
 from lab.postgres import PostgresServer, create_server
 from lab.workspace import Workspace
@@ -171,40 +171,8 @@ async def two_sites(name: str) -> AsyncIterator[Sites]:
         binaries = find_postgres()
         servers = {site: await create_server(workspace, site, binaries) for site in (AZURE, AWS)}
         await asyncio.gather(*(server.start() for server in servers.values()))
-        for server in servers.values():
-            await asyncio.to_thread(_administer, server)
-        nodes = {Site(site): _node(site, servers) for site in servers}
-        try:
-            for node in nodes.values():
-                await provision.install_node(node)
-                await provision.install_service(node, SCHEMA, TABLES)
-                await provision.found_node(node, writer=Site(AZURE), followers=frozenset({Site(AWS)}))
-            await provision.found_streams(nodes, writer=Site(AZURE))
-        finally:
-            for node in nodes.values():
-                await node.sessions.close()
+        wanted = Wanted(schema=Schema(service=SERVICE, script=SCHEMA, tables=TABLES), writer=Site(AZURE))
+        await found(wanted, direct_doors(servers), dict.fromkeys(wanted.roles, PASSWORD))
         sites = Sites(workspace=workspace, servers=servers)
         await sites.caught_up()
         yield sites
-
-
-def _administer(server: PostgresServer) -> None:
-    passwords = {role(SERVICE): PASSWORD for role in (naming.app_role, naming.control_role, naming.stream_role)}
-    with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        for statement in provision.admin_statements(SERVICE, passwords):
-            admin.execute(statement)
-    with psycopg.connect(server.dsn(SERVICE), autocommit=True) as admin:
-        for statement in provision.admin_grants(SERVICE):
-            admin.execute(statement)
-
-
-def _node(site: str, servers: Mapping[str, PostgresServer]) -> Node:
-    def address(at: str, user: str) -> Address:
-        return Address(host="127.0.0.1", port=servers[at].port, database=SERVICE, user=user, password=PASSWORD)
-
-    return Node(
-        service=SERVICE,
-        site=Site(site),
-        sessions=Sessions(address(site, naming.control_role(SERVICE)), site=Site(site)),
-        publishers={Site(other): address(other, naming.stream_role(SERVICE)) for other in servers if other != site},
-    )

@@ -1,6 +1,8 @@
-"""Who this process is to Azure: a token of another cloud exchanged for a short-lived one, or the lab's token, which says what it is.
+"""Who this process is to Azure: what Azure's own machine is, a token of another cloud exchanged for a short-lived one, or the lab's token,
+which says what it is.
 
-There is no third way: no client secret, no certificate, no key file. Source: Microsoft Entra, "Workload identity federation".
+There is no other way: no client secret, no certificate, no key file. Source: Microsoft Entra, "Workload identity federation", "Managed
+identities for Azure resources".
 """
 
 import time
@@ -9,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from azure.core.credentials import AccessToken, TokenCredential
-from azure.identity import ClientAssertionCredential
+from azure.identity import ClientAssertionCredential, ManagedIdentityCredential
 
 from controller.providers.proof import refuse_to_show_elsewhere
 
@@ -53,3 +55,10 @@ def federated(
         read_timeout=read.total_seconds(),
         **options,
     )
+
+
+def ambient(*, client_id: str | None = None, read: timedelta = timedelta(seconds=2), **options: Any) -> TokenCredential:
+    """Short-lived tokens of the managed identity of the machine this runs on, from its metadata service; `client_id` says which, where it
+    has several. `options` go to the SDK."""
+    wait = read.total_seconds()
+    return ManagedIdentityCredential(client_id=client_id, retry_total=0, connection_timeout=wait, read_timeout=wait, **options)

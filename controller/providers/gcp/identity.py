@@ -1,4 +1,4 @@
-"""Who this process is to Google: a workload of another cloud, known by that cloud's word, or nobody but a lab.
+"""Who this process is to Google: a machine of its own, a workload of another cloud, known by that cloud's word, or nobody but a lab.
 
 No key files: what is held is a token of minutes, bought for a proof of identity of minutes. Source: google-auth, `google.auth.aws` and
 `google.auth.identity_pool` (external accounts); Google Cloud documentation, "Workload identity federation" (audience and subject token
@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import google.auth.aws
+import google.auth.compute_engine
 import google.auth.credentials
 import google.auth.identity_pool
 from google.auth.exceptions import RefreshError
@@ -92,6 +93,11 @@ def static(*, token: str, endpoint_url: str | None) -> StaticCredentials:
     way_out = "Configure a workload identity pool that believes this controller's own cloud."
     refuse_to_show_elsewhere("a static Google token", endpoint_url, way_out)
     return StaticCredentials(token)
+
+
+def ambient() -> google.auth.credentials.Credentials:
+    """Credentials of the service account of the machine this runs on, from its metadata service."""
+    return google.auth.compute_engine.Credentials(scopes=list(SCOPES))  # type: ignore[no-untyped-call]
 
 
 def from_oidc(federation: Federation, token: Callable[[], str]) -> google.auth.credentials.Credentials:

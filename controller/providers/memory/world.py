@@ -167,7 +167,7 @@ class MemoryWorld:
 
 
 def found_world(service: str, sites: Sequence[Site], writer: Site) -> MemoryWorld:
-    """A service on these sites, as `provision` founds it: everybody else follows the writer and acknowledges."""
+    """A service on these sites, as `founding` founds it: everybody else follows the writer and acknowledges."""
     servers = {
         site: MemoryServer(service=service, site=site, start=Lsn((number << 32) + number * (RECORD // 2 - 1)))
         for number, site in enumerate(sites, 1)

@@ -5,7 +5,8 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from lab import fleet, reconcile_vault_sql
+from controller.founding import schemas
+from lab import reconcile_vault_sql
 from lab.published import LEDGER, OUTBOX
 from lab.reconcile_rows import Ledger
 from lab.reconcile_sql import ledger_of
@@ -43,14 +44,14 @@ async def read() -> tuple[Ledger, OutboxRows, list[str]]:
 async def test_every_published_table_of_payments_is_in_a_digest() -> None:
     """Whole, and with every column: also one that the next migration adds."""
     ledger, outbox, asked = await read()
-    published = fleet.payments().tables
+    published = schemas.payments().tables
     assert {*ledger.tables, *outbox.tables} == set(published) == {*LEDGER, *OUTBOX}
     for table in published:
         schema, name = table.split(".")
         assert any("to_jsonb(t)" in query and f'FROM "{schema}"."{name}" AS t' in query for query in asked), table
 
 
-@pytest.mark.parametrize("table", fleet.vault().tables)
+@pytest.mark.parametrize("table", schemas.vault().tables)
 def test_every_published_table_of_the_vault_is_read(table: str) -> None:
     """Row by row: what is sealed or wrapped leaves the database as a digest."""
     assert any(table in query for name, query in vars(reconcile_vault_sql).items() if name.isupper() and isinstance(query, str))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import workload
-from lab import fleet
+from controller.founding import schemas
 from workload.schema.effects import NAME, TYPE
 
 WORKLOAD = Path(workload.__file__).parent
@@ -68,7 +68,7 @@ def test_a_column_that_a_migration_adds_is_seen(tmp_path: Path) -> None:
 def test_every_published_table_is_compared_or_left_out_for_a_reason() -> None:
     """A follower that was not told of a table skips its rows, and confirms them. Compared, it is found before it is needed; left out by
     mistake, ledgers are called equal of which one has lost what was acknowledged."""
-    published = {*fleet.payments().tables, *fleet.vault().tables}
+    published = {*schemas.payments().tables, *schemas.vault().tables}
     assert {"ledger.erasure", "vault.token"} <= published
     assert published - digests().keys() == LEFT_OUT.keys()
     assert digests().keys() <= published

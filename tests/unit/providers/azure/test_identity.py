@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.transport import HttpTransport
 
 from controller.errors import Denied, Refused, Transient
 from controller.providers.azure.errors import translated
-from controller.providers.azure.identity import StaticCredential, federated
+from controller.providers.azure.identity import StaticCredential, ambient, federated
 from controller.providers.azure.session import Arm
 from controller.providers.proof import token_file
 
@@ -108,6 +109,24 @@ def test_a_federated_identity_exchanges_another_clouds_token() -> None:
     assert (flat["client_id"], flat["grant_type"]) == ("application", "client_credentials")
     assert entra.asked[0].url.startswith("https://")
     assert not {"client_secret", "password"} & flat.keys()
+
+
+def test_a_machine_of_azures_own_is_what_its_metadata_service_says() -> None:
+    """Which of its identities is told by the client's id; asked on the machine's own link, and nobody else."""
+    metadata = Entra()
+    credential = ambient(client_id="the-node", transport=metadata)
+    assert not metadata.asked
+    assert credential.get_token(SCOPE).token == "entra-1"
+    (asked,) = metadata.asked
+    assert asked.url.startswith("http://169.254.169.254/metadata/identity/oauth2/token?") and "client_id=the-node" in asked.url
+
+
+def test_a_metadata_service_that_does_not_answer_is_asked_once() -> None:
+    """The SDK's own tries outlast a failover."""
+    metadata = Entra(503)
+    with pytest.raises(ClientAuthenticationError):
+        ambient(transport=metadata).get_token(SCOPE)
+    assert len(metadata.asked) == 1
 
 
 @pytest.mark.parametrize(("status", "error"), [(400, Denied), (503, Transient)])

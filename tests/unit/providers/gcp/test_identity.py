@@ -12,7 +12,7 @@ from google.auth.exceptions import RefreshError, TransportError
 
 from controller.errors import Denied, Refused
 from controller.providers.gcp.errors import translated
-from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, from_aws, from_oidc, static
+from controller.providers.gcp.identity import AwsKeys, Federation, StaticCredentials, ambient, from_aws, from_oidc, static
 from controller.providers.proof import token_file
 
 FEDERATION = Federation(
@@ -83,6 +83,24 @@ def test_keys_of_an_aws_role_sign_a_question_and_do_not_travel() -> None:
 def test_without_keys_the_metadata_service_of_the_machine_is_the_source() -> None:
     """No key is given, so none is kept: the virtual machine's role is asked when a token is needed."""
     assert "169.254.169.254" in json.dumps(from_aws(FEDERATION).info)  # type: ignore[attr-defined]
+
+
+def test_a_machine_of_googles_own_is_what_its_metadata_service_says() -> None:
+    """A token for what the service account may do, from the machine's own link."""
+    asked: list[str] = []
+
+    def metadata(url: str, method: str = "GET", headers: Any = None, **_: Any) -> Answer:
+        asked.append(url)
+        assert headers["metadata-flavor"] == "Google"
+        told = {"access_token": "of the node", "expires_in": 3600, "token_type": "Bearer", "email": "node@example", "scopes": []}
+        return Answer(json.dumps(told), headers={"content-type": "application/json", "metadata-flavor": "Google"})
+
+    credentials = ambient()
+    credentials.refresh(metadata)
+    assert credentials.token == "of the node"
+    assert "cloud-platform" in urllib.parse.unquote(asked[-1]) and all(
+        "/instance/service-accounts/default/" in url for url in asked
+    )
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/dns/v1", "http://127.9.9.9/", "http://[::1]:80/"])

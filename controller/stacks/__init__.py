@@ -1,0 +1,1 @@
+"""What the infrastructure program's stacks tell, and the controllers' settings that are made of it."""

@@ -1,0 +1,125 @@
+"""Settings made of what stacks tell are settings that a controller starts with."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from controller.core.model import Mode, Site
+from controller.errors import Refused
+from controller.settings import Canary, Readiness, Settings, read_settings
+from controller.stacks import layout, toml
+from controller.stacks.contract import SITES, Stack, understood
+from controller.stacks.settings import Choices, canary_accounts, document
+from lab.service_identity import Authority, client_name
+from tests.unit.stacks.samples import DOMAIN, GROUP, SUBSCRIPTION, TENANT, outputs
+
+ENVIRON = {f"TRIMARAN_{service}_{role}_PASSWORD": "x" for service in ("PAYMENTS", "VAULT") for role in ("CONTROL", "STREAM")}
+ISSUER = "https://issuer.example.com/token"
+
+
+def choices(site: str = "aws") -> Choices:
+    """Of an ordinary person."""
+    return Choices(
+        site=site,
+        writer="azure",
+        mode=Mode.OBSERVE,
+        issuer=ISSUER,
+        client=f"controller-{site}",
+        scope="payments:write",
+        currency="EUR",
+    )
+
+
+def read(text: str, node: Path) -> Settings:
+    """Read where the node's files are."""
+    (node / layout.OPERATOR_TOKEN).write_text("0123456789abcdef")
+    (node / layout.OPERATOR_TOKEN).chmod(0o600)
+    (node / layout.CERTIFICATE).write_bytes(Authority("clients").issue(client_name("controller-aws")).certificate)
+    path = node / layout.CONTROLLER.name
+    path.write_text(text)
+    return read_settings(path, ENVIRON)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_controller_reads_what_was_written_for_it(site: str, tmp_path: Path) -> None:
+    """At every site, and everything that stacks tell is where it belongs."""
+    found = read(toml.text(document(understood(outputs()), choices(site))), tmp_path)
+    assert found.site == site and {str(one) for one in found.sites} == set(SITES)
+    assert found.etcd[0].startswith(f"https://{outputs()[Stack.CONTROL]['nodes'][site]}:")
+    assert len(set(found.etcd)) == 3
+    assert found.sites[Site("gcp")].edge == "https://192.0.2.30"
+    assert found.listen.local and found.listen.token
+    payments, vault = found.services["payments"], found.services["vault"]
+    debtor, creditor = canary_accounts(DOMAIN)
+    assert payments.canary == Canary(debtor=str(debtor), creditor=str(creditor), currency="EUR")
+    assert vault.canary == Readiness(host=f"vault.{DOMAIN}")
+    for service in (payments, vault):
+        assert service.policy.mode is Mode.OBSERVE and service.writer == "azure"
+        assert service.databases[Site("azure")].host == f"{service.name}.swedencentral.example.net"
+        assert {one.server for one in service.servers.values()} == {f"trimaran-prod-{service.name}"}
+        assert service.capacity[Site("aws")].cluster == "trimaran-prod-site" and service.capacity[Site("gcp")].cluster is None
+        assert {one.floor for one in service.capacity.values()} == {6 if service.name == "payments" else 4}
+        for follower, publishers in service.streams.items():
+            assert {one: at.host for one, at in publishers.items()} == {
+                one: at.host for one, at in service.databases.items() if one != follower
+            }
+    (group,) = found.groups.values()
+    assert (group.lead, group.members) == ("payments", ("vault",))
+    assert [(one.name, one.ttl) for one in group.names] == [(f"everywhere.{DOMAIN}", 10)]
+    assert group.addresses == {"aws": "192.0.2.10", "azure": "192.0.2.20", "gcp": "192.0.2.30"}
+    assert found.authorities.route53 and found.authorities.route53.zone == "Z0123456789"
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_controller_is_at_home_in_one_cloud_and_a_guest_in_two(site: str, tmp_path: Path) -> None:
+    """What its machine is at home; elsewhere what that cloud lets it be for a token of minutes. No key stands anywhere."""
+    clouds = read(toml.text(document(understood(outputs()), choices(site))), tmp_path).clouds
+    assert clouds.aws and clouds.azure and clouds.gcp
+    kinds = {"aws": clouds.aws.identity.kind, "azure": clouds.azure.identity.kind, "gcp": clouds.gcp.identity.kind}
+    assert kinds == {cloud: "ambient" if cloud == site else "federated" for cloud in kinds}
+    assert (clouds.azure.subscription, clouds.azure.resource_group) == (SUBSCRIPTION, GROUP)
+    if site != "azure":
+        assert clouds.azure.identity.tenant == TENANT
+    if site != "gcp":
+        google = clouds.gcp.identity
+        assert (google.project_number, google.pool, google.provider) == ("1000000000001", "trimaran-prod", site)
+        assert (google.token_file is None) == (site == "aws"), "a machine at AWS proves itself by a signed question"
+
+
+def test_databases_are_believed_for_their_authorities_only() -> None:
+    """As the node dials them; a managed server has no file to believe anybody by, and encrypts."""
+    found = tomllib.loads(toml.text(document(understood(outputs()), choices())))
+    for name, service in found["services"].items():
+        for site, database in service["databases"].items():
+            mode = "verify-ca" if site == "gcp" else "verify-full"
+            assert database["options"] == f"sslmode={mode} sslrootcert=/etc/trimaran/databases/{site}-{name}.pem"
+        streams = [one for publishers in service["streams"].values() for one in publishers.values()]
+        assert len(streams) == 6 and {one["options"] for one in streams} == {"sslmode=require"}
+
+
+def test_no_password_is_in_them() -> None:
+    """They come by environment."""
+    assert "password" not in toml.text(document(understood(outputs()), choices())).lower()
+
+
+def test_a_database_that_two_sites_tell_is_refused() -> None:
+    """Both members of an ack set would be one disk."""
+    told = outputs()
+    told[Stack.GCP]["database_hosts"]["payments"] = told[Stack.AWS]["database_hosts"]["payments"]
+    with pytest.raises(Refused, match=r"services\.payments\.databases\.gcp: expected another host or port than aws's"):
+        document(understood(told), choices())
+
+
+def test_a_zone_of_another_environment_is_refused() -> None:
+    """The controller asks one resource group for both."""
+    told = outputs()
+    told[Stack.EDGE]["azure_group"] = "trimaran-dev"
+    with pytest.raises(Refused, match="trimaran-dev"):
+        document(understood(told), choices())
+
+
+def test_text_says_what_the_document_says() -> None:
+    """Tables within tables, lists of tables, and keys that are no bare words."""
+    told = {"a": 1, "b": {"c d": 'é"\n', "e": {"f": [{"g": True}], "h": {}}}, "i": {"j.k": {"l": 1.5}}}
+    assert tomllib.loads(toml.text(told)) == told
