@@ -46,7 +46,7 @@ class Visit:
         """Rows of one question. Raises Transient, Denied."""
         with translated(self.site, "survey"):
             session = await self._session(login)
-            return (await session.run((query, parameters), deadline=PATIENCE))[0]  # type: ignore[arg-type]
+            return (await session.run((query, parameters), deadline=PATIENCE))[0]
 
     async def is_done(self, step: Step) -> bool:
         """Does the server say that nothing is left to do?"""
