@@ -1,0 +1,56 @@
+"""What controllers and vaults ask of Azure, call by call, and on what. Pure: roles are made from it, and a test reads the adapters for it.
+
+Calls are named as the adapters name them, and as Azure's REST reference does. Which action a call needs is Azure's, "Azure permissions".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class On(StrEnum):
+    """What an action is allowed on."""
+
+    GROUP = "group"
+    """The site's resource group: apps come and go in it, and profiles are listed by it."""
+    SERVER = "server"
+    """Each database server."""
+    PROFILE = "profile"
+    """The Traffic Manager profile of the weighted name."""
+    ZONE = "zone"
+    OPERATIONS = "operations"
+    """Operations that go on. Azure keeps them at the subscription, and tells a state and nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """One action, on one kind of thing."""
+
+    action: str
+    on: On
+
+
+def _leave(action: str, on: On) -> Leave:
+    return Leave(action=f"Microsoft.{action}", on=on)
+
+
+CONTROLLER: Mapping[str, Leave] = {
+    "ContainerApps_Get": _leave("App/containerApps/read", On.GROUP),
+    "ContainerApps_Update": _leave("App/containerApps/write", On.GROUP),
+    "MaintenanceEvents_List": _leave("DBforPostgreSQL/flexibleServers/maintenanceEvents/read", On.SERVER),
+    "Operations_Get": _leave("DBforPostgreSQL/locations/azureAsyncOperation/read", On.OPERATIONS),
+    "Profiles_CreateOrUpdate": _leave("Network/trafficManagerProfiles/write", On.PROFILE),
+    "Profiles_ListByResourceGroup": _leave("Network/trafficManagerProfiles/read", On.GROUP),
+    "RecordSets_ListByType": _leave("Network/dnsZones/A/read", On.ZONE),
+    "Servers_Get": _leave("DBforPostgreSQL/flexibleServers/read", On.SERVER),
+    "Servers_Update": _leave("DBforPostgreSQL/flexibleServers/write", On.SERVER),
+}
+"""What `controller/providers/azure` asks. Nothing here deletes anything, and nothing grants."""
+
+VAULT = ("GetKeyVersions", "UnwrapKey", "WrapKey")
+"""What `workload/vault/kms/azure.py` asks: what Key Vault Crypto Service Encryption User may, on the one key."""
+
+
+def actions(on: On) -> tuple[str, ...]:
+    """What a controller may do on that."""
+    return tuple(sorted(leave.action for leave in CONTROLLER.values() if leave.on is on))

@@ -1,0 +1,64 @@
+"""What controllers and vaults ask of Google, call by call, and on what. Pure: roles are made from it, and a test reads the adapters for it.
+
+Calls are named as the adapters name them, and as Google's API reference does. Which permissions a call needs is Google's, "Permissions" of
+each API: a change of a zone needs those of what is in it, and an operation of Cloud SQL is its instance's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class On(StrEnum):
+    """What a permission is given on."""
+
+    ZONE = "zone"
+    """The managed zone."""
+    PROJECT = "project"
+    """The site's project. Services are not there before the site is live, so that nothing narrower could be named."""
+    WRAPPING_KEY = "wrapping-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """What one call needs."""
+
+    permissions: tuple[str, ...]
+    on: On
+
+
+def _leave(on: On, *permissions: str) -> Leave:
+    return Leave(permissions=permissions, on=on)
+
+
+CONTROLLER: Mapping[str, Leave] = {
+    "changes.create": _leave(
+        On.ZONE,
+        "dns.changes.create",
+        "dns.resourceRecordSets.create",
+        "dns.resourceRecordSets.delete",
+        "dns.resourceRecordSets.update",
+    ),
+    "changes.get": _leave(On.ZONE, "dns.changes.get"),
+    "changes.list": _leave(On.ZONE, "dns.changes.list"),
+    "instances.get": _leave(On.PROJECT, "cloudsql.instances.get"),
+    "instances.promoteReplica": _leave(On.PROJECT, "cloudsql.instances.promoteReplica"),
+    "operations.get": _leave(On.PROJECT, "cloudsql.instances.get"),
+    "operations.list": _leave(On.PROJECT, "cloudsql.instances.get"),
+    "resourceRecordSets.list": _leave(On.ZONE, "dns.resourceRecordSets.list"),
+    "services.get": _leave(On.PROJECT, "run.services.get"),
+    "services.patch": _leave(On.PROJECT, "run.services.update"),
+}
+"""What `controller/providers/gcp` asks."""
+
+VAULT: Mapping[str, Leave] = {
+    "cryptoKeys.decrypt": _leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToDecrypt"),
+    "cryptoKeys.encrypt": _leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToEncrypt"),
+    "cryptoKeys.get": _leave(On.WRAPPING_KEY, "cloudkms.cryptoKeys.get"),
+}
+"""What `workload/vault/kms/gcp.py` asks."""
+
+
+def permissions(asked: Mapping[str, Leave], on: On) -> tuple[str, ...]:
+    """Of those, the ones on that, each once."""
+    return tuple(sorted({one for leave in asked.values() if leave.on is on for one in leave.permissions}))
