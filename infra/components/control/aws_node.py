@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.components.aws.documents import allow, document, trust
+from infra.components.aws.documents import allow, document, service
 from infra.components.control.aws_permissions import SESSION_MANAGER
 from infra.components.control.federation import Purpose, node
 from infra.components.control.federation_aws import AwsPlaces, proves_itself
@@ -56,7 +56,8 @@ class AwsNode(pulumi.ComponentResource):
             f"{self._name}-role",
             name=node(self._settings),
             description="Is the control node",
-            assume_role_policy=trust("ec2", self._settings.accounts.aws.account),
+            # Without a condition: a machine bears a role of its own account only, and who may give it one is told by `iam:PassRole`.
+            assume_role_policy=document({"Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": service("ec2")}),
             opts=pulumi.ResourceOptions(parent=self),
         )
         statements = (

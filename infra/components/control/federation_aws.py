@@ -21,6 +21,7 @@ from infra.components.control.federation import (
     made_out_by_google,
 )
 from infra.contracts import EdgeContract, SiteContract
+from infra.services import DATABASES
 from infra.settings import Settings
 
 SESSION = 3600
@@ -52,9 +53,9 @@ class AwsPlaces:
             On.ZONE: pulumi.Output.concat("arn:aws:route53:::hostedzone/", self.edge.route53_zone),
             On.CHANGES: "arn:aws:route53:::change/*",
             On.SERVICES: pulumi.Output.concat(f"arn:aws:ecs:{region}:{account}:service/", self.site.cluster, "/*"),
-            On.DATABASES: servers.apply(
-                lambda found: [f"arn:aws:rds:{region}:{account}:db:{found[service]}" for service in sorted(found)]
-            ),
+            On.DATABASES: [
+                pulumi.Output.concat(f"arn:aws:rds:{region}:{account}:db:", servers[service.value]) for service in DATABASES
+            ],
             On.NUMBERS: "*",
             On.WRAPPING_KEY: self.site.wrapping_key,
         }

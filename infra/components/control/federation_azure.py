@@ -15,7 +15,7 @@ from infra.components.control.federation import EXCHANGE, GOOGLE, AllKnown, Know
 from infra.components.edge.zone import Plan
 from infra.contracts import EdgeContract, SiteContract
 from infra.names import name_of
-from infra.services import Service
+from infra.services import DATABASES, Service
 from infra.settings import Settings
 from infra.tags import tags
 
@@ -70,7 +70,7 @@ class AzurePlaces:
         servers = Output.from_input(self.site.database_servers)
         return {
             On.GROUP: {"group": self.group},
-            On.SERVER: {one.value: servers[one.value] for one in (Service.PAYMENTS, Service.VAULT)},
+            On.SERVER: {one.value: servers[one.value] for one in DATABASES},
             On.PROFILE: {
                 "profile": Output.concat(zones, f"/providers/Microsoft.Network/trafficManagerProfiles/{profile}"),
             },

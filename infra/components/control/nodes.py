@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import assert_never
 
 from infra.settings import Settings
 from infra.topology import Cloud
@@ -34,3 +35,5 @@ def zone_of(cloud: Cloud, region: str) -> str:
             return "1"
         case Cloud.GCP:
             return f"{region}-a"
+        case _:
+            assert_never(cloud)
