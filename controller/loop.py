@@ -17,7 +17,7 @@ from controller.core.claims import claim
 from controller.core.decide import Decision, State, decide
 from controller.core.explain import DECISION, explain_decision, record
 from controller.core.limits import merged, recalled
-from controller.core.model import Epoch, Observation, Site, Snapshot, Token
+from controller.core.model import Epoch, Health, Observation, Site, Snapshot, Token
 from controller.core.policy import Moment, Policy
 from controller.core.proposals import GiveUp, TakeOver
 from controller.core.schema_guard import claimed_schemas
@@ -46,6 +46,17 @@ class View:
     decision: Decision
     at: timedelta
     """Monotonic time before etcd was asked: a process that was stopped in between knows nothing younger."""
+
+
+def calm(view: View) -> bool:
+    """Nothing is under way, nobody wants anything, and every vantage that was heard finds every part of every site well."""
+    heard = [one.value for one in view.snapshot.observations.values()]
+    return (
+        running(view.control) is None
+        and not view.control.requests
+        and not any(one.suspects_itself for one in heard)
+        and all(part.health is Health.HEALTHY for one in heard for parts in one.opinions.values() for part in parts.values())
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,11 +94,23 @@ class Loop:
         while True:
             began = self.clock.monotonic()
             try:
-                await self.tick()
+                if not self._rests(began):
+                    await self.tick()
             except TrimaranError as error:
                 log.warning("tick", service=self.service, error=str(error))
             spent = self.clock.monotonic() - began
             await self.clock.sleep(max(self.interval - spent, timedelta(milliseconds=10)))
+
+    def _rests(self, now: timedelta) -> bool:
+        """Would a look at etcd be the second within a probe's interval, in a calm that nobody here doubts?
+
+        etcd carries the reads of every controller for every service; ten a second of each, all year, are what decides how many services
+        it can carry. In trouble the pace is full: an accusation of our own, one we heard, a request or a plan ends the rest, and the
+        first accusation that this vantage makes is read from its own probes, not from etcd.
+        """
+        if self.view is None or now - self.view.at >= self.policy.probe_interval or not calm(self.view):
+            return False
+        return not changed(self._published, self.observer.observe())
 
     async def tick(self) -> None:
         """One round. Raises TrimaranError when etcd's majority does not answer: then nothing was decided."""

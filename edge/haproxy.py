@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge.settings import Local, Peer, Settings
 
-PAYMENTS, READINESS, HANDED = "payments", "readiness", "handed"
+PAYMENTS, READINESS, HANDED, CHECKED = "payments", "readiness", "handed", "checked"
 LOCAL, SPARE = "local", "spare"
 BEACON = "/beacon"
 OWN_PATHS = ("/healthz", "/readyz")
@@ -57,8 +57,10 @@ class Backends:
     """Takes clients' requests: the own instance, and other sites' doors."""
     handed: str
     """Takes what other sites hand over: the own instance or nobody."""
+    checked: str
+    """Answers the checks of other sites' edges."""
     own: str
-    """Answers about the own instance, health checks of others."""
+    """Answers about the own instance, health checks of clients."""
     local: Local
     hosts: tuple[str, ...] = ()
     """By which it is told from the others; none: whatever is nobody else's is for it."""
@@ -76,7 +78,7 @@ class Backends:
 
 def lead(settings: Settings) -> Backends:
     """The service that the edge is for."""
-    return Backends(requests=PAYMENTS, handed=HANDED, own="own", local=settings.local)
+    return Backends(requests=PAYMENTS, handed=HANDED, checked=CHECKED, own="own", local=settings.local)
 
 
 def companions(settings: Settings) -> tuple[Backends, ...]:
@@ -85,6 +87,7 @@ def companions(settings: Settings) -> tuple[Backends, ...]:
         Backends(
             requests=f"companion-{name}",
             handed=f"{HANDED}-{name}",
+            checked=f"{CHECKED}-{name}",
             own=f"own-{name}",
             local=one,
             hosts=tuple(host.lower() for host in one.hosts),
@@ -110,6 +113,7 @@ def render(settings: Settings) -> str:
         _agent(settings),
         *(_about(one) for one in services),
         *(_taken(one) for one in services),
+        *(_checked(one) for one in services),
         *(_requests(settings, one) for one in services),
         _readiness(settings),
     )
@@ -249,6 +253,9 @@ def _handed(settings: Settings) -> Iterable[str]:
         "http-request disable-l7-retry",
         *_offered(*OWN_PATHS),
         *_told_apart(settings),
+        f"acl question path {' '.join(OWN_PATHS)}",
+        *(f"use_backend {one.checked} if question {one.wanted}" for one in companions(settings)),
+        f"use_backend {CHECKED} if question",
         *(f"use_backend {one.handed} if {one.wanted}" for one in companions(settings)),
         f"default_backend {HANDED}",
     )
@@ -283,6 +290,20 @@ def _taken(one: Backends) -> Iterable[str]:
         "http-after-response set-status 502 unless { var(txn.answered) -m bool }",
         *_problems(dict.fromkeys((502, 503, 504), 502)),
         f"server {LOCAL} {_local(one.local)} weight 256 track {one.requests}/{LOCAL}",
+    )
+
+
+def _checked(one: Backends) -> Iterable[str]:
+    """Checks of the other edges: whether what they would hand over would be taken. Every check is the first request of a connection, which
+    HAProxy sends over one that was made for it unless it is told otherwise: each service would shake hands with HAProxy for every check
+    of every peer, ten times a second in a fleet of three sites where nothing happens. A check that meets a connection which just ended
+    fails, and one that fails alone condemns nobody; a payment is never sent over a connection that may have ended (`_taken`)."""
+    return (
+        f"backend {one.checked}",
+        "retries 0",
+        "http-reuse always",
+        f"http-request return status 503 if {{ srv_uweight({one.handed}/{LOCAL}) eq 0 }}",
+        f"server {LOCAL} {_local(one.local)} track {one.requests}/{LOCAL}",
     )
 
 

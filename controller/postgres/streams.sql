@@ -304,29 +304,33 @@ BEGIN
     FROM trimaran.identity() AS i;
 END $$;
 
--- Everything a controller wants to know about a node, in one round trip and one statement.
+-- Everything a controller wants to know about a node, in one round trip and one statement. Asked four times a second by every
+-- controller, so not LANGUAGE sql: each call of that would be parsed and planned anew.
 CREATE OR REPLACE FUNCTION trimaran.facts() RETURNS jsonb
-LANGUAGE sql VOLATILE AS $$
-    SELECT jsonb_build_object(
-        'site', trimaran.answer_as(), 'role', n.role, 'epoch', n.epoch, 'token', n.token, 'seeded', n.seeded, 'ack_slots', to_jsonb(n.ack_slots),
-        'pinned', (i.system_identifier, i.timeline) = (n.system_identifier, n.timeline),
-        'flushed', pg_current_wal_flush_lsn() - '0/0'::pg_lsn,
-        'marked', (SELECT coalesce(max(m.epoch), 0) FROM trimaran.marker AS m WHERE m.kind = 'epoch'),
-        'schema', trimaran.schema(),
-        'subscriptions', (
-            SELECT coalesce(jsonb_agg(jsonb_build_object(
-                'name', s.name, 'enabled', s.enabled,
-                'running', EXISTS (SELECT FROM pg_stat_subscription AS w WHERE w.subid = s.id AND w.pid IS NOT NULL),
-                'seeded', NOT EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srsubid = s.id AND r.srsubstate <> 'r'),
-                'position', coalesce(pg_replication_origin_progress('pg_' || s.id, false) - '0/0'::pg_lsn, 0))), '[]')
-            FROM trimaran.subscriptions() AS s),
-        'slots', (
-            SELECT coalesce(jsonb_agg(jsonb_build_object(
-                'name', s.slot_name, 'active', s.active,
-                'confirmed', coalesce(s.confirmed_flush_lsn - '0/0'::pg_lsn, 0),
-                'retained_bytes', coalesce(pg_current_wal_flush_lsn() - s.restart_lsn, 0),
-                'lost', s.wal_status = 'lost')), '[]')
-            FROM pg_replication_slots AS s
-            WHERE s.database = current_database() AND (starts_with(s.slot_name, n.service || '_') OR trimaran.is_copy_slot(s.slot_name))))
-    FROM trimaran.node AS n, trimaran.identity() AS i
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'site', trimaran.answer_as(), 'role', n.role, 'epoch', n.epoch, 'token', n.token, 'seeded', n.seeded, 'ack_slots', to_jsonb(n.ack_slots),
+            'pinned', (i.system_identifier, i.timeline) = (n.system_identifier, n.timeline),
+            'flushed', pg_current_wal_flush_lsn() - '0/0'::pg_lsn,
+            'marked', (SELECT coalesce(max(m.epoch), 0) FROM trimaran.marker AS m WHERE m.kind = 'epoch'),
+            'schema', trimaran.schema(),
+            'subscriptions', (
+                SELECT coalesce(jsonb_agg(jsonb_build_object(
+                    'name', s.name, 'enabled', s.enabled,
+                    'running', EXISTS (SELECT FROM pg_stat_subscription AS w WHERE w.subid = s.id AND w.pid IS NOT NULL),
+                    'seeded', NOT EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srsubid = s.id AND r.srsubstate <> 'r'),
+                    'position', coalesce(pg_replication_origin_progress('pg_' || s.id, false) - '0/0'::pg_lsn, 0))), '[]')
+                FROM trimaran.subscriptions() AS s),
+            'slots', (
+                SELECT coalesce(jsonb_agg(jsonb_build_object(
+                    'name', s.slot_name, 'active', s.active,
+                    'confirmed', coalesce(s.confirmed_flush_lsn - '0/0'::pg_lsn, 0),
+                    'retained_bytes', coalesce(pg_current_wal_flush_lsn() - s.restart_lsn, 0),
+                    'lost', s.wal_status = 'lost')), '[]')
+                FROM pg_replication_slots AS s
+                WHERE s.database = current_database() AND (starts_with(s.slot_name, n.service || '_') OR trimaran.is_copy_slot(s.slot_name))))
+        FROM trimaran.node AS n, trimaran.identity() AS i);
+END
 $$;

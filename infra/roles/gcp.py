@@ -14,7 +14,7 @@ from infra.components.gcp.network import Network
 from infra.components.gcp.provider import make_provider
 from infra.components.gcp.runtime import Runtime
 from infra.components.gcp.secrets import Secrets
-from infra.components.gcp.trust import Trust
+from infra.components.gcp.trust import Terms, Trust
 from infra.components.gcp.ways import Ways
 from infra.contracts import SiteContract, publish
 from infra.names import name_of
@@ -43,9 +43,39 @@ def build(settings: Settings) -> None:
     runtime = Runtime(named("runtime"), settings, network=network, keys=keys, identities=identities, secrets=secrets, opts=here)
     terms = Trust(named("trust"), settings, here).terms
     ingress = Ingress(named("ingress"), settings, network=network, terms=terms, instances=runtime.names[Service.EDGE], opts=here)
-    balancers = {
+    balancers = _balancers(settings, network, runtime, terms, here)
+    doors = {one: balancer.place.address for one, balancer in balancers.items()}
+    hosts = {one: database.address for one, database in databases.items()}
+    Ways(named("ways"), settings, network=network, identities=identities, balancers=doors, databases=hosts, opts=here)
+    publish(
+        SiteContract(
+            region=settings.region,
+            address=ingress.place.address,
+            certificate_records=_records(ingress, *balancers.values()),
+            network=network.vpc.self_link,
+            group=settings.accounts.gcp.project,
+            routes=[],
+            control_subnet=network.control.self_link,
+            control_guard=identities.control.email,
+            database_hosts=pulumi.Output.all(**hosts),
+            database_servers=pulumi.Output.all(**{one: database.server.name for one, database in databases.items()}),
+            instances={str(one): name for one, name in runtime.names.items()},
+            cluster="",
+            secrets=pulumi.Output.all(**secrets.ids()),
+            wrapping_key=keys.wrapping.id,
+            disk_key=keys.disk.id,
+            log=audit.records.id,
+        )
+    )
+
+
+def _balancers(
+    settings: Settings, network: Network, runtime: Runtime, terms: Terms, here: pulumi.ResourceOptions
+) -> Mapping[Service, Balancer]:
+    """What stands before each program that is asked from within."""
+    return {
         one: Balancer(
-            named(f"{one}-balancer"),
+            name_of(settings.environment, f"{one}-balancer"),
             settings,
             service=one,
             network=network,
@@ -56,37 +86,10 @@ def build(settings: Settings) -> None:
         )
         for one, doors in private_doors().items()
     }
-    Ways(
-        named("ways"),
-        settings,
-        network=network,
-        identities=identities,
-        balancers={one: balancer.place.address for one, balancer in balancers.items()},
-        databases={one: database.address for one, database in databases.items()},
-        opts=here,
-    )
-    publish(
-        SiteContract(
-            region=settings.region,
-            address=ingress.place.address,
-            certificate_records=pulumi.Output.all(
-                *ingress.records, *(one for each in balancers.values() for one in each.records)
-            ),
-            network=network.vpc.self_link,
-            group=settings.accounts.gcp.project,
-            routes=[],
-            control_subnet=network.control.self_link,
-            control_guard=identities.control.email,
-            database_hosts=pulumi.Output.all(**{one: database.address for one, database in databases.items()}),
-            database_servers=pulumi.Output.all(**{one: database.server.name for one, database in databases.items()}),
-            instances={str(one): name for one, name in runtime.names.items()},
-            cluster="",
-            secrets=pulumi.Output.all(**secrets.ids()),
-            wrapping_key=keys.wrapping.id,
-            disk_key=keys.disk.id,
-            log=audit.records.id,
-        )
-    )
+
+
+def _records(*parts: Ingress | Balancer) -> pulumi.Output[list[dict[str, str]]]:
+    return pulumi.Output.all(*(one for each in parts for one in each.records))
 
 
 def private_doors() -> Mapping[Service, Mapping[str, int]]:

@@ -61,17 +61,12 @@ def build(settings: Settings) -> None:
     from_azure(Pair.AZURE_GCP, [google.address(tunnel) for tunnel in between(planned, Pair.AZURE_GCP)])
     azure_gcp = from_google(Pair.AZURE_GCP, azure.addresses)
 
-    publish(
-        InterconnectContract(
-            tunnels=pulumi.Output.all(
-                **{
-                    Pair.AWS_AZURE: pulumi.Output.all(*aws_azure.ids).apply(len),
-                    Pair.AWS_GCP: pulumi.Output.all(*aws_gcp.sessions).apply(len),
-                    Pair.AZURE_GCP: pulumi.Output.all(*azure_gcp.sessions).apply(len),
-                }
-            )
-        )
-    )
+    counted = {
+        Pair.AWS_AZURE: pulumi.Output.all(*aws_azure.ids).apply(len),
+        Pair.AWS_GCP: pulumi.Output.all(*aws_gcp.sessions).apply(len),
+        Pair.AZURE_GCP: pulumi.Output.all(*azure_gcp.sessions).apply(len),
+    }
+    publish(InterconnectContract(tunnels=pulumi.Output.all(**counted)))
 
 
 def _keys(planned: Sequence[Tunnel]) -> Mapping[Pair, Sequence[SharedKey]]:

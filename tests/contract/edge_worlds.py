@@ -53,6 +53,8 @@ class Service:
     """Headers of the last of them."""
     connections: set[object] = field(default_factory=set)
     """Over which they came."""
+    questions: list[object] = field(default_factory=list)
+    """The connection of every question about health."""
     _runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -73,7 +75,8 @@ class Service:
             await asyncio.sleep(0.02)  # for what was being accepted meanwhile
             await runner.cleanup()
 
-    async def _well(self, _: web.Request) -> web.Response:
+    async def _well(self, request: web.Request) -> web.Response:
+        self.questions.append(request.transport and request.transport.get_extra_info("peername"))
         return web.json_response({"site": self.site})
 
     async def _pay(self, request: web.Request) -> web.Response:

@@ -120,3 +120,17 @@ async def test_a_crowd_of_new_clients_costs_the_service_no_connections() -> None
     async with edges("edge-crowd", "aws", "azure") as given:
         assert {(await given.ask("aws", headers=KEY)).status for _ in range(20)} == {201}
         assert len(given.services["aws"].connections) <= 2
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "what the safeguard is worth"])
+async def test_checks_of_peers_cost_the_service_no_connections(kept: bool) -> None:
+    """The own edge dials for each of its two checks a second; three a second of the other edge come over what is kept."""
+    without = {} if kept else {"http-reuse always": ""}
+    async with edges(f"edge-checks-{kept:d}", "aws", "azure", without=without) as given:
+        asked = given.services["aws"].questions
+        asked.clear()
+        async with asyncio.timeout(20):
+            while len(asked) < 25:
+                await asyncio.sleep(0.1)
+        dialled = len(set(asked)) / len(asked)
+        assert dialled < 0.6 if kept else dialled == 1.0

@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from lab.bench_failover import Series
 from lab.bench_ground import Labs
 from lab.bench_switchover import Switchovers
 from lab.faults import Fault
+
+pytestmark = pytest.mark.timeout(300)
+"""For a whole lab that is started, healed and reconciled, as in `test_faults`; what is measured has bounds of its own."""
 
 
 async def test_a_bench_measures_a_failover(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from lab.vault_offering import entrust
 from lab.vendors import AUTHORITIES, VENDORS
 
 WRITER, OTHER = "azure", "gcp"
-RATE = 40
+RATE = 25
 """Payments a second. These tests ask what becomes of payments, on a machine that also runs the tests; the bench asks how soon."""
 pytestmark = pytest.mark.timeout(180)
 

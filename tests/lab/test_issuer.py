@@ -24,7 +24,7 @@ from lab.timeline import failover_plan
 from lab.vault_offering import entrust
 
 WRITER = "azure"
-RATE = 40
+RATE = 25
 """Payments a second: what becomes of them is asked here, not how soon."""
 pytestmark = pytest.mark.timeout(240)
 

@@ -17,7 +17,7 @@ from lab.ways import BEFORE, DURING, SOURCED
 
 pytestmark = pytest.mark.timeout(300)
 
-RATE = 40
+RATE = 25
 RUN = "seen"
 """Traces are chosen by their ids, and those are made from the run's name: of this one's first 250 payments five are followed."""
 FOLLOWED = (PAYMENTS, VAULT, SCREENING)

@@ -13,7 +13,7 @@ from lab.laboratory import Laboratory, laboratory
 from lab.offering import offer
 from lab.retrospect import look_back
 
-RATE = 40
+RATE = 25
 SECONDS = 5
 pytestmark = pytest.mark.timeout(180)
 

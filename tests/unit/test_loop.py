@@ -53,6 +53,32 @@ async def test_a_quiet_world_writes_nothing_down() -> None:
         assert (await given.stage.control()).posture.reign == 1
 
 
+async def _looks(given: Crew, seconds: float) -> dict[Site, int]:
+    """How often each controller looked at etcd meanwhile."""
+    seen: dict[Site, set[timedelta]] = {site: set() for site in given.members}
+    for _ in range(round(seconds / 0.05)):
+        await given.live(0.05)
+        for site, member in given.members.items():
+            if member.loop.view is not None:
+                seen[site].add(member.loop.view.at)
+    return {site: len(moments) for site, moments in seen.items()}
+
+
+async def test_a_calm_world_is_looked_at_in_the_pace_of_the_probes() -> None:
+    """etcd carries the reads of every controller for every service: in ten calm seconds 34 of each, not a hundred."""
+    async with crew() as given:
+        await given.live(2)
+        assert all(30 <= looks <= 40 for looks in (await _looks(given, 10)).values())
+
+
+async def test_trouble_is_looked_at_in_full_pace() -> None:
+    """A follower's edge hangs: what others say of it, and whatever is decided about it, is read ten times a second."""
+    async with crew() as given:
+        given.edges[GCP].behaviour = Behaviour.HANGS
+        await given.live(4)
+        assert all(looks >= 15 for looks in (await _looks(given, 2)).values())
+
+
 async def test_a_refusal_is_journaled_once_and_not_at_every_tick() -> None:
     """A pause forbids the failover; each controller says so once, however long it lasts."""
     async with crew() as given:

@@ -31,7 +31,7 @@ def test_every_server_that_the_agent_steers_exists(tmp_path: Path) -> None:
         if section.startswith("backend ")
         for name, line in servers(lines).items()
     }
-    assert set(found) == set(SERVERS) | {"agent/agent"}
+    assert set(found) == set(SERVERS) | {"agent/agent", "checked/local"}
     for name, weight in SERVERS.items():
         assert f"weight {weight}" in found[name] or (weight == 1 and "weight" not in found[name])
 
@@ -48,9 +48,13 @@ def test_only_what_may_be_repeated_is_sent_again(tmp_path: Path) -> None:
 
 
 def test_what_was_handed_over_goes_to_the_own_service_or_nowhere(tmp_path: Path) -> None:
-    """The peers' frontend leads to one server, on this machine, and to nothing else."""
+    """The peers' frontend leads to one server, on this machine, and to nothing else; their checks to the same one."""
     told = sections(render(settings(tmp_path)))
-    assert [line for line in told["frontend peers"] if "backend" in line] == ["default_backend handed"]
+    assert [line for line in told["frontend peers"] if "backend" in line] == [
+        "use_backend checked if question",
+        "default_backend handed",
+    ]
+    assert servers(told["backend checked"]).keys() == {"local"}
     assert list(servers(told["backend handed"])) == ["local"]
     assert "127.0.0.1:8103" in servers(told["backend handed"])["local"]
     assert "http-request disable-l7-retry" in told["frontend peers"]

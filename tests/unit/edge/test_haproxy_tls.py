@@ -54,7 +54,7 @@ def test_the_own_service_is_spoken_to_with_both_names_verified_wherever_it_is_a_
     """One server line without it would send clients' requests in the open, or be believed by nobody."""
     told = sections(render(settings(tmp_path, local={**LOCAL, "tls": TLS})))
     found = [line for lines in told.values() for line in servers(lines).values() if "127.0.0.1:8103" in line]
-    assert len(found) == 5
+    assert len(found) == 6
     for line in found:
         assert f"ssl crt '{tmp_path}/service.pem' ca-file '{tmp_path}/fleet.pem' verify required" in line
         assert "verifyhost payments.service.test sni str(payments.service.test) check-sni payments.service.test" in line
