@@ -85,6 +85,11 @@ class ControlContract:
 
     nodes: pulumi.Input[dict[str, str]]
     """By cloud: private address of the control node."""
+    identities: pulumi.Input[dict[str, str]]
+    """By cloud: who the node there is to its own cloud (role, client id, service account)."""
+    audiences: pulumi.Input[dict[str, str]]
+    """For whom a node or a vault has its token made out, `gcp-aws` from Google for AWS. Between AWS and Google there is none: a signed
+    question takes its place."""
     roles: pulumi.Input[dict[str, str]]
     """By cloud: what a controller from elsewhere acts as there (ARN, client id, service account)."""
     vault_roles: pulumi.Input[dict[str, str]]

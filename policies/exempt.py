@@ -41,7 +41,6 @@ EXEMPT: Mapping[str, str] = {
     "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": _NAMES,
     "aws:servicediscovery/service:Service": _NAMES,
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "ways out; ways in are asked about",
-    "azure-native:compute:VirtualMachineExtension": "adds to a machine that is asked about",
     "azure-native:dbforpostgresql:Administrator": "who administers is an identity; keys that live long are asked about",
     "azure-native:dnsresolver:DnsResolver": _NAMES,
     "azure-native:dnsresolver:InboundEndpoint": _NAMES,

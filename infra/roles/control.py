@@ -11,7 +11,7 @@ import pulumi
 from infra.components.accounts import accounts
 from infra.components.control.aws_node import AwsNode, AwsNodeArgs
 from infra.components.control.azure_node import AzureNode, AzureNodeArgs
-from infra.components.control.federation import AllKnown, Known, Purpose, node
+from infra.components.control.federation import AllKnown, Known, Purpose, audiences, node
 from infra.components.control.federation_aws import AwsFederation, AwsFederationArgs, AwsPlaces
 from infra.components.control.federation_azure import AzureFederation, AzureFederationArgs, AzureKnown, AzurePlaces
 from infra.components.control.federation_gcp import GcpFederation, GcpFederationArgs, GcpKnown
@@ -59,6 +59,10 @@ def build(settings: Settings) -> None:
     publish(
         ControlContract(
             nodes={cloud.value: str(site.control_node) for cloud, site in settings.network.plan().sites.items()},
+            identities=pulumi.Output.all(
+                aws=node(settings), azure=at_azure.node.client_id, gcp=sites[Cloud.GCP].control_guard
+            ).apply(dict),
+            audiences=dict(audiences(settings)),
             roles=_taken(Purpose.CONTROLLER, aws, azure, google),
             vault_roles=_taken(Purpose.VAULT, aws, azure, google),
             providers=pulumi.Output.all(**{cloud.value: one.name for cloud, one in google.providers.items()}).apply(dict),

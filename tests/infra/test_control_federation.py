@@ -119,7 +119,8 @@ def test_in_the_pool_nobody_is_everybody(stack: str, purpose: str) -> None:
         "aws": f"{pool}/attribute.aws_role/{prefix(stack)}-{name}",
         "azure": f"{pool}/subject/principal-of-{prefix(stack)}-{name}",
     }
-    assert len(recording.of_type(MEMBER)) == 2 * len(BEHIND)
+    pooled = [one for one in recording.of_type(MEMBER) if "workloadIdentityPools" in one.inputs["member"]]
+    assert len(pooled) == 2 * len(BEHIND) and all(one.inputs["role"] == "roles/iam.workloadIdentityUser" for one in pooled)
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -222,12 +223,14 @@ def test_on_google_each_may_what_is_listed_and_only_here(stack: str) -> None:
     roles = {one.outputs["name"]: one.inputs["permissions"] for one in recording.of_type(CUSTOM)}
     on, listed = gcp_permissions.On, gcp_permissions.permissions
     project = settings(stack).accounts.gcp.project
-    zone, whole, wraps = (
-        f"projects/{project}/roles/{prefix(stack).replace('-', '_')}_control_{one}" for one in ("zone", "site", "wraps")
+    zone, whole, runners, wraps = (
+        f"projects/{project}/roles/{prefix(stack).replace('-', '_')}_control_{one}"
+        for one in ("zone", "site", "runners", "wraps")
     )
     assert roles == {
         zone: list(listed(gcp_permissions.CONTROLLER, on.ZONE)),
         whole: list(listed(gcp_permissions.CONTROLLER, on.PROJECT)),
+        runners: ["iam.serviceAccounts.actAs"],
         wraps: list(listed(gcp_permissions.VAULT, on.WRAPPING_KEY)),
     }
     people = {site["control_guard"], recording.outputs["roles"]["gcp"]}
@@ -243,6 +246,24 @@ def test_on_google_each_may_what_is_listed_and_only_here(stack: str) -> None:
     (key,) = recording.of_type("gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember")
     vault = f"serviceAccount:{recording.outputs['vault_roles']['gcp']}"
     assert (key.inputs["cryptoKeyId"], key.inputs["role"], key.inputs["member"]) == (site["wrapping_key"], wraps, vault)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_on_google_controllers_act_as_what_runs_as_a_service_and_as_nobody_else(stack: str) -> None:
+    """Google asks for it of whoever changes a service. Webhooks run as a pool, whose number no controller changes."""
+    recording, site = recorded(stack), beside(stack, "gcp")
+    project = settings(stack).accounts.gcp.project
+    granted = {
+        (one.inputs["serviceAccountId"].rpartition("/")[2].partition("@")[0], one.inputs["member"])
+        for one in recording.of_type(MEMBER)
+        if one.inputs["role"].endswith("_control_runners")
+    }
+    members = {f"serviceAccount:{one}" for one in (site.outputs["control_guard"], recording.outputs["roles"]["gcp"])}
+    services = {f"{prefix(stack)}-{one}" for one in ("payments", "vault", "screening", "edge")}
+    assert granted == {(service, member) for service in services for member in members}
+    assert services <= {one.inputs["accountId"] for one in site.of_type("gcp:serviceaccount/account:Account")}
+    ids = {one.inputs["serviceAccountId"] for one in recording.of_type(MEMBER) if "_runners" in one.inputs["role"]}
+    assert ids == {f"projects/{project}/serviceAccounts/{one}@{project}.iam.gserviceaccount.com" for one in services}
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from infra.components.control.nodes import TOLD, first_words, zone_of
+from infra.components.control.nodes import DISK, TOLD, first_words, node_at, zone_of
 from infra.topology import Cloud
 from tests.infra.controls import MADE, STACKS, live, settings
 from tests.infra.recording import Recording, Resource, recorded
@@ -40,9 +40,7 @@ def test_going_live_adds_machines_and_changes_nothing(stack: str) -> None:
     before, after = ({one.urn: one.inputs for one in found.resources} for found in (recorded(stack), live(stack)))
     assert {urn: after.get(urn) for urn in before} == before
     added = sorted(one.type for one in live(stack).resources if one.urn not in before)
-    assert added == sorted(
-        (*MACHINES, LOCK, "aws:ec2/volumeAttachment:VolumeAttachment", "azure-native:compute:VirtualMachineExtension")
-    )
+    assert added == sorted((*MACHINES, LOCK, "aws:ec2/volumeAttachment:VolumeAttachment"))
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -90,6 +88,16 @@ def test_nobody_has_a_password_or_a_key(stack: str) -> None:
     assert key["keyData"] == MADE["azure_public_key"]
     told = machine(stack, GCP).inputs["metadata"]
     assert told["enable-oslogin"] == told["block-project-ssh-keys"] == "TRUE" and "ssh-keys" not in told
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_machine_is_one_identity_and_the_one_that_is_believed_elsewhere(stack: str) -> None:
+    """With two, Azure's machine would be whichever it is not told to be."""
+    (identity,) = machine(stack, AZURE).inputs["identity"]["userAssignedIdentities"]
+    assert identity.endswith(f"/trimaran-{stack.partition('-')[0]}-control")
+    assert machine(stack, AZURE).inputs["identity"]["type"] == "UserAssigned"
+    (profile,) = live(stack).of_type("aws:iam/instanceProfile:InstanceProfile")
+    assert profile.inputs["role"] == machine(stack, AWS).inputs["iamInstanceProfile"] == live(stack).outputs["identities"]["aws"]
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -186,8 +194,26 @@ def test_all_three_are_told_who_they_are_and_nothing_else(stack: str) -> None:
     }
     nodes = {one.value: str(network.control_node) for one, network in given.network.plan().sites.items()}
     for cloud, words in heard.items():
-        assert words == first_words(given, cloud)
+        assert words == first_words(node_at(given, cloud))
         head, _, rest = words.partition("\n")
         (file,) = json.loads(rest)["write_files"]
         assert head == "#cloud-config" and file["path"] == TOLD and list(json.loads(rest)) == ["write_files"]
-        assert json.loads(file["content"]) == {"environment": given.environment, "site": cloud.value, "nodes": nodes}
+        whole = {"environment": given.environment, "site": cloud.value, "nodes": nodes, "disk": DISK[cloud]}
+        assert json.loads(file["content"]) == whole
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_template_that_changes_touches_no_node_that_runs(stack: str) -> None:
+    """AWS would stop the machine to tell it, and Azure would refuse the update of all three."""
+    owned = {AWS: ("userData",), AZURE: ("osProfile.customData",), GCP: ('metadata["user-data"]',)}
+    assert {token: machine(stack, token).ignore_changes for token in MACHINES} == owned
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_node_finds_its_disk_by_the_name_it_was_attached_with(stack: str) -> None:
+    """A node that finds none would keep etcd on the disk that goes with the machine."""
+    (attached,) = live(stack).of_type("aws:ec2/volumeAttachment:VolumeAttachment")
+    (data,) = machine(stack, AZURE).inputs["storageProfile"]["dataDisks"]
+    (disk,) = machine(stack, GCP).inputs["attachedDisks"]
+    assert attached.inputs["deviceName"] == DISK[Cloud.AWS]
+    assert DISK[Cloud.AZURE].endswith(f"/lun{data['lun']:.0f}") and DISK[Cloud.GCP].endswith(f"/google-{disk['deviceName']}")

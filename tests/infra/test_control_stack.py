@@ -5,9 +5,12 @@ from dataclasses import fields
 import pytest
 
 from infra.contracts import CONTRACT, MARK, ControlContract
-from tests.infra.controls import STACKS, settings
+from tests.infra.controls import STACKS, document, settings
 from tests.infra.golden import counted, kept
-from tests.infra.recording import record, recorded
+from tests.infra.recording import Recording, record, recorded
+
+PROVIDER = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
+FEDERATED = "azure-native:managedidentity:FederatedIdentityCredential"
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -35,7 +38,26 @@ def test_it_tells_what_controllers_and_vaults_need_to_prove_themselves(stack: st
         assert told[key]["gcp"].startswith(f"{name}-{called}@")
     pool = f"projects/1000000000001/locations/global/workloadIdentityPools/{name}-clouds"
     assert told["providers"] == {cloud: f"{pool}/providers/{cloud}" for cloud in ("aws", "azure")}
+    email = recorded(f"{given.environment}-gcp").outputs["control_guard"]
+    assert told["identities"] == {"aws": f"{name}-control", "azure": f"client-of-{name}-control", "gcp": email}
     assert told["nodes"] == {cloud.value: str(network.control_node) for cloud, network in given.network.plan().sites.items()}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_token_is_made_out_for_whom_the_other_side_takes_it(stack: str) -> None:
+    """What nodes and vaults are told to ask for is what is asked of them."""
+    recording = recorded(stack)
+    told: dict[str, str] = recording.outputs["audiences"]
+    believed = {
+        "azure-aws": _condition(recording, "control-aws-controller", 0, ":aud"),
+        "gcp-aws": _condition(recording, "control-aws-controller", 1, ":oaud"),
+        "azure-gcp": recording.one(PROVIDER, "control-gcp-from-azure").inputs["oidc"]["allowedAudiences"][0],
+        **{
+            f"{cloud}-azure": recording.one(FEDERATED, f"control-azure-controller-from-{cloud}").inputs["audiences"][0]
+            for cloud in ("aws", "gcp")
+        },
+    }
+    assert told == believed
 
 
 def test_a_preview_before_anything_is_there_goes_to_its_end() -> None:
@@ -51,3 +73,10 @@ def test_everything_of_it_is_made_by_a_provider_of_its_own_account() -> None:
     assert {one.type.partition(":")[0] for one in custom} == {"aws", "azure-native", "gcp"}
     for one in custom:
         assert f"pulumi:providers:{one.type.partition(':')[0]}::" in one.provider, one.name
+
+
+def _condition(recording: Recording, role: str, place: int, key: str) -> str:
+    statement = document(recording.one("aws:iam/role:Role", role), "assumeRolePolicy")[place]
+    (found,) = (value for name, value in statement["Condition"]["StringEquals"].items() if name.endswith(key))
+    assert isinstance(found, str)
+    return found

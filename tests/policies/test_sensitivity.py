@@ -7,7 +7,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from policies.controls import CONTROLS, Scope
-from tests.infra.recording import Recording, recorded
+from tests.infra.recording import recorded
 from tests.policies.breaking import SAMPLES, Break, How, InPreview, broken_by, the_one, unknown, with_break
 from tests.policies.breaks import BREAKS, LANDED
 from tests.policies.samples import Told
@@ -37,14 +37,9 @@ PUBLISHED: Told = {
 
 def told_by(stack: str) -> list[Told]:
     """What a real stack asks for."""
-    return as_told(recorded(stack))
-
-
-def as_told(recording: Recording) -> list[Told]:
-    """A recording as rules are given it."""
     return [
         {**asdict(one), "property_dependencies": {k: list(v) for k, v in one.property_dependencies.items()}}
-        for one in recording.resources
+        for one in recorded(stack).resources
     ]
 
 

@@ -9,14 +9,13 @@ from infra.components.aws.documents import allow, document, service
 from infra.components.control.aws_permissions import SESSION_MANAGER
 from infra.components.control.federation import Purpose, node
 from infra.components.control.federation_aws import AwsPlaces, proves_itself
-from infra.components.control.nodes import DATA_GIB, SYSTEM_GIB, first_words, zone_of
+from infra.components.control.nodes import DATA_GIB, DISK, SYSTEM_GIB, first_words, node_at, zone_of
 from infra.contracts import SiteContract
 from infra.settings import ControlTable, Settings
 from infra.topology import Cloud
 
 SIZE = "m7i.large"
 """Two processors of its own: one that is lent by credits stands still when they are used up, and etcd's leader with it."""
-DEVICE = "/dev/sdf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +32,12 @@ class AwsNode(pulumi.ComponentResource):
     stays when the machine goes.
 
     There is no machine before `settings.live`: its image is a placeholder until then. An image that is changed would make the machine
-    anew, all three in one update, and etcd would be gone: so it is refused, by Pulumi and by each cloud. Take both guards off one node,
-    apply with `--target`, wait until etcd has three members again, and go on to the next.
+    anew, all three in one update, and etcd would be gone: so it is refused, by Pulumi and by each cloud. First words that are changed
+    are passed over: 1. a line of a template changes. 2. AWS stops the machine to tell it, Azure refuses, Google tells it and nothing
+    happens. 3. Three nodes have been told three things, and one of them is down. Either way a node is made anew, one after the other: take
+    both guards off it, destroy the machine and what hangs on it with `--target`, apply, and wait until etcd has three members again.
+
+    People log in by Session Manager, as themselves: the node opens that way, and nothing listens.
     """
 
     def __init__(self, name: str, args: AwsNodeArgs, opts: pulumi.ResourceOptions) -> None:
@@ -107,17 +110,17 @@ class AwsNode(pulumi.ComponentResource):
             instance_initiated_shutdown_behavior="stop",
             monitoring=True,
             ebs_optimized=True,
-            user_data=first_words(self._settings, Cloud.AWS),
+            user_data=first_words(node_at(self._settings, Cloud.AWS)),
             user_data_replace_on_change=False,
             tags={"Name": node(self._settings)},
             # The address is free only when the old machine is gone.
-            opts=pulumi.ResourceOptions(parent=self, protect=True, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(parent=self, protect=True, delete_before_replace=True, ignore_changes=["userData"]),
         )
 
     def _attach(self, machine: aws.ec2.Instance) -> None:
         aws.ec2.VolumeAttachment(
             f"{self._name}-data",
-            device_name=DEVICE,
+            device_name=DISK[Cloud.AWS],
             instance_id=machine.id,
             volume_id=self.disk.id,
             # Taken away from a running etcd it would lose what it has just promised to keep.

@@ -8,7 +8,7 @@ from pulumi import ResourceOptions
 from pulumi_azure_native import authorization, compute, managedidentity, network
 
 from infra.components.control.federation import node
-from infra.components.control.nodes import DATA_GIB, SYSTEM_GIB, first_words, zone_of
+from infra.components.control.nodes import DATA_GIB, SYSTEM_GIB, first_words, node_at, zone_of
 from infra.contracts import SiteContract
 from infra.settings import ControlTable, Settings
 from infra.tags import tags
@@ -30,10 +30,10 @@ class AzureNodeArgs:
 
 class AzureNode(pulumi.ComponentResource):
     """Promise: one machine with the planned address and no other, that nobody reaches by a key or a password, with a disk of etcd's that
-    stays when the machine goes. People log in as themselves, by Entra.
+    stays when the machine goes.
 
-    There is no machine before `settings.live`; how its image is changed is told in `aws_node`. Azure's own locks stand on the disk and on
-    the machine.
+    There is no machine before `settings.live`; how its image and its first words are changed is told in `aws_node`. Azure's own locks stand
+    on the disk and on the machine. Nobody logs in: whoever has a role for it has Azure run a command there, which Azure writes down.
     """
 
     def __init__(self, name: str, args: AzureNodeArgs, opts: ResourceOptions) -> None:
@@ -46,7 +46,7 @@ class AzureNode(pulumi.ComponentResource):
         self._lock("data", self.disk)
         self.card = self._card()
         if self._settings.live and self._settings.control is not None:
-            self._log_in(self._machine(self._settings.control))
+            self._machine(self._settings.control)
         self.register_outputs({})
 
     def _disk(self) -> compute.Disk:
@@ -88,7 +88,7 @@ class AzureNode(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, protect=True),
         )
 
-    def _machine(self, started_from: ControlTable) -> compute.VirtualMachine:
+    def _machine(self, started_from: ControlTable) -> None:
         machine = compute.VirtualMachine(
             f"{self._name}-machine",
             resource_group_name=self._site.group,
@@ -97,9 +97,7 @@ class AzureNode(pulumi.ComponentResource):
             zones=self._zones,
             hardware_profile=compute.HardwareProfileArgs(vm_size=SIZE),
             identity=compute.VirtualMachineIdentityArgs(
-                # The second one is what logging in by Entra asks for; nothing is granted to it.
-                type=compute.ResourceIdentityType.SYSTEM_ASSIGNED_USER_ASSIGNED,
-                user_assigned_identities=[self._args.identity.id],
+                type=compute.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[self._args.identity.id]
             ),
             network_profile=compute.NetworkProfileArgs(
                 network_interfaces=[compute.NetworkInterfaceReferenceArgs(id=self.card.id, primary=True, delete_option="Detach")]
@@ -113,17 +111,17 @@ class AzureNode(pulumi.ComponentResource):
             storage_profile=self._disks(started_from),
             tags=self._tags,
             # The card is free only when the old machine is gone.
-            opts=ResourceOptions(parent=self, protect=True, delete_before_replace=True),
+            opts=ResourceOptions(parent=self, protect=True, delete_before_replace=True, ignore_changes=["osProfile.customData"]),
         )
         self._lock("machine", machine)
-        return machine
 
     def _system(self, started_from: ControlTable) -> compute.OSProfileArgs:
         key = compute.SshPublicKeyArgs(key_data=started_from.azure_public_key, path=f"/home/{OWNER}/.ssh/authorized_keys")
-        words = first_words(self._settings, Cloud.AZURE)
+        words = first_words(node_at(self._settings, Cloud.AZURE))
         return compute.OSProfileArgs(
             computer_name=node(self._settings),
             admin_username=OWNER,
+            # A command that Azure is asked to run comes as an extension.
             allow_extension_operations=True,
             custom_data=base64.b64encode(words.encode()).decode(),
             linux_configuration=compute.LinuxConfigurationArgs(
@@ -155,23 +153,6 @@ class AzureNode(pulumi.ComponentResource):
                     managed_disk=compute.ManagedDiskParametersArgs(id=self.disk.id),
                 )
             ],
-        )
-
-    def _log_in(self, machine: compute.VirtualMachine) -> None:
-        """Whoever may is told by roles on the machine, and comes by a certificate of an hour. Source: Microsoft Entra, "Sign in to a Linux
-        virtual machine in Azure by using Microsoft Entra ID and OpenSSH"."""
-        compute.VirtualMachineExtension(
-            f"{self._name}-entra",
-            resource_group_name=self._site.group,
-            vm_name=machine.name,
-            vm_extension_name="AADSSHLoginForLinux",
-            publisher="Microsoft.Azure.ActiveDirectory",
-            type="AADSSHLoginForLinux",
-            type_handler_version="1.0",
-            auto_upgrade_minor_version=True,
-            location=self._region,
-            tags=self._tags,
-            opts=ResourceOptions(parent=self),
         )
 
     def _lock(self, what: str, of: compute.Disk | compute.VirtualMachine) -> None:

@@ -74,6 +74,17 @@ def made_out_by_entra(settings: Settings) -> str:
     return f"api://{settings.accounts.azure.tenant}/{name_of(settings.environment, 'clouds')}"
 
 
+def audiences(settings: Settings) -> Mapping[str, str]:
+    """For whom tokens are made out, by whom they are from and who takes them in."""
+    return {
+        "aws-azure": EXCHANGE,
+        "azure-aws": made_out_by_entra(settings),
+        "azure-gcp": made_out_by_entra(settings),
+        "gcp-aws": made_out_by_google(settings),
+        "gcp-azure": EXCHANGE,
+    }
+
+
 def entra(settings: Settings) -> str:
     """From whom such tokens are, as an address without `https://`, with the stroke at the end that stands in the tokens too."""
     return f"sts.windows.net/{settings.accounts.azure.tenant}/"

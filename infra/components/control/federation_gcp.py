@@ -8,17 +8,19 @@ import pulumi_gcp as gcp
 
 from infra.components.control import gcp_permissions as asked
 from infra.components.control.federation import AllKnown, Known, Purpose, elsewhere, entra, made_out_by_entra
-from infra.components.control.gcp_permissions import Leave, On, permissions
+from infra.components.control.gcp_permissions import Asked, On, permissions
 from infra.components.gcp.identities import LONGEST
 from infra.contracts import EdgeContract, SiteContract
 from infra.names import name_of
-from infra.services import Service
+from infra.services import PROGRAMS, Service, callers_of
 from infra.settings import Settings
 from infra.topology import Cloud
 
 APIS = ("iamcredentials", "sts")
 """Beside the site's: by these a foreign token becomes one of Google's."""
 LONGEST_POOL = 32
+RAISED = tuple(one for one, program in PROGRAMS.items() if program.is_public or callers_of(one))
+"""Those with a floor that controllers raise. What nobody asks for anything is a pool, which is none of Cloud Run's services."""
 
 
 class GcpKnown(pulumi.ComponentResource):
@@ -68,7 +70,7 @@ class GcpFederation(pulumi.ComponentResource):
         )
         self.providers = {Cloud.AWS: self._believe_aws(), Cloud.AZURE: self._believe_azure()}
         self.accounts = {purpose: self._account(purpose, one) for purpose, one in args.known.items()}
-        self._let_control()
+        self._let_control({"controller": self.accounts[Purpose.CONTROLLER].member, "node": self._node()})
         self._let_wrap()
         self.register_outputs({})
 
@@ -138,12 +140,15 @@ class GcpFederation(pulumi.ComponentResource):
             )
         return account
 
-    def _let_control(self) -> None:
-        """This cloud's own node may do what controllers from elsewhere may."""
-        node = pulumi.Output.concat("serviceAccount:", self._args.site.control_guard)
+    def _node(self) -> pulumi.Output[str]:
+        """This cloud's own: it may do what controllers from elsewhere may."""
+        return pulumi.Output.concat("serviceAccount:", self._args.site.control_guard)
+
+    def _let_control(self, whom: Mapping[str, pulumi.Output[str]]) -> None:
         zone = self._role("zone", asked.CONTROLLER, On.ZONE)
         site = self._role("site", asked.CONTROLLER, On.PROJECT)
-        for who, member in {"controller": self.accounts[Purpose.CONTROLLER].member, "node": node}.items():
+        runners = self._role("runners", asked.CONTROLLER, On.RUNNERS)
+        for who, member in whom.items():
             gcp.dns.DnsManagedZoneIamMember(
                 f"{self._name}-{who}-zone",
                 managed_zone=self._args.edge.clouddns_zone,
@@ -158,6 +163,20 @@ class GcpFederation(pulumi.ComponentResource):
                 member=member,
                 opts=pulumi.ResourceOptions(parent=self),
             )
+            self._let_raise(who, member, runners)
+
+    def _let_raise(self, who: str, member: pulumi.Output[str], role: gcp.projects.IAMCustomRole) -> None:
+        """Of these services, and of no others that may stand in the project."""
+        project = self._args.settings.accounts.gcp.project
+        for service in RAISED:
+            account = f"{self._called(service)}@{project}.iam.gserviceaccount.com"
+            gcp.serviceaccount.IAMMember(
+                f"{self._name}-{who}-{service}",
+                service_account_id=f"projects/{project}/serviceAccounts/{account}",
+                role=role.name,
+                member=member,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
 
     def _let_wrap(self) -> None:
         gcp.kms.CryptoKeyIAMMember(
@@ -168,7 +187,7 @@ class GcpFederation(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _role(self, what: str, calls: Mapping[str, Leave], on: On) -> gcp.projects.IAMCustomRole:
+    def _role(self, what: str, calls: Asked, on: On) -> gcp.projects.IAMCustomRole:
         """No role of Google's own is as small."""
         name = self._called(f"control-{what}")
         return gcp.projects.IAMCustomRole(

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.components.control.federation import node
-from infra.components.control.nodes import DATA_GIB, SYSTEM_GIB, first_words, zone_of
+from infra.components.control.nodes import DATA_GIB, SYSTEM_GIB, first_words, node_at, zone_of
 from infra.contracts import SiteContract
 from infra.settings import ControlTable, Settings
 from infra.topology import Cloud
@@ -26,10 +26,11 @@ class GcpNodeArgs:
 
 class GcpNode(pulumi.ComponentResource):
     """Promise: one machine with the planned address and no other, that nobody reaches by a key or a password, with a disk of etcd's that
-    stays when the machine goes. People log in as themselves, by OS Login.
+    stays when the machine goes.
 
-    There is no machine before `settings.live`; how its image is changed is told in `aws_node`. It is the service account that the site's
-    rules let in as the control node.
+    There is no machine before `settings.live`; how its image and its first words are changed is told in `aws_node`. It is the service
+    account that the site's rules let in as the control node. Nobody logs in: no port is open for it, and keys of the project's do not
+    count. Whatever is asked of a controller is asked at one of the other two, and a node that does not do its work is made anew.
     """
 
     def __init__(self, name: str, args: GcpNodeArgs, opts: pulumi.ResourceOptions) -> None:
@@ -89,10 +90,12 @@ class GcpNode(pulumi.ComponentResource):
                 "enable-oslogin-2fa": "TRUE",
                 "block-project-ssh-keys": "TRUE",
                 "serial-port-enable": "FALSE",
-                "user-data": first_words(self._settings, Cloud.GCP),
+                "user-data": first_words(node_at(self._settings, Cloud.GCP)),
             },
             allow_stopping_for_update=False,
             deletion_protection=True,
             # The address and the disk are free only when the old machine is gone.
-            opts=pulumi.ResourceOptions(parent=self, protect=True, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=True, delete_before_replace=True, ignore_changes=['metadata["user-data"]']
+            ),
         )

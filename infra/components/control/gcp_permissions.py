@@ -16,12 +16,15 @@ class On(StrEnum):
     """The managed zone."""
     PROJECT = "project"
     """The site's project. Services are not there before the site is live, so that nothing narrower could be named."""
+    RUNNERS = "runners"
+    """The accounts that services run as: who changes a service, be it its floor alone, must be let act as its account (Cloud Run,
+    "Configure service identity for services")."""
     WRAPPING_KEY = "wrapping-key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """What one call needs."""
+    """What a call needs on one thing."""
 
     permissions: tuple[str, ...]
     on: On
@@ -31,34 +34,38 @@ def _leave(on: On, *permissions: str) -> Leave:
     return Leave(permissions=permissions, on=on)
 
 
-CONTROLLER: Mapping[str, Leave] = {
-    "changes.create": _leave(
-        On.ZONE,
-        "dns.changes.create",
-        "dns.resourceRecordSets.create",
-        "dns.resourceRecordSets.delete",
-        "dns.resourceRecordSets.update",
+Asked = Mapping[str, tuple[Leave, ...]]
+
+CONTROLLER: Asked = {
+    "changes.create": (
+        _leave(
+            On.ZONE,
+            "dns.changes.create",
+            "dns.resourceRecordSets.create",
+            "dns.resourceRecordSets.delete",
+            "dns.resourceRecordSets.update",
+        ),
     ),
-    "changes.get": _leave(On.ZONE, "dns.changes.get"),
-    "changes.list": _leave(On.ZONE, "dns.changes.list"),
-    "instances.get": _leave(On.PROJECT, "cloudsql.instances.get"),
-    "instances.promoteReplica": _leave(On.PROJECT, "cloudsql.instances.promoteReplica"),
-    "operations.get": _leave(On.PROJECT, "cloudsql.instances.get"),
-    "operations.list": _leave(On.PROJECT, "cloudsql.instances.get"),
-    "resourceRecordSets.list": _leave(On.ZONE, "dns.resourceRecordSets.list"),
-    "services.get": _leave(On.PROJECT, "run.services.get"),
-    "services.patch": _leave(On.PROJECT, "run.services.update"),
+    "changes.get": (_leave(On.ZONE, "dns.changes.get"),),
+    "changes.list": (_leave(On.ZONE, "dns.changes.list"),),
+    "instances.get": (_leave(On.PROJECT, "cloudsql.instances.get"),),
+    "instances.promoteReplica": (_leave(On.PROJECT, "cloudsql.instances.promoteReplica"),),
+    "operations.get": (_leave(On.PROJECT, "cloudsql.instances.get"),),
+    "operations.list": (_leave(On.PROJECT, "cloudsql.instances.get"),),
+    "resourceRecordSets.list": (_leave(On.ZONE, "dns.resourceRecordSets.list"),),
+    "services.get": (_leave(On.PROJECT, "run.services.get"),),
+    "services.patch": (_leave(On.PROJECT, "run.services.update"), _leave(On.RUNNERS, "iam.serviceAccounts.actAs")),
 }
 """What `controller/providers/gcp` asks."""
 
-VAULT: Mapping[str, Leave] = {
-    "cryptoKeys.decrypt": _leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToDecrypt"),
-    "cryptoKeys.encrypt": _leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToEncrypt"),
-    "cryptoKeys.get": _leave(On.WRAPPING_KEY, "cloudkms.cryptoKeys.get"),
+VAULT: Asked = {
+    "cryptoKeys.decrypt": (_leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToDecrypt"),),
+    "cryptoKeys.encrypt": (_leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToEncrypt"),),
+    "cryptoKeys.get": (_leave(On.WRAPPING_KEY, "cloudkms.cryptoKeys.get"),),
 }
 """What `workload/vault/kms/gcp.py` asks."""
 
 
-def permissions(asked: Mapping[str, Leave], on: On) -> tuple[str, ...]:
+def permissions(asked: Asked, on: On) -> tuple[str, ...]:
     """Of those, the ones on that, each once."""
-    return tuple(sorted({one for leave in asked.values() if leave.on is on for one in leave.permissions}))
+    return tuple(sorted({one for leaves in asked.values() for leave in leaves if leave.on is on for one in leave.permissions}))

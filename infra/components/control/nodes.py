@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import assert_never
 
 from infra.settings import Settings
@@ -12,17 +13,34 @@ DATA_GIB: Mapping[Cloud, int] = {Cloud.AWS: 64, Cloud.AZURE: 128, Cloud.GCP: 64}
 "Hardware recommendations"; Azure: "Premium SSD", P10)."""
 SYSTEM_GIB = 32
 TOLD = "/etc/trimaran/node.json"
+DISK: Mapping[Cloud, str] = {
+    Cloud.AWS: "/dev/sdf",
+    Cloud.AZURE: "/dev/disk/azure/scsi1/lun0",
+    Cloud.GCP: "/dev/disk/by-id/google-data",
+}
+"""By what name a node finds etcd's disk: links that each vendor's own rules for udev make, which the image has."""
 
 
-def first_words(settings: Settings, cloud: Cloud) -> str:
-    """What a node is told when it starts for the first time: whose it is, which one, and where the other two are.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What a node has to know of itself before it can be told anything else. No secret: whoever may look at a machine may read it."""
 
-    Nothing more. What runs on it, etcd's flags and the controller's settings do not come from here: what changes would make the machine
-    anew, and whoever may look at a machine may read it. They are rendered from the templates that the lab renders, which is a later step.
-    """
+    environment: str
+    site: str
+    nodes: Mapping[str, str]
+    """By site: private addresses of all three."""
+    disk: str
+
+
+def node_at(settings: Settings, cloud: Cloud) -> Node:
+    """The one in that cloud."""
     nodes = {one.value: str(network.control_node) for one, network in settings.network.plan().sites.items()}
-    told = json.dumps({"environment": settings.environment, "site": cloud.value, "nodes": nodes}, sort_keys=True)
-    files = {"write_files": [{"path": TOLD, "permissions": "0444", "content": told}]}
+    return Node(environment=settings.environment, site=cloud.value, nodes=nodes, disk=DISK[cloud])
+
+
+def first_words(node: Node) -> str:
+    """The document that cloud-init is given when the machine starts for the first time."""
+    files = {"write_files": [{"path": TOLD, "permissions": "0444", "content": json.dumps(asdict(node), sort_keys=True)}]}
     return f"#cloud-config\n{json.dumps(files, sort_keys=True)}\n"
 
 
