@@ -136,6 +136,13 @@ PROGRAMS: Mapping[Service, Program] = {
 }
 
 
+CONTROL = "control"
+"""The control node, where it is named beside services."""
+CONTROL_SECRETS = ("settings", "identity", "authority", "credentials")
+"""What the node alone is told: the controller's settings; a certificate with its key, which it shows to the other members of etcd and to
+edges; who issues those; and what the controller logs in with. A new machine reads them again, so nobody has to carry them there."""
+
+
 def callers_of(service: Service) -> tuple[Service, ...]:
     """Who of the same site may open connections to it."""
     return tuple(one for one, program in PROGRAMS.items() if service in program.calls)

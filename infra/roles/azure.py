@@ -18,7 +18,7 @@ from infra.components.azure.registry import Registry, RegistryArgs
 from infra.components.azure.runtime import App, AppArgs, Environment, EnvironmentArgs, called
 from infra.components.azure.secrets import Secrets, SecretsArgs, names_of
 from infra.contracts import SiteContract, publish
-from infra.services import DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.settings import Settings
 
 FOUNDS = (
@@ -43,6 +43,8 @@ class _Site:
     ingress: Ingress
     door: Secrets
     """Where the certificate for clients is kept."""
+    node: Secrets
+    """Of the control node, and who it is."""
 
 
 def build(settings: Settings) -> None:
@@ -55,6 +57,7 @@ def build(settings: Settings) -> None:
     founder = _founder(ground, own)
     secrets = _secrets(ground, network, founder, own)
     door = _secret_places("door", (CERTIFICATE,), ground, network, founder, own)
+    node = _secret_places(CONTROL, CONTROL_SECRETS, ground, network, founder, own)
     databases = _databases(ground, network, keys, founder, own)
     registry = Registry("images", RegistryArgs(ground=ground, network=network, sealer=keys.sealers["registry"]), own)
     environment = Environment("runtime", EnvironmentArgs(ground=ground, network=network, reader=door.identity), own)
@@ -69,6 +72,7 @@ def build(settings: Settings) -> None:
         environment=environment,
         ingress=ingress,
         door=door,
+        node=node,
     )
     _let_wrap(site)
     if settings.live:
@@ -197,7 +201,8 @@ def _apps(site: _Site, registry: Registry, own: ResourceOptions) -> None:
 
 def _keep_records(site: _Site, registry: Registry) -> None:
     """Of everything that keeps something, or lets somebody in."""
-    vaults = [site.keys.sealing, site.keys.wrapping, site.door.vault, *(secrets.vault for secrets in site.secrets.values())]
+    readers = (site.door, site.node, *site.secrets.values())
+    vaults = [site.keys.sealing, site.keys.wrapping, *(reader.vault for reader in readers)]
     told: list[tuple[pulumi.Resource, Output[str]]] = [
         *((vault, vault.vault.id) for vault in vaults),
         *((database, database.server.id) for database in site.databases.values()),
@@ -210,7 +215,11 @@ def _keep_records(site: _Site, registry: Registry) -> None:
 
 
 def _contract(site: _Site) -> SiteContract:
-    readers: dict[str, Secrets] = {**{service.value: one for service, one in site.secrets.items()}, "door": site.door}
+    readers: dict[str, Secrets] = {
+        **{service.value: one for service, one in site.secrets.items()},
+        "door": site.door,
+        CONTROL: site.node,
+    }
     places = {f"{reader}/{name}": url for reader, one in readers.items() for name, url in one.places().items()}
     hosts = {service.value: database.server.fully_qualified_domain_name for service, database in site.databases.items()}
     servers = {service.value: database.server.id for service, database in site.databases.items()}

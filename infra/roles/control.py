@@ -52,7 +52,7 @@ def build(settings: Settings) -> None:
     AwsNode(f"{NAME}-aws-node", AwsNodeArgs(settings=settings, site=sites[Cloud.AWS], places=places), on[Cloud.AWS])
     AzureNode(
         f"{NAME}-azure-node",
-        AzureNodeArgs(settings=settings, site=sites[Cloud.AZURE], identity=at_azure.node),
+        AzureNodeArgs(settings=settings, site=sites[Cloud.AZURE], identity=at_azure.node.id),
         on[Cloud.AZURE],
     )
     GcpNode(f"{NAME}-gcp-node", GcpNodeArgs(settings=settings, site=sites[Cloud.GCP]), on[Cloud.GCP])
@@ -75,7 +75,9 @@ def _known(settings: Settings, azure: AzureKnown, google: GcpKnown) -> AllKnown:
     return {
         Purpose.CONTROLLER: Known(aws_role=node(settings), azure_principal=azure.node.principal_id, google_number=google.node),
         Purpose.VAULT: Known(
-            aws_role=name_of(settings.environment, Service.VAULT), azure_principal=azure.vault, google_number=google.vault
+            aws_role=name_of(settings.environment, Service.VAULT),
+            azure_principal=azure.vault.principal_id,
+            google_number=google.vault,
         ),
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.infra import answers_aws
+from tests.infra import answers_aws, answers_azure
 
 Made = tuple[str, Mapping[str, Any]]
 Answer = Callable[[str, Mapping[str, Any]], Made]
@@ -40,7 +40,16 @@ def _role(name: str, given: Mapping[str, Any]) -> Made:
     return called, {"name": called}
 
 
+def _machine(name: str, given: Mapping[str, Any]) -> Made:
+    """Identities are asked for as a list, and told as a mapping."""
+    called, identity = given["vmName"], given["identity"]
+    found = {one: {"clientId": "c", "principalId": "p"} for one in identity["userAssignedIdentities"]}
+    id = f"{answers_azure.GROUP}/providers/Microsoft.Compute/virtualMachines/{called}"
+    return id, {"name": called, "identity": {**identity, "userAssignedIdentities": found}}
+
+
 ANSWERS: Mapping[str, Answer] = {
+    "azure-native:compute:VirtualMachine": _machine,
     "aws:iam/outboundWebIdentityFederation:OutboundWebIdentityFederation": _issuer,
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider": _entra,
     "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": _pool,
@@ -66,7 +75,12 @@ def _account(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _identity(asked: Mapping[str, Any]) -> dict[str, Any]:
     called = asked["resourceName"]
-    return {"name": called, "principalId": f"principal-of-{called}", "clientId": f"client-of-{called}"}
+    return {
+        "id": f"{answers_azure.GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{called}",
+        "name": called,
+        "principalId": f"principal-of-{called}",
+        "clientId": f"client-of-{called}",
+    }
 
 
 CALLS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {

@@ -148,7 +148,7 @@ def test_on_aws_each_may_what_is_listed_and_only_here(stack: str) -> None:
         ),
         frozenset({"route53:GetChange"}): "arn:aws:route53:::change/*",
         frozenset({"ecs:DescribeServices", "ecs:UpdateService"}): (f"arn:aws:ecs:{region}:{account}:service/{site['cluster']}/*"),
-        frozenset({"rds:DescribeDBInstances", "rds:DescribePendingMaintenanceActions", "rds:PromoteReadReplica"}): [
+        frozenset({"rds:DescribeDBInstances", "rds:DescribePendingMaintenanceActions"}): [
             f"arn:aws:rds:{region}:{account}:db:{site['database_servers'][one]}" for one in DATABASES
         ],
         frozenset({"cloudwatch:GetMetricStatistics"}): "*",
@@ -161,7 +161,9 @@ def test_the_node_on_aws_may_what_a_controller_may_and_say_who_it_is(stack: str)
     """To Azure, and to nobody else."""
     recording = recorded(stack)
     controller, node = policy(recording, "control-aws-controller"), policy(recording, "control-aws-node-role")
-    assert set(node) - set(controller) == {frozenset({"sts:GetWebIdentityToken"}), frozenset(aws_permissions.SESSION_MANAGER)}
+    told = {frozenset({"secretsmanager:GetSecretValue"}), frozenset({"kms:Decrypt"})}
+    proofs = {frozenset({"sts:GetWebIdentityToken"}), frozenset(aws_permissions.SESSION_MANAGER)}
+    assert set(node) - set(controller) == told | proofs
     assert {actions: node[actions] for actions in controller} == controller
     statements = document(recording.one(POLICY, "control-aws-node-role"), "policy")
     (proof,) = (one for one in statements if one["Action"] == ["sts:GetWebIdentityToken"])
@@ -172,8 +174,21 @@ def test_the_node_on_aws_may_what_a_controller_may_and_say_who_it_is(stack: str)
 
 
 @pytest.mark.parametrize("stack", STACKS)
+def test_the_node_on_aws_reads_what_it_is_told_and_nothing_that_a_service_is(stack: str) -> None:
+    """On Azure and Google the site says so, as for services."""
+    site, node = beside(stack, "aws").outputs, policy(recorded(stack), "control-aws-node-role")
+    read = node[frozenset({"secretsmanager:GetSecretValue"})]
+    assert sorted(read) == sorted(arn for name, arn in site["secrets"].items() if name.startswith("control/")) and read
+    assert node[frozenset({"kms:Decrypt"})] == site["disk_key"]
+    statements = document(recorded(stack).one(POLICY, "control-aws-node-role"), "policy")
+    (opens,) = (one for one in statements if one["Action"] == ["kms:Decrypt"])
+    region = settings(stack).topology.aws
+    assert opens["Condition"] == {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
+
+
+@pytest.mark.parametrize("stack", STACKS)
 def test_on_azure_each_may_what_is_listed_and_only_here(stack: str) -> None:
-    """By role, by place, by who: nothing at the subscription but how operations go, and no vault is a controller."""
+    """By role, by place, by who: nothing beyond the site's group, and no vault is a controller."""
     recording, site, edge = recorded(stack), beside(stack, "azure").outputs, beside(stack, "edge").outputs
     given = settings(stack)
     subscription = f"/subscriptions/{given.accounts.azure.subscription}"
@@ -186,16 +201,12 @@ def test_on_azure_each_may_what_is_listed_and_only_here(stack: str) -> None:
         on.SERVER: [site["database_servers"][one] for one in DATABASES],
         on.PROFILE: [profile],
         on.ZONE: [edge["azure_zone_id"]],
-        on.OPERATIONS: [subscription],
     }
     roles = {one: recording.one(DEFINITION, f"control-azure-{one}").inputs for one in on}
     assert {one: role["permissions"][0]["actions"] for one, role in roles.items()} == {
         one: list(azure_permissions.actions(one)) for one in on
     }
-    assert all(
-        role["assignableScopes"] == [subscription if one is on.OPERATIONS else group] == [role["scope"]]
-        for one, role in roles.items()
-    )
+    assert all(role["assignableScopes"] == [group] == [role["scope"]] for role in roles.values())
     assigned = {(one.inputs["principalId"], one.inputs["scope"]) for one in recording.of_type(ASSIGNMENT)}
     people = [f"principal-of-{prefix(stack)}-{who}" for who in ("control", "controller")]
     (vaults,) = {pair for pair in assigned if pair[0] not in people}

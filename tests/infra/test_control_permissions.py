@@ -58,7 +58,7 @@ def methods(asked: set[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("source", "asked"),
     [
-        (of_folder(PROVIDERS / "aws"), set(aws_permissions.CONTROLLER)),
+        (of_folder(PROVIDERS / "aws"), aws_permissions.CONTROLLER.keys() | aws_permissions.WITHHELD),
         ((KEY_SERVICES / "aws.py").read_text(), set(aws_permissions.VAULT)),
     ],
 )
@@ -71,15 +71,21 @@ def test_aws_is_asked_what_is_allowed_there_and_nothing_else(source: str, asked:
 @pytest.mark.parametrize(
     ("source", "asked"),
     [
-        (of_folder(PROVIDERS / "azure"), set(azure_permissions.CONTROLLER)),
+        (of_folder(PROVIDERS / "azure"), azure_permissions.CONTROLLER.keys() | azure_permissions.WITHHELD),
         ((KEY_SERVICES / "azure.py").read_text(), set(azure_permissions.VAULT)),
-        (of_folder(PROVIDERS / "gcp"), set(gcp_permissions.CONTROLLER)),
+        (of_folder(PROVIDERS / "gcp"), gcp_permissions.CONTROLLER.keys() | gcp_permissions.WITHHELD),
         ((KEY_SERVICES / "gcp.py").read_text(), set(gcp_permissions.VAULT)),
     ],
 )
 def test_azure_and_google_are_asked_what_is_allowed_there_and_nothing_else(source: str, asked: set[str]) -> None:
     """By the names that the adapters give their calls."""
     assert named(source) == asked
+
+
+def test_nothing_is_withheld_that_is_allowed() -> None:
+    """A list that says both says nothing."""
+    for one in (aws_permissions, azure_permissions, gcp_permissions):
+        assert one.WITHHELD and not one.WITHHELD & one.CONTROLLER.keys()
 
 
 def test_a_call_without_a_name_would_be_noticed() -> None:

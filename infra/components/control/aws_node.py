@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.components.aws.documents import allow, document, service
+from infra.components.aws.documents import Statement, allow, document, service
 from infra.components.control.aws_permissions import SESSION_MANAGER
 from infra.components.control.federation import Purpose, node
 from infra.components.control.federation_aws import AwsPlaces, proves_itself
 from infra.components.control.nodes import DATA_GIB, DISK, SYSTEM_GIB, first_words, node_at, zone_of
 from infra.contracts import SiteContract
+from infra.services import CONTROL, CONTROL_SECRETS
 from infra.settings import ControlTable, Settings
 from infra.topology import Cloud
 
@@ -66,12 +67,22 @@ class AwsNode(pulumi.ComponentResource):
         statements = (
             *self._args.places.statements(Purpose.CONTROLLER),
             proves_itself(),
+            *self._told(),
             allow(*SESSION_MANAGER, on="*"),
         )
         aws.iam.RolePolicy(
             f"{self._name}-role", role=role.name, policy=document(*statements), opts=pulumi.ResourceOptions(parent=self)
         )
         return role
+
+    def _told(self) -> tuple[Statement, ...]:
+        """What is kept for the node, and for nobody else."""
+        secrets, region = pulumi.Output.from_input(self._site.secrets), self._settings.topology.aws
+        through = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
+        return (
+            allow("secretsmanager:GetSecretValue", on=[secrets[f"{CONTROL}/{one}"] for one in CONTROL_SECRETS]),
+            allow("kms:Decrypt", on=self._site.disk_key, when=through),
+        )
 
     def _disk(self) -> aws.ebs.Volume:
         return aws.ebs.Volume(

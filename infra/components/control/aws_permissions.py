@@ -30,12 +30,14 @@ CONTROLLER: Mapping[str, On] = {
     "ecs:UpdateService": On.SERVICES,
     "rds:DescribeDBInstances": On.DATABASES,
     "rds:DescribePendingMaintenanceActions": On.DATABASES,
-    "rds:PromoteReadReplica": On.DATABASES,
     "route53:ChangeResourceRecordSets": On.ZONE,
     "route53:GetChange": On.CHANGES,
     "route53:ListResourceRecordSets": On.ZONE,
 }
-"""What `controller/providers/aws` asks."""
+"""What `controller/providers/aws` asks, but `WITHHELD`."""
+
+WITHHELD = frozenset({"rds:PromoteReadReplica"})
+"""Asked of read replicas that the vendor manages. These sites have none, so there is nothing that it could be asked of here."""
 
 VAULT: Mapping[str, On] = {
     "kms:Decrypt": On.WRAPPING_KEY,

@@ -4,8 +4,8 @@ import base64
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import ResourceOptions
-from pulumi_azure_native import authorization, compute, managedidentity, network
+from pulumi import Output, ResourceOptions
+from pulumi_azure_native import authorization, compute, network
 
 from infra.components.control.federation import node
 from infra.components.control.nodes import DATA_GIB, SYSTEM_GIB, first_words, node_at, zone_of
@@ -25,7 +25,8 @@ class AzureNodeArgs:
 
     settings: Settings
     site: SiteContract
-    identity: managedidentity.UserAssignedIdentity
+    identity: Output[str]
+    """Resource id of who it is."""
 
 
 class AzureNode(pulumi.ComponentResource):
@@ -97,7 +98,7 @@ class AzureNode(pulumi.ComponentResource):
             zones=self._zones,
             hardware_profile=compute.HardwareProfileArgs(vm_size=SIZE),
             identity=compute.VirtualMachineIdentityArgs(
-                type=compute.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[self._args.identity.id]
+                type=compute.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[self._args.identity]
             ),
             network_profile=compute.NetworkProfileArgs(
                 network_interfaces=[compute.NetworkInterfaceReferenceArgs(id=self.card.id, primary=True, delete_option="Detach")]

@@ -18,8 +18,6 @@ class On(StrEnum):
     PROFILE = "profile"
     """The Traffic Manager profile of the weighted name."""
     ZONE = "zone"
-    OPERATIONS = "operations"
-    """Operations that go on. Azure keeps them at the subscription, and tells a state and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +36,15 @@ CONTROLLER: Mapping[str, Leave] = {
     "ContainerApps_Get": _leave("App/containerApps/read", On.GROUP),
     "ContainerApps_Update": _leave("App/containerApps/write", On.GROUP),
     "MaintenanceEvents_List": _leave("DBforPostgreSQL/flexibleServers/maintenanceEvents/read", On.SERVER),
-    "Operations_Get": _leave("DBforPostgreSQL/locations/azureAsyncOperation/read", On.OPERATIONS),
     "Profiles_CreateOrUpdate": _leave("Network/trafficManagerProfiles/write", On.PROFILE),
     "Profiles_ListByResourceGroup": _leave("Network/trafficManagerProfiles/read", On.GROUP),
     "RecordSets_ListByType": _leave("Network/dnsZones/A/read", On.ZONE),
     "Servers_Get": _leave("DBforPostgreSQL/flexibleServers/read", On.SERVER),
-    "Servers_Update": _leave("DBforPostgreSQL/flexibleServers/write", On.SERVER),
 }
-"""What `controller/providers/azure` asks. Nothing here deletes anything, and nothing grants."""
+"""What `controller/providers/azure` asks, but `WITHHELD`. Nothing here deletes anything, and nothing grants."""
+
+WITHHELD = frozenset({"Operations_Get", "Servers_Update"})
+"""Asked of read replicas that the vendor manages. These sites have none; and whoever may write a server may give it another password."""
 
 VAULT = ("GetKeyVersions", "UnwrapKey", "WrapKey")
 """What `workload/vault/kms/azure.py` asks: what Key Vault Crypto Service Encryption User may, on the one key."""

@@ -21,24 +21,19 @@ from infra.tags import tags
 
 
 class AzureKnown(pulumi.ComponentResource):
-    """Who the control node is, which is made here, and who the vault is, which is the site's."""
+    """The site's managed identities: of the control node, and of the vault."""
 
     def __init__(self, name: str, settings: Settings, site: SiteContract, opts: ResourceOptions) -> None:
         super().__init__("trimaran:control:AzureKnown", name, None, opts)
-        self.node = managedidentity.UserAssignedIdentity(
-            f"{name}-node",
-            resource_group_name=site.group,
-            resource_name_=node(settings),
-            location=settings.topology.azure,
-            tags=tags(settings, "none"),
-            # A new one with the old name is somebody else to everybody.
-            opts=ResourceOptions(parent=self, protect=True),
-        )
-        self.vault = managedidentity.get_user_assigned_identity_output(
-            resource_group_name=site.group,
-            resource_name=name_of(settings.environment, Service.VAULT),
-            opts=pulumi.InvokeOutputOptions(parent=self),
-        ).principal_id
+
+        def known(called: str) -> Output[managedidentity.GetUserAssignedIdentityResult]:
+            opts = pulumi.InvokeOutputOptions(parent=self)
+            return managedidentity.get_user_assigned_identity_output(
+                resource_group_name=site.group, resource_name=called, opts=opts
+            )
+
+        self.node = known(node(settings))
+        self.vault = known(name_of(settings.environment, Service.VAULT))
         self.register_outputs({})
 
 
@@ -75,7 +70,6 @@ class AzurePlaces:
                 "profile": Output.concat(zones, f"/providers/Microsoft.Network/trafficManagerProfiles/{profile}"),
             },
             On.ZONE: {"zone": self.edge.azure_zone_id},
-            On.OPERATIONS: {"operations": self.subscription},
         }
 
     @property
@@ -106,8 +100,6 @@ class AzureFederationArgs:
 class AzureFederation(pulumi.ComponentResource):
     """Promise: an identity for controllers and one for vaults of the other two sites, each believed for one role of AWS's and one service
     account of Google's, and with the calls of `azure_permissions` alone. None of them has a password or a certificate.
-
-    Operations are told at the subscription only, so there is a role for them that reads nothing else.
     """
 
     def __init__(self, name: str, args: AzureFederationArgs, opts: ResourceOptions) -> None:
@@ -164,15 +156,14 @@ class AzureFederation(pulumi.ComponentResource):
     def _role(self, on: On) -> authorization.RoleDefinition:
         places = self._args.places
         name = name_of(self._args.settings.environment, "controller", on)
-        within = Output.from_input(places.subscription) if on is On.OPERATIONS else places.group
         return authorization.RoleDefinition(
             f"{self._name}-{on}",
             role_definition_id=str(uuid5(NAMESPACE_URL, f"{places.subscription}/{name}")),
             role_name=name,
             role_type="CustomRole",
             description=f"What controllers ask about the {on}",
-            scope=within,
-            assignable_scopes=[within],
+            scope=places.group,
+            assignable_scopes=[places.group],
             permissions=[authorization.PermissionArgs(actions=actions(on))],
             opts=ResourceOptions(parent=self),
         )

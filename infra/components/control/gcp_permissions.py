@@ -1,7 +1,7 @@
 """What controllers and vaults ask of Google, call by call, and on what. Pure: roles are made from it, and a test reads the adapters for it.
 
 Calls are named as the adapters name them, and as Google's API reference does. Which permissions a call needs is Google's, "Permissions" of
-each API: a change of a zone needs those of what is in it, and an operation of Cloud SQL is its instance's.
+each API: a change of a zone needs those of what is in it.
 """
 
 from collections.abc import Mapping
@@ -49,14 +49,14 @@ CONTROLLER: Asked = {
     "changes.get": (_leave(On.ZONE, "dns.changes.get"),),
     "changes.list": (_leave(On.ZONE, "dns.changes.list"),),
     "instances.get": (_leave(On.PROJECT, "cloudsql.instances.get"),),
-    "instances.promoteReplica": (_leave(On.PROJECT, "cloudsql.instances.promoteReplica"),),
-    "operations.get": (_leave(On.PROJECT, "cloudsql.instances.get"),),
-    "operations.list": (_leave(On.PROJECT, "cloudsql.instances.get"),),
     "resourceRecordSets.list": (_leave(On.ZONE, "dns.resourceRecordSets.list"),),
     "services.get": (_leave(On.PROJECT, "run.services.get"),),
     "services.patch": (_leave(On.PROJECT, "run.services.update"), _leave(On.RUNNERS, "iam.serviceAccounts.actAs")),
 }
-"""What `controller/providers/gcp` asks."""
+"""What `controller/providers/gcp` asks, but `WITHHELD`."""
+
+WITHHELD = frozenset({"instances.promoteReplica", "operations.get", "operations.list"})
+"""Asked of read replicas that the vendor manages. These sites have none, so there is nothing that they could be asked of here."""
 
 VAULT: Asked = {
     "cryptoKeys.decrypt": (_leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToDecrypt"),),
