@@ -35,7 +35,6 @@ def _leave(action: str, on: On) -> Leave:
 CONTROLLER: Mapping[str, Leave] = {
     "ContainerApps_Get": _leave("App/containerApps/read", On.GROUP),
     "ContainerApps_Update": _leave("App/containerApps/write", On.GROUP),
-    "MaintenanceEvents_List": _leave("DBforPostgreSQL/flexibleServers/maintenanceEvents/read", On.SERVER),
     "Profiles_CreateOrUpdate": _leave("Network/trafficManagerProfiles/write", On.PROFILE),
     "Profiles_ListByResourceGroup": _leave("Network/trafficManagerProfiles/read", On.GROUP),
     "RecordSets_ListByType": _leave("Network/dnsZones/A/read", On.ZONE),
@@ -43,8 +42,10 @@ CONTROLLER: Mapping[str, Leave] = {
 }
 """What `controller/providers/azure` asks, but `WITHHELD`. Nothing here deletes anything, and nothing grants."""
 
-WITHHELD = frozenset({"Operations_Get", "Servers_Update"})
-"""Asked of read replicas that the vendor manages. These sites have none; and whoever may write a server may give it another password."""
+WITHHELD = frozenset({"MaintenanceEvents_List", "Operations_Get", "Servers_Update"})
+"""The last two are asked of read replicas that the vendor manages. These sites have none; and whoever may write a server may give it another
+password. For the first one Azure's list of permissions names no action, and Azure refuses a role that names an unknown one: the controller
+does not learn when Azure maintains a server, and decides nothing by it."""
 
 VAULT = ("GetKeyVersions", "UnwrapKey", "WrapKey")
 """What `workload/vault/kms/azure.py` asks: what Key Vault Crypto Service Encryption User may, on the one key."""
