@@ -126,12 +126,12 @@ def test_in_the_pool_nobody_is_everybody(stack: str, purpose: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_who_is_named_is_who_the_sites_made(stack: str) -> None:
     """A vault that is called otherwise at its site would be believed by nobody, and found out when two clouds are gone."""
-    made = f"{prefix(stack)}-vault"
-    assert any(one.inputs["name"] == made for one in beside(stack, "aws").of_type(ROLE))
-    assert any(one.inputs["resourceName"] == made for one in beside(stack, "azure").of_type(IDENTITY))
+    vault, control = f"{prefix(stack)}-vault", f"{prefix(stack)}-control"
+    assert any(one.inputs["name"] == vault for one in beside(stack, "aws").of_type(ROLE))
+    identities = {one.inputs["resourceName"] for one in beside(stack, "azure").of_type(IDENTITY)}
     accounts = {one.inputs["accountId"] for one in beside(stack, "gcp").of_type("gcp:serviceaccount/account:Account")}
-    assert made in accounts and f"{prefix(stack)}-control" in accounts
-    assert recorded(stack).one(ROLE, "control-aws-node-role").inputs["name"] == f"{prefix(stack)}-control"
+    assert {vault, control} <= identities & accounts
+    assert recorded(stack).one(ROLE, "control-aws-node-role").inputs["name"] == control
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -45,9 +45,10 @@ def sent(source: str) -> set[str]:
     return found
 
 
-def of_folder(folder: Path) -> str:
-    """All adapters of one cloud, as one text."""
-    return "\n".join(one.read_text() for one in sorted(folder.glob("*.py")) if one.name != PASSING)
+def text_of(place: Path) -> str:
+    """An adapter, or all adapters of one cloud as one text."""
+    files = sorted(place.glob("*.py")) if place.is_dir() else [place]
+    return "\n".join(one.read_text() for one in files if one.name != PASSING)
 
 
 def methods(asked: set[str]) -> set[str]:
@@ -56,30 +57,33 @@ def methods(asked: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("source", "asked"),
+    ("place", "asked"),
     [
-        (of_folder(PROVIDERS / "aws"), aws_permissions.CONTROLLER.keys() | aws_permissions.WITHHELD),
-        ((KEY_SERVICES / "aws.py").read_text(), set(aws_permissions.VAULT)),
+        (PROVIDERS / "aws", aws_permissions.CONTROLLER.keys() | aws_permissions.WITHHELD),
+        (KEY_SERVICES / "aws.py", set(aws_permissions.VAULT)),
     ],
+    ids=["controller", "vault"],
 )
-def test_aws_is_asked_what_is_allowed_there_and_nothing_else(source: str, asked: set[str]) -> None:
-    """By what is sent, and by what it is called."""
+def test_aws_is_asked_what_is_allowed_there_and_nothing_else(place: Path, asked: set[str]) -> None:
+    """By what is sent, and by what it is called; but for what is withheld, which is told why."""
+    source = text_of(place)
     assert sent(source) == methods(asked)
     assert {name.lower() for name in named(source)} == methods(asked)
 
 
 @pytest.mark.parametrize(
-    ("source", "asked"),
+    ("place", "asked"),
     [
-        (of_folder(PROVIDERS / "azure"), azure_permissions.CONTROLLER.keys() | azure_permissions.WITHHELD),
-        ((KEY_SERVICES / "azure.py").read_text(), set(azure_permissions.VAULT)),
-        (of_folder(PROVIDERS / "gcp"), gcp_permissions.CONTROLLER.keys() | gcp_permissions.WITHHELD),
-        ((KEY_SERVICES / "gcp.py").read_text(), set(gcp_permissions.VAULT)),
+        (PROVIDERS / "azure", azure_permissions.CONTROLLER.keys() | azure_permissions.WITHHELD),
+        (KEY_SERVICES / "azure.py", set(azure_permissions.VAULT)),
+        (PROVIDERS / "gcp", gcp_permissions.CONTROLLER.keys() | gcp_permissions.WITHHELD),
+        (KEY_SERVICES / "gcp.py", set(gcp_permissions.VAULT)),
     ],
+    ids=["azure-controller", "azure-vault", "gcp-controller", "gcp-vault"],
 )
-def test_azure_and_google_are_asked_what_is_allowed_there_and_nothing_else(source: str, asked: set[str]) -> None:
+def test_azure_and_google_are_asked_what_is_allowed_there_and_nothing_else(place: Path, asked: set[str]) -> None:
     """By the names that the adapters give their calls."""
-    assert named(source) == asked
+    assert named(text_of(place)) == asked
 
 
 def test_nothing_is_withheld_that_is_allowed() -> None:
@@ -102,8 +106,9 @@ def test_nothing_that_is_allowed_deletes_what_is_kept_or_grants() -> None:
         *aws_permissions.CONTROLLER,
         *aws_permissions.VAULT,
         *(leave.action for leave in azure_permissions.CONTROLLER.values()),
-        *gcp_permissions.permissions({**gcp_permissions.CONTROLLER, **gcp_permissions.VAULT}, gcp_permissions.On.PROJECT),
-        *gcp_permissions.permissions({**gcp_permissions.CONTROLLER, **gcp_permissions.VAULT}, gcp_permissions.On.WRAPPING_KEY),
+        *gcp_permissions.permissions(gcp_permissions.CONTROLLER, gcp_permissions.On.PROJECT),
+        *gcp_permissions.permissions(gcp_permissions.CONTROLLER, gcp_permissions.On.RUNNERS),
+        *gcp_permissions.permissions(gcp_permissions.VAULT, gcp_permissions.On.WRAPPING_KEY),
     }
     assert not [
         one for one in every if any(word in one.lower() for word in ("delete", "setiam", "authorization", "*", "passrole"))

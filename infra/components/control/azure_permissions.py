@@ -43,9 +43,9 @@ CONTROLLER: Mapping[str, Leave] = {
 """What `controller/providers/azure` asks, but `WITHHELD`. Nothing here deletes anything, and nothing grants."""
 
 WITHHELD = frozenset({"MaintenanceEvents_List", "Operations_Get", "Servers_Update"})
-"""The last two are asked of read replicas that the vendor manages. These sites have none; and whoever may write a server may give it another
-password. For the first one Azure's list of permissions names no action, and Azure refuses a role that names an unknown one: the controller
-does not learn when Azure maintains a server, and decides nothing by it."""
+"""The last two are asked of read replicas that the vendor manages. These sites have none; and whoever may write a server may give it
+another password. For the first one Azure's list of permissions names no action, and Azure refuses a role that names an unknown one: the
+controller does not learn when Azure maintains a server, and decides nothing by it."""
 
 VAULT = ("GetKeyVersions", "UnwrapKey", "WrapKey")
 """What `workload/vault/kms/azure.py` asks: what Key Vault Crypto Service Encryption User may, on the one key."""

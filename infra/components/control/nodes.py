@@ -18,7 +18,8 @@ DISK: Mapping[Cloud, str] = {
     Cloud.AZURE: "/dev/disk/azure/scsi1/lun0",
     Cloud.GCP: "/dev/disk/by-id/google-data",
 }
-"""By what name a node finds etcd's disk: links that each vendor's own rules for udev make, which the image has."""
+"""By what name a node finds etcd's disk: links that each vendor's own rules for udev make, which the image has. On AWS it is attached when
+the machine runs already: whoever makes use of it waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
