@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.components.aws.documents import Statement, Values, allow, document
+from infra.components.aws.documents import Conditions, Statement, Values, allow, document
 from infra.components.control import aws_permissions as asked
 from infra.components.control.aws_permissions import On
 from infra.components.control.federation import (
@@ -130,5 +130,5 @@ def _believes(whom: pulumi.Input[str], conditions: Mapping[str, Values]) -> Stat
 def proves_itself() -> Statement:
     """AWS makes out a token for Azure and for nobody else. Google is shown a signed question about who asks: that takes no leave."""
     audience = "sts:IdentityTokenAudience"
-    when = {"ForAllValues:StringEquals": {audience: [EXCHANGE]}, "Null": {audience: "false"}}
+    when: Conditions = {"ForAllValues:StringEquals": {audience: [EXCHANGE]}, "Null": {audience: "false"}}
     return allow("sts:GetWebIdentityToken", on="*", when=when)
