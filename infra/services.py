@@ -138,9 +138,19 @@ PROGRAMS: Mapping[Service, Program] = {
 
 CONTROL = "control"
 """The control node, where it is named beside services."""
-CONTROL_SECRETS = ("settings", "identity", "authority", "credentials")
-"""What the node alone is told: the controller's settings; a certificate with its key, which it shows to the other members of etcd and to
-edges; who issues those; and what the controller logs in with. A new machine reads them again, so nobody has to carry them there."""
+CONTROL_SECRETS = (
+    "etcd-identity",
+    "etcd-authority",
+    "controller-etcd-identity",
+    "controller-etcd-authority",
+    "identity",
+    "authority",
+    "settings",
+    "environment",
+    "operator-token",
+)
+"""What the node alone is told: who its member of etcd is, who its controller is to etcd, who to edges and issuers, and who vouches for each;
+the controller's settings and passwords; and what orders to it carry. A new machine reads them again: nobody has to carry them there."""
 
 
 def callers_of(service: Service) -> tuple[Service, ...]:

@@ -205,7 +205,7 @@ def test_all_three_are_told_who_they_are_and_nothing_else(stack: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_template_that_changes_touches_no_node_that_runs(stack: str) -> None:
     """AWS would stop the machine to tell it, and Azure would refuse the update of all three."""
-    owned = {AWS: ("userData",), AZURE: ("osProfile.customData",), GCP: ('metadata["user-data"]',)}
+    owned = {AWS: ("userData", "userDataBase64"), AZURE: ("osProfile.customData",), GCP: ('metadata["user-data"]',)}
     assert {token: machine(stack, token).ignore_changes for token in MACHINES} == owned
 
 

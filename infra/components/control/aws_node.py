@@ -125,7 +125,9 @@ class AwsNode(pulumi.ComponentResource):
             user_data_replace_on_change=False,
             tags={"Name": node(self._settings)},
             # The address is free only when the old machine is gone.
-            opts=pulumi.ResourceOptions(parent=self, protect=True, delete_before_replace=True, ignore_changes=["userData"]),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=True, delete_before_replace=True, ignore_changes=["userData", "userDataBase64"]
+            ),
         )
 
     def _attach(self, machine: aws.ec2.Instance) -> None:
