@@ -149,8 +149,8 @@ CONTROL_SECRETS = (
     "environment",
     "operator-token",
 )
-"""What the node alone is told: who its member of etcd is, who its controller is to etcd, who to edges and issuers, and who vouches for each;
-the controller's settings and passwords; and what orders to it carry. A new machine reads them again: nobody has to carry them there."""
+"""What the node alone is told: who its member of etcd is, who its controller is to etcd, who to edges and issuers, and who vouches for
+each; the controller's settings and passwords; and what orders to it carry. A new machine reads them again: nobody carries them there."""
 
 
 def callers_of(service: Service) -> tuple[Service, ...]:
