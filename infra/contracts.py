@@ -90,14 +90,21 @@ class EdgeContract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlContract:
-    """What the control plane's stack tells: how every controller proves itself to the other clouds."""
+    """What the control plane's stack tells: how every controller and every vault proves itself to the other clouds."""
 
     nodes: pulumi.Input[dict[str, str]]
     """By cloud: private address of the control node."""
+    identities: pulumi.Input[dict[str, str]]
+    """By cloud: who the node there is to its own cloud (role, client id, service account)."""
+    audiences: pulumi.Input[dict[str, str]]
+    """For whom a node or a vault has its token made out, `gcp-aws` from Google for AWS. Between AWS and Google there is none: a signed
+    question takes its place."""
     roles: pulumi.Input[dict[str, str]]
     """By cloud: what a controller from elsewhere acts as there (ARN, client id, service account)."""
+    vault_roles: pulumi.Input[dict[str, str]]
+    """By cloud: what a vault from elsewhere acts as there, to wrap with that cloud's key."""
     providers: pulumi.Input[dict[str, str]]
-    """By cloud: Google's pool provider that believes it; other clouds need none."""
+    """By cloud that is believed: Google's pool provider, `projects/…/providers/…`. Others than Google need none."""
 
 
 C = TypeVar("C", SiteContract, InterconnectContract, EdgeContract, ControlContract)

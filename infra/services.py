@@ -143,6 +143,23 @@ PROGRAMS: Mapping[Service, Program] = {
 }
 
 
+CONTROL = "control"
+"""The control node, where it is named beside services."""
+CONTROL_SECRETS = (
+    "etcd-identity",
+    "etcd-authority",
+    "controller-etcd-identity",
+    "controller-etcd-authority",
+    "identity",
+    "authority",
+    "settings",
+    "environment",
+    "operator-token",
+)
+"""What the node alone is told: who its member of etcd is, who its controller is to etcd, who to edges and issuers, and who vouches for
+each; the controller's settings and passwords; and what orders to it carry. A new machine reads them again: nobody carries them there."""
+
+
 def callers_of(service: Service) -> tuple[Service, ...]:
     """Who of the same site may open connections to it."""
     return tuple(one for one, program in PROGRAMS.items() if service in program.calls)

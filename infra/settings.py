@@ -23,6 +23,13 @@ NAMESPACE = "trimaran"
 UNBUILT = "@sha256:" + 64 * "0"
 """Stands in a stack's file until there are images."""
 DIGEST = re.compile(r"[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}")
+AMI = re.compile(r"ami-[0-9a-f]{17}")
+GALLERY = re.compile(
+    r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[\w.-]+/providers/Microsoft\.Compute"
+    r"/galleries/[\w.]+/images/[\w.-]+/versions/\d+\.\d+\.\d+"
+)
+MACHINE = re.compile(r"projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/global/images/[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+PUBLIC_KEY = re.compile(r"ssh-(ed25519|rsa) [A-Za-z0-9+/]{68,}={0,2}")
 DOMAIN = re.compile(r"(?=.{4,200}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 
 
@@ -201,6 +208,28 @@ class DatabasesTable(Table):
     storage_gib: Annotated[int, Field(ge=100, le=16_000)]
 
 
+UNMADE: Mapping[str, str] = {"aws": "ami-" + 17 * "0", "azure": "/versions/0.0.0", "gcp": "/images/unmade"}
+"""How a name ends that stands in a stack's file until there are machine images; so does a key in which nothing stands."""
+UNMADE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + 43 * "A"
+
+
+class ControlTable(Table):
+    """`control`: what control nodes are started from, one image for each cloud, each by a name that is never given twice."""
+
+    aws: Annotated[str, AfterValidator(_matching(AMI, "an image by its id, ami-…"))]
+    azure: Annotated[str, AfterValidator(_matching(GALLERY, "a version of a gallery's image, /subscriptions/…/versions/1.2.3"))]
+    gcp: Annotated[str, AfterValidator(_matching(MACHINE, "an image by its name, projects/…/global/images/…; a family moves"))]
+    azure_public_key: Annotated[str, AfterValidator(_matching(PUBLIC_KEY, "one public key for SSH, without a comment"))]
+    """Azure makes no machine with neither a password nor a key. This one opens nothing: no port for it is open, and its private half is
+    thrown away where it was made."""
+
+    def unmade(self) -> Iterator[str]:
+        """What is still a placeholder."""
+        yield from (cloud for cloud, end in UNMADE.items() if getattr(self, cloud).endswith(end))
+        if self.azure_public_key == UNMADE_KEY:
+            yield "azure_public_key"
+
+
 class Settings(Table):
     """One stack's settings."""
 
@@ -221,6 +250,8 @@ class Settings(Table):
     databases: DatabasesTable
     images: ImagesTable | None = None
     """Of sites only."""
+    control: ControlTable | None = None
+    """Of the control stack only."""
 
     @model_validator(mode="after")
     def _promises_can_be_kept(self) -> Self:
@@ -236,6 +267,17 @@ class Settings(Table):
             yield from given.refusals(f"capacity.{name}")
         if self.role in SITES:
             yield from self._image_refusals()
+        if self.role is Role.CONTROL:
+            yield from self._control_refusals()
+
+    def _control_refusals(self) -> Iterator[Refusal]:
+        if self.control is None:
+            limit, way_out = "a control node is told what it is started from", "name a machine image for each cloud"
+            yield Refusal(key="control", value="missing", limit=limit, way_out=way_out)
+            return
+        for name in self.control.unmade() if self.live else ():
+            limit, way_out = "what has not been made cannot be started", "make it, and name it here"
+            yield Refusal(key=f"control.{name}", value="a placeholder", limit=limit, way_out=way_out)
 
     def _image_refusals(self) -> Iterator[Refusal]:
         if self.images is None:

@@ -18,7 +18,7 @@ from infra.components.azure.registry import Registry, RegistryArgs
 from infra.components.azure.runtime import App, AppArgs, Environment, EnvironmentArgs, called
 from infra.components.azure.secrets import Secrets, SecretsArgs, names_of
 from infra.contracts import SiteContract, doors_at, publish
-from infra.services import DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.settings import Settings
 
 FOUNDS = (
@@ -41,6 +41,8 @@ class _Site:
     databases: Mapping[Service, Database]
     environment: Environment
     ingress: Ingress
+    node: Secrets
+    """Of the control node, and who it is."""
 
 
 def build(settings: Settings) -> None:
@@ -52,6 +54,7 @@ def build(settings: Settings) -> None:
     audit = Audit("audit", AuditArgs(ground=ground, network=network, sealer=keys.sealers["audit"]), own)
     founder = _founder(ground, own)
     secrets = _secrets(ground, network, founder, own)
+    node = _secret_places(CONTROL, CONTROL_SECRETS, ground, network, founder, own)
     databases = _databases(ground, network, keys, founder, own)
     registry = Registry("images", RegistryArgs(ground=ground, network=network, sealer=keys.sealers["registry"]), own)
     environment = Environment("runtime", EnvironmentArgs(ground=ground, network=network), own)
@@ -65,6 +68,7 @@ def build(settings: Settings) -> None:
         databases=databases,
         environment=environment,
         ingress=ingress,
+        node=node,
     )
     _let_wrap(site)
     if settings.live:
@@ -192,7 +196,8 @@ def _apps(site: _Site, registry: Registry, own: ResourceOptions) -> None:
 
 def _keep_records(site: _Site, registry: Registry) -> None:
     """Of everything that keeps something, or lets somebody in."""
-    vaults = [site.keys.sealing, site.keys.wrapping, *(secrets.vault for secrets in site.secrets.values())]
+    readers = (site.node, *site.secrets.values())
+    vaults = [site.keys.sealing, site.keys.wrapping, *(reader.vault for reader in readers)]
     told: list[tuple[pulumi.Resource, Output[str]]] = [
         *((vault, vault.vault.id) for vault in vaults),
         *((database, database.server.id) for database in site.databases.values()),
@@ -205,7 +210,7 @@ def _keep_records(site: _Site, registry: Registry) -> None:
 
 
 def _contract(site: _Site) -> SiteContract:
-    readers: dict[str, Secrets] = {service.value: one for service, one in site.secrets.items()}
+    readers: dict[str, Secrets] = {**{service.value: one for service, one in site.secrets.items()}, CONTROL: site.node}
     places = {f"{reader}/{name}": url for reader, one in readers.items() for name, url in one.places().items()}
     hosts = {service.value: database.server.fully_qualified_domain_name for service, database in site.databases.items()}
     servers = {service.value: database.server.id for service, database in site.databases.items()}

@@ -33,6 +33,9 @@ STATEFUL: frozenset[str] = frozenset(
         "aws:cloudwatch/logGroup:LogGroup",
         "azure-native:operationalinsights:Workspace",
         "gcp:logging/projectBucketConfig:ProjectBucketConfig",
+        "aws:ebs/volume:Volume",
+        "azure-native:compute:Disk",
+        "gcp:compute/disk:Disk",
     }
 )
 """What cannot be made again as it was: data, keys, names, addresses that others wrote down, records. Azure's environment of containers

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.infra import answers_aws, answers_azure, answers_gcp, answers_mesh
+from tests.infra import answers_aws, answers_azure, answers_control, answers_gcp, answers_mesh
 
 Answer = Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
 """Given a resource's name and inputs: its id, and the outputs that its inputs do not tell."""
@@ -13,6 +13,7 @@ ANSWERS: Mapping[str, Answer] = {
     **answers_azure.ANSWERS,
     **answers_gcp.ANSWERS,
     **answers_mesh.ANSWERS,
+    **answers_control.ANSWERS,
 }
 """By token. What is missing here is given an id, and its inputs back."""
 
@@ -20,5 +21,6 @@ CALLS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     **answers_aws.CALLS,
     **answers_azure.CALLS,
     **answers_gcp.CALLS,
+    **answers_control.CALLS,
 }
 """By token of a question that changes nothing."""

@@ -28,7 +28,8 @@ def _server(name: str, asked: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]
 
 def _account(name: str, asked: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     email = f"{asked['accountId']}@trimaran.iam.gserviceaccount.com"
-    return f"projects/trimaran/serviceAccounts/{email}", {"email": email, "member": f"serviceAccount:{email}"}
+    called = f"projects/trimaran/serviceAccounts/{email}"
+    return called, {"email": email, "member": f"serviceAccount:{email}", "name": called}
 
 
 def _agent(name: str, asked: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

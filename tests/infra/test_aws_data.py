@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from infra.postgres import PARAMETERS, RETENTION_DAYS
-from infra.services import DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.topology import Cloud
 from tests.infra.recording import record, recorded
 from tests.infra.site_aws import KEY, LOCK, SECRET, SERVER, STACKS, arn_of, document, live
@@ -116,12 +116,13 @@ def test_the_vaults_key_is_not_deleted_in_one_deed() -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_places_for_secrets_are_empty_and_closed_with_the_services_own_key(stack: str) -> None:
-    """One for everything that a program is told."""
+    """One for everything that a program is told; the control node's own are closed with the key of its disk."""
     recording = recorded(stack)
-    places = {f"secrets-{one}-{secret.name}": one for one in Service for secret in PROGRAMS[one].secrets}
+    places = {f"secrets-{one}-{secret.name}": f"{one}-secrets" for one in Service for secret in PROGRAMS[one].secrets}
+    places |= {f"secrets-{CONTROL}-{name}": "disk" for name in CONTROL_SECRETS}
     assert {one.name for one in recording.of_type(SECRET)} == set(places)
     for place in recording.of_type(SECRET):
-        assert place.inputs["kmsKeyId"] == arn_of(recording, KEY, f"keys-{places[place.name]}-secrets")
+        assert place.inputs["kmsKeyId"] == arn_of(recording, KEY, f"keys-{places[place.name]}")
         assert place.inputs["recoveryWindowInDays"] == 30 and "replicas" not in place.inputs
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.contracts import CONTRACT, SiteContract
-from infra.services import DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from tests.infra.answers_aws import ADDRESSES
 from tests.infra.recording import record, recorded
 from tests.infra.site_aws import BALANCER, ROLE, STACKS, TARGETS, arn_of, leaves, live
@@ -120,7 +120,8 @@ def test_the_contract_tells_what_other_stacks_need() -> None:
     assert told["database_servers"]["vault"] == "trimaran-prod-vault"
     assert told["database_hosts"]["vault"].startswith("trimaran-prod-vault.")
     assert told["instances"] == {one.value: f"trimaran-prod-{one}" for one in Service}
-    assert set(told["secrets"]) == {f"{one}/{secret.name}" for one in Service for secret in PROGRAMS[one].secrets}
+    places = {f"{one}/{secret.name}" for one in Service for secret in PROGRAMS[one].secrets}
+    assert set(told["secrets"]) == places | {f"{CONTROL}/{name}" for name in CONTROL_SECRETS}
     assert told["wrapping_key"] == arn_of(recording, "aws:kms/key:Key", "keys-wrapping")
     assert told["disk_key"] == arn_of(recording, "aws:kms/key:Key", "keys-disk")
     assert told["log"] == arn_of(recording, "aws:cloudwatch/logGroup:LogGroup", "audit-network")

@@ -7,7 +7,7 @@ import pytest
 
 from infra.components.azure.database import TRIES, is_busy, storage_gib
 from infra.postgres import PARAMETERS
-from infra.services import DATABASES, PROGRAMS
+from infra.services import CONTROL, DATABASES, PROGRAMS
 from infra.topology import Cloud
 from tests.infra.azure_live import live
 from tests.infra.recording import Recording, Resource, record, recorded
@@ -129,7 +129,7 @@ def test_keys_stand_in_hardware_turn_within_a_year_and_never_end(stack: str) -> 
 def test_nothing_that_is_deleted_from_a_vault_is_gone(stack: str) -> None:
     """Not for 90 days, whoever asks; and who may do what is said by roles."""
     vaults = recorded(stack).of_type("azure-native:keyvault:Vault")
-    assert len(vaults) == len(PROGRAMS) + 2
+    assert len(vaults) == len(PROGRAMS) + 3
     for vault in vaults:
         given = vault.inputs["properties"]
         assert given["enablePurgeProtection"] and given["enableSoftDelete"] and given["softDeleteRetentionInDays"] >= 30
@@ -145,7 +145,8 @@ def test_a_vault_of_secrets_is_read_by_one_and_filled_by_one(stack: str) -> None
     environment = stack.split("-")[0]
     reads, writes = grants(recorded(stack), READS), grants(recorded(stack), WRITES)
     vaults = {scope.rpartition("/")[2]: who for scope, who in reads.items()}
-    assert vaults == {f"trimaran-{environment}-{name}": {f"principal-of-trimaran-{environment}-{name}"} for name in PROGRAMS}
+    readers = [*PROGRAMS, CONTROL]
+    assert vaults == {f"trimaran-{environment}-{name}": {f"principal-of-trimaran-{environment}-{name}"} for name in readers}
     assert reads.keys() == writes.keys()
     assert all(who == {f"principal-of-trimaran-{environment}-bootstrap"} for who in writes.values())
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.contracts import CONTRACT, SiteContract
-from infra.services import DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.settings import Settings, read_settings
 from tests.infra.azure_live import images, live
 from tests.infra.recording import Recording, Resource, record, recorded
@@ -235,7 +235,7 @@ def test_the_contract_tells_every_service(stack: str) -> None:
     assert set(told["instances"]) == set(PROGRAMS)
     assert told["instances"] == {service: app.inputs["containerAppName"] for service, app in apps(live(stack)).items()}
     places = {f"{service}/{secret.name}" for service, program in PROGRAMS.items() for secret in program.secrets}
-    assert set(told["secrets"]) == places
+    assert set(told["secrets"]) == {*places, *(f"{CONTROL}/{name}" for name in CONTROL_SECRETS)}
     assert all(url.startswith("https://") and "/secrets/" in url for url in told["secrets"].values())
     (address,) = (one for one in recorded(stack).resources if one.name == "ingress-address")
     assert told["address"] == address.outputs["ipAddress"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infra.services import DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from tests.infra.recording import Recording, Resource, record, recorded
 from tests.infra.stacks import settings_of
 
@@ -163,6 +163,7 @@ def test_every_secret_of_the_list_has_an_empty_place(stack: str) -> None:
     """Filled by nobody here: no version, no value, no password."""
     told, environment = recorded(stack), stack.partition("-")[0]
     wanted = {f"trimaran-{environment}-{service}-{one.name}" for service, program in PROGRAMS.items() for one in program.secrets}
+    wanted |= {f"trimaran-{environment}-{CONTROL}-{name}" for name in CONTROL_SECRETS}
     assert {one.inputs["secretId"] for one in told.of_type(SECRET)} == wanted
     assert not [one for one in told.resources if "ecretVersion" in one.type or one.type == "gcp:sql/user:User"]
     assert not [one.name for one in servers(stack) if any("assword" in key for key in one.inputs)]
@@ -170,7 +171,7 @@ def test_every_secret_of_the_list_has_an_empty_place(stack: str) -> None:
 
 @both
 def test_a_secret_is_read_by_its_service_alone_and_kept_here_with_its_key(stack: str) -> None:
-    """Left to Google its copies would be anywhere."""
+    """Left to Google its copies would be anywhere. The control node's own are closed with the key of its disk."""
     told, environment = recorded(stack), stack.partition("-")[0]
     readers: dict[str, set[tuple[str, str]]] = {}
     for one in told.of_type("gcp:secretmanager/secretIamMember:SecretIamMember"):
@@ -182,8 +183,9 @@ def test_a_secret_is_read_by_its_service_alone_and_kept_here_with_its_key(stack:
         assert readers[name] == {(account, "roles/secretmanager.secretAccessor")}
         (replica,) = secret.inputs["replication"]["userManaged"]["replicas"]
         assert replica["location"] == "europe-southwest1"
-        assert replica["customerManagedEncryption"]["kmsKeyName"].endswith(f"-keys-{service}")
-        assert any(f"{service}-secrets" in urn for urn in secret.dependencies)
+        key = "disk" if service == CONTROL else service
+        assert replica["customerManagedEncryption"]["kmsKeyName"].endswith(f"-keys-{key}")
+        assert any(f"{key}-secrets" in urn for urn in secret.dependencies)
 
 
 @both

@@ -89,7 +89,8 @@ def test_every_rule_that_opens_is_for_one_account_and_one_kind_of_connection(sta
     """A rule without an account would be for whatever is put into this network some day."""
     for rule in (*allowed(stack, "EGRESS"), *allowed(stack, "INGRESS")):
         assert len(rule.inputs["targetServiceAccounts"]) == 1, rule.name
-        assert all(allow["protocol"] == "tcp" and allow["ports"] for allow in rule.inputs["allows"]), rule.name
+        assert {allow["protocol"] for allow in rule.inputs["allows"]} <= {"tcp", "udp"}, rule.name
+        assert all(allow["ports"] for allow in rule.inputs["allows"]), rule.name
         assert rule.inputs["logConfig"] == {"metadata": "INCLUDE_ALL_METADATA"}
 
 
@@ -105,11 +106,17 @@ def test_everything_else_is_closed_in_both_directions(stack: str) -> None:
 
 @both
 def test_only_those_that_ask_outside_get_there_and_443_only(stack: str) -> None:
-    """And not to private addresses: those are closed before."""
+    """And not to private addresses: those are closed before. The controller asks the zone's authorities what clients are told, too."""
     names = accounts(stack)
     out = [rule for rule in allowed(stack, "EGRESS") if ANYWHERE in rule.inputs["destinationRanges"]]
-    assert {names[rule.inputs["targetServiceAccounts"][0]] for rule in out} == {"payments", "vault", "webhooks", "control"}
-    assert all(rule.inputs["allows"] == [{"protocol": "tcp", "ports": ["443"]}] for rule in out)
+    opened = {
+        (names[rule.inputs["targetServiceAccounts"][0]], allow["protocol"], port)
+        for rule in out
+        for allow in rule.inputs["allows"]
+        for port in allow["ports"]
+    }
+    askers = {(who, "tcp", "443") for who in ("payments", "vault", "webhooks", "control")}
+    assert opened == askers | {("control", protocol, "53") for protocol in ("tcp", "udp")}
     private = recorded(stack).one(FIREWALL, f"trimaran-{environment(stack)}-ways-no-private").inputs
     assert private["denies"] == [{"protocol": "all"}] and private["direction"] == "EGRESS"
     assert all(private["priority"] < rule.inputs["priority"] for rule in out)

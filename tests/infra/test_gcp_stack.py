@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.contracts import SiteContract
-from infra.services import DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.settings import read_settings
 from tests.infra.recording import recorded
 from tests.infra.stacks import settings_of
@@ -56,7 +56,8 @@ def test_the_contract_is_published_whole(stack: str) -> None:
     assert told["region"] == REGION and told["group"] == given.accounts.gcp.project
     assert set(told["database_hosts"]) == set(told["database_servers"]) == set(DATABASES)
     assert set(told["instances"]) == set(Service)
-    assert set(told["secrets"]) == {f"{service}/{one.name}" for service, program in PROGRAMS.items() for one in program.secrets}
+    places = {f"{service}/{one.name}" for service, program in PROGRAMS.items() for one in program.secrets}
+    assert set(told["secrets"]) == places | {f"{CONTROL}/{name}" for name in CONTROL_SECRETS}
     assert told["address"].startswith("203.0.113.") and told["control_guard"].startswith(f"trimaran-{given.environment}-control@")
     assert told["wrapping_key"].endswith("-keys-wrapping") and told["disk_key"].endswith("-keys-disk")
     assert told["control_subnet"].endswith("-network-control") and told["log"].endswith("-records")

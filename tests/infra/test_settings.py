@@ -126,6 +126,37 @@ def test_a_site_without_images_is_refused_and_other_stacks_need_none() -> None:
     assert read_settings(settings_of("prod-interconnect")).images is None
 
 
+def test_control_nodes_are_told_what_they_start_from() -> None:
+    """The control stack, and no other."""
+    (found,) = told("prod-control", control=None)
+    assert found.startswith("trimaran:control: missing")
+    assert read_settings(settings_of("prod-aws")).control is None
+
+
+def test_control_nodes_that_were_never_made_cannot_be_live() -> None:
+    """Three images and a key are placeholders in the repository; each is told by its key, and what is real is not."""
+    found = told("prod-control", live="true")
+    assert [line.split(":")[1] for line in found] == [f"control.{name}" for name in ("aws", "azure", "gcp", "azure_public_key")]
+    real = {**table("prod-control", "control"), "aws": "ami-" + 17 * "1"}
+    assert len(told("prod-control", live="true", control=real)) == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("aws", "ami-latest"),
+        ("aws", "resolve:ssm:/aws/service/debian/latest"),
+        ("azure", "Debian:debian-12:12-gen2:latest"),
+        ("gcp", "projects/debian-cloud/global/images/family/debian-12"),
+        ("azure_public_key", "-----BEGIN OPENSSH PRIVATE KEY-----"),
+    ],
+)
+def test_a_machine_image_that_can_be_moved_is_refused(key: str, value: str) -> None:
+    """Three nodes that are made anew one after the other would not be the same."""
+    (found,) = told("prod-control", control={**table("prod-control", "control"), key: value})
+    assert found.startswith(f"trimaran:control.{key}: ")
+
+
 def test_nothing_that_was_given_is_repeated() -> None:
     """It may be a password that was pasted into the wrong line, and previews are printed into everybody's logs."""
     secret = "hunter2-is-no-table"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from tests.policies.breaking import GONE, Break, How, InPreview
 from tests.policies.samples import TAGS, may, task, trust
 
-LANDED: tuple[str, ...] = ("prod-aws", "prod-azure", "prod-gcp", "prod-interconnect", "prod-edge")
+LANDED: tuple[str, ...] = ("prod-aws", "prod-azure", "prod-gcp", "prod-interconnect", "prod-edge", "prod-control")
 """Real stacks that are recorded and broken as well: `prod-aws`, say. Add a stack here when its program is there."""
 
 TRACED, NEVER = InPreview.TRACED, InPreview.NEVER
@@ -329,6 +329,12 @@ CONTROL = (
     _b("secrets-not-plaintext", NODE, "userData", "export DB_PASSWORD=correct-horse", in_preview=TRACED),
     _b(CMK, MACHINE, "bootDisk.kmsKeySelfLink", GONE, in_preview=TRACED),
     _b("region-pinned", MACHINE, "zone", "us-central1-a"),
+    _b(CMK, "aws:ebs/volume:Volume", "encrypted", False),
+    _b(CMK, "azure-native:compute:Disk", "encryption.diskEncryptionSetId", GONE, in_preview=NEVER),
+    _b(CMK, "gcp:compute/disk:Disk", "diskEncryptionKey.kmsKeySelfLink", GONE, in_preview=NEVER),
+    _bare("aws:ebs/volume:Volume"),
+    _bare("azure-native:compute:Disk"),
+    _bare("gcp:compute/disk:Disk"),
 )
 BREAKS: Mapping[str, tuple[Break, ...]] = {
     "aws": AWS,

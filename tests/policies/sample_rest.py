@@ -176,4 +176,18 @@ def control() -> list[Told]:
         networkInterfaces=[{"subnetwork": "s"}],
         bootDisk={"kmsKeySelfLink": KEYS["gcp"]},
     )
+    _disks(s, here)
     return s.told
+
+
+def _disks(s: Stack, here: dict[str, Any]) -> None:
+    """Of etcd, one at each cloud."""
+    s.has("aws:ebs/volume:Volume", "data", protect=True, encrypted=True, kmsKeyId=KEYS["aws"])
+    s.has("azure-native:compute:Disk", "data", protect=True, encryption={"diskEncryptionSetId": "set"}, **here)
+    s.has(
+        "gcp:compute/disk:Disk",
+        "data",
+        protect=True,
+        zone=f"{GCP_REGION}-a",
+        diskEncryptionKey={"kmsKeySelfLink": KEYS["gcp"]},
+    )

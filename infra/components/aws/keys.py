@@ -29,7 +29,7 @@ class Keys(pulumi.ComponentResource):
         }
         self.images = self._key("images", "Images of the services")
         self.instances = self._key("instances", "Disks of running instances", *self._of_instances())
-        self.disk = self._key("disk", "The disk of the control node")
+        self.disk = self._key("disk", "What the control node keeps and is told")
         self.logs = self._key("logs", "Logs", self._of_logs())
         self.trail = self._key("trail", "The record of who did what in this account", *self._of_trail())
         self.wrapping = self._wrapping()

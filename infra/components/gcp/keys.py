@@ -53,7 +53,8 @@ class Keys(pulumi.ComponentResource):
         self.services: Mapping[Service, Lock] = {one: self._lock(one, secrets=secrets, run=run) for one in Service}
         """Closes what a service is told, and the copy of its image that Cloud Run keeps."""
         self.images = self._lock("images", registry=images)
-        self.disk = self._lock("disk", compute=disks)
+        self.disk = self._lock("disk", compute=disks, secrets=secrets)
+        """Closes what the control node keeps and is told."""
         self.logs = self._lock("logs", logging=self._logging())
         self.wrapping = self._lock("wrapping")
         self.register_outputs({})

@@ -7,9 +7,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.components.gcp.identities import Identities
-from infra.components.gcp.keys import Keys, seconds
+from infra.components.gcp.keys import Keys, Lock, seconds
 from infra.names import name_of
-from infra.services import PROGRAMS, Secret, Service
+from infra.services import CONTROL, CONTROL_SECRETS, PROGRAMS, Service
 from infra.settings import Settings
 
 GRACE = timedelta(days=30)
@@ -19,7 +19,8 @@ Places = Mapping[Service, Mapping[str, gcp.secretmanager.Secret]]
 
 
 class Secrets(pulumi.ComponentResource):
-    """A place for everything in `services.PROGRAMS` that is told to a process: closed with that service's key, open to it alone.
+    """A place for everything in `services.PROGRAMS` that is told to a process: closed with that service's key, open to it alone. And for
+    what the control node is told, closed with the node's.
 
     One copy, in this region. They are no regional secrets, which are kept behind the region's own endpoint: Cloud Run does not read
     those (Cloud Run documentation, "Configure secrets for services", limitations).
@@ -33,34 +34,43 @@ class Secrets(pulumi.ComponentResource):
         self.readers: dict[Service, list[pulumi.Resource]] = {}
         """The leaves to read. An instance that starts before it may read does not start."""
         self.places: Places = {
-            service: {one.name: self._place(service, one) for one in program.secrets} for service, program in PROGRAMS.items()
+            service: {one.name: self._of_service(service, one.name) for one in program.secrets}
+            for service, program in PROGRAMS.items()
         }
+        self.control = {one: self._place(CONTROL, one, keys.disk, identities.control)[0] for one in CONTROL_SECRETS}
         self.register_outputs({})
 
     def ids(self) -> dict[str, pulumi.Output[str]]:
         """`service/name` to `projects/…/secrets/…`."""
-        return {f"{service}/{name}": place.id for service, places in self.places.items() for name, place in places.items()}
+        readers = {**{service.value: places for service, places in self.places.items()}, CONTROL: self.control}
+        return {f"{reader}/{name}": place.id for reader, places in readers.items() for name, place in places.items()}
 
-    def _place(self, service: Service, secret: Secret) -> gcp.secretmanager.Secret:
-        lock = self._keys.services[service]
+    def _of_service(self, service: Service, secret: str) -> gcp.secretmanager.Secret:
+        place, leave = self._place(service, secret, self._keys.services[service], self._identities.services[service])
+        self.readers.setdefault(service, []).append(leave)
+        return place
+
+    def _place(
+        self, reader: str, secret: str, lock: Lock, account: gcp.serviceaccount.Account
+    ) -> tuple[gcp.secretmanager.Secret, gcp.secretmanager.SecretIamMember]:
+        """And the leave to read it."""
         place = gcp.secretmanager.Secret(
-            f"{self._name}-{service}-{secret.name}",
-            secret_id=name_of(self._settings.environment, service, secret.name),
+            f"{self._name}-{reader}-{secret}",
+            secret_id=name_of(self._settings.environment, reader, secret),
             replication=_here(self._settings.region, lock.id),
             version_destroy_ttl=seconds(GRACE),
             deletion_protection=True,
             deletion_policy="PREVENT",
             opts=pulumi.ResourceOptions(parent=self, protect=True, depends_on=list(lock.grants)),
         )
-        reader = gcp.secretmanager.SecretIamMember(
-            f"{self._name}-{service}-{secret.name}",
+        leave = gcp.secretmanager.SecretIamMember(
+            f"{self._name}-{reader}-{secret}",
             secret_id=place.id,
             role="roles/secretmanager.secretAccessor",
-            member=self._identities.services[service].member,
+            member=account.member,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.readers.setdefault(service, []).append(reader)
-        return place
+        return place, leave
 
 
 def _here(region: str, key: pulumi.Input[str]) -> gcp.secretmanager.SecretReplicationArgs:

@@ -22,6 +22,7 @@ from infra.services import (
 from infra.settings import Settings
 
 ANYWHERE = "0.0.0.0/0"
+DNS = 53
 NAMED, PRIVATE_CLOSED, OUTSIDE, CLOSED = 1000, 2000, 3000, 65000
 """Priorities, the smallest first: ways that are named; nothing else that is private; 443 to the outside for those who ask there; and
 nothing."""
@@ -113,6 +114,7 @@ class Ways(pulumi.ComponentResource):
         self._send("control-to-etcd", account, self._control_elsewhere, ETCD_CLIENT, ETCD_PEER)
         self._send("control-to-agents", account, [_alone(self._balancers[Service.EDGE]), *self._services_elsewhere], AGENT)
         self._send("control-to-outside", account, [ANYWHERE], HTTPS, priority=OUTSIDE)
+        self._send("control-to-authorities", account, [ANYWHERE], DNS, priority=OUTSIDE, protocols=("tcp", "udp"))
         readers = [self._network.ranges[one] for one, program in PROGRAMS.items() if program.asks_etcd]
         self._receive("etcd-clients", account, [*readers, *self._services_elsewhere], ETCD_CLIENT)
         self._receive("etcd-members", account, self._control_elsewhere, ETCD_CLIENT, ETCD_PEER)
@@ -124,13 +126,16 @@ class Ways(pulumi.ComponentResource):
         to: Sequence[pulumi.Input[str]],
         *ports: int,
         priority: int = NAMED,
+        protocols: Sequence[str] = ("tcp",),
     ) -> None:
         gcp.compute.Firewall(
             f"{self._name}-{what}",
             network=self._network.vpc.id,
             direction="EGRESS",
             priority=priority,
-            allows=[gcp.compute.FirewallAllowArgs(protocol="tcp", ports=[str(port) for port in ports])],
+            allows=[
+                gcp.compute.FirewallAllowArgs(protocol=protocol, ports=[str(port) for port in ports]) for protocol in protocols
+            ],
             target_service_accounts=[account.email],
             destination_ranges=list(to),
             log_config=_LOGGED,
