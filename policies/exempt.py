@@ -16,6 +16,8 @@ _IDENTITY = "an identity without rights: grants are asked about"
 
 EXEMPT: Mapping[str, str] = {
     "aws:acm/certificate:Certificate": "public; its key stays with the vendor",
+    "aws:acm/certificateValidation:CertificateValidation": "waits until a certificate is there",
+    "aws:appautoscaling/policy:Policy": "when there are more; how many there are at least and at most is asked about",
     "aws:ec2/defaultRouteTable:DefaultRouteTable": _WAYS,
     "aws:ec2/internetGateway:InternetGateway": _WAYS,
     "aws:ec2/natGateway:NatGateway": _WAYS,

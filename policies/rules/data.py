@@ -64,6 +64,7 @@ ENCRYPTED: Table = {
     "gcp:secretmanager/regionalSecret:RegionalSecret": (_key("customerManagedEncryption.kmsKeyName"),),
     "gcp:secretmanager/secret:Secret": (_key("replication.userManaged.replicas[].customerManagedEncryption.kmsKeyName"),),
     "gcp:cloudrunv2/service:Service": (_key("template.encryptionKey"),),
+    "gcp:cloudrunv2/workerPool:WorkerPool": (_key("template.encryptionKey"),),
     "gcp:artifactregistry/repository:Repository": (_key("kmsKeyName"),),
     "gcp:logging/projectBucketConfig:ProjectBucketConfig": (_key("cmekSettings.kmsKeyName"),),
     "gcp:storage/bucket:Bucket": (_key("encryption.defaultKmsKeyName"),),
@@ -189,10 +190,15 @@ FILLED: Table = {
     "azure-native:app:ContainerApp": (
         Absent(path="configuration.secrets[].value", limit="name the place in the key vault (keyVaultUrl)"),
     ),
+    "azure-native:app:Certificate": (
+        Absent(path="properties.value", limit="name the place in the key vault (certificateKeyVaultProperties)"),
+        Absent(path="properties.password", limit="name the place in the key vault (certificateKeyVaultProperties)"),
+    ),
 }
 ENVIRONMENTS: Mapping[str, str] = {
     "azure-native:app:ContainerApp": "template.containers[].env[]",
     "gcp:cloudrunv2/service:Service": "template.containers[].envs[]",
+    "gcp:cloudrunv2/workerPool:WorkerPool": "template.containers[].envs[]",
 }
 TASK = "aws:ecs/taskDefinition:TaskDefinition"
 SCRIPTS: Mapping[str, str] = {

@@ -52,6 +52,7 @@ FLOORS: Mapping[str, tuple[str, ...]] = {
     "aws:appautoscaling/target:Target": ("minCapacity",),
     "azure-native:app:ContainerApp": ("template.scale.minReplicas",),
     "gcp:cloudrunv2/service:Service": ("template.scaling.minInstanceCount", "scaling.minInstanceCount"),
+    "gcp:cloudrunv2/workerPool:WorkerPool": ("scaling.manualInstanceCount", "scaling.minInstanceCount"),
 }
 """Where a vendor is told how many there are at least. One of them is enough."""
 

@@ -6,8 +6,8 @@ import pytest
 
 from infra.services import AGENT, EDGE_DOOR, PROGRAMS, Service
 from infra.settings import read_settings
-from tests.infra.recording import recorded
-from tests.infra.site_aws import BALANCER, LISTENER, STACKS, TARGETS, arn_of, live
+from tests.infra.recording import recorded, recorded_live
+from tests.infra.site_aws import BALANCER, LISTENER, STACKS, TARGETS, arn_of
 from tests.infra.stacks import settings_of
 
 CERTIFICATE = "aws:acm/certificate:Certificate"
@@ -44,7 +44,7 @@ def test_nothing_listens_for_clients_before_the_site_is_live(stack: str) -> None
 @pytest.mark.parametrize("stack", STACKS)
 def test_clients_tls_ends_at_the_door_with_their_certificates_handed_on(stack: str) -> None:
     """TLS 1.2 at least, and with a certificate that has been given."""
-    recording = live(stack)
+    recording = recorded_live(stack)
     listener = recording.one(LISTENER, "ingress")
     assert listener.inputs["port"] == 443 and listener.inputs["protocol"] == "HTTPS"
     assert listener.inputs["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"

@@ -1,6 +1,6 @@
 """What is made wrong, by the role of the stack, and who has to notice: exactly that control, and those of `also`.
 
-Rows of a role are run against its sample, and against its real stacks once they are in LANDED. A row for a type that a stack does not
+Rows of a role are run against its sample, and against its real stacks (`landed.LANDED`). A row for a type that a stack does not
 have is left out there; that every row has met something is the samples' part.
 """
 
@@ -9,9 +9,6 @@ from collections.abc import Mapping
 
 from tests.policies.breaking import GONE, Break, How, InPreview
 from tests.policies.samples import TAGS, may, task, trust
-
-LANDED: tuple[str, ...] = ("prod-aws", "prod-azure", "prod-gcp", "prod-interconnect", "prod-edge")
-"""Real stacks that are recorded and broken as well: `prod-aws`, say. Add a stack here when its program is there."""
 
 TRACED, NEVER = InPreview.TRACED, InPreview.NEVER
 
@@ -47,6 +44,7 @@ RDS, FLEXIBLE, SQL = (
 )
 INGRESS, TASK = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "aws:ecs/taskDefinition:TaskDefinition"
 APP, RUN = "azure-native:app:ContainerApp", "gcp:cloudrunv2/service:Service"
+CERTIFICATE, WORKERS = "azure-native:app:Certificate", "gcp:cloudrunv2/workerPool:WorkerPool"
 COPIES = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 ATTACHED, TO_AZURE = "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "azure-native:authorization:RoleAssignment"
 POOL = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
@@ -183,6 +181,9 @@ AZURE = (
     _b("no-long-lived-keys", "azure-native:containerregistry:Registry", "adminUserEnabled", True),
     _b("secrets-not-plaintext", APP, "template.containers[0].env", [{"name": "DATABASE_PASSWORD", "value": "x"}]),
     _b("secrets-not-plaintext", APP, "configuration.secrets", [{"name": "token", "value": "x"}]),
+    _b("secrets-not-plaintext", CERTIFICATE, "properties.value", "MIIKcQIBAzCC"),
+    _b("secrets-not-plaintext", CERTIFICATE, "properties.password", "hunter2"),
+    _b("tags-required", CERTIFICATE, "tags", OTHER_TAGS),
     _b("image-digest", APP, "template.containers[0].image", "r/edge:latest"),
     _b("waf-or-exempt", APP, "configuration.ingress.external", True, in_preview=NEVER, hand=True),
     _b("container-min-capacity", APP, "template.scale.minReplicas", 1),
@@ -245,6 +246,10 @@ GCP = (
     _b("secrets-not-plaintext", SQL, "rootPassword", "hunter2"),
     _b("image-digest", RUN, "template.containers[0].image", "r/edge:latest"),
     _b("container-min-capacity", RUN, "template.scaling.minInstanceCount", 1, hand=True),
+    _b(CMK, WORKERS, "template.encryptionKey", GONE, in_preview=TRACED),
+    _b("secrets-not-plaintext", WORKERS, "template.containers[0].envs", [{"name": "DATABASE_PASSWORD", "value": "x"}]),
+    _b("image-digest", WORKERS, "template.containers[0].image", "r/webhooks:latest"),
+    _b("container-min-capacity", WORKERS, "scaling.manualInstanceCount", 1),
 )
 VPN = "aws:ec2/vpnConnection:VpnConnection"
 WAY, TUNNEL = "azure-native:network:VirtualNetworkGatewayConnection", "gcp:compute/vPNTunnel:VPNTunnel"

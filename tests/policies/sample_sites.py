@@ -175,6 +175,8 @@ def azure() -> list[Told]:
         template={"containers": [container], "scale": {"minReplicas": 3}},
         **here,
     )
+    door = {"certificateKeyVaultProperties": {"keyVaultUrl": "https://v.vault.azure.net/secrets/door", "identity": "identity"}}
+    s.has("azure-native:app:Certificate", "door", properties=door, **here)
     s.has(
         "azure-native:containerregistry:Registry",
         "images",
@@ -240,6 +242,13 @@ def gcp() -> list[Told]:
         ingress="INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER",
         defaultUriDisabled=True,
         template={"containers": [container], "encryptionKey": KEYS["gcp"], "scaling": {"minInstanceCount": 3}},
+    )
+    s.has(
+        "gcp:cloudrunv2/workerPool:WorkerPool",
+        "webhooks",
+        location=GCP_REGION,
+        scaling={"scalingMode": "MANUAL", "manualInstanceCount": 3},
+        template={"containers": [container], "encryptionKey": KEYS["gcp"]},
     )
     s.has("gcp:cloudrunv2/serviceIamMember:ServiceIamMember", "edge", role="roles/run.invoker", member="allUsers")
     s.has("gcp:compute/address:Address", "door", protect=True, region=GCP_REGION, addressType="EXTERNAL")
