@@ -110,7 +110,7 @@ def kms_rotation(one: Resource, facts: Facts, *, most_days: float, least_window_
             if not any(_turns_over(action, most_days) for _, action in actions):
                 yield one.finding(f"no action of its rotationPolicy rotates it within {most_days:g} days")
         case "gcp:kms/cryptoKey:CryptoKey":
-            if one.at("purpose") in (None, "ENCRYPT_DECRYPT"):
+            if one.at("purpose") in (None, "ENCRYPT_DECRYPT", UNKNOWN):
                 period = _seconds(one.at("rotationPeriod"))
                 if period is None or period > most_days * 86_400:
                     yield one.finding(
@@ -222,14 +222,11 @@ def secrets_not_plaintext(one: Resource, facts: Facts) -> Iterator[Finding]:
 
 def _variables(one: Resource, found: Iterator[tuple[str, Any]]) -> Iterator[Finding]:
     for place, variable in found:
-        if variable is UNKNOWN:
-            yield one.finding(f"{place} {said(variable)}; variables are written down, and values of theirs may be references")
-        elif (
-            isinstance(variable, Mapping)
-            and NAMES_A_SECRET.search(str(variable.get("name")))
-            and variable.get("value") is not None
-        ):
-            yield one.finding(f"{place}: {variable.get('name')} has a value; name the place of a secret instead")
+        name = variable.get("name") if isinstance(variable, Mapping) else variable
+        if name is UNKNOWN:
+            yield one.finding(f"{place} {said(name)}; variables are written down, and values of theirs may be references")
+        elif isinstance(variable, Mapping) and NAMES_A_SECRET.search(str(name)) and variable.get("value") is not None:
+            yield one.finding(f"{place}: {name} has a value; name the place of a secret instead")
 
 
 def containers(one: Resource) -> list[Any] | None:
