@@ -197,6 +197,7 @@ def gcp() -> list[Told]:
     s.has("gcp:compute/subnetwork:Subnetwork", "proxies", region=GCP_REGION, purpose="REGIONAL_MANAGED_PROXY")
     allows = [{"protocol": "tcp", "ports": ["5432"]}]
     s.has("gcp:compute/firewall:Firewall", "mesh", direction="INGRESS", sourceRanges=["10.10.0.0/16"], allows=allows)
+    s.has("gcp:compute/firewall:Firewall", "tagged", direction="INGRESS", sourceTags=["edge"], allows=allows)
     s.has(
         "gcp:compute/firewall:Firewall", "nobody", direction="INGRESS", sourceRanges=["0.0.0.0/0"], denies=[{"protocol": "all"}]
     )

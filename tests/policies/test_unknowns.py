@@ -108,3 +108,15 @@ def _is_about(row: Break, place: str) -> bool:
     return (
         row.path == place or row.path.startswith((f"{place}.", f"{place}[")) or place.startswith((f"{row.path}.", f"{row.path}["))
     )
+
+
+def test_addresses_that_are_known_are_compared_while_another_one_is_not() -> None:
+    """In the first preview of the zone one authority has a wrong address, and another's are not there yet."""
+    told = SAMPLES["edge"]()
+    endpoint = the_one(told, Break(control="", type="azure-native:trafficmanager:Endpoint", name="api-0"))
+    record = the_one(told, Break(control="", type="aws:route53/record:Record", name="api-1"))
+    assert endpoint and record
+    early = without(told, told.index(endpoint), "target")
+    assert "dns-three-authorities" not in broken_by("prod-edge", early)
+    put(early[told.index(record)], "records", ["198.51.100.9"])
+    assert "dns-three-authorities" in broken_by("prod-edge", early)
