@@ -114,6 +114,7 @@ def no_open_ingress(one: Resource, facts: Facts) -> Iterator[Finding]:
                 yield from unmet(one, {one.type: (Is(path="portRange", allowed=("443", "443-443")),)})
 
 
+_OWN_TLS = (*PASSED_THROUGH, *map(float, PASSED_THROUGH))
 _CLOSED: Table = {
     "aws:ec2/subnet:Subnet": (Is(path="mapPublicIpOnLaunch", allowed=(False,), absent=True),),
     "aws:ecs/service:Service": (Is(path="networkConfiguration.assignPublicIp", allowed=(False,), absent=True),),
@@ -126,8 +127,10 @@ _CLOSED: Table = {
         for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     ),
     "azure-native:storage:StorageAccount": (Is(path="allowBlobPublicAccess", allowed=(False,)),),
-    "azure-native:app:ContainerApp": (
-        Absent(path="configuration.ingress.additionalPortMappings", limit="clients come in by 443 alone"),
+    "azure-native:app:ManagedEnvironment": (Is(path="vnetConfiguration.internal", allowed=(True,)),),
+    "azure-native:app:ContainerApp": tuple(
+        Is(path=f"configuration.ingress.additionalPortMappings[].{name}", allowed=_OWN_TLS, absent=True)
+        for name in ("targetPort", "exposedPort")
     ),
     "gcp:cloudrunv2/service:Service": (
         Is(path="ingress", allowed=("INGRESS_TRAFFIC_INTERNAL_ONLY", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER")),

@@ -164,8 +164,9 @@ def azure() -> list[Told]:
     }
     ours = {"keySource": "Microsoft.Keyvault", "keyVaultProperties": {"keyName": "audit"}}
     s.has("azure-native:storage:StorageAccount", "audit", encryption=ours, **closed, **here)
-    s.has("azure-native:app:ManagedEnvironment", "environment", protect=True, **here)
-    ingress = {"external": False, "targetPort": 8443, "allowInsecure": False}
+    s.has("azure-native:app:ManagedEnvironment", "environment", protect=True, vnetConfiguration={"internal": True}, **here)
+    mapped = [{"external": True, "targetPort": 8444, "exposedPort": 8444}]
+    ingress = {"external": False, "targetPort": 8443, "allowInsecure": False, "additionalPortMappings": mapped}
     places = [{"name": "token", "keyVaultUrl": "https://v.vault.azure.net/secrets/token", "identity": "identity"}]
     container = {"name": "edge", "image": f"r/edge{DIGEST}", "env": [{"name": "TOKEN", "secretRef": "token"}]}
     s.has(
@@ -204,6 +205,10 @@ def gcp() -> list[Told]:
     s.has("gcp:kms/keyRing:KeyRing", "keys", protect=True, location=GCP_REGION)
     turns: dict[str, Any] = {"rotationPeriod": "7776000s", "destroyScheduledDuration": "2592000s"}
     key = s.has("gcp:kms/cryptoKey:CryptoKey", "payments", protect=True, purpose="ENCRYPT_DECRYPT", **turns)
+    closes = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+    s.has(
+        "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "payments", cryptoKeyId="k", role=closes, member="serviceAccount:sql@p"
+    )
     backups = {
         "enabled": True,
         "pointInTimeRecoveryEnabled": True,
