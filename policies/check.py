@@ -2,7 +2,8 @@
 
     python -m policies.check prod-aws.json prod-azure.json
 
-One line for each violation; exit status 1 when one of them is mandatory, 2 when a file cannot be read.
+One line for each violation, and one for each resource of which something is not known; exit status 1 when a violation is mandatory, 2 when
+a file cannot be read.
 """
 
 import argparse
@@ -58,12 +59,35 @@ def violations(stack: str, told: Sequence[Mapping[str, Any]], config: Mapping[st
     """What these resources break. Resource rules see inputs and stack rules outputs over inputs, as they do under the engine."""
     facts = facts_of(stack, config)
     providers = {one["urn"]: one for one in told if str(one.get("type")).startswith("pulumi:providers:")}
-    wanted = [one for one in told if one.get("type") not in MINE and not one.get("delete")]
+    wanted = _wanted(told)
     asked = tuple(_resource(one, providers, {}) for one in wanted)
     made = tuple(_resource(one, providers, one.get("outputs") or {}) for one in wanted)
     for control in CONTROLS:
         for finding in control.found(asked if control.scope == "resource" else made, facts):
             yield Violation(control=control, finding=finding)
+
+
+def not_known(stack: str, told: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """As it is printed: what no rule could look at, by resource. A rule that has to see it has said so among the violations."""
+    for one in _wanted(told):
+        asked, made = _resource(one, {}, {}), _resource(one, {}, one.get("outputs") or {})
+        if places := dict.fromkeys((*_unknown(asked.props, ""), *_unknown(made.props, ""))):
+            yield f"{stack}: not known: {made.name} ({made.type}): {', '.join(places)}"
+
+
+def _unknown(value: Any, place: str) -> Iterator[str]:
+    if value is UNKNOWN:
+        yield place
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _unknown(inner, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _unknown(inner, f"{place}[{number}]")
+
+
+def _wanted(told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [one for one in told if one.get("type") not in MINE and not one.get("delete")]
 
 
 def _resource(told: Mapping[str, Any], providers: Mapping[str, Mapping[str, Any]], made: Mapping[str, Any]) -> Resource:
@@ -144,8 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{file}: {error}", file=sys.stderr)
             status = 2
             continue
-        for one in found:
-            print(one.line(stack))
+        for line in (*(one.line(stack) for one in found), *not_known(stack, told)):
+            print(line)
         if status == 0 and any(not one.control.advisory for one in found):
             status = 1
     return status

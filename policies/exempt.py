@@ -15,6 +15,7 @@ _GROUPS = "groups other things, and keeps nothing"
 _IDENTITY = "an identity without rights: grants are asked about"
 
 EXEMPT: Mapping[str, str] = {
+    "aws:appautoscaling/policy:Policy": "when there are more; how many there are at least and at most is asked about",
     "aws:ec2/defaultRouteTable:DefaultRouteTable": _WAYS,
     "aws:ec2/internetGateway:InternetGateway": _WAYS,
     "aws:ec2/natGateway:NatGateway": _WAYS,

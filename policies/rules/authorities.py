@@ -68,11 +68,10 @@ def _compared(stack: str, told: Mapping[Cloud, Authority]) -> Iterator[Finding]:
             yield Finding(problem=f"{stack}: {cloud} does not serve {names}; another authority does")
         if ("@", "NS") not in one.names:
             yield Finding(problem=f"{stack}: {cloud} does not name all three clouds' servers (NS of the zone itself)")
-    if any(one.has_unknown for one in told.values()):
-        return  # `unknown-has-a-source` has looked at where they come from
-    addresses = {cloud: one.addresses for cloud, one in told.items()}
-    if len({frozenset(found) for found in addresses.values()}) > 1:
-        heard = "; ".join(f"{cloud}: {', '.join(sorted(found)) or 'none'}" for cloud, found in addresses.items())
+    # What one does not know yet may be any address; `unknown-has-a-source` looks at where it comes from. What is known is everywhere.
+    addresses = set().union(*(one.addresses for one in told.values()))
+    if any(addresses - one.addresses for one in told.values() if not one.has_unknown):
+        heard = "; ".join(f"{cloud}: {', '.join(sorted(one.addresses)) or 'none'}" for cloud, one in told.items())
         yield Finding(problem=f"{stack}: the authorities name different addresses: {heard}")
 
 
@@ -80,9 +79,8 @@ def _templated(one: Resource, told: Authority, domain: str) -> None:
     # A zone at Azure is born with a record set for its own name servers, which only a template may write over. While the others'
     # servers are not known, nor is the template: it is looked at again when it is there.
     found = one.at("properties.template.resources")
-    if found is UNKNOWN:
+    if found is UNKNOWN or (isinstance(found, list) and UNKNOWN in found):
         told.names.add(("@", "NS"))
-        told.has_unknown = True
         return
     for record in found or ():
         zone, _, kind = str(record.get("type", "")).rpartition("/")

@@ -64,6 +64,7 @@ ENCRYPTED: Table = {
     "gcp:secretmanager/regionalSecret:RegionalSecret": (_key("customerManagedEncryption.kmsKeyName"),),
     "gcp:secretmanager/secret:Secret": (_key("replication.userManaged.replicas[].customerManagedEncryption.kmsKeyName"),),
     "gcp:cloudrunv2/service:Service": (_key("template.encryptionKey"),),
+    "gcp:cloudrunv2/workerPool:WorkerPool": (_key("template.encryptionKey"),),
     "gcp:artifactregistry/repository:Repository": (_key("kmsKeyName"),),
     "gcp:logging/projectBucketConfig:ProjectBucketConfig": (_key("cmekSettings.kmsKeyName"),),
     "gcp:storage/bucket:Bucket": (_key("encryption.defaultKmsKeyName"),),
@@ -109,7 +110,7 @@ def kms_rotation(one: Resource, facts: Facts, *, most_days: float, least_window_
             if not any(_turns_over(action, most_days) for _, action in actions):
                 yield one.finding(f"no action of its rotationPolicy rotates it within {most_days:g} days")
         case "gcp:kms/cryptoKey:CryptoKey":
-            if one.at("purpose") in (None, "ENCRYPT_DECRYPT"):
+            if one.at("purpose") in (None, "ENCRYPT_DECRYPT", UNKNOWN):
                 period = _seconds(one.at("rotationPeriod"))
                 if period is None or period > most_days * 86_400:
                     yield one.finding(
@@ -189,10 +190,15 @@ FILLED: Table = {
     "azure-native:app:ContainerApp": (
         Absent(path="configuration.secrets[].value", limit="name the place in the key vault (keyVaultUrl)"),
     ),
+    "azure-native:app:Certificate": (
+        Absent(path="properties.value", limit="name the place in the key vault (certificateKeyVaultProperties)"),
+        Absent(path="properties.password", limit="name the place in the key vault (certificateKeyVaultProperties)"),
+    ),
 }
 ENVIRONMENTS: Mapping[str, str] = {
     "azure-native:app:ContainerApp": "template.containers[].env[]",
     "gcp:cloudrunv2/service:Service": "template.containers[].envs[]",
+    "gcp:cloudrunv2/workerPool:WorkerPool": "template.containers[].envs[]",
 }
 TASK = "aws:ecs/taskDefinition:TaskDefinition"
 SCRIPTS: Mapping[str, str] = {
@@ -216,14 +222,11 @@ def secrets_not_plaintext(one: Resource, facts: Facts) -> Iterator[Finding]:
 
 def _variables(one: Resource, found: Iterator[tuple[str, Any]]) -> Iterator[Finding]:
     for place, variable in found:
-        if variable is UNKNOWN:
-            yield one.finding(f"{place} {said(variable)}; variables are written down, and values of theirs may be references")
-        elif (
-            isinstance(variable, Mapping)
-            and NAMES_A_SECRET.search(str(variable.get("name")))
-            and variable.get("value") is not None
-        ):
-            yield one.finding(f"{place}: {variable.get('name')} has a value; name the place of a secret instead")
+        name = variable.get("name") if isinstance(variable, Mapping) else variable
+        if name is UNKNOWN:
+            yield one.finding(f"{place} {said(name)}; variables are written down, and values of theirs may be references")
+        elif isinstance(variable, Mapping) and NAMES_A_SECRET.search(str(name)) and variable.get("value") is not None:
+            yield one.finding(f"{place}: {name} has a value; name the place of a secret instead")
 
 
 def containers(one: Resource) -> list[Any] | None:

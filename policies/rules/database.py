@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policies.rules.data import CLOUD_SQL, DATABASES, FLEXIBLE, RDS
-from policies.rules.expect import Absent, AtLeast, Given, Is, Table, joined, unmet
+from policies.rules.expect import Absent, AtLeast, Given, Is, Matches, Table, joined, unmet
 from policies.rules.seen import Facts, Finding, Resource, said
 
 _PRIVATE: Table = {
@@ -112,7 +112,9 @@ def pg_backup(one: Resource, facts: Facts, *, least_days: float) -> Iterator[Fin
             AtLeast(path="backupRetentionPeriod", least=least_days),
             Is(path="deleteAutomatedBackups", allowed=(False,)),
             Is(path="skipFinalSnapshot", allowed=(False,)),
-            Given(path="finalSnapshotIdentifier", limit="a final snapshot needs a name, or deleting fails half way"),
+            Matches(
+                path="finalSnapshotIdentifier", shape=r"\S+", limit="a final snapshot needs a name, or deleting fails half way"
+            ),
         ),
         FLEXIBLE: (AtLeast(path="backup.backupRetentionDays", least=least_days),),
         CLOUD_SQL: (

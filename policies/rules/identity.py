@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policies.rules.expect import Absent, Given, Is, Table, unmet
+from policies.rules.expect import Absent, Given, Is, Matches, Table, unmet
 from policies.rules.seen import UNKNOWN, Facts, Finding, Resource, said
 
 FORBIDDEN: Mapping[str, str] = {
@@ -55,7 +55,7 @@ def federation_conditions(one: Resource, facts: Facts) -> Iterator[Finding]:
             wanted = (
                 Given(path="subject", limit="it must be one subject, without a wildcard", never=r"[*?]"),
                 Given(path="issuer"),
-                Given(path="audiences", limit="it must be one audience", never=r"[*?]"),
+                Matches(path="audiences[]", shape=r"[^*?]+", limit="it must be one audience, without a wildcard"),
             )
             yield from unmet(one, {FEDERATED: wanted})
 

@@ -116,6 +116,7 @@ def no_open_ingress(one: Resource, facts: Facts) -> Iterator[Finding]:
                 yield from unmet(one, {one.type: (Is(path="portRange", allowed=("443", "443-443")),)})
 
 
+_OWN_TLS = (*PASSED_THROUGH, *map(float, PASSED_THROUGH))
 _CLOSED: Table = {
     "aws:ec2/subnet:Subnet": (Is(path="mapPublicIpOnLaunch", allowed=(False,), absent=True),),
     "aws:ecs/service:Service": (Is(path="networkConfiguration.assignPublicIp", allowed=(False,), absent=True),),
@@ -128,8 +129,10 @@ _CLOSED: Table = {
         for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     ),
     "azure-native:storage:StorageAccount": (Is(path="allowBlobPublicAccess", allowed=(False,)),),
-    "azure-native:app:ContainerApp": (
-        Absent(path="configuration.ingress.additionalPortMappings", limit="clients come in by 443 alone"),
+    "azure-native:app:ManagedEnvironment": (Is(path="vnetConfiguration.internal", allowed=(True,)),),
+    "azure-native:app:ContainerApp": tuple(
+        Is(path=f"configuration.ingress.additionalPortMappings[].{name}", allowed=_OWN_TLS, absent=True)
+        for name in ("targetPort", "exposedPort")
     ),
     "gcp:cloudrunv2/service:Service": (
         Is(path="ingress", allowed=("INGRESS_TRAFFIC_INTERNAL_ONLY", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER")),
@@ -169,9 +172,10 @@ def _google(one: Resource) -> Iterator[Finding]:
     if one.at("direction") == "EGRESS":
         return
     named = [one.at(name) for name in ("sourceTags", "sourceServiceAccounts")]
-    sources = _sources(one.props, ("sourceRanges",)) or ([] if any(named) else ["0.0.0.0/0"])
+    unnamed = [] if any(isinstance(found, list) and found for found in named) else ["0.0.0.0/0"]
+    sources = _sources(one.props, ("sourceRanges",)) or ([UNKNOWN] if UNKNOWN in named else unnamed)
     allows = [allow for _, allow in one.every("allows[]")]
-    ports = [port for allow in allows if allow is not UNKNOWN for port in (allow.get("ports") or ["all"])]
+    ports = [port for allow in allows if allow is not UNKNOWN for port in _sources(allow, ("ports",)) or ["all"]]
     doors = [port for port in ports if str(port) == str(DOOR)]
     for source in sources if allows else ():
         if _is_world(source) and (source is UNKNOWN or UNKNOWN in allows or len(doors) != len(ports)):
@@ -225,13 +229,13 @@ def waf_or_exempt(resources: tuple[Resource, ...], facts: Facts) -> Iterator[Fin
     """Whatever clients reach has a web application firewall, or somebody has written down why not."""
     for one in resources:
         match one.type:
-            case "aws:lb/loadBalancer:LoadBalancer" if one.at("loadBalancerType") in (None, "application"):
+            case "aws:lb/loadBalancer:LoadBalancer" if one.at("loadBalancerType") in (None, "application", UNKNOWN):
                 if not any(other.type == ACL and joined(other, "resourceArn", one, "arn") for other in resources):
                     yield one.finding("no web ACL is associated with it")
             case "gcp:compute/regionBackendService:RegionBackendService":
-                if one.at("loadBalancingScheme") == "EXTERNAL_MANAGED" and not one.at("securityPolicy"):
+                if one.at("loadBalancingScheme") in ("EXTERNAL_MANAGED", UNKNOWN) and not one.at("securityPolicy"):
                     yield one.finding("it has no securityPolicy")
-            case "azure-native:app:ContainerApp" if one.at("configuration.ingress.external") is True:
+            case "azure-native:app:ContainerApp" if one.at("configuration.ingress.external") in (True, UNKNOWN):
                 yield one.finding("ingress of Container Apps has no web application firewall")
 
 

@@ -36,6 +36,7 @@ BY_PROVIDER: Mapping[Cloud, str] = {Cloud.AWS: "defaultTags.tags", Cloud.GCP: "d
 """Where these providers are told what everything says of itself. Azure's has no such thing."""
 TAGGED = frozenset(
     {
+        "azure-native:app:Certificate",
         "azure-native:app:ContainerApp",
         "azure-native:app:ManagedEnvironment",
         "azure-native:compute:Disk",

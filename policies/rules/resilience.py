@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from policies.rules.data import CLOUD_SQL, FLEXIBLE, RDS
 from policies.rules.expect import as_number
-from policies.rules.seen import Facts, Finding, Resource, said
+from policies.rules.seen import UNKNOWN, Facts, Finding, Resource, said
 
 STATEFUL: frozenset[str] = frozenset(
     {
@@ -45,7 +45,7 @@ ADDRESS = "gcp:compute/address:Address"
 
 def stateful_protect(one: Resource, facts: Facts) -> Iterator[Finding]:
     """Pulumi deletes nothing that cannot be made again, whatever becomes of a program."""
-    kept = one.type in STATEFUL or (one.type == ADDRESS and one.at("addressType") in (None, "EXTERNAL"))
+    kept = one.type in STATEFUL or (one.type == ADDRESS and one.at("addressType") in (None, "EXTERNAL", UNKNOWN))
     if kept and not one.protect:
         yield one.finding("it is not protected (protect=True)")
 
@@ -55,6 +55,7 @@ FLOORS: Mapping[str, tuple[str, ...]] = {
     "aws:appautoscaling/target:Target": ("minCapacity",),
     "azure-native:app:ContainerApp": ("template.scale.minReplicas",),
     "gcp:cloudrunv2/service:Service": ("template.scaling.minInstanceCount", "scaling.minInstanceCount"),
+    "gcp:cloudrunv2/workerPool:WorkerPool": ("scaling.manualInstanceCount", "scaling.minInstanceCount"),
 }
 """Where a vendor is told how many there are at least. One of them is enough."""
 

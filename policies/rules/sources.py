@@ -8,9 +8,10 @@ So here the whole stack is looked at: an unknown value is computed from resource
 
 from collections.abc import Iterator, Mapping
 
-from policies.rules.data import ENCRYPTED, SCRIPTS, TASK
+from policies.rules.data import CLOUD_SQL, ENCRYPTED, ENVIRONMENTS, FLEXIBLE, SCRIPTS, TASK
 from policies.rules.expect import Given, joined
-from policies.rules.identity import DOCUMENTS, FEDERATED, POOL_PROVIDER
+from policies.rules.identity import DOCUMENTS, FEDERATED, GRANTS, POOL_PROVIDER, ROLE
+from policies.rules.mesh import TUNNEL
 from policies.rules.seen import UNKNOWN, Facts, Finding, Resource
 
 REFERENCE = "pulumi:pulumi:StackReference"
@@ -58,18 +59,26 @@ def encryption_key_of_ours(resources: tuple[Resource, ...], facts: Facts) -> Ite
 DEFERRED: Mapping[str, tuple[str, ...]] = {
     TASK: ("containerDefinitions",),
     **{token: (path,) for token, path in SCRIPTS.items()},
+    **{token: (path.partition("[]")[0],) for token, path in ENVIRONMENTS.items()},
     **DOCUMENTS,
+    ROLE: (*DOCUMENTS[ROLE], "managedPolicyArns"),
+    **{token: ("members" if token.endswith("Binding") else "member",) for token in GRANTS},
     POOL_PROVIDER: ("attributeCondition",),
     FEDERATED: ("subject", "issuer"),
     "azure-native:authorization:RoleAssignment": ("roleDefinitionId",),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("policyArn",),
-    "azure-native:dbforpostgresql:Server": ("network.delegatedSubnetResourceId", "dataEncryption.primaryUserAssignedIdentityId"),
+    FLEXIBLE: ("network.delegatedSubnetResourceId", "dataEncryption.primaryUserAssignedIdentityId"),
+    CLOUD_SQL: ("settings.ipConfiguration.privateNetwork",),
+    TUNNEL: ("router",),
+    "gcp:compute/regionTargetHttpsProxy:RegionTargetHttpsProxy": ("sslPolicy",),
+    "gcp:compute/targetHttpsProxy:TargetHttpsProxy": ("sslPolicy",),
     "aws:route53/record:Record": ("records",),
     "azure-native:resources:Deployment": ("properties.template.resources",),
     "azure-native:trafficmanager:Endpoint": ("target",),
     "gcp:dns/recordSet:RecordSet": ("routingPolicy", "rrdatas"),
 }
-"""What cannot be read in a preview when ids of other resources stand in it: documents as one text, identities, addresses."""
+"""What cannot be read in a preview when ids of other resources stand in it: documents as one text, variables, identities, networks,
+addresses. Whatever a rule takes unknown and is no key stands here."""
 
 MAKES_SECRETS = frozenset(
     {

@@ -1,4 +1,7 @@
-"""What a stack has, counted by type, as the repository says it: a resource that comes or goes is a line that somebody has to change."""
+"""What a stack has, counted by type, as the repository says it: a resource that comes or goes is a line that somebody has to change.
+
+`prod-aws` is the site before it is live, and `prod-aws-live` afterwards.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -15,5 +18,5 @@ def counted(recording: Recording) -> str:
 
 
 def kept(stack: str) -> str:
-    """What stands in the repository."""
+    """What stands in the repository under that name."""
     return (FOLDER / f"{stack}.txt").read_text()

@@ -1,7 +1,7 @@
 """Runs one stack's program against a monitor that writes down what it hears. Standard input says which; standard output tells.
 
-Answers are what a cloud would make up (ids, addresses, keys): `answers_*.py`. Nothing is validated as a provider would; types are
-mypy's work.
+Answers are what a cloud would make up (ids, addresses, keys): `answers_*.py`. In a preview nobody has made up anything yet. Nothing is
+validated as a provider would; types are mypy's work.
 """
 
 import json
@@ -16,7 +16,7 @@ from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack
 
 from infra.program import run
-from tests.infra.answers import ANSWERS, CALLS
+from tests.infra.answers import ANSWERS, CALLS, planned
 
 TIMEOUTS = ("create", "update", "delete")
 
@@ -24,15 +24,21 @@ TIMEOUTS = ("create", "update", "delete")
 class Clouds(mocks.Mocks):
     """Every cloud, and every other stack."""
 
-    def __init__(self, stacks: Mapping[str, Any]) -> None:
+    def __init__(self, stacks: Mapping[str, Any], *, preview: bool) -> None:
         super().__init__()
-        self._stacks = stacks
+        self._stacks, self._preview = stacks, preview
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        """What a resource is once it is there: what was asked for, and what its cloud adds."""
+        """What a resource is once it is there: what was asked for, and what its cloud adds. Before it is there: what was asked for.
+
+        An id of no letters is one that is not known, and so is whatever is not told (`resolve_properties` in pulumi/runtime/rpc.py).
+        Other stacks are known in a preview too: the engine asks the backend for them, and for one that was never applied it has nothing.
+        """
         state = dict(args.inputs)
         if args.typ == "pulumi:pulumi:StackReference":
             return args.name, {**state, "outputs": self._stacks.get(args.name, {}), "secretOutputNames": []}
+        if self._preview:
+            return "", planned(state)
         if (answer := ANSWERS.get(args.typ)) is None:
             return args.resource_id or f"{args.name}-id", state
         id, added = answer(args.name, state)
@@ -49,12 +55,19 @@ class Monitor(mocks.MockMonitor):
     def __init__(self, answers: mocks.Mocks) -> None:
         super().__init__(answers)
         self.heard: list[tuple[Any, Any]] = []
+        self.read: list[tuple[Any, Any]] = []
         self.exported: dict[str, Any] = {}
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  the wire's name
         """Answer as the SDK's own does, and write down both."""
         answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         self.heard.append((request, answer))
+        return answer
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802  the wire's name
+        """Other stacks. State has them, and policies about a whole stack are told nothing of them."""
+        answer = super().ReadResource(request)  # type: ignore[no-untyped-call]
+        self.read.append((request, answer))
         return answer
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802  the wire's name
@@ -83,6 +96,25 @@ def _told(request: Any, answer: Any) -> dict[str, Any]:
     }
 
 
+def _told_of_read(request: Any, answer: Any) -> dict[str, Any]:
+    return {
+        "urn": answer.urn,
+        "type": request.type,
+        "name": request.name,
+        "inputs": json_format.MessageToDict(request.properties),
+        "outputs": json_format.MessageToDict(answer.properties),
+        "parent": request.parent,
+        "provider": request.provider,
+        "dependencies": list(request.dependencies),
+        "protect": False,
+        "ignore_changes": [],
+        "property_dependencies": {},
+        "retain_on_delete": False,
+        "custom": True,
+        "timeouts": {},
+    }
+
+
 def _tell_exports() -> None:
     """The SDK makes a test's stack before the program runs, and tells what it exports then: nothing."""
     stack = get_root_resource()
@@ -92,7 +124,7 @@ def _tell_exports() -> None:
 
 def play(order: Mapping[str, Any]) -> dict[str, Any]:
     """Run it, and tell."""
-    clouds = Clouds(order["stacks"])
+    clouds = Clouds(order["stacks"], preview=order["preview"])
     monitor = Monitor(clouds)
     refused: list[str] = []
 
@@ -110,6 +142,7 @@ def play(order: Mapping[str, Any]) -> dict[str, Any]:
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     return {
         "resources": [_told(request, answer) for request, answer in monitor.heard if request.type != "pulumi:pulumi:Stack"],
+        "read": [_told_of_read(request, answer) for request, answer in monitor.read],
         "outputs": monitor.exported,
         "refused": refused[0] if refused else None,
     }

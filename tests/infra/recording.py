@@ -16,7 +16,7 @@ from typing import Any
 from infra.program import MODULES
 from infra.settings import Role
 from infra.topology import Cloud
-from tests.infra.stacks import ROOT, configuration
+from tests.infra.stacks import ROOT, built, configuration
 
 LIMIT = 120
 """Seconds for one stack."""
@@ -51,6 +51,8 @@ class Recording:
 
     stack: str
     resources: tuple[Resource, ...] = ()
+    read: tuple[Resource, ...] = ()
+    """Other stacks: registered by nobody, and looked up."""
     outputs: Mapping[str, Any] = field(default_factory=dict)
     refused: str | None = None
     """What the program said when it ended with an error of its own."""
@@ -65,16 +67,30 @@ class Recording:
         return found
 
 
-@cache
 def recorded(stack: str) -> Recording:
     """What a stack asks for with the configuration that is in the repository."""
-    return record(stack)
+    return _recorded(stack, live=False, preview=False)
+
+
+def recorded_live(stack: str) -> Recording:
+    """What a site asks for when bootstrap has filled its secrets and its images are built: it runs."""
+    return _recorded(stack, live=True, preview=False)
+
+
+def previewed(stack: str, *, live: bool = False) -> Recording:
+    """What a stack asks for in its first preview, in which nothing of it is there."""
+    return _recorded(stack, live=live, preview=True)
+
+
+@cache
+def _recorded(stack: str, *, live: bool, preview: bool) -> Recording:
+    return record(stack, preview=preview, live=True, images=built(stack)) if live else record(stack, preview=preview)
 
 
 def record(stack: str, *, preview: bool = False, stacks: Mapping[str, Any] | None = None, **changed: object) -> Recording:
     """What a stack asks for when some of its configuration is changed. In a preview nothing that a cloud makes up is known.
 
-    `stacks`: what the others have published, by full name, in place of what their programs publish.
+    `stacks`: what the others have published, by full name, in place of what their programs publish. One that is left out was never applied.
     """
     others = _others(stack) if stacks is None else stacks
     order = {"stack": stack, "preview": preview, "config": dict(configuration(stack, **changed)), "stacks": others}
@@ -94,6 +110,7 @@ def record(stack: str, *, preview: bool = False, stacks: Mapping[str, Any] | Non
     return Recording(
         stack=stack,
         resources=tuple(_resource(one) for one in told["resources"]),
+        read=tuple(_resource(one) for one in told["read"]),
         outputs=told["outputs"],
         refused=told["refused"],
     )

@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 from infra.services import Service
-from tests.infra.recording import Recording, Resource, record
-from tests.infra.stacks import settings_of
+from tests.infra.recording import Recording, Resource
 
 STACKS = ("dev-aws", "prod-aws")
 LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
@@ -24,18 +22,6 @@ KEY = "aws:kms/key:Key"
 SECRET = "aws:secretsmanager/secret:Secret"
 SERVER = "aws:rds/instance:Instance"
 ROLE, ROLE_POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
-
-
-@cache
-def live(stack: str) -> Recording:
-    """The same stack when its services run: with images that are built."""
-    return record(stack, live="true", images=built(stack))
-
-
-def built(stack: str) -> Mapping[str, str]:
-    """The stack's images, with a digest that is no placeholder."""
-    images: Mapping[str, str] = json.loads(settings_of(stack)["images"])
-    return {name: image.partition("@")[0] + "@sha256:" + 64 * "1" for name, image in images.items()}
 
 
 def document(resource: Resource, key: str = "policy") -> list[Mapping[str, Any]]:

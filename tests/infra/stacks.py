@@ -1,5 +1,6 @@
 """The stacks' configuration as the engine would put it together: the project's defaults, and over them each stack's file."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from infra.settings import NAMESPACE, Role
+from infra.settings import NAMESPACE, UNBUILT, Role
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("dev", "prod")
@@ -37,6 +38,14 @@ def configuration(stack: str, **changed: object) -> Mapping[str, str]:
 def settings_of(stack: str, **changed: object) -> dict[str, Any]:
     """The same without the namespace: what `read_settings` takes."""
     return {key.removeprefix(f"{NAMESPACE}:"): value for key, value in configuration(stack, **changed).items()}
+
+
+def built(stack: str) -> dict[str, str]:
+    """A site's images as they are named once they are built: each by a digest of its own."""
+    images: Mapping[str, str] = json.loads(settings_of(stack)["images"])
+    return {
+        name: image.replace(UNBUILT, f"@sha256:{hashlib.sha256(image.encode()).hexdigest()}") for name, image in images.items()
+    }
 
 
 def _text(value: object) -> str:

@@ -7,8 +7,8 @@ import pytest
 from infra.postgres import PARAMETERS, RETENTION_DAYS
 from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.topology import Cloud
-from tests.infra.recording import record, recorded
-from tests.infra.site_aws import KEY, LOCK, SECRET, SERVER, STACKS, arn_of, document, live
+from tests.infra.recording import record, recorded, recorded_live
+from tests.infra.site_aws import KEY, LOCK, SECRET, SERVER, STACKS, arn_of, document
 
 GUARDED: Mapping[str, object] = {
     "engine": "postgres",
@@ -228,7 +228,7 @@ def test_images_lie_in_this_cloud_scanned_and_never_replaced(stack: str) -> None
 
 def test_roles_of_one_service_read_nothing_of_another() -> None:
     """Whoever gets into screening has no password of the vault."""
-    recording = live("prod-aws")
+    recording = recorded_live("prod-aws")
     arns = {one.name: one.outputs["arn"] for one in recording.of_type(SECRET)}
     for service in Service:
         statements = document(recording.one("aws:iam/rolePolicy:RolePolicy", f"runtime-who-{service}-start"))

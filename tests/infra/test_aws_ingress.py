@@ -6,8 +6,8 @@ import pytest
 
 from infra.services import AGENT, EDGE_DOOR, PROGRAMS, Service
 from infra.settings import read_settings
-from tests.infra.recording import recorded
-from tests.infra.site_aws import BALANCER, LISTENER, STACKS, TARGETS, arn_of, live
+from tests.infra.recording import recorded, recorded_live
+from tests.infra.site_aws import BALANCER, LISTENER, STACKS, TARGETS, arn_of
 from tests.infra.stacks import settings_of
 
 
@@ -41,7 +41,7 @@ def test_nothing_listens_for_clients_before_the_site_is_live(stack: str) -> None
 @pytest.mark.parametrize("stack", STACKS)
 def test_clients_bytes_reach_the_edges_door_as_they_are(stack: str) -> None:
     """Nobody before the edge ends TLS: it hashes the certificate that the client itself has shown."""
-    recording = live(stack)
+    recording = recorded_live(stack)
     listener, targets = recording.one(LISTENER, "ingress").inputs, recording.one(TARGETS, "ingress").inputs
     assert (listener["port"], listener["protocol"]) == (443, "TCP")
     assert not {"certificateArn", "sslPolicy", "mutualAuthentication", "alpnPolicy"} & set(listener)
@@ -53,7 +53,7 @@ def test_clients_bytes_reach_the_edges_door_as_they_are(stack: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_no_certificate_of_the_names_is_in_the_vendors_hands(stack: str) -> None:
     """It is a secret of the edge, and the zone is asked for no proof."""
-    assert [one.urn for one in live(stack).resources if one.type.startswith("aws:acm/")] == []
+    assert [one.urn for one in recorded_live(stack).resources if one.type.startswith("aws:acm/")] == []
     assert recorded(stack).outputs["certificate_records"] == []
     assert f"{Service.EDGE}/door" in recorded(stack).outputs["secrets"]
 

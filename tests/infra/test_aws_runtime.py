@@ -7,9 +7,9 @@ import pytest
 from infra.components.aws.tasks import TooLarge, size
 from infra.services import AGENT, EDGE_DOOR, PROGRAMS, Service, callers_of
 from infra.settings import CapacityTable, read_settings
-from tests.infra.recording import recorded
-from tests.infra.site_aws import LISTENER, SECRET, SERVICE, STACKS, TARGETS, TASK, arn_of, built, container, live
-from tests.infra.stacks import settings_of
+from tests.infra.recording import recorded, recorded_live
+from tests.infra.site_aws import LISTENER, SECRET, SERVICE, STACKS, TARGETS, TASK, arn_of, container
+from tests.infra.stacks import built, settings_of
 
 CLUSTER = "aws:ecs/cluster:Cluster"
 
@@ -25,7 +25,7 @@ def test_a_site_that_is_not_live_runs_nothing(stack: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_live_site_runs_the_floor_and_may_grow_to_the_ceiling(stack: str) -> None:
     """Of each service, as the settings say."""
-    recording, capacity = live(stack), read_settings(settings_of(stack)).capacity
+    recording, capacity = recorded_live(stack), read_settings(settings_of(stack)).capacity
     assert len(recording.of_type(SERVICE)) == len(recording.of_type("aws:appautoscaling/target:Target")) == len(Service)
     for one in Service:
         table: CapacityTable = getattr(capacity, one)
@@ -40,14 +40,14 @@ def test_a_live_site_runs_the_floor_and_may_grow_to_the_ceiling(stack: str) -> N
 
 def test_an_up_in_the_middle_of_an_outage_leaves_the_count_alone() -> None:
     """It is the autoscaler's and the controller's. Nothing else is ignored: an image that is rolled forward must run."""
-    assert {one.ignore_changes for one in live("prod-aws").of_type(SERVICE)} == {("desiredCount",)}
-    assert all(one.ignore_changes == () for one in live("prod-aws").of_type("aws:appautoscaling/target:Target"))
+    assert {one.ignore_changes for one in recorded_live("prod-aws").of_type(SERVICE)} == {("desiredCount",)}
+    assert all(one.ignore_changes == () for one in recorded_live("prod-aws").of_type("aws:appautoscaling/target:Target"))
 
 
 @pytest.mark.parametrize("service", Service)
 def test_instances_stand_in_all_zones_without_a_public_address(service: Service) -> None:
     """Each behind its own guard."""
-    inputs = live("prod-aws").one(SERVICE, f"runtime-{service}").inputs
+    inputs = recorded_live("prod-aws").one(SERVICE, f"runtime-{service}").inputs
     network = inputs["networkConfiguration"]
     assert network["subnets"] == [f"subnet-network-service-{zone}" for zone in "abc"]
     assert network["securityGroups"] == [f"sg-guards-{service}"] and network["assignPublicIp"] is False
@@ -58,7 +58,7 @@ def test_instances_stand_in_all_zones_without_a_public_address(service: Service)
 @pytest.mark.parametrize("service", Service)
 def test_a_deployment_takes_nothing_away_and_gives_up_when_it_fails(service: Service) -> None:
     """The floor holds while images change."""
-    inputs = live("prod-aws").one(SERVICE, f"runtime-{service}").inputs
+    inputs = recorded_live("prod-aws").one(SERVICE, f"runtime-{service}").inputs
     assert inputs["deploymentMinimumHealthyPercent"] == 100
     assert inputs["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
 
@@ -66,7 +66,7 @@ def test_a_deployment_takes_nothing_away_and_gives_up_when_it_fails(service: Ser
 @pytest.mark.parametrize("service", Service)
 def test_a_task_runs_the_services_image_as_the_service(service: Service) -> None:
     """By digest, with the roles of nobody else."""
-    recording = live("prod-aws")
+    recording = recorded_live("prod-aws")
     task = recording.one(TASK, f"runtime-{service}").inputs
     assert container(recording, service)["image"] == built("prod-aws")[service]
     assert task["executionRoleArn"] == f"arn:aws:iam::111111111111:role/trimaran-prod-{service}-start"
@@ -136,7 +136,7 @@ def test_instances_disks_are_closed_with_our_key() -> None:
 
 def test_only_what_is_called_has_a_private_name() -> None:
     """With the addresses of its instances and nothing in between."""
-    recording = live("prod-aws")
+    recording = recorded_live("prod-aws")
     named = {one.inputs["name"]: one for one in recording.of_type("aws:servicediscovery/service:Service")}
     assert set(named) == {one.value for one in Service if callers_of(one)}
     for one in Service:
@@ -149,7 +149,7 @@ def test_only_what_is_called_has_a_private_name() -> None:
 
 def test_balancers_know_the_edges_and_nobody_else() -> None:
     """All three doors of theirs."""
-    recording = live("prod-aws")
+    recording = recorded_live("prod-aws")
     doors = {one.name: one for one in recording.of_type(TARGETS)}
     asked = {
         (one.name, door["targetGroupArn"], int(door["containerPort"]))
@@ -164,7 +164,7 @@ def test_balancers_know_the_edges_and_nobody_else() -> None:
 
 def test_services_wait_for_leave_and_for_open_doors() -> None:
     """ECS refuses a target group that no balancer asks, and a task that may not read its secrets dies."""
-    recording = live("prod-aws")
+    recording = recorded_live("prod-aws")
     before = {one.urn for token in (LISTENER, "aws:iam/rolePolicy:RolePolicy") for one in recording.of_type(token)}
     before -= {one.urn for one in recording.of_type("aws:iam/rolePolicy:RolePolicy") if one.name == "audit-flows"}
     assert len(before) == 9

@@ -10,8 +10,8 @@ import pytest
 from infra.contracts import CONTRACT, SiteContract
 from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from tests.infra.answers_aws import ADDRESSES
-from tests.infra.recording import record, recorded
-from tests.infra.site_aws import BALANCER, ROLE, STACKS, TARGETS, arn_of, leaves, live
+from tests.infra.recording import previewed, recorded, recorded_live
+from tests.infra.site_aws import BALANCER, ROLE, STACKS, TARGETS, arn_of, leaves
 from tests.infra.stacks import settings_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -54,14 +54,14 @@ def test_a_stack_registers_what_it_registered_before(stack: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_going_live_adds_what_counts_instances_and_the_door(stack: str) -> None:
     """And nothing else comes or goes."""
-    asleep, awake = (Counter(one.type for one in found.resources) for found in (recorded(stack), live(stack)))
+    asleep, awake = (Counter(one.type for one in found.resources) for found in (recorded(stack), recorded_live(stack)))
     assert awake - asleep == NEW_WHEN_LIVE and not asleep - awake
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_what_holds_something_is_protected_and_nothing_else(stack: str) -> None:
     """A protected resource that could be made anew makes people unprotect by habit."""
-    resources = live(stack).resources
+    resources = recorded_live(stack).resources
     assert {one.type for one in resources if one.protect} == PROTECTED
     assert [one.urn for one in resources if one.type in PROTECTED and not one.protect] == []
 
@@ -74,7 +74,7 @@ def test_the_vaults_key_stays_even_when_the_stack_goes() -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_everything_is_made_by_the_explicit_provider(stack: str) -> None:
     """Which knows one account and one region, and puts the tags on everything; no resource names a region of its own."""
-    resources = live(stack).resources
+    resources = recorded_live(stack).resources
     (provider,) = (one for one in resources if one.type == "pulumi:providers:aws")
     made = [one for one in resources if one.custom and one is not provider]
     assert {one.provider.rpartition("::")[0] for one in made} == {provider.urn}
@@ -97,7 +97,7 @@ def test_everything_is_made_by_the_explicit_provider(stack: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_everything_hangs_at_a_component(stack: str) -> None:
     """Or it is a component, or the provider."""
-    resources = live(stack).resources
+    resources = recorded_live(stack).resources
     components = {one.urn for one in resources if not one.custom}
     loose = [one.urn for one in resources if one.custom and one.parent not in components]
     assert loose == [one.urn for one in resources if one.type == "pulumi:providers:aws"]
@@ -130,14 +130,14 @@ def test_the_contract_tells_what_other_stacks_need() -> None:
 
 def test_names_that_are_promised_are_those_of_what_is_made() -> None:
     """The controller raises the floor of what it was told of."""
-    awake = live("prod-aws")
+    awake = recorded_live("prod-aws")
     assert {one.inputs["name"] for one in awake.of_type("aws:ecs/service:Service")} == set(awake.outputs["instances"].values())
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_no_secret_passes_through_here(stack: str) -> None:
     """Neither a value for a place, nor a password in any input, nor one in an output."""
-    resources = live(stack).resources
+    resources = recorded_live(stack).resources
     assert [one.urn for one in resources if "secretVersion" in one.type or "accessKey" in one.type] == []
     words = ("password", "secretstring", "privatekey", "presharedkey")
     found = [path for one in resources for path, value in leaves(one.inputs) if value and path.lower().endswith(words)]
@@ -151,13 +151,13 @@ def test_names_carry_the_environment(stack: str) -> None:
     own = ("aws:ecr/", "aws:guardduty/", "aws:servicediscovery/service:")
     named = [
         value
-        for one in live(stack).resources
+        for one in recorded_live(stack).resources
         if one.custom and not one.type.startswith(own)
         for key, value in one.inputs.items()
         if key in NAMING or (key, one.type) in ALSO_NAMING
     ]
     assert len(named) > 60 and [name for name in named if environment not in name] == []
-    assert {one.inputs["name"] for one in live(stack).of_type("aws:ecr/repository:Repository")} == {
+    assert {one.inputs["name"] for one in recorded_live(stack).of_type("aws:ecr/repository:Repository")} == {
         f"trimaran/{one}" for one in Service
     }
 
@@ -172,5 +172,5 @@ def test_names_are_as_short_as_the_vendor_wants(token: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_preview_that_knows_nothing_yet_ends_well(stack: str) -> None:
     """Ids, addresses and records are unknown before the first `up`."""
-    first = record(stack, preview=True)
+    first = previewed(stack)
     assert first.refused is None and len(first.resources) == len(recorded(stack).resources)

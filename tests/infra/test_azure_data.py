@@ -9,8 +9,7 @@ from infra.components.azure.database import TRIES, is_busy, storage_gib
 from infra.postgres import PARAMETERS
 from infra.services import CONTROL, DATABASES, PROGRAMS
 from infra.topology import Cloud
-from tests.infra.azure_live import live
-from tests.infra.recording import Recording, Resource, record, recorded
+from tests.infra.recording import Recording, Resource, previewed, recorded, recorded_live
 
 STACKS = pytest.mark.parametrize("stack", ["dev-azure", "prod-azure"])
 SERVER = "azure-native:dbforpostgresql:Server"
@@ -154,7 +153,7 @@ def test_a_vault_of_secrets_is_read_by_one_and_filled_by_one(stack: str) -> None
 @STACKS
 def test_no_secret_is_ever_in_pulumis_hands(stack: str) -> None:
     """No value in a vault, no password at a server, no key of a workspace or account; whoever reads the state learns nothing."""
-    told = live(stack)
+    told = recorded_live(stack)
     assert not told.of_type("azure-native:keyvault:Secret")
     assert not any(one.type.startswith(("random:", "tls:")) for one in told.resources)
     forbidden = {"administratorLoginPassword", "administratorLogin", "sharedKey", "primarySharedKey", "passwordSecretRef"}
@@ -175,7 +174,7 @@ def _keys(value: Any) -> set[str]:
 @STACKS
 def test_an_identity_logs_in_first_and_passwords_come_with_the_services(stack: str) -> None:
     """Before the site is live nobody can try a password; what bootstrap turned on meanwhile stays on."""
-    before, after = servers(recorded(stack)), servers(live(stack))
+    before, after = servers(recorded(stack)), servers(recorded_live(stack))
     for service in DATABASES:
         assert before[service].inputs["authConfig"]["passwordAuth"] == "Disabled"
         assert "authConfig.passwordAuth" in before[service].ignore_changes
@@ -296,5 +295,5 @@ def test_images_come_from_a_registry_without_a_password(stack: str) -> None:
 
 def test_an_unknown_value_of_a_preview_is_no_reason_to_fail() -> None:
     """The first preview knows no address, no id and no key yet."""
-    stack = record("prod-azure", preview=True)
+    stack = previewed("prod-azure")
     assert stack.refused is None and len(stack.resources) == len(recorded("prod-azure").resources)

@@ -12,8 +12,7 @@ from infra.components.azure.ways import BALANCER, Ways, rules
 from infra.services import PROGRAMS, Service
 from infra.settings import read_settings
 from infra.topology import Cloud
-from tests.infra.azure_live import live
-from tests.infra.recording import recorded
+from tests.infra.recording import recorded, recorded_live
 from tests.infra.stacks import settings_of
 
 GUARD = "azure-native:network:NetworkSecurityGroup"
@@ -251,9 +250,9 @@ def test_nothing_of_the_vendor_has_a_public_door(stack: str) -> None:
         "storage:StorageAccount": None,
     }
     for kind, part in kinds.items():
-        given = [one.inputs if part is None else one.inputs[part] for one in live(stack).of_type(f"azure-native:{kind}")]
+        given = [one.inputs if part is None else one.inputs[part] for one in recorded_live(stack).of_type(f"azure-native:{kind}")]
         assert given and {one["publicNetworkAccess"] for one in given} == {"Disabled"}, kind
-    (environment,) = live(stack).of_type("azure-native:app:ManagedEnvironment")
+    (environment,) = recorded_live(stack).of_type("azure-native:app:ManagedEnvironment")
     assert environment.inputs["vnetConfiguration"]["internal"] is True
 
 

@@ -10,9 +10,8 @@ import pytest
 from infra.contracts import CONTRACT, SiteContract
 from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.settings import Settings, read_settings
-from tests.infra.azure_live import images, live
-from tests.infra.recording import Recording, Resource, record, recorded
-from tests.infra.stacks import settings_of
+from tests.infra.recording import Recording, Resource, record, recorded, recorded_live
+from tests.infra.stacks import built, settings_of
 
 STACKS = pytest.mark.parametrize("stack", ["dev-azure", "prod-azure"])
 APP = "azure-native:app:ContainerApp"
@@ -51,7 +50,7 @@ def apps(stack: Recording) -> dict[str, Resource]:
 
 def ingress(service: str, stack: str = "prod-azure") -> dict[str, Any]:
     """How a program is reached."""
-    given: dict[str, Any] = apps(live(stack))[service].inputs["configuration"]["ingress"]
+    given: dict[str, Any] = apps(recorded_live(stack))[service].inputs["configuration"]["ingress"]
     return given
 
 
@@ -66,7 +65,7 @@ def test_the_resources_are_these(stack: str) -> None:
 @STACKS
 def test_going_live_adds_the_apps_and_nothing_else(stack: str) -> None:
     """One for each program, with leave to pull its image."""
-    before, after = (Counter(one.type for one in told.resources) for told in (recorded(stack), live(stack)))
+    before, after = (Counter(one.type for one in told.resources) for told in (recorded(stack), recorded_live(stack)))
     assert after - before == {
         "trimaran:azure:App": len(PROGRAMS),
         APP: len(PROGRAMS),
@@ -80,14 +79,14 @@ def test_nothing_runs_before_the_site_is_live(stack: str) -> None:
     """Azure refuses an app whose secrets have no value. Going live makes it, with its floor."""
     assert not recorded(stack).of_type(APP)
     before = {one.urn for one in recorded(stack).resources}
-    after = {one.urn for one in live(stack).resources}
-    assert before < after and set(apps(live(stack))) == set(PROGRAMS)
+    after = {one.urn for one in recorded_live(stack).resources}
+    assert before < after and set(apps(recorded_live(stack))) == set(PROGRAMS)
 
 
 @STACKS
 def test_instances_keep_the_floor_grow_to_the_ceiling_and_the_controller_owns_both(stack: str) -> None:
     """A rollout in the middle of an outage does not take back what the controller has raised."""
-    for service, app in apps(live(stack)).items():
+    for service, app in apps(recorded_live(stack)).items():
         capacity = getattr(settings(stack).capacity, service)
         scale = app.inputs["template"]["scale"]
         assert (scale["minReplicas"], scale["maxReplicas"]) == (capacity.floor, capacity.ceiling)
@@ -100,7 +99,7 @@ def test_instances_keep_the_floor_grow_to_the_ceiling_and_the_controller_owns_bo
 def test_each_program_is_somebody_of_its_own_and_reads_its_own_vault_alone(stack: str) -> None:
     """Its variables are those of `services.PROGRAMS`, each from its own place."""
     environment = stack.split("-")[0]
-    for service, app in apps(live(stack)).items():
+    for service, app in apps(recorded_live(stack)).items():
         (identity,) = app.inputs["identity"]["userAssignedIdentities"]
         assert identity.endswith(f"/trimaran-{environment}-{service}")
         program = PROGRAMS[Service(service)]
@@ -118,9 +117,9 @@ def test_each_program_is_somebody_of_its_own_and_reads_its_own_vault_alone(stack
 @STACKS
 def test_an_app_is_made_after_its_identity_may_read_and_pull(stack: str) -> None:
     """Roles take a while; an app that starts before them fails, and Azure says that the image is missing."""
-    for service, app in apps(live(stack)).items():
+    for service, app in apps(recorded_live(stack)).items():
         for name in (f"images-{service}", f"{service}-secrets-reads"):
-            (allowed,) = (one for one in live(stack).resources if one.name == name)
+            (allowed,) = (one for one in recorded_live(stack).resources if one.name == name)
             assert allowed.urn in app.dependencies
 
 
@@ -128,9 +127,10 @@ def test_an_app_is_made_after_its_identity_may_read_and_pull(stack: str) -> None
 def test_what_runs_is_named_by_digest_and_comes_from_the_sites_own_registry(stack: str) -> None:
     """A tag can be moved, and another cloud's registry can be down."""
     environment = stack.split("-")[0]
-    for service, app in apps(live(stack)).items():
+    for service, app in apps(recorded_live(stack)).items():
         (container,) = app.inputs["template"]["containers"]
-        assert container["image"] == images(environment)[service]
+        assert container["image"] == built(stack)[service]
+        assert container["image"].startswith(f"trimaran{environment}.azurecr.io/{service}@sha256:")
         (registry,) = app.inputs["configuration"]["registries"]
         assert registry["server"] == container["image"].partition("/")[0]
         assert registry["identity"] == app.inputs["identity"]["userAssignedIdentities"][0]
@@ -139,7 +139,7 @@ def test_what_runs_is_named_by_digest_and_comes_from_the_sites_own_registry(stac
 @STACKS
 def test_every_instance_gets_what_its_program_asks_for(stack: str) -> None:
     """Azure sells processors and memory in one proportion."""
-    for service, app in apps(live(stack)).items():
+    for service, app in apps(recorded_live(stack)).items():
         program = PROGRAMS[Service(service)]
         (container,) = app.inputs["template"]["containers"]
         cpu, gibibytes = container["resources"]["cpu"], float(container["resources"]["memory"].removesuffix("Gi"))
@@ -150,7 +150,7 @@ def test_every_instance_gets_what_its_program_asks_for(stack: str) -> None:
 @STACKS
 def test_instances_are_asked_whether_they_listen_and_never_for_the_beacon(stack: str) -> None:
     """A drained edge's beacon is dark, and it still hands requests over: restarted for that, it would lose them."""
-    for service, app in apps(live(stack)).items():
+    for service, app in apps(recorded_live(stack)).items():
         (container,) = app.inputs["template"]["containers"]
         assert {probe["type"] for probe in container["probes"]} == {"Startup", "Readiness", "Liveness"}
         for probe in container["probes"]:
@@ -209,22 +209,24 @@ def test_the_environment_spans_zones_and_keeps_no_key_of_the_log(stack: str) -> 
 @STACKS
 def test_no_certificate_of_the_names_is_in_the_vendors_hands(stack: str) -> None:
     """It is a secret of the edge, read by the edge alone, and the zone is asked for no proof."""
-    assert not live(stack).of_type("azure-native:app:Certificate")
+    assert not recorded_live(stack).of_type("azure-native:app:Certificate")
     assert recorded(stack).outputs["certificate_records"] == []
     (environment,) = recorded(stack).of_type("azure-native:app:ManagedEnvironment")
     assert "identity" not in environment.inputs
-    readers = {service for service, app in apps(live(stack)).items() if "door" in str(app.inputs["configuration"]["secrets"])}
+    readers = {
+        service for service, app in apps(recorded_live(stack)).items() if "door" in str(app.inputs["configuration"]["secrets"])
+    }
     assert readers == {Service.EDGE}
 
 
 @STACKS
 def test_the_contract_is_published_as_a_whole(stack: str) -> None:
     """Every field has a value, before the site is live as well as after: the zone's stack needs it before."""
-    for told in (recorded(stack).outputs, live(stack).outputs):
+    for told in (recorded(stack).outputs, recorded_live(stack).outputs):
         assert set(told) == {"contract", *(field.name for field in fields(SiteContract))}
         assert told["contract"] == CONTRACT
         assert {name for name in told if not told[name]} == {"certificate_records", "routes"}
-    assert recorded(stack).outputs == live(stack).outputs
+    assert recorded(stack).outputs == recorded_live(stack).outputs
 
 
 @STACKS
@@ -233,7 +235,7 @@ def test_the_contract_tells_every_service(stack: str) -> None:
     told = recorded(stack).outputs
     assert set(told["database_hosts"]) == set(told["database_servers"]) == set(DATABASES)
     assert set(told["instances"]) == set(PROGRAMS)
-    assert told["instances"] == {service: app.inputs["containerAppName"] for service, app in apps(live(stack)).items()}
+    assert told["instances"] == {service: app.inputs["containerAppName"] for service, app in apps(recorded_live(stack)).items()}
     places = {f"{service}/{secret.name}" for service, program in PROGRAMS.items() for secret in program.secrets}
     assert set(told["secrets"]) == {*places, *(f"{CONTROL}/{name}" for name in CONTROL_SECRETS)}
     assert all(url.startswith("https://") and "/secrets/" in url for url in told["secrets"].values())
@@ -245,17 +247,17 @@ def test_the_contract_tells_every_service(stack: str) -> None:
 def test_what_cannot_be_made_again_is_protected(stack: str) -> None:
     """Databases, keys, secrets, addresses, zones, gateways, records, and the locks on them."""
     for kind in STATEFUL:
-        found = live(stack).of_type(f"azure-native:{kind}")
+        found = recorded_live(stack).of_type(f"azure-native:{kind}")
         assert found and all(one.protect for one in found), kind
 
 
 @STACKS
 def test_everything_names_its_provider_and_this_subscription(stack: str) -> None:
     """A default provider would take whatever account somebody is logged in to."""
-    (provider,) = live(stack).of_type("pulumi:providers:azure-native")
+    (provider,) = recorded_live(stack).of_type("pulumi:providers:azure-native")
     account = settings(stack).accounts.azure
     assert provider.inputs["subscriptionId"] == account.subscription and provider.inputs["tenantId"] == account.tenant
-    for one in live(stack).resources:
+    for one in recorded_live(stack).resources:
         if one.custom and one is not provider:
             assert one.provider.startswith(f"{provider.urn}::"), one.name
 
@@ -264,7 +266,7 @@ def test_everything_names_its_provider_and_this_subscription(stack: str) -> None
 def test_everything_stands_in_the_region_of_the_topology(stack: str) -> None:
     """But what Azure has everywhere at once: the names of private zones."""
     region = settings(stack).region
-    for one in live(stack).resources:
+    for one in recorded_live(stack).resources:
         if one.custom and (found := one.inputs.get("location")) is not None:
             anywhere = one.type.startswith("azure-native:privatedns:")
             assert found == ("global" if anywhere else region), one.name
@@ -273,7 +275,7 @@ def test_everything_stands_in_the_region_of_the_topology(stack: str) -> None:
 @STACKS
 def test_whatever_takes_tags_has_them_all(stack: str) -> None:
     """Azure has none of a provider's own."""
-    tagged = [one for one in live(stack).resources if "tags" in one.inputs]
+    tagged = [one for one in recorded_live(stack).resources if "tags" in one.inputs]
     assert {one.type for one in tagged} >= {f"azure-native:{kind}" for kind in STATEFUL if kind not in _UNTAGGED}
     for one in tagged:
         assert set(one.inputs["tags"]) == {"app", "environment", "owner", "data-class", "residency", "stack"}, one.name
@@ -295,7 +297,8 @@ def test_two_environments_have_no_name_in_common() -> None:
     )
     for kind, name, longest in everywhere:
         dev, prod = (
-            {one.inputs[name] for one in live(stack).of_type(f"azure-native:{kind}")} for stack in ("dev-azure", "prod-azure")
+            {one.inputs[name] for one in recorded_live(stack).of_type(f"azure-native:{kind}")}
+            for stack in ("dev-azure", "prod-azure")
         )
         assert dev and prod and not dev & prod
         assert all(len(one) <= longest for one in dev | prod)

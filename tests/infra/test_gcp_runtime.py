@@ -1,15 +1,12 @@
 """Google's runtime and doors: what runs, as whom, and by which doors it is reached."""
 
-import json
-from functools import cache
-
 import pytest
 
 from edge import certified
 from infra.services import AGENT, EDGE_DOOR, PROGRAMS, Service, callers_of
-from infra.settings import UNBUILT, read_settings
-from tests.infra.recording import Recording, Resource, record, recorded
-from tests.infra.stacks import settings_of
+from infra.settings import read_settings
+from tests.infra.recording import Recording, Resource, recorded, recorded_live
+from tests.infra.stacks import built, settings_of
 
 STACKS = ("dev-gcp", "prod-gcp")
 SERVICE = "gcp:cloudrunv2/service:Service"
@@ -28,21 +25,13 @@ HEADERS = {
 """Read by programs, so written out here: whoever renames one breaks them."""
 SECRET = "4dabf18193072939515e22adb298388d"
 """How values are marked as secret on the wire."""
-BUILT = "@sha256:" + 64 * "1"
 
 both = pytest.mark.parametrize("stack", STACKS)
 
 
-@cache
-def live(stack: str) -> Recording:
-    """With images that were built, after `trimaran bootstrap`."""
-    images = {name: image.replace(UNBUILT, BUILT) for name, image in json.loads(settings_of(stack)["images"]).items()}
-    return record(stack, live="true", images=images)
-
-
 def running(stack: str) -> dict[str, Resource]:
     """What runs, by service."""
-    told = live(stack)
+    told = recorded_live(stack)
     return {one.name.rpartition("-")[2]: one for one in (*told.of_type(SERVICE), *told.of_type(POOL))}
 
 
@@ -68,7 +57,7 @@ def test_nothing_runs_before_its_secrets_are_filled(stack: str) -> None:
 def test_going_live_adds_what_runs_and_changes_nothing_else(stack: str) -> None:
     """Doors, addresses and ways were there before."""
     before = {one.urn: one.inputs for one in recorded(stack).resources}
-    after = {one.urn: one.inputs for one in live(stack).resources}
+    after = {one.urn: one.inputs for one in recorded_live(stack).resources}
     assert {urn: after.get(urn) for urn in before} == before
     assert len(after) - len(before) == len(Service)
 
@@ -140,7 +129,7 @@ def test_processors_are_always_on_and_images_pinned(stack: str) -> None:
     """What waits for replication between requests must not be put to sleep."""
     for service, one in running(stack).items():
         (container,) = one.inputs["template"]["containers"]
-        assert container["image"].endswith(f"/{service}{BUILT}")
+        assert container["image"] == built(stack)[service] and f"/{service}@sha256:" in container["image"]
         assert container["resources"]["limits"]["cpu"] == ("2" if service == "edge" else "1")
         if one.type == SERVICE:
             assert container["resources"]["cpuIdle"] is False

@@ -166,8 +166,9 @@ def azure() -> list[Told]:
     }
     ours = {"keySource": "Microsoft.Keyvault", "keyVaultProperties": {"keyName": "audit"}}
     s.has("azure-native:storage:StorageAccount", "audit", encryption=ours, **closed, **here)
-    s.has("azure-native:app:ManagedEnvironment", "environment", protect=True, **here)
-    ingress = {"external": False, "targetPort": 8443, "allowInsecure": False}
+    s.has("azure-native:app:ManagedEnvironment", "environment", protect=True, vnetConfiguration={"internal": True}, **here)
+    mapped = [{"external": True, "targetPort": 8444, "exposedPort": 8444}]
+    ingress = {"external": False, "targetPort": 8443, "allowInsecure": False, "additionalPortMappings": mapped}
     places = [{"name": "token", "keyVaultUrl": "https://v.vault.azure.net/secrets/token", "identity": "identity"}]
     container = {"name": "edge", "image": f"r/edge{DIGEST}", "env": [{"name": "TOKEN", "secretRef": "token"}]}
     s.has(
@@ -177,6 +178,8 @@ def azure() -> list[Told]:
         template={"containers": [container], "scale": {"minReplicas": 3}},
         **here,
     )
+    door = {"certificateKeyVaultProperties": {"keyVaultUrl": "https://v.vault.azure.net/secrets/door", "identity": "identity"}}
+    s.has("azure-native:app:Certificate", "door", properties=door, **here)
     s.has(
         "azure-native:containerregistry:Registry",
         "images",
@@ -197,12 +200,17 @@ def gcp() -> list[Told]:
     s.has("gcp:compute/subnetwork:Subnetwork", "proxies", region=GCP_REGION, purpose="REGIONAL_MANAGED_PROXY")
     allows = [{"protocol": "tcp", "ports": ["5432"]}]
     s.has("gcp:compute/firewall:Firewall", "mesh", direction="INGRESS", sourceRanges=["10.10.0.0/16"], allows=allows)
+    s.has("gcp:compute/firewall:Firewall", "tagged", direction="INGRESS", sourceTags=["edge"], allows=allows)
     s.has(
         "gcp:compute/firewall:Firewall", "nobody", direction="INGRESS", sourceRanges=["0.0.0.0/0"], denies=[{"protocol": "all"}]
     )
     s.has("gcp:kms/keyRing:KeyRing", "keys", protect=True, location=GCP_REGION)
     turns: dict[str, Any] = {"rotationPeriod": "7776000s", "destroyScheduledDuration": "2592000s"}
     key = s.has("gcp:kms/cryptoKey:CryptoKey", "payments", protect=True, purpose="ENCRYPT_DECRYPT", **turns)
+    closes = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+    s.has(
+        "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "payments", cryptoKeyId="k", role=closes, member="serviceAccount:sql@p"
+    )
     backups = {
         "enabled": True,
         "pointInTimeRecoveryEnabled": True,
@@ -242,6 +250,13 @@ def gcp() -> list[Told]:
         ingress="INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER",
         defaultUriDisabled=True,
         template={"containers": [container], "encryptionKey": KEYS["gcp"], "scaling": {"minInstanceCount": 3}},
+    )
+    s.has(
+        "gcp:cloudrunv2/workerPool:WorkerPool",
+        "webhooks",
+        location=GCP_REGION,
+        scaling={"scalingMode": "MANUAL", "manualInstanceCount": 3},
+        template={"containers": [container], "encryptionKey": KEYS["gcp"]},
     )
     s.has("gcp:cloudrunv2/serviceIamMember:ServiceIamMember", "edge", role="roles/run.invoker", member="allUsers")
     s.has("gcp:compute/address:Address", "door", protect=True, region=GCP_REGION, addressType="EXTERNAL")

@@ -1,6 +1,6 @@
 """Six small stacks by hand that keep every rule: one of everything that a rule asks about, as recordings tell it.
 
-The real stacks are looked at as well (`breaks.LANDED`); these are here so that a rule is tested for what no stack of ours has yet.
+The real stacks are looked at as well (`landed.LANDED`); these are here so that a rule is tested for what no stack of ours has yet.
 """
 
 import json

@@ -1,9 +1,24 @@
 """A resource that has everything, and writes down what it is asked for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from policies.rules.seen import Resource
+from infra.topology import Cloud, Jurisdiction, Topology
+from policies.controls import LOOKED_AT, Control
+from policies.rules.seen import Facts, Resource
+
+FACTS = Facts(
+    stack="prod-edge",
+    role="edge",
+    topology=Topology(
+        regions={Cloud.AWS: "eu-central-1", Cloud.AZURE: "swedencentral", Cloud.GCP: "europe-southwest1"},
+        jurisdiction=Jurisdiction.EU,
+        least_km=1000,
+    ),
+    asns={Cloud.AWS: 64512, Cloud.AZURE: 65010, Cloud.GCP: 64514},
+)
+TYPES = tuple(sorted(LOOKED_AT))
 
 
 class Spy(list[Any]):
@@ -62,3 +77,14 @@ def spy(token: str, heard: set[str], urns: tuple[str, ...]) -> Resource:
     return Resource(
         type=token, name="spy", urn=f"urn:pulumi:spy::trimaran::{token}::spy", props=props, property_dependencies=Everyone(urns)
     )
+
+
+def asked(controls: Iterable[Control]) -> Mapping[str, set[str]]:
+    """Every path that these look at, by type, among one of each type that there is."""
+    urns = tuple(f"urn:pulumi:spy::trimaran::{token}::spy" for token in TYPES)
+    heard: dict[str, set[str]] = {token: set() for token in TYPES}
+    resources = tuple(spy(token, heard[token], urns) for token in TYPES)
+    for control in controls:
+        for role in ("edge", "interconnect"):
+            list(control.found(resources, replace(FACTS, role=role)))
+    return heard

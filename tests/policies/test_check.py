@@ -8,7 +8,8 @@ import pytest
 
 from policies.check import SECRET, SIGNATURE, Unreadable, configuration, known, main, read
 from policies.rules.seen import UNKNOWN
-from tests.policies.breaking import SAMPLES, put
+from tests.policies.breaking import SAMPLES, UNKNOWN_ON_WIRE, put
+from tests.policies.landed import LANDED, PREVIEWED, Landed
 from tests.policies.samples import Told
 
 RDS = "aws:rds/instance:Instance"
@@ -27,6 +28,14 @@ def exported(told: list[Told]) -> str:
         options = {"ignoreChanges": one["ignore_changes"], "propertyDependencies": one["property_dependencies"]}
         resources.append({**found, **options, "custom": True, "id": f"{one['name']}-id"})
     return json.dumps({"version": 3, "deployment": {"manifest": {}, "resources": resources}})
+
+
+def recording(told: list[Told]) -> str:
+    """As tests write it."""
+    return json.dumps({"resources": told})
+
+
+SHAPES = {"exported": exported, "recording": recording}
 
 
 @pytest.fixture
@@ -68,7 +77,7 @@ def test_what_is_advisory_is_told_and_passes(file: Path, capsys: pytest.CaptureF
 
 def test_a_recording_is_read_as_well(file: Path) -> None:
     """Tests write them, with names of their own for options."""
-    file.write_text(json.dumps({"resources": SAMPLES["edge"]()}))
+    file.write_text(recording(SAMPLES["edge"]()))
     assert main([str(file)]) == 0
 
 
@@ -86,6 +95,45 @@ def test_a_public_database_does_not_hide_behind_a_secret(file: Path, capsys: pyt
     file.write_text(exported(told))
     assert main([str(file)]) == 1
     assert "pg-private" in capsys.readouterr().out
+
+
+def test_what_is_not_known_is_named_place_by_place(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that comes from a key may be unknown, and whoever reads the report hears that nobody has seen it."""
+    told = SAMPLES["aws"]()
+    one = next(one for one in told if one["type"] == RDS)
+    one["outputs"]["masterUserSecrets"] = [{"secretArn": {SIGNATURE: SECRET, "ciphertext": "x"}}]
+    put(one, "kmsKeyId", UNKNOWN_ON_WIRE)
+    file.write_text(exported(told))
+    assert main([str(file)]) == 0
+    assert capsys.readouterr().out == f"prod-aws: not known: payments ({RDS}): kmsKeyId, masterUserSecrets[0].secretArn\n"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("landed", [one for one in PREVIEWED if one.stack.startswith("prod-")], ids=str)
+def test_a_preview_in_a_file_passes_and_every_resource_that_nobody_has_seen_whole_is_named(
+    landed: Landed, shape: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In both shapes that a file can have."""
+    told = landed.told()
+    file.write_text(SHAPES[shape](told))
+    assert main([str(file)]) == 0
+    unseen = [one for one in told if UNKNOWN_ON_WIRE in json.dumps([one["inputs"], one["outputs"]])]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{landed.stack}: not known: ")]
+    assert unseen
+    assert [line.partition(": not known: ")[2].partition("): ")[0] for line in lines] == [
+        f"{one['name']} ({one['type']}" for one in unseen
+    ]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("landed", [one for one in LANDED if one.stack.startswith("prod-")], ids=str)
+def test_what_is_made_is_known_and_passes_in_a_file(
+    landed: Landed, shape: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before a site is live, and afterwards."""
+    file.write_text(SHAPES[shape](landed.told()))
+    assert main([str(file)]) == 0
+    assert "not known" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"deployment": {}}', '{"resources": [{"type": "x"}]}'])

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from dataclasses import asdict
 
 import pytest
 
@@ -15,9 +14,8 @@ from policies.pack import POLICIES
 from policies.rules.seen import Facts
 from policies.rules.topology import topology_jurisdiction, topology_separation
 from policies.table import table
-from tests.infra.recording import recorded
 from tests.policies.breaking import SAMPLES
-from tests.policies.breaks import LANDED
+from tests.policies.landed import LANDED
 from tests.policies.sdk import exists
 
 REQUIRED = frozenset(
@@ -108,7 +106,7 @@ def test_the_documentation_has_the_same_table() -> None:
 def _types() -> list[tuple[str, str]]:
     """Every type that a stack registers, by stack."""
     made = {f"{role} by hand": [one["type"] for one in sample()] for role, sample in SAMPLES.items()}
-    made |= {stack: [asdict(one)["type"] for one in recorded(stack).resources] for stack in LANDED}
+    made |= {str(one): [resource["type"] for resource in one.told()] for one in LANDED}
     return sorted({(stack, token) for stack, tokens in made.items() for token in tokens})
 
 

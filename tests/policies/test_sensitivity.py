@@ -1,26 +1,26 @@
 """One property wrong, exactly that control breaks; the same property unknown, nobody says yes."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 
 from policies.controls import CONTROLS, Scope
-from tests.infra.recording import recorded
 from tests.policies.breaking import SAMPLES, Break, How, InPreview, broken_by, the_one, unknown, with_break
-from tests.policies.breaks import BREAKS, LANDED
+from tests.policies.breaks import BREAKS
+from tests.policies.landed import LANDED, Landed, usually
 from tests.policies.samples import Told
 
 PAIRS = [(role, row) for role, rows in BREAKS.items() for row in rows]
 
 
-def params(pairs: Iterable[tuple[str, Break]]) -> list[ParameterSet]:
+def params(pairs: Iterable[tuple[str | Landed, Break]]) -> list[ParameterSet]:
     """With names that say what is broken."""
     return [pytest.param(where, row, id=f"{where}:{row}") for where, row in pairs]
 
 
-REAL = [(stack, row) for stack in LANDED for row in BREAKS[stack.partition("-")[2]] if not row.hand]
+REAL = [(landed, row) for landed in LANDED for row in BREAKS[landed.role] if not row.hand]
 ADVISORY = frozenset(control.id for control in CONTROLS if control.advisory)
 
 
@@ -35,24 +35,16 @@ PUBLISHED: Told = {
 """What another stack has told: keys and addresses may come from it."""
 
 
-def told_by(stack: str) -> list[Told]:
-    """What a real stack asks for."""
-    return [
-        {**asdict(one), "property_dependencies": {k: list(v) for k, v in one.property_dependencies.items()}}
-        for one in recorded(stack).resources
-    ]
-
-
 @pytest.mark.parametrize("role", SAMPLES)
 def test_samples_keep_every_rule(role: str) -> None:
     """What is broken below is broken there and nowhere else."""
     assert broken_by(f"prod-{role}", SAMPLES[role]()) == frozenset()
 
 
-@pytest.mark.parametrize("stack", LANDED)
-def test_real_stacks_keep_every_mandatory_rule(stack: str) -> None:
-    """As they are configured in the repository."""
-    assert broken_by(stack, told_by(stack)) - ADVISORY == frozenset()
+@pytest.mark.parametrize("landed", LANDED, ids=str)
+def test_real_stacks_keep_every_mandatory_rule(landed: Landed) -> None:
+    """As they are configured in the repository, and when their sites are live."""
+    assert usually(landed) - ADVISORY == frozenset()
 
 
 @pytest.mark.parametrize(("role", "row"), params(PAIRS))
@@ -61,13 +53,13 @@ def test_exactly_that_rule_is_broken(role: str, row: Break) -> None:
     assert broken_by(f"prod-{role}", with_break(SAMPLES[role](), row)) == {row.control} | row.also
 
 
-@pytest.mark.parametrize(("stack", "row"), params(REAL))
-def test_real_stacks_are_as_sensitive(stack: str, row: Break) -> None:
+@pytest.mark.parametrize(("landed", "row"), params(REAL))
+def test_real_stacks_are_as_sensitive(landed: Landed, row: Break) -> None:
     """A row whose type the stack does not have says nothing about it."""
-    told = told_by(stack)
+    told = landed.told()
     if the_one(told, row) is None:
         return
-    assert broken_by(stack, with_break(told, row)) - broken_by(stack, told) == ({row.control} | row.also) - broken_by(stack, told)
+    assert landed.broken_by(with_break(told, row)) - usually(landed) == ({row.control} | row.also) - usually(landed)
 
 
 ANY_TYPE = "secrets-not-plaintext"

@@ -1,31 +1,17 @@
 """Every type and every property that a rule names exists: a rule with a typing error in it holds for nothing, and nobody notices."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 
 import pytest
 
-from infra.topology import Cloud, Jurisdiction, Topology
 from policies.controls import CONTROLS, LOOKED_AT
 from policies.rules import identity, sources
-from policies.rules.seen import Facts
 from tests.policies.sdk import exists, takes
-from tests.policies.spying import spy
+from tests.policies.spying import TYPES, asked
 
-FACTS = Facts(
-    stack="prod-edge",
-    role="edge",
-    topology=Topology(
-        regions={Cloud.AWS: "eu-central-1", Cloud.AZURE: "swedencentral", Cloud.GCP: "europe-southwest1"},
-        jurisdiction=Jurisdiction.EU,
-        least_km=1000,
-    ),
-    asns={Cloud.AWS: 64512, Cloud.AZURE: 65010, Cloud.GCP: 64514},
-)
 MADE_UP = frozenset({"id", "arn", "name"})
 """Outputs that resources are joined by."""
-TYPES = tuple(sorted(LOOKED_AT))
 EVERY_TYPE = frozenset({"region", "location", "zone", "tags", "labels"})
 """Asked of all types, whether they have them or not."""
 
@@ -45,14 +31,7 @@ def test_what_no_rule_could_look_up_is_of_sdks_that_are_not_here() -> None:
 
 @cache
 def _everything() -> Mapping[str, set[str]]:
-    """Every path that any rule looks at, by type, among one of each type that there is."""
-    urns = tuple(f"urn:pulumi:spy::trimaran::{token}::spy" for token in TYPES)
-    heard: dict[str, set[str]] = {token: set() for token in TYPES}
-    resources = tuple(spy(token, heard[token], urns) for token in TYPES)
-    for control in CONTROLS:
-        for role in ("edge", "interconnect"):
-            list(control.found(resources, replace(FACTS, role=role)))
-    return heard
+    return asked(CONTROLS)
 
 
 @pytest.mark.parametrize("token", TYPES)

@@ -90,9 +90,12 @@ class Keys(pulumi.ComponentResource):
         ).member
 
     def _logging(self) -> pulumi.Output[str]:
-        """Logging's hand has to be asked for its name; not before there is a ring, or the first preview asks an API that is still off."""
+        """Logging's hand has to be asked for its name; not before there is a ring, or the first preview asks an API that is still off.
+
+        A question that waits says in a preview nothing of what it waits for, and policies ask what a member is computed from: the ring.
+        """
         told = gcp.logging.get_project_cmek_settings_output(
             project=self._settings.accounts.gcp.project,
             opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[self.ring]),
         )
-        return told.service_account_id.apply(lambda account: f"serviceAccount:{account}")
+        return pulumi.Output.all(told.service_account_id, self.ring.id).apply(lambda known: f"serviceAccount:{known[0]}")
