@@ -2,7 +2,7 @@
 
 The round trip of every link, the clients' included, varies from 25 to 250 ms, 2 % of what it carries arrives late as after a loss,
 and every controller and every service's process is stopped now and then for up to two seconds. Same policy and same load as the demo's:
-50 payments a second, and cardholders. Environment: MINUTES (10), SEED (1), RATE (50; a site's traffic says something from 20 a second at
+25 payments a second, and cardholders. Environment: MINUTES (10), SEED (1), RATE (25; a site's traffic says something from 20 a second at
 that site). Exit status 1 when any service's epoch moved, or any promise was broken that every run is judged by.
 """
 

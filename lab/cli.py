@@ -117,7 +117,7 @@ def show(
         ),
     ] = Path("out/demo"),
     name: Name = "demo",
-    rate: Annotated[float, typer.Option("--rate", metavar="RATE", min=1, help="Payments offered a second.")] = 50,
+    rate: Annotated[float, typer.Option("--rate", metavar="RATE", min=1, help="Payments offered a second.")] = 25,
     beside: Annotated[
         list[str] | None,
         typer.Option(

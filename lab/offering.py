@@ -25,9 +25,9 @@ from lab.processes import Supervised, launch_module
 from lab.record import Line, read_record
 from lab.site_settings import NAMES
 
-RATE = 50.0
-"""Payments offered a second. Two cores carry more in calm; at 100, with everything that a payment passes through, the repetitions of a
-failover left nobody time to answer one."""
+RATE = 25.0
+"""Payments offered a second. Two cores carry more in calm; at 100, and on a slower machine at 50, the repetitions of a failover left
+nobody time to answer one."""
 
 OFFERED = re.compile(rb'\{"kind":"offered","key":"([^"\\]+)"')
 """How a line begins that says that a payment was wanted."""
