@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FAULT ?= crash
 RUNS ?= 20
+LAB ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -21,7 +22,7 @@ lab: $(VENV)/lab.stamp ## The same three clouds, kept up until Ctrl-C, to play w
 	@$(BIN)/trimaran lab up
 
 test: $(VENV)/test.stamp ## Every test: unit, contract, protocol on real PostgreSQL, lab from end to end
-	$(BIN)/pytest tests/lab # alone: they time real parts, and two cores are just enough for one lab
+	$(BIN)/pytest tests/lab $(LAB) # alone: they time real parts, and two cores are just enough for one lab
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/lab
 
 check: $(VENV)/test.stamp ## Formatter, linter, types, import contracts

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(300)
 """For a whole lab that is started, healed and reconciled, as in `test_faults`; what is measured has bounds of its own."""
 
 
+@pytest.mark.long
 async def test_a_bench_measures_a_failover(tmp_path: Path) -> None:
     """A frozen writer is replaced, comes back, and nothing was lost; every phase of the database's part has a length."""
     told: list[str] = []

@@ -62,6 +62,7 @@ async def test_payments_survive_the_loss_of_the_writers_site(fault: Fault) -> No
     assert {span.name for span in seen.spans} == {"detect", "decide", "cut", "elect", "attach", "open", "steer", "verify"}
 
 
+@pytest.mark.long
 async def test_small_faults_do_not_move_the_writer() -> None:
     """A slow follower, a dead controller and a dead etcd member cost no reign and no payment; nor does a slow writer, for longer than
     any rule of accusation needs: twenty late answers in a row, one every quarter of a second."""
@@ -153,6 +154,7 @@ async def test_a_failover_does_not_wait_for_apis_that_hang() -> None:
         assert await epoch(lab) == before + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "place"), [(Fault.API_HANG, "route53"), (Fault.DNS_DOWN, "azuredns"), (Fault.AUTHORITY_DOWN, "clouddns")]
 )

@@ -161,22 +161,25 @@ async def test_a_lab_that_is_interrupted_half_way_leaves_nothing() -> None:
 def asked_by_hand(name: str) -> None:
     """A payment from a token that a wallet has handed in a number for, as docs/workload.md shows it."""
 
-    def asked(*arguments: str, **body: object) -> tuple[int, dict[str, Any]]:
-        done = command("ask", *arguments, *(("--body", json.dumps(body)) if body else ()), "--name", name)
-        return done.returncode, json.loads(done.stdout) if done.stdout else {"said": done.stderr}
+    def asked(*arguments: str, key: str | None = None, **body: object) -> tuple[int, dict[str, Any]]:
+        given = ("ask", *arguments, "--key", key or str(uuid4()), *(("--body", json.dumps(body)) if body else ()), "--name", name)
+        for _ in range(8):
+            done = command(*given)
+            told = json.loads(done.stdout) if done.stdout else {"said": done.stderr}
+            # Starting a command takes a core for a second. A service that is told to come back, or misses its deadline, is asked again with
+            # the same key, as it says.
+            if told.get("status") not in (503, 504):
+                break
+        return done.returncode, told
 
     debtor, creditor = json.loads(command("status", "--json", "--name", name).stdout)["accounts"][:2]
     number = {"subject": str(uuid4()), "kind": "card", "number": "4111111111111111"}
     status, token = asked("wallet-1", "POST", "/v1/tokens", "--service", "vault", **number)
-    assert (status, token["status"], "4111111111111111" in str(token)) == (0, 201, False)
+    assert (status, token["status"], "4111111111111111" in str(token)) == (0, 201, False), token
     order = {"amount": 250, "currency": "EUR", "debtor": debtor, "creditor": creditor, "source": token["body"]["token"]}
-    for _ in range(5):
-        # Starting a command takes a core for a second; a service that is told "nothing happened, come back" by that is right to say so.
-        status, paid = asked("merchant-1", "POST", "/v1/payments", "--at", "gcp", **order)
-        if paid.get("status") != 503 or paid["body"]["outcome"] != "nothing-happened":
-            break
+    status, paid = asked("merchant-1", "POST", "/v1/payments", "--at", "gcp", **order)
     assert (status, paid["status"], paid["body"].get("amount"), paid["served_by"]) == (0, 201, 250, "gcp"), paid
-    again, same = asked("merchant-1", "POST", "/v1/payments", "--key", paid["Idempotency-Key"], **order)
+    again, same = asked("merchant-1", "POST", "/v1/payments", key=paid["Idempotency-Key"], **order)
     assert (again, same["body"]["id"]) == (0, paid["body"]["id"])
     status, refused = asked("merchant-1", "POST", "/v1/tokens", "--service", "vault", **number)
     assert status == 1 and refused["status"] in (401, 403)

@@ -119,6 +119,7 @@ def leak(lab: Laboratory) -> None:
         admin.execute("INSERT INTO leak VALUES (%s, %s, %s::numeric)", (LEAKED, int(LEAKED), LEAKED))
 
 
+@pytest.mark.long
 async def test_no_number_is_found_where_it_does_not_belong() -> None:
     """Every plant is refused or does no harm, no answer repeats a number, and nothing in the lab holds one in any form: before, during and
     after the death of the cloud that writes."""
