@@ -48,7 +48,7 @@ _MAY_PASS: Mapping[str, tuple[int, ...]] = {LISTENER: (DOOR, *PASSED_THROUGH), T
 def tls_in_transit(one: Resource, facts: Facts) -> Iterator[Finding]:
     """Every listener speaks TLS 1.2 or better, and so does whatever it hands on to."""
     yield from unmet(one, _TLS)
-    if one.at("protocol") == "TCP" and as_number(one.at("port")) in _MAY_PASS.get(one.type, ()):
+    if one.type in _MAY_PASS and one.at("protocol") == "TCP" and as_number(one.at("port")) in _MAY_PASS[one.type]:
         return
     if one.type == TARGETS:
         yield from unmet(one, {TARGETS: (Is(path="protocol", allowed=("HTTPS", "TLS")),)})

@@ -65,9 +65,13 @@ def _told(one: Resource) -> Told:
 ROLES = ("aws", "azure", "gcp", "interconnect", "edge", "control")
 """Whose programs are there. Add a role when its program is."""
 
+REFUSED = ("control",)
+"""Whose first preview is refused: grants of roles that the stack itself makes are not traced to them yet (docs/status.md)."""
+
 
 def _of(environment: str, *, preview: bool) -> tuple[Landed, ...]:
-    stacks = tuple(Landed(stack=f"{environment}-{role}", preview=preview) for role in ROLES)
+    roles = tuple(role for role in ROLES if not (preview and role in REFUSED))
+    stacks = tuple(Landed(stack=f"{environment}-{role}", preview=preview) for role in roles)
     return (*stacks, *(Landed(stack=f"{environment}-{cloud}", live=True, preview=preview) for cloud in Cloud))
 
 
