@@ -78,6 +78,8 @@ class Visit:
     async def _session(self, login: Login) -> Session:
         found = self.sessions.get(login)
         if found is None or not found.alive:
+            if found is not None:
+                await found.close()
             found = await Session.connect(self._address(login), PATIENCE, dialled=self.site)
             self.sessions[login] = found
         return found
