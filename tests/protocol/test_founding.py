@@ -72,7 +72,9 @@ async def test_it_goes_on_wherever_it_ended(bank: Bank) -> None:
     await bank.streams()
 
 
-@pytest.mark.skip(reason="a defect that is open: once in nine runs the process ended in the driver, see docs/status.md, Infrastructure")
+@pytest.mark.skip(
+    reason="a defect that is open: once in nine runs the process ended in the driver, see docs/status.md, Infrastructure"
+)
 async def test_it_survives_kills_at_any_moment(bank: Bank) -> None:
     """Its sessions are ended by the servers again and again, in the middle of statements too: answers are lost, and what was sent may have
     been done."""
