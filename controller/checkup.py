@@ -18,6 +18,7 @@ from controller.core.model import Group, Posture, Site
 from controller.core.policy import Policy
 from controller.errors import Denied, TrimaranError
 from controller.ports import Capacity, Clock, ManagedDatabase, Ratios
+from controller.probing.zone_probe import Answering, Readable
 
 T = TypeVar("T")
 
@@ -30,24 +31,6 @@ class Examiner(Protocol):
 
     async def examine(self, deadline: timedelta) -> Database:
         """Everything that could be asked; `deadline` bounds each question. Never raises for what the server does."""
-
-
-class Readable(Protocol):
-    """The part of `ports.Dns` that only looks."""
-
-    @property
-    def name(self) -> str:
-        """For reports."""
-
-    async def read(self) -> Mapping[Group, Ratios]:
-        """Ratios per group. Raises ProviderError."""
-
-
-class Answering(Protocol):
-    """One authority's name servers."""
-
-    async def named(self, group: Group) -> frozenset[Site]:
-        """Sites that clients of the group are sent to. Raises Transient without any answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

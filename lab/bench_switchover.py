@@ -136,6 +136,7 @@ async def _switch_over(lab: Laboratory, store: Store, number: int) -> Move:
     source, before = control.posture.writer, int(control.posture.epoch)
     others = [site for site in SITES if site != source]
     target = others[number % len(others)]
+    after = max((entry.sequence for entry in await lab.witness.journal()), default=0)
     asked, began = datetime.now(UTC), time.monotonic()
     wish = Request(id=f"bench-{number}", verb="switchover", by="bench", reason="measuring", at=asked, arguments={"to": target})
     await store.request(SERVICE, wish)
@@ -146,7 +147,12 @@ async def _switch_over(lab: Laboratory, store: Store, number: int) -> Move:
                 raise LabError(f"{now.posture.writer} writes, not {target}")
             return Move(source=source, target=target, epoch_before=before, asked=asked, began=began, ended=time.monotonic())
         await asyncio.sleep(0.1)
-    raise LabError(f"from {source} to {Site(target)} is not done after {DONE.total_seconds():.0f} s")
+    said = "; ".join(
+        f"{entry.at:%X.%f} {entry.actor} {entry.kind} {dict(entry.body)}" for entry in await lab.witness.journal(after)
+    )
+    raise LabError(
+        f"from {source} to {Site(target)} is not done after {DONE.total_seconds():.0f} s: {said or 'nothing was journaled'}"
+    )
 
 
 def _pause(move: Move, lines: Sequence[Line], journal: Sequence[JournalEntry]) -> Pause:

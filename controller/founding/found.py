@@ -4,10 +4,11 @@ One founding of a service at a time: a lock on every server says so, and goes wi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from controller.core.model import Site
 from controller.errors import Refused, Stuck
@@ -22,6 +23,7 @@ LOOK = timedelta(milliseconds=50)
 HELD = "SELECT pg_try_advisory_lock(hashtext('trimaran.bootstrap'), hashtext(%s))"
 """By service and site: one server that is dialled under two names is found out by what it says, not by this."""
 
+Said = TypeVar("Said")
 Tell = Callable[[Stage, Step, bool], None]
 """Told of every step when it is done; True: it was found done."""
 
@@ -77,8 +79,19 @@ async def _visits(
 
 
 async def _planned(wanted: Wanted, visits: Mapping[Site, Visit]) -> tuple[Stage, ...]:
-    grounds = await asyncio.gather(*(survey(site, wanted, visit) for site, visit in visits.items()))
+    grounds = await await_all(survey(site, wanted, visit) for site, visit in visits.items())
     return plan(wanted, {ground.site: ground for ground in grounds})
+
+
+async def await_all(asked: Iterable[Awaitable[Said]]) -> list[Said]:
+    """All sites at once, and what each said. Raises what the first one raised that failed, once everybody has ended: while a session
+    is still being used it may not be closed (the driver ends the process), nor may a step go on behind the back of who is told of an
+    error."""
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    for one in answers:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in answers if not isinstance(one, BaseException)]
 
 
 async def _alone(wanted: Wanted, visits: Mapping[Site, Visit]) -> None:
@@ -96,11 +109,8 @@ async def _alone(wanted: Wanted, visits: Mapping[Site, Visit]) -> None:
 async def _carry_out(stage: Stage, visits: Mapping[Site, Visit], tell: Tell) -> tuple[int, int]:
     """Every site's steps of it in order, all sites at once; how many were sent, and how many were done before."""
     own = {site: [step for step in stage.steps if step.site == site] for site in visits}
-    counts = await asyncio.gather(*(_at(stage, visits[site], steps, tell) for site, steps in own.items()), return_exceptions=True)
-    for one in counts:  # everybody has ended: no step goes on behind the back of who is told of an error
-        if isinstance(one, BaseException):
-            raise one
-    return sum(one[0] for one in counts if isinstance(one, tuple)), sum(one[1] for one in counts if isinstance(one, tuple))
+    counts = await await_all(_at(stage, visits[site], steps, tell) for site, steps in own.items())
+    return sum(sent for sent, _ in counts), sum(before for _, before in counts)
 
 
 async def _at(stage: Stage, visit: Visit, steps: list[Step], tell: Tell) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""`python -m tests.lab.skipping_dispatcher --settings FILE`: a dispatcher that leaves every fifth event out and calls it delivered.
+"""`python -m tests.lab.skipping_dispatcher --settings FILE`: a dispatcher that leaves every second event out and calls it delivered.
 
 It stands in the place of `workload.webhooks` in a test that shows that a run of the lab would not go by without noticing.
 """
@@ -17,7 +17,7 @@ from workload.webhooks.model import Event, Trip
 from workload.webhooks.settings import PASSWORD_VARIABLE
 from workload.webhooks.wiring import Assembly, serve
 
-EVERY = 5
+EVERY = 2
 
 
 async def skip(

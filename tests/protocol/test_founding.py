@@ -11,6 +11,7 @@ from controller.core import naming
 from controller.errors import Refused, TrimaranError
 from controller.founding.found import Outcome, found, look
 from controller.founding.step import Stage, Step
+from lab.postgres import PostgresServer
 from tests.protocol.bank import PASSWORD, Bank
 from tests.protocol.trio import AWS, GCP, SITES
 
@@ -72,39 +73,30 @@ async def test_it_goes_on_wherever_it_ended(bank: Bank) -> None:
     await bank.streams()
 
 
-@pytest.mark.skip(
-    reason="a defect that is open: once in nine runs the process ended in the driver, see docs/status.md, Infrastructure"
-)
 async def test_it_survives_kills_at_any_moment(bank: Bank) -> None:
-    """Its sessions are ended by the servers again and again, in the middle of statements too: answers are lost, and what was sent may have
-    been done."""
-    kills, failures = 0, 0
+    """Servers end its sessions, in the middle of statements too, a little later in each try: answers are lost, and what was sent may
+    have been done."""
     query = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE application_name = 'trimaran' AND pid <> pg_backend_pid()"""
 
-    async def kill() -> None:
-        nonlocal kills
-        pause = 0.02
-        for server in cycle(bank.servers.values()):
-            async with await psycopg.AsyncConnection.connect(server.dsn(), autocommit=True) as admin:
-                killed = (await (await admin.execute(query)).fetchall())[0][0]
-            kills += killed
-            await asyncio.sleep(pause)
-            pause *= 1.5 if killed else 1  # so that it comes to an end
+    async def kill_once(server: PostgresServer, after: float) -> None:
+        await asyncio.sleep(after)
+        async with await psycopg.AsyncConnection.connect(server.dsn(), autocommit=True) as admin:
+            while not (await (await admin.execute(query)).fetchall())[0][0]:
+                await asyncio.sleep(0.005)  # it is between two sessions there
 
-    killing = asyncio.create_task(kill())
-    try:
-        async with asyncio.timeout(90):
-            while True:
-                try:
-                    await bank.found()
-                    break
-                except (TrimaranError, psycopg.Error):
-                    failures += 1
-    finally:
-        killing.cancel()
-        await asyncio.wait([killing])
-    print(f"{kills} sessions killed, {failures} foundings ended by it")
+    failures, after = 0, 0.01
+    for server in cycle(bank.servers.values()):
+        killing = asyncio.create_task(kill_once(server, after))
+        try:
+            await bank.found()
+            break
+        except (TrimaranError, psycopg.Error):
+            failures += 1
+            after *= 1.3  # so that it comes to an end
+        finally:
+            killing.cancel()
+            await asyncio.wait([killing])
     assert failures > 3
     assert (await bank.found()) == Outcome(carried_out=0, found_done=0)
     await bank.streams()
