@@ -32,6 +32,8 @@ class State:
     failovers: tuple[AutomaticFailover, ...] = ()
     since: Mapping[str, timedelta] = field(default_factory=dict)
     """Conditions that hold, with the monotonic time since when they have."""
+    asked: Mapping[str, timedelta] = field(default_factory=dict)
+    """Requests that wait, by id, with the monotonic time at which they were met here."""
     said: tuple[str, ...] = ()
     """Why nothing was done the last time nothing was done, so that only news is journaled."""
 
@@ -64,10 +66,11 @@ def decide(
     history = remembered(state.failovers, running.plan if running else None)
     seen = circumstances(snapshot, policy, history, running, now)
     held = _held(state.since, seen)
-    state = replace(state, failovers=history, since=held)
+    met = {asked.id: state.asked.get(asked.id, now.monotonic) for asked in requests}
+    state = replace(state, failovers=history, since=held, asked=met)
     evidence = _evidence(seen)
-    if snapshot.majority and (asked := _next(requests, seen, held)):
-        return _noted(state, _answer(state, asked, seen, evidence))
+    if snapshot.majority and (asked := _next(requests, seen, held)) and (answer := _answer(state, asked, seen, evidence)):
+        return _noted(state, answer)
     refusals: list[tuple[Proposal, tuple[Reason, ...]]] = []
     for proposal in _needs(seen, held):
         reviewed = review(proposal, seen)
@@ -96,12 +99,21 @@ def _next(requests: Sequence[Asked], seen: Circumstances, held: Mapping[str, tim
     return asked
 
 
-def _answer(state: State, asked: Asked, seen: Circumstances, evidence: tuple[Reason, ...]) -> Decision:
+def _answer(state: State, asked: Asked, seen: Circumstances, evidence: tuple[Reason, ...]) -> Decision | None:
+    """None: not yet. A refusal waits, for as long as a word stays fresh, while some word is too old to count.
+
+    This controller was itself held up for a second. Back again it meets, at one look, an operator's switchover and three observations
+    that it has not seen change for too long: nobody is known to be well, and the switchover would be refused in the name of a fleet
+    in which nothing is wrong. A look later the same words are fresh.
+    """
     wish = read_request(asked, seen)
     if isinstance(wish, Reason):
         return Decision(state=state, proposal=None, reasons=(*evidence, wish), request=asked.id)
     reviewed = review(wish.proposal, seen, wish.overrides)
     granted = not reviewed.refusals
+    unheard = any(aged.age > seen.policy.freshness for aged in seen.snapshot.observations.values())
+    if not granted and unheard and seen.now.monotonic - state.asked[asked.id] < seen.policy.freshness:
+        return None
     return Decision(
         state=state,
         proposal=wish.proposal if granted else None,

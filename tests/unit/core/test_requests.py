@@ -8,7 +8,7 @@ import pytest
 from controller.core.model import Mode, Part, Pause, Trigger, Verdict
 from controller.core.plans import PlanKind
 from controller.core.proposals import Failover, Promote, SetMode, SetPause, Switchover
-from tests.unit.core.worlds import AWS, DEAD, GCP, START, Asked, World, decided, everybody, under_way
+from tests.unit.core.worlds import AWS, AZURE, DEAD, GCP, STALE, START, Asked, World, decided, everybody, under_way
 
 
 def test_operators_ask_and_get() -> None:
@@ -129,3 +129,40 @@ def test_a_failover_that_no_guard_allows_holds_up_no_request() -> None:
     manual = replace(DEAD, posture=replace(DEAD.posture, mode=Mode.MANUAL))
     decision = decided(manual, Asked("failover", {"from": "azure"}))
     assert isinstance(decision.proposal, Failover) and decision.request == "r1"
+
+
+HELD_UP = World(ages={AWS: STALE, AZURE: STALE})
+"""gcp's controller was stopped for a while, and has not seen anybody say anything since."""
+
+
+def test_who_was_held_up_refuses_nothing_at_its_first_look() -> None:
+    """All is well, and the words that say so are fresh again a look later; until then nothing is answered and nothing is journaled
+    as an answer."""
+    wish = Asked("switchover", {"to": "aws"})
+    first = decided(HELD_UP, wish)
+    assert (first.proposal, first.request) == (None, None)
+    second = decided(World(), wish, seconds=0.1, state=first.state)
+    assert isinstance(second.proposal, Switchover)
+    assert second.request == "r1"
+
+
+def test_a_refusal_waits_no_longer_than_a_word_stays_fresh() -> None:
+    """Whoever is silent for longer is not well, and an operator is owed an answer."""
+    wish, freshness = Asked("switchover", {"to": "aws"}), World().policy.freshness.total_seconds()
+    early = decided(HELD_UP, wish, seconds=freshness - 0.1, state=decided(HELD_UP, wish).state)
+    assert early.request is None
+    late = decided(HELD_UP, wish, seconds=freshness, state=early.state)
+    assert (late.proposal, late.request) == (None, "r1")
+    assert any(reason.guard == "exactly-one-writer" and reason.verdict is Verdict.REFUSED for reason in late.reasons)
+
+
+def test_what_needs_nobody_else_and_what_cannot_be_read_waits_for_nobody() -> None:
+    """A pause is set by who was held up too; a slip of the pen is told at once."""
+    assert isinstance(decided(HELD_UP, Asked("pause")).proposal, SetPause)
+    assert decided(HELD_UP, Asked("switchover", {"to": "oracle"})).request == "r1"
+
+
+def test_when_everybody_is_heard_a_refusal_is_told_at_once() -> None:
+    """It would be the same a second later."""
+    unwell = World(words=everybody(AWS, Part.DATABASE))
+    assert decided(unwell, Asked("switchover", {"to": "aws"})).request == "r1"
