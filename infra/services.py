@@ -158,6 +158,8 @@ CONTROL_SECRETS = (
 )
 """What the node alone is told: who its member of etcd is, who its controller is to etcd, who to edges and issuers, and who vouches for
 each; the controller's settings and passwords; and what orders to it carry. A new machine reads them again: nobody carries them there."""
+CONTROL_IMAGES = ("etcd", "controller")
+"""What the node alone runs. Each has a repository at every site, which the node may read."""
 
 
 def callers_of(service: Service) -> tuple[Service, ...]:
