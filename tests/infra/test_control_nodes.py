@@ -237,6 +237,17 @@ def test_a_node_fetches_its_papers_where_its_own_site_keeps_them(stack: str, clo
 
 
 @pytest.mark.parametrize("stack", STACKS)
+def test_a_node_has_tokens_made_out_for_whom_the_other_side_takes_them(stack: str) -> None:
+    """For each cloud that takes one; Google is shown a signed question by AWS."""
+    audiences = {
+        f"{cloud}-{one['file'].rpartition('/')[2]}": one["audience"]
+        for cloud, found in told(stack).items()
+        for one in found["tokens"]
+    }
+    assert audiences == live(stack).outputs["audiences"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.parametrize("cloud", list(Cloud))
 def test_a_node_runs_what_the_settings_name_from_its_own_sites_repositories(stack: str, cloud: Cloud) -> None:
     """By digest."""

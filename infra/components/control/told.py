@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 
+from infra.components.control.federation import audiences_of
 from infra.contracts import SiteContract
 from infra.nodes import PLACES, NodeParts, words
 from infra.services import CONTROL, CONTROL_IMAGES
@@ -29,7 +30,7 @@ def told(
 
     def written(found: Mapping[str, Any]) -> str:
         try:
-            return words(settings, cloud, _parts(control, cloud, **found))
+            return words(settings, cloud, _parts(settings, control, cloud, **found))
         except ValueError as error:
             raise pulumi.RunError(f"the control node of {cloud}: {error}") from error
 
@@ -42,6 +43,7 @@ def told(
 
 
 def _parts(
+    settings: Settings,
     control: ControlTable,
     cloud: Cloud,
     *,
@@ -66,5 +68,6 @@ def _parts(
         etcd=images["etcd"],
         controller=images["controller"],
         papers={one: secrets[f"{CONTROL}/{one}"] for one in PLACES},
+        audiences=audiences_of(settings, cloud),
         client=client,
     )
