@@ -8,7 +8,6 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 IMAGES="payments vault screening webhooks edge controller"
-PROGRAMS="payments vault screening webhooks edge"
 export AWS_WEB_IDENTITY_TOKEN_FILE="$RUNNER_TEMP/aws"
 
 # base FILE: what every image begins with. Without a digest nothing is built; which one its tag has today is told, for somebody to look at.
@@ -42,11 +41,16 @@ token() {
         "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=$1" | jq --exit-status --raw-output .value
 }
 
-# repository CLOUD PROGRAM: as the stack of that cloud names it, without a digest.
+# repository CLOUD PROGRAM: as the stack of that cloud names it, or the control stack for that cloud's node, without a digest.
 repository() {
-    local found
-    found=$(sed -n "s/^    $2: \([^@ ]*\)@sha256:.*/\1/p" "$STACKS-$1.yaml")
-    [[ -n $found ]] || { echo "$STACKS-$1.yaml: trimaran:images: expected an image for $2" >&2; return 1; }
+    local found file="$STACKS-$1.yaml" key=trimaran:images
+    if [[ $2 == controller ]]; then
+        file="$STACKS-control.yaml" key="trimaran:control.images.$1"
+        found=$(sed -n "/^      $1:\$/,/^      [a-z]*:\$/ s/^        $2: \([^@ ]*\)@sha256:.*/\1/p" "$file")
+    else
+        found=$(sed -n "s/^    $2: \([^@ ]*\)@sha256:.*/\1/p" "$file")
+    fi
+    [[ -n $found ]] || { echo "$file: $key: expected an image for $2" >&2; return 1; }
     echo "$found"
 }
 
@@ -57,12 +61,12 @@ registry() {
     echo "${first%%/*}"
 }
 
-# pushed CLOUD: push all that sites run, and keep `PROGRAM REPOSITORY@DIGEST` of each in CLOUD.digests. The digest is what that registry
-# answered: one that was only worked out here would name something that nobody has.
+# pushed CLOUD: push all that sites and their nodes run, and keep `PROGRAM REPOSITORY@DIGEST` of each in CLOUD.digests. The digest is what
+# that registry answered: one that was only worked out here would name something that nobody has.
 pushed() {
     local program to digest
     : > "$RUNNER_TEMP/$1.digests"
-    for program in $PROGRAMS; do
+    for program in $IMAGES; do
         to=$(repository "$1" "$program")
         docker tag "trimaran/$program:built" "$to:$TAG"
         docker push --quiet "$to:$TAG"
@@ -82,9 +86,10 @@ imported() {
     done < "$RUNNER_TEMP/$1.digests"
 }
 
-# told CLOUD: the lines for its stack's file.
+# told CLOUD: the lines for its stack's file, and the one for the control stack's.
 told() {
     echo "# $STACKS-$1.yaml"
     echo "  trimaran:images:"
-    sed 's/^\([a-z]*\) /    \1: /' "$RUNNER_TEMP/$1.digests"
+    sed '/^controller /d; s/^\([a-z]*\) /    \1: /' "$RUNNER_TEMP/$1.digests"
+    sed -n "s|^controller |# $STACKS-control.yaml, trimaran:control.images.$1.controller: |p" "$RUNNER_TEMP/$1.digests"
 }

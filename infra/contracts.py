@@ -60,6 +60,12 @@ class SiteContract:
     """The vault's key at this cloud's key service: all three sites' vaults wrap with it."""
     disk_key: pulumi.Input[str]
     """What the control node's disk is encrypted with."""
+    repositories: pulumi.Input[dict[str, str]]
+    """By what the control node alone runs, etcd and controller: where its images lie at this site, `registry/repository`."""
+    principals: pulumi.Input[dict[str, dict[str, str]]]
+    """Who the control node and the vault are, by the names of both: `subject` is what other clouds know them by, `id` and `client` are
+    Azure's own. None on AWS, where a role is known by its name. Published by the site and not looked up by who trusts them: what is looked
+    up is unknown in a preview, whoever made it."""
     log: pulumi.Input[str]
     """Where records of the network, the mesh and the control node go."""
 

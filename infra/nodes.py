@@ -1,7 +1,7 @@
 """What control nodes are told when they are new: this stack's settings, as `controller.manifest` takes them. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.manifest import cloud_init
 from controller.manifest.node import PAPERS, Node, device_of
@@ -23,6 +23,8 @@ class NodeParts:
     controller: str
     papers: Mapping[str, str]
     """By name of `PLACES`: the vendor's id of the place."""
+    audiences: Mapping[str, str] = field(default_factory=dict)
+    """By another cloud that is shown a token of this one's: for whom it is made out."""
     client: str = ""
     """Azure: client id of the node's identity."""
 
@@ -40,6 +42,7 @@ def node_of(settings: Settings, cloud: Cloud, parts: NodeParts) -> Node:
         etcd=parts.etcd,
         controller=parts.controller,
         papers=parts.papers,
+        audiences=parts.audiences,
         client=parts.client,
     )
 

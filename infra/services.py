@@ -100,6 +100,9 @@ AUTHORITY = _file("authority", "FILE_AUTHORITY_PEM")
 DOOR = _file("door", "FILE_DOOR_PEM")
 """What clients know the edge's door by: a certificate for their names, with its chain and its key. Where a balancer ends their TLS: the
 word that the edge knows that balancer by, because a place that is left empty keeps instances from starting."""
+ETCD_PAPERS = (_file("etcd-identity", "FILE_ETCD_IDENTITY_PEM"), _file("etcd-authority", "FILE_ETCD_AUTHORITY_PEM"))
+"""Who an edge's agent is to etcd's members, a certificate with its key, and who vouches for them: `[etcd.identity]` of its settings. Of an
+authority that issues nothing else: whoever has a certificate of this one may write the posture."""
 _PAPERS = (SETTINGS, IDENTITY, AUTHORITY)
 """Settings, and who a process is to the others: a certificate with its key, and who issues those of its callers."""
 
@@ -135,7 +138,7 @@ PROGRAMS: Mapping[Service, Program] = {
         service=Service.EDGE,
         port=8443,
         health="/beacon",
-        secrets=(*_PAPERS, DOOR, _file("clients", "FILE_CLIENTS_PEM")),
+        secrets=(*_PAPERS, DOOR, _file("clients", "FILE_CLIENTS_PEM"), *ETCD_PAPERS),
         calls=(Service.PAYMENTS, Service.VAULT),
         asks_etcd=True,
         millicores=2000,
@@ -158,6 +161,8 @@ CONTROL_SECRETS = (
 )
 """What the node alone is told: who its member of etcd is, who its controller is to etcd, who to edges and issuers, and who vouches for
 each; the controller's settings and passwords; and what orders to it carry. A new machine reads them again: nobody carries them there."""
+CONTROL_IMAGES = ("etcd", "controller")
+"""What the node alone runs. Each has a repository at every site, which the node may read."""
 
 
 def callers_of(service: Service) -> tuple[Service, ...]:

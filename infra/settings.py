@@ -208,13 +208,34 @@ class DatabasesTable(Table):
     storage_gib: Annotated[int, Field(ge=100, le=16_000)]
 
 
+class NodeImagesTable(Table):
+    """`control.images.<cloud>`: what the control node there runs, by digest."""
+
+    etcd: Image
+    controller: Image
+
+
+class ControlImagesTable(Table):
+    """`control.images`: the same three times, each from its own cloud."""
+
+    aws: NodeImagesTable
+    azure: NodeImagesTable
+    gcp: NodeImagesTable
+
+    def of(self, cloud: Cloud) -> NodeImagesTable:
+        """That cloud's."""
+        tables = {Cloud.AWS: self.aws, Cloud.AZURE: self.azure, Cloud.GCP: self.gcp}
+        return tables[cloud]
+
+
 UNMADE: Mapping[str, str] = {"aws": "ami-" + 17 * "0", "azure": "/versions/0.0.0", "gcp": "/images/unmade"}
 """How a name ends that stands in a stack's file until there are machine images; so does a key in which nothing stands."""
 UNMADE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + 43 * "A"
 
 
 class ControlTable(Table):
-    """`control`: what control nodes are started from, one image for each cloud, each by a name that is never given twice."""
+    """`control`: what control nodes are started from, one image for each cloud, each by a name that is never given twice; and what runs on
+    them."""
 
     aws: Annotated[str, AfterValidator(_matching(AMI, "an image by its id, ami-…"))]
     azure: Annotated[str, AfterValidator(_matching(GALLERY, "a version of a gallery's image, /subscriptions/…/versions/1.2.3"))]
@@ -222,6 +243,7 @@ class ControlTable(Table):
     azure_public_key: Annotated[str, AfterValidator(_matching(PUBLIC_KEY, "one public key for SSH, without a comment"))]
     """Azure makes no machine with neither a password nor a key. This one opens nothing: no port for it is open, and its private half is
     thrown away where it was made."""
+    images: ControlImagesTable
 
     def unmade(self) -> Iterator[str]:
         """What is still a placeholder."""
@@ -278,24 +300,31 @@ class Settings(Table):
         for name in self.control.unmade() if self.live else ():
             limit, way_out = "what has not been made cannot be started", "make it, and name it here"
             yield Refusal(key=f"control.{name}", value="a placeholder", limit=limit, way_out=way_out)
+        for cloud, images in self.control.images:
+            for name, image in images:
+                yield from self._refusals_of(f"control.images.{cloud}.{name}", image, Cloud(cloud))
 
     def _image_refusals(self) -> Iterator[Refusal]:
         if self.images is None:
             limit, way_out = "a site is told what runs there", "name an image with its digest for each"
             yield Refusal(key="images", value="missing", limit=limit, way_out=way_out)
             return
-        registry = REGISTRIES[self.cloud].replace("{region}", self.region)
         for name, image in self.images:
-            if self.live and image.endswith(UNBUILT):
-                limit, way_out = "what has not been built cannot run", "build the images (docs/deploy.md) and set their digests"
-                yield Refusal(key=f"images.{name}", value="the digest is a placeholder", limit=limit, way_out=way_out)
-            if not re.match(registry, image):
-                yield Refusal(
-                    key=f"images.{name}",
-                    value=f"from {image.partition('/')[0]}",
-                    limit=f"from a registry of this cloud, in this region where it has one ({registry})",
-                    way_out="push it there: an image from elsewhere cannot be started while that cloud is down",
-                )
+            yield from self._refusals_of(f"images.{name}", image, self.cloud)
+
+    def _refusals_of(self, key: str, image: str, cloud: Cloud) -> Iterator[Refusal]:
+        """Why it could not be started there."""
+        registry = REGISTRIES[cloud].replace("{region}", self.topology.topology().regions[cloud])
+        if self.live and image.endswith(UNBUILT):
+            limit, way_out = "what has not been built cannot run", "build the images (docs/deploy.md) and set their digests"
+            yield Refusal(key=key, value="the digest is a placeholder", limit=limit, way_out=way_out)
+        if not re.match(registry, image):
+            yield Refusal(
+                key=key,
+                value=f"from {image.partition('/')[0]}",
+                limit=f"from a registry of this cloud, in this region where it has one ({registry})",
+                way_out="push it there: an image from elsewhere cannot be started while that cloud is down",
+            )
 
     @property
     def cloud(self) -> Cloud:

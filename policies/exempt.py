@@ -69,7 +69,6 @@ EXEMPT: Mapping[str, str] = {
     "gcp:logging/projectSink:ProjectSink": _RECORDS,
     "gcp:networksecurity/serverTlsPolicy:ServerTlsPolicy": "asks clients for certificates, beside the listener's own policy",
     "gcp:projects/iAMAuditConfig:IAMAuditConfig": _RECORDS,
-    "gcp:projects/iAMCustomRole:IAMCustomRole": "permissions by name, Google knows no others; grants are asked about",
     "gcp:projects/service:Service": "switches an interface of the vendor's on",
     "gcp:projects/serviceIdentity:ServiceIdentity": _IDENTITY,
     "gcp:serviceaccount/account:Account": _IDENTITY,

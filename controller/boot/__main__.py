@@ -1,7 +1,7 @@
-"""`python3 -m controller.boot images | papers | others`: what units of a control node start. What it is told lies in one file.
+"""`python3 -m controller.boot images | papers | tokens | others`: what units of a control node start. What it is told lies in one file.
 
 `images` and `papers` go on until they are done. A unit that failed would take those with it that wait for it, and they would stay down when
-the registry is back a minute later.
+the registry is back a minute later. `tokens` makes one round and ends; its unit starts it anew.
 """
 
 import json
@@ -13,24 +13,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from controller.boot import images, papers
+from controller.boot import images, papers, tokens
 from controller.boot.asking import PATIENCE, Ask, NotYet, asker
 from controller.boot.clouds import Machine, machine
 
 TOLD = Path("/etc/trimaran/node.json")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds; doubled up to the longest."""
+SHORT_PATIENCE = 5.0
+"""Seconds without a byte, for a round whose unit gives it a minute altogether."""
 
 
 def main(argv: Sequence[str], told: Path = TOLD) -> int:
-    """0: done. 1: `others` are not well. 2: what was asked for can never be had, and why on standard error."""
+    """0: done. 1: `others` are not well, or a token is not as it should be. 2: what was asked for can never be had. Why is told on standard
+    error."""
     match list(argv):
         case ["others"]:
             return others(json.loads(told.read_bytes()))
+        case ["tokens"]:
+            return telling(json.loads(told.read_bytes()), asker(patience=SHORT_PATIENCE))
         case ["images" | "papers" as what]:
             return _done(what, json.loads(told.read_bytes()))
         case _:
-            sys.stderr.write("usage: python3 -m controller.boot images | papers | others\n")
+            sys.stderr.write("usage: python3 -m controller.boot images | papers | tokens | others\n")
             return 2
 
 
@@ -61,6 +66,14 @@ def writing(given: Mapping[str, Any], own: Machine, owner: papers.Owner = papers
     """Have every paper that the node is told of."""
     wanted = [papers.Paper(place=one["place"], file=Path(one["file"]), owner=one["owner"]) for one in given["papers"]]
     return lambda: papers.put(wanted, own.secret, owner)
+
+
+def telling(given: Mapping[str, Any], ask: Ask, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
+    """One round of every token that the node shows to other clouds. Each that is not as it should be is told."""
+    wanted = [tokens.Wanted(file=Path(one["file"]), audience=one["audience"]) for one in given["tokens"]]
+    problems = tokens.put(wanted, machine(given["cloud"], ask, now, given["client"]).token, now)
+    sys.stderr.write("".join(f"not yet: {problem}\n" for problem in problems))
+    return 1 if problems else 0
 
 
 def until_done(work: Callable[[], None], sleep: Callable[[float], None] = time.sleep) -> None:

@@ -6,8 +6,9 @@ own registry.
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -15,6 +16,8 @@ from controller.boot.asking import Ask, NotYet
 from controller.boot.signing import Credentials, Question, signed
 
 METADATA = "http://169.254.169.254"
+LIVES = timedelta(minutes=45)
+"""How long AWS is asked to make a token out for: an hour is the most it takes."""
 
 
 class Machine(Protocol):
@@ -26,6 +29,10 @@ class Machine(Protocol):
 
     def authorization(self, registry: str, repository: str, /) -> str:
         """What a registry of this cloud is shown. Raises NotYet."""
+        ...
+
+    def token(self, audience: str) -> str:
+        """This cloud's word about the machine, made out for somebody else. Raises NotYet."""
         ...
 
 
@@ -51,16 +58,39 @@ class AwsMachine:
         (given,) = self._asked("ecr", f"api.ecr.{region}.amazonaws.com", region, target, b"{}")["authorizationData"]
         return f"Basic {_text(given, 'authorizationToken')}"
 
+    def token(self, audience: str) -> str:
+        """STS answers at regional addresses alone, and makes none out that would outlive the role's own credentials. Source: AWS STS API
+        Reference, GetWebIdentityToken. Which of its two algorithms Entra takes has not been tried."""
+        region = self._ask(f"{METADATA}/latest/meta-data/placement/region", self._shown()).decode().strip()
+        own = self._credentials()
+        lives = min(LIVES, (own.until or self._now() + LIVES) - self._now())
+        asked = {"Action": "GetWebIdentityToken", "Version": "2011-06-15", "Audience.member.1": audience}
+        body = urlencode({**asked, "DurationSeconds": f"{lives.total_seconds():.0f}", "SigningAlgorithm": "RS256"}).encode()
+        question = Question(service="sts", region=region, host=f"sts.{region}.amazonaws.com", body=body)
+        said = self._ask(f"https://{question.host}/", signed(question, own, self._now()), body, "POST")
+        found = re.search(rb"<WebIdentityToken>([\w.-]+)</WebIdentityToken>", said)
+        if found is None:
+            raise NotYet("the answer has no WebIdentityToken")
+        return found[1].decode()
+
     def _asked(self, service: str, host: str, region: str, target: str, body: bytes) -> Any:
         question = Question(service=service, region=region, host=host, target=target, body=body)
         return _read(self._ask(f"https://{host}/", signed(question, self._credentials(), self._now()), body, "POST"))
 
     def _credentials(self) -> Credentials:
-        told = self._ask(f"{METADATA}/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"}, None, "PUT").decode()
-        shown, place = {"X-aws-ec2-metadata-token": told}, f"{METADATA}/latest/meta-data/iam/security-credentials/"
+        shown, place = self._shown(), f"{METADATA}/latest/meta-data/iam/security-credentials/"
         role = self._ask(place, shown).decode().split()[0]
         found = _read(self._ask(place + role, shown))
-        return Credentials(key=_text(found, "AccessKeyId"), secret=_text(found, "SecretAccessKey"), token=_text(found, "Token"))
+        return Credentials(
+            key=_text(found, "AccessKeyId"),
+            secret=_text(found, "SecretAccessKey"),
+            token=_text(found, "Token"),
+            until=_moment(found.get("Expiration")),
+        )
+
+    def _shown(self) -> Mapping[str, str]:
+        told = self._ask(f"{METADATA}/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"}, None, "PUT").decode()
+        return {"X-aws-ec2-metadata-token": told}
 
 
 class AzureMachine:
@@ -82,6 +112,11 @@ class AzureMachine:
         wanted = {"grant_type": "refresh_token", "service": registry, "scope": f"repository:{repository}:pull"}
         found = self._form(f"https://{registry}/oauth2/token", {**wanted, "refresh_token": refresh})
         return f"Bearer {_text(found, 'access_token')}"
+
+    def token(self, audience: str) -> str:
+        """`audience`: the identifier of an application. Source: Entra, "How to use managed identities for Azure resources on an Azure VM to
+        acquire an access token"."""
+        return self._token(audience)
 
     def _token(self, resource: str) -> str:
         asked = urlencode({"api-version": "2018-02-01", "resource": resource, "client_id": self._client})
@@ -108,6 +143,13 @@ class GcpMachine:
         """Source: Artifact Registry, "Configure authentication to Artifact Registry for Docker", access token."""
         return f"Basic {base64.b64encode(f'oauth2accesstoken:{self._token()}'.encode()).decode()}"
 
+    def token(self, audience: str) -> str:
+        """For an hour at most; how much of it is left when the metadata server has kept it a while is not said. Source: Compute Engine,
+        "Verify the identity of a VM"."""
+        place = f"{METADATA}/computeMetadata/v1/instance/service-accounts/default/identity"
+        said = self._ask(f"{place}?{urlencode({'audience': audience})}", {"Metadata-Flavor": "Google"})
+        return said.decode("ascii", "replace").strip()
+
     def _token(self) -> str:
         place = f"{METADATA}/computeMetadata/v1/instance/service-accounts/default/token"
         return _text(_read(self._ask(place, {"Metadata-Flavor": "Google"})), "access_token")
@@ -124,6 +166,15 @@ def machine(cloud: str, ask: Ask, now: Callable[[], datetime], client: str = "")
             return GcpMachine(ask)
         case _:
             raise ValueError(f"{cloud}: expected aws, azure or gcp")
+
+
+def _moment(told: object) -> datetime | None:
+    """`2026-01-02T03:04:05Z`. None for anything else."""
+    try:
+        found = datetime.fromisoformat(told) if isinstance(told, str) else None
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
 
 
 def _read(said: bytes) -> Any:

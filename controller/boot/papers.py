@@ -43,11 +43,11 @@ def put(papers: Sequence[Paper], secret: Callable[[str], bytes], owner: Owner = 
             raise NotYet(f"{paper.place} is empty: `trimaran bootstrap` fills it")
     owners = [owner(paper.owner) for paper in papers]
     for paper, content, (user, group) in zip(papers, contents, owners, strict=True):
-        _write(paper.file, content, user, group)
+        write(paper.file, content, user, group)
 
 
-def _write(file: Path, content: bytes, user: int, group: int) -> None:
-    """Under its name only when it is whole: etcd reads its certificate at every connection."""
+def write(file: Path, content: bytes, user: int, group: int) -> None:
+    """For one user alone, and under its name only when it is whole: etcd reads its certificate at every connection."""
     part = file.with_name(f".{file.name}.part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400), "wb") as opened:

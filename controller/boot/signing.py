@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for questions in JSON. Source: AWS, "Create a signed AWS API request"."""
+"""AWS Signature Version 4 for questions in JSON, and for forms. Source: AWS, "Create a signed AWS API request"."""
 
 import hashlib
 import hmac
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 KIND = "application/x-amz-json-1.1"
+FORM = "application/x-www-form-urlencoded; charset=utf-8"
+"""Of services that are as old as STS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +18,8 @@ class Credentials:
     key: str
     secret: str = field(repr=False)
     token: str = field(repr=False)
+    until: datetime | None = None
+    """When they end; None: that was not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,20 +29,20 @@ class Question:
     service: str
     region: str
     host: str
-    target: str
-    """Operation, as `X-Amz-Target` names it."""
     body: bytes
+    target: str = ""
+    """Operation, as `X-Amz-Target` names it. Empty: `body` is a form, which names it itself."""
 
 
 def signed(asked: Question, by: Credentials, now: datetime) -> Mapping[str, str]:
     """The headers to send it with; `now` in UTC."""
     moment, day = f"{now:%Y%m%dT%H%M%SZ}", f"{now:%Y%m%d}"
     headers = {
-        "content-type": KIND,
+        "content-type": KIND if asked.target else FORM,
         "host": asked.host,
         "x-amz-date": moment,
         "x-amz-security-token": by.token,
-        "x-amz-target": asked.target,
+        **({"x-amz-target": asked.target} if asked.target else {}),
     }
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import PurePosixPath
 
@@ -19,6 +19,8 @@ DISK = PurePosixPath("/var/lib/trimaran/etcd")
 STORE = DISK / "store"
 PLACE = PurePosixPath("/run/trimaran")
 """Papers: in memory, and gone with the machine."""
+TOKENS = PLACE / "tokens"
+"""By the name of the cloud that it is shown to: what the own cloud says of the node."""
 
 REGISTRIES: Mapping[str, str] = {
     "aws": r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com",
@@ -99,8 +101,10 @@ class Node:
     controller: str
     papers: Mapping[str, str]
     """By name of a paper, its place as the vendor's secret store names it."""
+    audiences: Mapping[str, str] = field(default_factory=dict)
+    """By another cloud that is shown a token: for whom it is made out."""
     client: str = ""
-    """Azure: which of the machine's identities reads them."""
+    """Azure: which of the machine's identities reads papers, and whom tokens are about."""
     joins: bool = False
     """Does its member come to a cluster that is there already, with an empty disk?"""
     pace: Pace = PACE
@@ -123,6 +127,8 @@ class Node:
         wanted = {paper.name for paper in PAPERS}
         if set(self.papers) != wanted:
             raise ValueError(f"papers {', '.join(sorted(self.papers))}: expected exactly {', '.join(sorted(wanted))}")
+        if beside := set(self.audiences) - (set(REGISTRIES) - {self.cloud}):
+            raise ValueError(f"audiences {', '.join(sorted(beside))}: expected clouds other than {self.cloud}")
         if self.cloud == "azure" and not self.client:
             raise ValueError("client: expected the id of the identity that reads papers; a machine on Azure may have several")
 

@@ -7,7 +7,18 @@ from pathlib import PurePosixPath
 
 from controller.manifest.etcd import CLIENT_PORT, PEER_PORT
 from controller.manifest.files import File, unit
-from controller.manifest.node import CONTROLLER, ETCD, ETCD_AUTHORITY, ETCD_IDENTITY, PAPERS, PROGRAMS, TOLD, Node, content
+from controller.manifest.node import (
+    CONTROLLER,
+    ETCD,
+    ETCD_AUTHORITY,
+    ETCD_IDENTITY,
+    PAPERS,
+    PROGRAMS,
+    TOKENS,
+    TOLD,
+    Node,
+    content,
+)
 from controller.manifest.units import FOUND, boot
 
 METADATA = "169.254.169.254"
@@ -40,6 +51,7 @@ def _told(node: Node) -> File:
         "client": node.client,
         "images": [{"image": image, "into": str(content(image))} for image in (node.etcd, node.controller)],
         "papers": [{"place": node.papers[one.name], "file": str(one.path), "owner": one.owner.name} for one in PAPERS],
+        "tokens": [{"file": str(TOKENS / cloud), "audience": audience} for cloud, audience in node.audiences.items()],
         "identity": str(ETCD_IDENTITY.path),
         "authority": str(ETCD_AUTHORITY.path),
         "others": [f"https://{address}:{CLIENT_PORT}" for address in node.others],
@@ -53,7 +65,9 @@ def _users() -> File:
 
 
 def _places() -> File:
-    return _file("/etc/tmpfiles.d/trimaran.conf", f"d {PROGRAMS} 0755 root root -")
+    """The controller sees its tokens' place as it is when it starts, so it is there before."""
+    own = CONTROLLER.name
+    return _file("/etc/tmpfiles.d/trimaran.conf", f"d {PROGRAMS} 0755 root root -", f"d {TOKENS} 0700 {own} {own} -")
 
 
 def _clock(node: Node) -> File:

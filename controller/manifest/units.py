@@ -2,7 +2,7 @@
 
 ```
 network ─> trimaran-images ──┬─> trimaran-etcd <── etcd's disk <── trimaran-disk
-           trimaran-papers ──┴─> trimaran-controller
+           trimaran-papers ──┴─> trimaran-controller      trimaran-tokens, every few minutes
 ```
 
 No unit has a watchdog: neither etcd nor the controller would feed it.
@@ -23,6 +23,7 @@ from controller.manifest.node import (
     PROGRAMS,
     SETTINGS,
     STORE,
+    TOKENS,
     Node,
     User,
     content,
@@ -30,6 +31,7 @@ from controller.manifest.node import (
 from controller.manifest.programs import controller
 
 TARGET, IMAGES, PAPERS, RENEWAL = "trimaran.target", "trimaran-images.service", "trimaran-papers.service", "trimaran-renewal"
+TOKENS_TOLD = "trimaran-tokens"
 DISK_MADE, MOUNT = "trimaran-disk.service", f"{escaped(str(DISK))}.mount"
 MEMBER, DECIDES = "trimaran-etcd.service", "trimaran-controller.service"
 
@@ -75,7 +77,7 @@ def units(node: Node) -> tuple[File, ...]:
             TARGET,
             "[Unit]",
             "Description=Control node",
-            f"Wants={MEMBER} {DECIDES} {RENEWAL}.timer",
+            f"Wants={MEMBER} {DECIDES} {RENEWAL}.timer {TOKENS_TOLD}.timer",
             *_wanted_by("multi-user.target"),
         ),
         _images(),
@@ -83,6 +85,7 @@ def units(node: Node) -> tuple[File, ...]:
         # Not the unit above once more: whoever needs that one would be started anew with it, etcd too.
         _papers(f"{RENEWAL}.service", "Papers of this node, anew", (f"ReadWritePaths={PLACE}",)),
         _every_day(),
+        *_tokens(),
         _disk(node),
         _waiting(node),
         _mount(node),
@@ -146,6 +149,33 @@ def _every_day() -> File:
     """etcd reads its certificate at every connection. The controller reads its own once: it is started anew by hand, one node at a time."""
     timer = ("[Timer]", "OnCalendar=daily UTC", "RandomizedDelaySec=1h")
     return unit(f"{RENEWAL}.timer", "[Unit]", "Description=Papers anew, every day", *timer)
+
+
+def _tokens() -> tuple[File, ...]:
+    """One round after the other. Nobody waits for it: a controller whose other clouds do not know it yet still sees to its own."""
+    service = unit(
+        f"{TOKENS_TOLD}.service",
+        "[Unit]",
+        "Description=What this node's cloud says of it, for the other clouds",
+        "Wants=network-online.target",
+        "After=network-online.target",
+        NEVER_GIVE_UP,
+        "[Service]",
+        "Type=oneshot",
+        FOUND,
+        f"ExecStart={boot('tokens')}",
+        # Answers may come byte by byte: 1. a round hangs on one for ever. 2. The timer waits for it. 3. Every token ends.
+        "TimeoutStartSec=1min",
+        "Restart=on-failure",
+        "RestartSec=15",
+        *_as(CONTROLLER),
+        "MemoryMax=256M",
+        f"ReadWritePaths={TOKENS}",
+        *POWERLESS,
+        *HARDENED,
+    )
+    timer = ("[Timer]", "OnActiveSec=0", "OnUnitInactiveSec=5min", "AccuracySec=10s")
+    return service, unit(f"{TOKENS_TOLD}.timer", "[Unit]", "Description=Tokens anew, every five minutes", *timer)
 
 
 def _runtime_directory() -> tuple[str, ...]:
@@ -233,7 +263,9 @@ def _member(node: Node) -> File:
 
 def _controller(node: Node) -> File:
     """Not after etcd: one whose own member is down observes, and acts, by way of the other two."""
-    seen = " ".join((str(CONTROLLER.place), "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/usr/share/ca-certificates"))
+    seen = " ".join(
+        (str(CONTROLLER.place), str(TOKENS), "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/usr/share/ca-certificates")
+    )
     return unit(
         DECIDES,
         "[Unit]",

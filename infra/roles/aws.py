@@ -62,6 +62,8 @@ def build(settings: Settings) -> None:
             secrets=pulumi.Output.all(**secrets.ids()).apply(dict),
             wrapping_key=keys.wrapping.arn,
             disk_key=keys.disk.arn,
+            repositories=pulumi.Output.all(**runtime.node_images()).apply(dict),
+            principals={},
             log=audit.log.arn,
         )
     )

@@ -18,7 +18,7 @@ from infra.components.azure.registry import Registry, RegistryArgs
 from infra.components.azure.runtime import App, AppArgs, Environment, EnvironmentArgs, called
 from infra.components.azure.secrets import Secrets, SecretsArgs, names_of
 from infra.contracts import SiteContract, doors_at, publish
-from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_IMAGES, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.settings import Settings
 
 FOUNDS = (
@@ -57,6 +57,7 @@ def build(settings: Settings) -> None:
     node = _secret_places(CONTROL, CONTROL_SECRETS, ground, network, founder, own)
     databases = _databases(ground, network, keys, founder, own)
     registry = Registry("images", RegistryArgs(ground=ground, network=network, sealer=keys.sealers["registry"]), own)
+    registry.lets_pull(CONTROL, node.identity.principal_id)
     environment = Environment("runtime", EnvironmentArgs(ground=ground, network=network), own)
     ingress = Ingress("ingress", IngressArgs(ground=ground, network=network, environment=environment), own)
     site = _Site(
@@ -74,7 +75,7 @@ def build(settings: Settings) -> None:
     if settings.live:
         _apps(site, registry, own)
     _keep_records(site, registry)
-    publish(_contract(site))
+    publish(_contract(site, registry))
 
 
 def _ground(settings: Settings, own: ResourceOptions) -> Ground:
@@ -209,7 +210,7 @@ def _keep_records(site: _Site, registry: Registry) -> None:
         site.audit.keep(parent.pulumi_resource_name, of, parent)
 
 
-def _contract(site: _Site) -> SiteContract:
+def _contract(site: _Site, registry: Registry) -> SiteContract:
     readers: dict[str, Secrets] = {**{service.value: one for service, one in site.secrets.items()}, CONTROL: site.node}
     places = {f"{reader}/{name}": url for reader, one in readers.items() for name, url in one.places().items()}
     hosts = {service.value: database.server.fully_qualified_domain_name for service, database in site.databases.items()}
@@ -233,5 +234,13 @@ def _contract(site: _Site) -> SiteContract:
         secrets=Output.all(**places),
         wrapping_key=site.keys.wrapping_key.key_uri,
         disk_key=site.keys.disks.id,
+        repositories=Output.all(**{one: registry.repository(one) for one in CONTROL_IMAGES}),
+        principals=Output.all(**{CONTROL: _principal(site.node), Service.VAULT.value: _principal(site.secrets[Service.VAULT])}),
         log=site.audit.workspace.id,
     )
+
+
+def _principal(of: Secrets) -> Output[dict[str, str]]:
+    """As the contract has it."""
+    known = of.identity
+    return Output.all(id=known.id, client=known.client_id, subject=known.principal_id).apply(dict)

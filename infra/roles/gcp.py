@@ -1,6 +1,7 @@
 """The site on Google Cloud."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import pulumi
 import pulumi_random as random
@@ -19,16 +20,13 @@ from infra.components.gcp.trust import Terms, Trust, Word
 from infra.components.gcp.ways import Ways
 from infra.contracts import SiteContract, doors_at, publish
 from infra.names import name_of
-from infra.services import DATABASES, DOORS, PROGRAMS, Service, callers_of
+from infra.services import CONTROL, DATABASES, DOORS, PROGRAMS, Service, callers_of
 from infra.settings import Settings
 
 
 def build(settings: Settings) -> None:
     """Everything the site has."""
-
-    def named(what: str) -> str:
-        return name_of(settings.environment, what)
-
+    named = partial(name_of, settings.environment)
     here = pulumi.ResourceOptions(provider=make_provider(settings))
     keys = Keys(named("keys"), settings, here)
     audit = Audit(named("logs"), settings, keys.logs, here)
@@ -36,7 +34,7 @@ def build(settings: Settings) -> None:
     keys.grant("wrapping-vault", keys.wrapping.key, identities.services[Service.VAULT].member)
     network = Network(named("network"), settings, here)
     secrets = Secrets(named("secrets"), settings, keys=keys, identities=identities, opts=here)
-    Images(named("images"), settings, keys.images, here)
+    images = Images(named("images"), settings, keys.images, node=identities.control, opts=here)
     databases = {
         one: Database(named(f"{one}-database"), settings, service=one, network=network, lock=keys.databases[one], opts=here)
         for one in DATABASES
@@ -70,6 +68,8 @@ def build(settings: Settings) -> None:
             secrets=pulumi.Output.all(**secrets.ids()),
             wrapping_key=keys.wrapping.id,
             disk_key=keys.disk.id,
+            repositories=pulumi.Output.all(**images.of_node()),
+            principals=_principals(identities),
             log=audit.records.id,
         )
     )
@@ -98,6 +98,13 @@ def _balancers(
         )
         for one, doors in private_doors().items()
     }
+
+
+def _principals(identities: Identities) -> pulumi.Output[dict[str, dict[str, str]]]:
+    """By their own numbers, which stand in their tokens: a new account with the old name has another one."""
+    accounts = {CONTROL: identities.control, Service.VAULT.value: identities.services[Service.VAULT]}
+    numbers = pulumi.Output.all(**{who: account.unique_id for who, account in accounts.items()})
+    return numbers.apply(lambda found: {who: {"subject": number} for who, number in found.items()})
 
 
 def _records(*parts: Ingress | Balancer) -> pulumi.Output[list[dict[str, str]]]:

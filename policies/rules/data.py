@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -160,14 +161,17 @@ def no_force_destroy(one: Resource, facts: Facts) -> Iterator[Finding]:
     yield from unmet(one, _FORCED)
 
 
+GZIP, LONGEST_SCRIPT = b"\x1f\x8b", 1 << 20
+"""How a compressed text begins; and bytes, more than any vendor takes for a machine."""
 NAMES_A_SECRET = re.compile(r"(?i)(^|_)(password|passwd|secret|token|credentials?|apikey|api_key|private_key|pem)$")
 LOOKS_SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\b(AKIA|ASIA)[0-9A-Z]{16}\b"
-    r"|(?i:(?<![a-z])(password|passwd|secret|token)[\"']?\s*=\s*[\"']?[^\s\"'${<]{8,})"
+    r"|(?i:(?<![a-z])(?<!initial-cluster-)(password|passwd|secret|token)[\"']?\s*=\s*(?![a-z_][\w.]*\()[\"']?[^\s\"'${<]{8,})"
     r"|(?i:(?<![a-z])password[\"']?\s*:\s+[\"']?[^\s\"'${<]{8,})"
 )
-"""Keys as they look, and values that are given to what is called a secret. An address of a place (`secret:name`) is none."""
+"""Keys as they look, and values that are given to what is called a secret. An address of a place (`secret:name`) is none, and neither is a
+word that is called (`token=asked(...)`): machines are handed programs. What etcd calls `--initial-cluster-token` is a name."""
 _BY_BOOTSTRAP = "a value here is in Pulumi's state for ever; `trimaran bootstrap` fills secrets"
 FILLED: Table = {
     RDS: (Absent(path="password", limit="use manageMasterUserPassword"),),
@@ -201,11 +205,12 @@ ENVIRONMENTS: Mapping[str, str] = {
     "gcp:cloudrunv2/workerPool:WorkerPool": "template.containers[].envs[]",
 }
 TASK = "aws:ecs/taskDefinition:TaskDefinition"
-SCRIPTS: Mapping[str, str] = {
-    "aws:ec2/instance:Instance": "userData",
-    "azure-native:compute:VirtualMachine": "osProfile.customData",
-    "gcp:compute/instance:Instance": "metadataStartupScript",
+SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "aws:ec2/instance:Instance": ("userData", "userDataBase64"),
+    "azure-native:compute:VirtualMachine": ("osProfile.customData",),
+    "gcp:compute/instance:Instance": ("metadataStartupScript", "metadata.user-data"),
 }
+"""What a machine is told when it starts, as each vendor takes it."""
 
 
 def secrets_not_plaintext(one: Resource, facts: Facts) -> Iterator[Finding]:
@@ -256,13 +261,25 @@ def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
 
 
 def _readings(text: str) -> Iterator[str]:
-    """The text, and what it is the base64 of: scripts for machines are sent so."""
-    yield text
-    if len(text) >= 16 and re.fullmatch(r"[A-Za-z0-9+/\s]+=*\s*", text):
-        try:
-            yield base64.b64decode(text).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return
+    """The text, and what it is the base64 of, compressed or not: scripts for machines are sent so. Each also without JSON's strokes: a
+    document of cloud-init has files in it, line breaks, quotes and all."""
+    for reading in (text, _unpacked(text)):
+        yield reading
+        if "\\" in reading:
+            yield reading.replace("\\n", "\n").replace('\\"', '"')
+
+
+def _unpacked(text: str) -> str:
+    """Nothing when there is nothing to unpack."""
+    if len(text) < 16 or not re.fullmatch(r"[A-Za-z0-9+/\s]+=*\s*", text):
+        return ""
+    try:
+        content = base64.b64decode(text)
+        if content.startswith(GZIP):
+            content = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(content, LONGEST_SCRIPT)
+        return content.decode()
+    except (binascii.Error, zlib.error, UnicodeDecodeError):
+        return ""
 
 
 PINNED_DIGEST = Matches(path="image", shape=r".+@sha256:[0-9a-f]{64}", limit="it must name its digest")

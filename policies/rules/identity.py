@@ -108,6 +108,8 @@ AZURE_ALMIGHTY: Mapping[str, str] = {
     "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "User Access Administrator",
 }
 GOOGLE_ALMIGHTY = frozenset({"roles/owner", "roles/editor"})
+GIVES_ITSELF_MORE = r"\*|\.setIamPolicy$|^iam\.roles\.(create|update)$|^iam\.serviceAccountKeys\.create$"
+"""Whoever may grant, or change a role of ours, may do everything. A grant names a role of ours, and what is in it is looked at here."""
 GRANTS: tuple[str, ...] = (
     "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
     "gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding",
@@ -147,6 +149,10 @@ def iam_least_privilege(one: Resource, facts: Facts) -> Iterator[Finding]:
             never = "(?i)(" + "|".join(AZURE_ALMIGHTY) + ")$"
             limit = f"it must not be {', '.join(AZURE_ALMIGHTY.values())}"
             yield from unmet(one, {one.type: (Given(path="roleDefinitionId", limit=limit, never=never),)})
+        case "gcp:projects/iAMCustomRole:IAMCustomRole":
+            for place, permission in one.every("permissions[]"):
+                if permission is UNKNOWN or re.search(GIVES_ITSELF_MORE, str(permission)):
+                    yield one.finding(f"{place} {said(permission)}; it must not lead to other permissions")
         case "azure-native:authorization:RoleDefinition":
             for place, action in one.every("permissions[].actions[]"):
                 if action is UNKNOWN or action == "*":
@@ -228,5 +234,6 @@ LOOKS_AT = (
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "azure-native:authorization:RoleAssignment",
         "azure-native:authorization:RoleDefinition",
+        "gcp:projects/iAMCustomRole:IAMCustomRole",
     }
 )

@@ -58,7 +58,7 @@ def encryption_key_of_ours(resources: tuple[Resource, ...], facts: Facts) -> Ite
 
 DEFERRED: Mapping[str, tuple[str, ...]] = {
     TASK: ("containerDefinitions",),
-    **{token: (path,) for token, path in SCRIPTS.items()},
+    **SCRIPTS,
     **{token: (path.partition("[]")[0],) for token, path in ENVIRONMENTS.items()},
     **DOCUMENTS,
     ROLE: (*DOCUMENTS[ROLE], "managedPolicyArns"),

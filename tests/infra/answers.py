@@ -23,7 +23,6 @@ CALLS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     **answers_aws.CALLS,
     **answers_azure.CALLS,
     **answers_gcp.CALLS,
-    **answers_control.CALLS,
 }
 """By token of a question that changes nothing."""
 

@@ -9,8 +9,6 @@ Made = tuple[str, Mapping[str, Any]]
 Answer = Callable[[str, Mapping[str, Any]], Made]
 
 ISSUER = "https://11111111-aaaa-bbbb-cccc-222222222222.tokens.sts.global.api.aws"
-NUMBERS: Mapping[str, str] = {"control": "100000000000000000001", "vault": "100000000000000000002"}
-"""Of service accounts, by the last word of their names."""
 
 
 def _issuer(name: str, given: Mapping[str, Any]) -> Made:
@@ -55,35 +53,4 @@ ANSWERS: Mapping[str, Answer] = {
     "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": _pool,
     "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": _provider,
     "gcp:projects/iAMCustomRole:IAMCustomRole": _role,
-}
-
-
-def _account(asked: Mapping[str, Any]) -> dict[str, Any]:
-    email = asked["accountId"]
-    return {
-        "accountId": email.partition("@")[0],
-        "disabled": False,
-        "displayName": "",
-        "email": email,
-        "id": email,
-        "member": f"serviceAccount:{email}",
-        "name": f"projects/{asked['project']}/serviceAccounts/{email}",
-        "project": asked["project"],
-        "uniqueId": NUMBERS[email.partition("@")[0].rpartition("-")[2]],
-    }
-
-
-def _identity(asked: Mapping[str, Any]) -> dict[str, Any]:
-    called = asked["resourceName"]
-    return {
-        "id": f"{answers_azure.GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{called}",
-        "name": called,
-        "principalId": f"principal-of-{called}",
-        "clientId": f"client-of-{called}",
-    }
-
-
-CALLS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "gcp:serviceaccount/getAccount:getAccount": _account,
-    "azure-native:managedidentity:getUserAssignedIdentity": _identity,
 }

@@ -7,6 +7,9 @@ Answer = Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
 
 ADDRESSES = {"EXTERNAL": "203.0.113.{}", "INTERNAL": "10.30.26.{}"}
 
+NUMBERS: Mapping[str, str] = {"control": "100000000000000000001", "vault": "100000000000000000002"}
+"""Of service accounts, by the last word of their names."""
+
 
 def _number(name: str) -> int:
     """Of its own for each name, the same in every run."""
@@ -29,7 +32,8 @@ def _server(name: str, asked: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]
 def _account(name: str, asked: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     email = f"{asked['accountId']}@trimaran.iam.gserviceaccount.com"
     called = f"projects/trimaran/serviceAccounts/{email}"
-    return called, {"email": email, "member": f"serviceAccount:{email}", "name": called}
+    number = NUMBERS.get(asked["accountId"].rpartition("-")[2], "100000000000000000000")
+    return called, {"email": email, "member": f"serviceAccount:{email}", "name": called, "uniqueId": number}
 
 
 def _agent(name: str, asked: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

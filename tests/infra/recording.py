@@ -16,7 +16,7 @@ from typing import Any
 from infra.program import MODULES
 from infra.settings import Role
 from infra.topology import Cloud
-from tests.infra.stacks import ROOT, built, configuration
+from tests.infra.stacks import ROOT, configuration, gone_live
 
 LIMIT = 120
 """Seconds for one stack."""
@@ -73,7 +73,7 @@ def recorded(stack: str) -> Recording:
 
 
 def recorded_live(stack: str) -> Recording:
-    """What a site asks for when bootstrap has filled its secrets and its images are built: it runs."""
+    """What a stack asks for when bootstrap has filled its site's secrets and its images are built: it runs."""
     return _recorded(stack, live=True, preview=False)
 
 
@@ -84,7 +84,7 @@ def previewed(stack: str, *, live: bool = False) -> Recording:
 
 @cache
 def _recorded(stack: str, *, live: bool, preview: bool) -> Recording:
-    return record(stack, preview=preview, live=True, images=built(stack)) if live else record(stack, preview=preview)
+    return record(stack, preview=preview, **(gone_live(stack) if live else {}))
 
 
 def record(stack: str, *, preview: bool = False, stacks: Mapping[str, Any] | None = None, **changed: object) -> Recording:

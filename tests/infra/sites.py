@@ -54,6 +54,7 @@ def site(cloud: Cloud, domain: str) -> dict[str, Any]:
         **private[cloud],
         **{name: f"{cloud}-{name}" for name in shared},
         **{name: {} for name in ("account", "database_hosts", "database_servers", "instances", "peaks", "secrets")},
+        **{name: {} for name in ("repositories", "principals")},
     }
 
 

@@ -12,6 +12,16 @@ from infra.settings import NAMESPACE, UNBUILT, Role
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("dev", "prod")
+MADE: Mapping[str, str] = {
+    "aws": "ami-0123456789abcdef0",
+    "azure": (
+        "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/trimaran-images"
+        "/providers/Microsoft.Compute/galleries/trimaran/images/control/versions/1.2.3"
+    ),
+    "gcp": "projects/trimaran-prod/global/images/control-1-2-3",
+    "azure_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + 43 * "B",
+}
+"""Machine images, and a key, that could be a control node's."""
 STACKS = tuple(f"{environment}-{role}" for environment in ENVIRONMENTS for role in Role)
 
 
@@ -43,9 +53,25 @@ def settings_of(stack: str, **changed: object) -> dict[str, Any]:
 def built(stack: str) -> dict[str, str]:
     """A site's images as they are named once they are built: each by a digest of its own."""
     images: Mapping[str, str] = json.loads(settings_of(stack)["images"])
-    return {
-        name: image.replace(UNBUILT, f"@sha256:{hashlib.sha256(image.encode()).hexdigest()}") for name, image in images.items()
-    }
+    return {name: as_built(image) for name, image in images.items()}
+
+
+def node_images(stack: str) -> Mapping[str, dict[str, str]]:
+    """The same for control nodes, by cloud."""
+    given: Mapping[str, dict[str, str]] = json.loads(settings_of(stack)["control"])["images"]
+    return {cloud: {name: as_built(image) for name, image in named.items()} for cloud, named in given.items()}
+
+
+def gone_live(stack: str) -> dict[str, Any]:
+    """What is set when it goes live: whatever it starts could be there."""
+    if stack.endswith(f"-{Role.CONTROL}"):
+        return {"live": True, "control": {**MADE, "images": node_images(stack)}}
+    return {"live": True, "images": built(stack)}
+
+
+def as_built(image: str) -> str:
+    """That image with a digest in place of the placeholder."""
+    return image.replace(UNBUILT, f"@sha256:{hashlib.sha256(image.encode()).hexdigest()}")
 
 
 def _text(value: object) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from infra.postgres import PARAMETERS, RETENTION_DAYS
-from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_IMAGES, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.topology import Cloud
 from tests.infra.recording import record, recorded, recorded_live
 from tests.infra.site_aws import KEY, LOCK, SECRET, SERVER, STACKS, arn_of, document
@@ -215,10 +215,14 @@ def test_somebody_looks_while_it_happens(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_images_lie_in_this_cloud_scanned_and_never_replaced(stack: str) -> None:
-    """Each service's in its own repository, which its image names."""
+    """Each service's in its own repository, which its image names; and what the control node runs in two more."""
     recording = recorded(stack)
     repositories = recording.of_type("aws:ecr/repository:Repository")
-    assert len(repositories) == len(Service)
+    assert {one.inputs["name"] for one in repositories} == {f"trimaran/{one}" for one in (*Service, *CONTROL_IMAGES)}
+    told: dict[str, str] = recording.outputs["repositories"]
+    assert {name: address.partition("/")[2] for name, address in told.items()} == {
+        one: f"trimaran/{one}" for one in CONTROL_IMAGES
+    }
     for one in repositories:
         assert one.inputs["imageTagMutability"] == "IMMUTABLE" and one.inputs["imageScanningConfiguration"]["scanOnPush"] is True
         (sealed,) = one.inputs["encryptionConfigurations"]

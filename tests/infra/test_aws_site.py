@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.contracts import CONTRACT, SiteContract
-from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_IMAGES, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from tests.infra.answers_aws import ADDRESSES
 from tests.infra.recording import previewed, recorded, recorded_live
 from tests.infra.site_aws import BALANCER, ROLE, STACKS, TARGETS, arn_of, leaves
@@ -105,10 +105,11 @@ def test_everything_hangs_at_a_component(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_what_is_published_is_the_whole_contract(stack: str) -> None:
-    """Every field, with something in it; there are no proofs where no vendor vouches for names."""
+    """Every field, with something in it; there are no proofs where no vendor vouches for names, and roles are known by theirs."""
     told = recorded(stack).outputs
     assert set(told) == {"contract", *(one.name for one in fields(SiteContract))}
-    assert told["contract"] == CONTRACT and [name for name, value in told.items() if not value] == ["certificate_records"]
+    assert told["contract"] == CONTRACT
+    assert {name for name, value in told.items() if not value} == {"certificate_records", "principals"}
 
 
 def test_the_contract_tells_what_other_stacks_need() -> None:
@@ -158,7 +159,7 @@ def test_names_carry_the_environment(stack: str) -> None:
     ]
     assert len(named) > 60 and [name for name in named if environment not in name] == []
     assert {one.inputs["name"] for one in recorded_live(stack).of_type("aws:ecr/repository:Repository")} == {
-        f"trimaran/{one}" for one in Service
+        f"trimaran/{one}" for one in (*Service, *CONTROL_IMAGES)
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from infra.components.azure.database import TRIES, is_busy, storage_gib
 from infra.postgres import PARAMETERS
-from infra.services import CONTROL, DATABASES, PROGRAMS
+from infra.services import CONTROL, CONTROL_IMAGES, DATABASES, PROGRAMS
 from infra.topology import Cloud
 from tests.infra.recording import Recording, Resource, previewed, recorded, recorded_live
 
@@ -297,3 +297,14 @@ def test_an_unknown_value_of_a_preview_is_no_reason_to_fail() -> None:
     """The first preview knows no address, no id and no key yet."""
     stack = previewed("prod-azure")
     assert stack.refused is None and len(stack.resources) == len(recorded("prod-azure").resources)
+
+
+@STACKS
+def test_the_control_node_pulls_its_images_before_any_service_does(stack: str) -> None:
+    """Azure's leave is about the registry as a whole; repositories come to be with their first image."""
+    environment = stack.partition("-")[0]
+    (registry,) = recorded(stack).of_type("azure-native:containerregistry:Registry")
+    (pulls,) = (one for one in recorded(stack).of_type(GRANT) if registry.urn in one.property_dependencies["scope"])
+    assert pulls.inputs["principalId"] == f"principal-of-trimaran-{environment}-control"
+    assert pulls.inputs["roleDefinitionId"].endswith("/7f951dda-4ed3-4680-a7ca-43fe172d538d")
+    assert recorded(stack).outputs["repositories"] == {one: f"trimaran{environment}.azurecr.io/{one}" for one in CONTROL_IMAGES}

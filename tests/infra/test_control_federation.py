@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from infra.components.aws.identities import LAYERS
 from infra.components.control import aws_permissions, azure_permissions, gcp_permissions
 from infra.components.edge.zone import Plan
-from infra.services import DATABASES
-from tests.infra.answers_control import ISSUER, NUMBERS
+from infra.services import CONTROL_IMAGES, DATABASES
+from tests.infra.answers_control import ISSUER
+from tests.infra.answers_gcp import NUMBERS
 from tests.infra.controls import STACKS, document, settings
 from tests.infra.recording import Recording, recorded
 
@@ -162,8 +164,9 @@ def test_the_node_on_aws_may_what_a_controller_may_and_say_who_it_is(stack: str)
     recording = recorded(stack)
     controller, node = policy(recording, "control-aws-controller"), policy(recording, "control-aws-node-role")
     told = {frozenset({"secretsmanager:GetSecretValue"}), frozenset({"kms:Decrypt"})}
+    fetched = {frozenset({"ecr:GetAuthorizationToken"}), frozenset(LAYERS)}
     proofs = {frozenset({"sts:GetWebIdentityToken"}), frozenset(aws_permissions.SESSION_MANAGER)}
-    assert set(node) - set(controller) == told | proofs
+    assert set(node) - set(controller) == told | fetched | proofs
     assert {actions: node[actions] for actions in controller} == controller
     statements = document(recording.one(POLICY, "control-aws-node-role"), "policy")
     (proof,) = (one for one in statements if one["Action"] == ["sts:GetWebIdentityToken"])
@@ -184,6 +187,18 @@ def test_the_node_on_aws_reads_what_it_is_told_and_nothing_that_a_service_is(sta
     (opens,) = (one for one in statements if one["Action"] == ["kms:Decrypt"])
     region = settings(stack).topology.aws
     assert opens["Condition"] == {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_node_on_aws_reads_images_of_its_own_and_no_services(stack: str) -> None:
+    """Of the repositories that the site has for it; a token for the registry is not one of a repository's own."""
+    given, node = settings(stack), policy(recorded(stack), "control-aws-node-role")
+    assert node[frozenset({"ecr:GetAuthorizationToken"})] == "*"
+    made = {one.inputs["name"] for one in beside(stack, "aws").of_type("aws:ecr/repository:Repository")}
+    read = {arn.partition(":repository/")[2] for arn in node[frozenset(LAYERS)]}
+    assert read == {f"trimaran/{one}" for one in CONTROL_IMAGES} < made
+    account, region = given.accounts.aws.account, given.topology.aws
+    assert all(arn.startswith(f"arn:aws:ecr:{region}:{account}:repository/") for arn in node[frozenset(LAYERS)])
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -1,14 +1,21 @@
 """The nodes: nobody comes in, nothing is lost when one goes, and there is none before there is an image."""
 
 import base64
+import gzip
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
+import yaml
 
-from infra.components.control.nodes import DISK, TOLD, first_words, node_at, zone_of
+from controller.manifest.node import PAPERS, TOLD, device_of
+from infra.components.control.nodes import ATTACHED_AS, zone_of
+from infra.services import CONTROL_IMAGES
 from infra.topology import Cloud
-from tests.infra.controls import MADE, STACKS, live, settings
-from tests.infra.recording import Recording, Resource, recorded
+from tests.infra.controls import STACKS, live, settings
+from tests.infra.recording import Recording, Resource, previewed, record, recorded
+from tests.infra.stacks import MADE, gone_live, node_images
 
 MACHINES = ("aws:ec2/instance:Instance", "azure-native:compute:VirtualMachine", "gcp:compute/instance:Instance")
 DISKS = ("aws:ebs/volume:Volume", "azure-native:compute:Disk", "gcp:compute/disk:Disk")
@@ -183,23 +190,108 @@ def test_images_are_those_of_the_settings(stack: str) -> None:
     assert machine(stack, GCP).inputs["bootDisk"]["initializeParams"]["image"] == MADE["gcp"]
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_all_three_are_told_who_they_are_and_nothing_else(stack: str) -> None:
-    """As the same file, by each cloud's own way."""
-    given = settings(stack)
-    heard = {
-        Cloud.AWS: machine(stack, AWS).inputs["userData"],
-        Cloud.AZURE: base64.b64decode(machine(stack, AZURE).inputs["osProfile"]["customData"]).decode(),
+def heard(stack: str) -> Mapping[Cloud, str]:
+    """What each machine's cloud-init is handed, unpacked as that cloud's is."""
+    aws = gzip.decompress(base64.b64decode(machine(stack, AWS).inputs["userDataBase64"]))
+    azure = base64.b64decode(machine(stack, AZURE).inputs["osProfile"]["customData"])
+    return {
+        Cloud.AWS: aws.decode(),
+        Cloud.AZURE: azure.decode(),
         Cloud.GCP: machine(stack, GCP).inputs["metadata"]["user-data"],
     }
-    nodes = {one.value: str(network.control_node) for one, network in given.network.plan().sites.items()}
-    for cloud, words in heard.items():
-        assert words == first_words(node_at(given, cloud))
-        head, _, rest = words.partition("\n")
-        (file,) = json.loads(rest)["write_files"]
-        assert head == "#cloud-config" and file["path"] == TOLD and list(json.loads(rest)) == ["write_files"]
-        whole = {"environment": given.environment, "site": cloud.value, "nodes": nodes, "disk": DISK[cloud]}
-        assert json.loads(file["content"]) == whole
+
+
+def told(stack: str) -> Mapping[Cloud, Mapping[str, Any]]:
+    """What programs of each node are told of it."""
+    found: dict[Cloud, Mapping[str, Any]] = {}
+    for cloud, document in heard(stack).items():
+        assert document.startswith("#cloud-config\n")
+        (file,) = (one["content"] for one in yaml.safe_load(document)["write_files"] if one["path"] == str(TOLD))
+        found[cloud] = json.loads(file)
+    return found
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_all_three_are_told_who_they_are_and_whom_else_there_is(stack: str) -> None:
+    """Each by its cloud's own way, and no cloud in two ways."""
+    given = settings(stack)
+    plan = given.network.plan().sites
+    assert "userData" not in machine(stack, AWS).inputs
+    for cloud, found in told(stack).items():
+        assert found["images"] and found["papers"]
+        others = [f"https://{plan[one].control_node}:2379" for one in Cloud if one is not cloud]
+        assert (found["environment"], found["site"], found["cloud"]) == (given.environment, cloud.value, cloud.value)
+        assert found["others"] == others
+    client = site(stack, "azure").outputs["principals"]["control"]["client"]
+    assert {cloud: found["client"] for cloud, found in told(stack).items()} == {Cloud.AWS: "", Cloud.AZURE: client, Cloud.GCP: ""}
+    assert client == live(stack).outputs["identities"]["azure"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("cloud", list(Cloud))
+def test_a_node_fetches_its_papers_where_its_own_site_keeps_them(stack: str, cloud: Cloud) -> None:
+    """All of them; places of services are told to nobody here."""
+    places = site(stack, cloud).outputs["secrets"]
+    found = {one["place"]: one["file"] for one in told(stack)[cloud]["papers"]}
+    assert found == {places[f"control/{paper.name}"]: str(paper.path) for paper in PAPERS}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_node_has_tokens_made_out_for_whom_the_other_side_takes_them(stack: str) -> None:
+    """For each cloud that takes one; Google is shown a signed question by AWS."""
+    audiences = {
+        f"{cloud}-{one['file'].rpartition('/')[2]}": one["audience"]
+        for cloud, found in told(stack).items()
+        for one in found["tokens"]
+    }
+    assert audiences == live(stack).outputs["audiences"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("cloud", list(Cloud))
+def test_a_node_runs_what_the_settings_name_from_its_own_sites_repositories(stack: str, cloud: Cloud) -> None:
+    """By digest."""
+    named = node_images(stack)[cloud]
+    assert [one["image"] for one in told(stack)[cloud]["images"]] == [named[one] for one in CONTROL_IMAGES]
+    repositories = site(stack, cloud).outputs["repositories"]
+    assert {one: image.partition("@")[0] for one, image in named.items()} == repositories
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("cloud", list(Cloud))
+def test_an_image_beside_the_sites_repositories_is_refused(stack: str, cloud: Cloud) -> None:
+    """At preview, by its key: the registry would refuse it to the node for ever."""
+    beside = {one: {**named} for one, named in node_images(stack).items()}
+    beside[cloud]["etcd"] = beside[cloud]["etcd"].replace("/etcd@", "/payments@")
+    with pytest.raises(
+        AssertionError, match=f"trimaran:control.images.{cloud}.etcd: from .*; from the repository that the site has for it"
+    ):
+        record(stack, preview=True, live="true", control={**MADE, "images": beside})
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_site_that_has_no_place_for_a_paper_is_named(stack: str) -> None:
+    """It was applied with an older program; a node that waits for a paper that nobody can fill never starts."""
+    environment = stack.partition("-")[0]
+    stacks = {
+        f"organization/trimaran/{environment}-{role}": dict(recorded(f"{environment}-{role}").outputs)
+        for role in (*Cloud, "edge")
+    }
+    site = stacks[f"organization/trimaran/{environment}-gcp"]
+    site["secrets"] = {name: place for name, place in site["secrets"].items() if name != "control/etcd-identity"}
+    with pytest.raises(AssertionError, match="the site of gcp has no place for etcd-identity: apply it with this version first"):
+        record(stack, stacks=stacks, **gone_live(stack))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_in_a_first_preview_only_aws_machine_is_told_what_nobody_knows(stack: str) -> None:
+    """Its disk is named by an id that AWS makes up, and the words are traced to it."""
+    recording = previewed(stack, live=True)
+    (aws,), (volume,) = recording.of_type(AWS), recording.of_type(DISKS[0])
+    assert volume.urn in aws.property_dependencies["userDataBase64"]
+    (azure,), (google,) = recording.of_type(AZURE), recording.of_type(GCP)
+    assert azure.inputs["osProfile"]["customData"] == machine(stack, AZURE).inputs["osProfile"]["customData"]
+    assert google.inputs["metadata"] == machine(stack, GCP).inputs["metadata"]
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -211,9 +303,17 @@ def test_a_template_that_changes_touches_no_node_that_runs(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_node_finds_its_disk_by_the_name_it_was_attached_with(stack: str) -> None:
-    """A node that finds none would keep etcd on the disk that goes with the machine."""
-    (attached,) = live(stack).of_type("aws:ec2/volumeAttachment:VolumeAttachment")
+    """A node that finds none never starts its member. On AWS the name is the volume's own, whatever it is attached as."""
+    (volume,), (attached,) = live(stack).of_type(DISKS[0]), live(stack).of_type("aws:ec2/volumeAttachment:VolumeAttachment")
     (data,) = machine(stack, AZURE).inputs["storageProfile"]["dataDisks"]
     (disk,) = machine(stack, GCP).inputs["attachedDisks"]
-    assert attached.inputs["deviceName"] == DISK[Cloud.AWS]
-    assert DISK[Cloud.AZURE].endswith(f"/lun{data['lun']:.0f}") and DISK[Cloud.GCP].endswith(f"/google-{disk['deviceName']}")
+    assert attached.inputs["deviceName"] == ATTACHED_AS
+    named = {Cloud.AWS: attached.inputs["volumeId"], Cloud.AZURE: f"{data['lun']:.0f}", Cloud.GCP: disk["deviceName"]}
+    assert volume.urn in attached.property_dependencies["volumeId"]
+    for cloud, document in heard(stack).items():
+        (mount,) = (
+            one["content"]
+            for one in yaml.safe_load(document)["write_files"]
+            if one["path"] == "/etc/systemd/system/var-lib-trimaran-etcd.mount"
+        )
+        assert f"What={device_of(cloud.value, named[cloud])}\n" in mount

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.contracts import SiteContract
-from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
+from infra.services import CONTROL, CONTROL_IMAGES, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
 from infra.settings import read_settings
 from tests.infra.recording import recorded
 from tests.infra.stacks import settings_of
@@ -153,15 +153,27 @@ def test_every_record_goes_to_one_of_our_places_and_none_to_googles(stack: str) 
 
 @both
 def test_images_come_from_a_registry_that_keeps_its_tags_and_looks_for_weaknesses(stack: str) -> None:
-    """The one that the stack's own images are named after."""
-    (registry,) = recorded(stack).of_type("gcp:artifactregistry/repository:Repository")
+    """The one that the stack's own images are named after, and the control node's."""
+    registries = recorded(stack).of_type("gcp:artifactregistry/repository:Repository")
     given = read_settings(settings_of(stack))
-    assert registry.inputs["dockerConfig"] == {"immutableTags": True}
-    assert registry.inputs["vulnerabilityScanningConfig"] == {"enablementConfig": "INHERITED"}
-    assert registry.inputs["kmsKeyName"].endswith("-keys-images")
+    for registry in registries:
+        assert registry.inputs["dockerConfig"] == {"immutableTags": True}
+        assert registry.inputs["vulnerabilityScanningConfig"] == {"enablementConfig": "INHERITED"}
+        assert registry.inputs["kmsKeyName"].endswith("-keys-images")
     assert given.images is not None
-    place = f"{REGION}-docker.pkg.dev/{given.accounts.gcp.project}/{registry.inputs['repositoryId']}/"
-    assert all(image.startswith(place) for _, image in given.images)
+    place = f"{REGION}-docker.pkg.dev/{given.accounts.gcp.project}/"
+    assert {one.inputs["repositoryId"] for one in registries} == {"trimaran", "trimaran-control"}
+    assert all(image.startswith(f"{place}trimaran/") for _, image in given.images)
+    assert recorded(stack).outputs["repositories"] == {one: f"{place}trimaran-control/{one}" for one in CONTROL_IMAGES}
+
+
+@both
+def test_the_control_node_reads_its_own_images_and_no_services(stack: str) -> None:
+    """Cloud Run has a hand of Google's own for what it starts."""
+    (leave,) = recorded(stack).of_type("gcp:artifactregistry/repositoryIamMember:RepositoryIamMember")
+    (account,) = (one for one in recorded(stack).of_type("gcp:serviceaccount/account:Account") if one.name.endswith("-control"))
+    assert leave.inputs["repository"] == "trimaran-control" and leave.inputs["role"] == "roles/artifactregistry.reader"
+    assert leave.inputs["member"] == account.outputs["member"]
 
 
 def test_two_environments_have_no_name_in_common() -> None:

@@ -11,10 +11,9 @@ from infra.topology import Cloud
 from tests.infra.recording import Recording, previewed, record, recorded, recorded_live
 from tests.infra.stacks import ENVIRONMENTS
 
-ROLES = (*Cloud, Role.INTERCONNECT, Role.EDGE)
 MOMENTS = [
-    *((f"{environment}-{role}", False) for environment in ENVIRONMENTS for role in ROLES),
-    *((f"{environment}-{cloud}", True) for environment in ENVIRONMENTS for cloud in Cloud),
+    *((f"{environment}-{role}", False) for environment in ENVIRONMENTS for role in Role),
+    *((f"{environment}-{role}", True) for environment in ENVIRONMENTS for role in (*Cloud, Role.CONTROL)),
 ]
 """Stack, and is it live?"""
 

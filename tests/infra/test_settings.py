@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from infra.services import CONTROL_IMAGES
 from infra.settings import Role, Settings, SettingsError, read_settings
+from infra.topology import Cloud
 from tests.infra.stacks import STACKS, settings_of
 
 SHARED = ("owner", "domain", "topology", "network", "accounts", "capacity", "databases", "organization")
@@ -134,11 +136,31 @@ def test_control_nodes_are_told_what_they_start_from() -> None:
 
 
 def test_control_nodes_that_were_never_made_cannot_be_live() -> None:
-    """Three images and a key are placeholders in the repository; each is told by its key, and what is real is not."""
+    """Machine images, a key and what runs are placeholders in the repository; each is told by its key, and what is real is not."""
     found = told("prod-control", live="true")
-    assert [line.split(":")[1] for line in found] == [f"control.{name}" for name in ("aws", "azure", "gcp", "azure_public_key")]
+    run = [f"images.{cloud}.{name}" for cloud in Cloud for name in CONTROL_IMAGES]
+    assert [line.split(":")[1] for line in found] == [
+        f"control.{one}" for one in ("aws", "azure", "gcp", "azure_public_key", *run)
+    ]
     real = {**table("prod-control", "control"), "aws": "ami-" + 17 * "1"}
-    assert len(told("prod-control", live="true", control=real)) == 3
+    real["images"]["gcp"]["etcd"] = real["images"]["gcp"]["etcd"].replace(64 * "0", 64 * "1")
+    left = [line.split(":")[1] for line in told("prod-control", live="true", control=real)]
+    assert len(left) == len(found) - 2 and not {"control.aws", "control.images.gcp.etcd"} & set(left)
+
+
+@pytest.mark.parametrize("cloud", list(Cloud))
+@pytest.mark.parametrize("program", CONTROL_IMAGES)
+@pytest.mark.parametrize(
+    ("image", "rule"), [("elsewhere.example.com/etcd@sha256:" + 64 * "1", "a registry of this cloud"), ("", "digest")]
+)
+def test_what_runs_on_a_control_node_comes_from_its_own_cloud_by_digest(
+    cloud: Cloud, program: str, image: str, rule: str
+) -> None:
+    """Also before it is live, like a site's images, each by its key."""
+    control = table("prod-control", "control")
+    control["images"][cloud][program] = image or control["images"][cloud][program].partition("@")[0] + ":3.6"
+    (found,) = told("prod-control", control=control)
+    assert found.startswith(f"trimaran:control.images.{cloud}.{program}: ") and rule in found
 
 
 @pytest.mark.parametrize(

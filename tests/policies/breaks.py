@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 
 from tests.policies.breaking import GONE, Break, How, InPreview
-from tests.policies.samples import TAGS, may, task, trust
+from tests.policies.samples import TAGS, may, script, task, trust
 
 TRACED, NEVER = InPreview.TRACED, InPreview.NEVER
 
@@ -299,6 +299,8 @@ EDGE = (
     _bare("gcp:dns/managedZone:ManagedZone"),
 )
 ROLE, FEDERATED = "aws:iam/role:Role", "azure-native:managedidentity:FederatedIdentityCredential"
+GRANT, CUSTOM = "gcp:projects/iAMMember:IAMMember", "gcp:projects/iAMCustomRole:IAMCustomRole"
+LEAKS = script('export A=1\npassword="correct-horse"')
 VM, NODE, MACHINE = "azure-native:compute:VirtualMachine", "aws:ec2/instance:Instance", "gcp:compute/instance:Instance"
 CONTROL = (
     _b("federation-conditions", ROLE, "assumeRolePolicy", trust("accounts.google.com", sub="1"), in_preview=TRACED, hand=True),
@@ -340,6 +342,10 @@ CONTROL = (
         "/x/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
         in_preview=TRACED,
     ),
+    _b("iam-least-privilege", GRANT, "role", "roles/owner"),
+    _b("iam-least-privilege", GRANT, "member", "allUsers", in_preview=TRACED),
+    _b("iam-least-privilege", CUSTOM, "permissions", ["resourcemanager.projects.setIamPolicy"]),
+    _b("iam-least-privilege", CUSTOM, "permissions[0]", "iam.roles.update"),
     _b("vm-hardening", NODE, "metadataOptions.httpTokens", "optional"),
     _b("vm-hardening", NODE, "associatePublicIpAddress", True),
     _b("vm-hardening", NODE, "keyName", "ops"),
@@ -349,6 +355,9 @@ CONTROL = (
     _b("vm-hardening", MACHINE, "shieldedInstanceConfig.enableSecureBoot", False),
     _b("vm-hardening", MACHINE, "networkInterfaces[0].accessConfigs", [{}]),
     _b("secrets-not-plaintext", NODE, "userData", "export DB_PASSWORD=correct-horse", in_preview=TRACED),
+    _b("secrets-not-plaintext", NODE, "userDataBase64", LEAKS["aws"], in_preview=TRACED),
+    _b("secrets-not-plaintext", VM, "osProfile.customData", LEAKS["azure"], in_preview=TRACED),
+    _b("secrets-not-plaintext", MACHINE, "metadata.user-data", LEAKS["gcp"], in_preview=TRACED),
     _b(CMK, MACHINE, "bootDisk.kmsKeySelfLink", GONE, in_preview=TRACED),
     _b("region-pinned", MACHINE, "zone", "us-central1-a"),
     _b(CMK, "aws:ebs/volume:Volume", "encrypted", False),

@@ -1,10 +1,11 @@
-"""Real stacks, as rules look at them: before a site is live and afterwards; when all is made, and in the preview of a first update."""
+"""Real stacks, as rules look at them: before a stack is live and afterwards; when all is made, and in the preview of a first update."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
+from infra.settings import Role
 from infra.topology import Cloud
 from tests.infra.recording import Recording, Resource, previewed, recorded, recorded_live
 from tests.policies.breaking import broken_by
@@ -62,17 +63,15 @@ def _told(one: Resource) -> Told:
     return {field.name: getattr(one, field.name) for field in fields(Resource)}
 
 
+LIVE = (*Cloud, Role.CONTROL)
+"""Whose machines and instances come with `live`."""
 ROLES = ("aws", "azure", "gcp", "interconnect", "edge", "control")
 """Whose programs are there. Add a role when its program is."""
 
-REFUSED = ("control",)
-"""Whose first preview is refused: grants of roles that the stack itself makes are not traced to them yet (docs/status.md)."""
-
 
 def _of(environment: str, *, preview: bool) -> tuple[Landed, ...]:
-    roles = tuple(role for role in ROLES if not (preview and role in REFUSED))
-    stacks = tuple(Landed(stack=f"{environment}-{role}", preview=preview) for role in roles)
-    return (*stacks, *(Landed(stack=f"{environment}-{cloud}", live=True, preview=preview) for cloud in Cloud))
+    stacks = tuple(Landed(stack=f"{environment}-{role}", preview=preview) for role in ROLES)
+    return (*stacks, *(Landed(stack=f"{environment}-{role}", live=True, preview=preview) for role in LIVE))
 
 
 LANDED = (*_of("prod", preview=False), *_of("dev", preview=False))

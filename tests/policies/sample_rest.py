@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from tests.policies.samples import AZURE_REGION, GCP_REGION, KEYS, TAGS, Stack, Told, clouds, may, trust
+from tests.policies.samples import AZURE_REGION, GCP_REGION, KEYS, PROJECT, TAGS, Stack, Told, clouds, may, script, trust
 
 ASNS = {"aws": 64512, "azure": 65010, "gcp": 64514}
+HELLO = script("#!/bin/sh\necho hello")
 IPS = ("192.0.2.10", "192.0.2.20", "192.0.2.30")
 
 
@@ -145,6 +146,14 @@ def control() -> list[Told]:
         attributeCondition="attribute.aws_role=='controller'",
     )
     s.has("gcp:serviceaccount/iAMMember:IAMMember", "aws", role="roles/iam.workloadIdentityUser", member="principalSet://x")
+    s.has("gcp:projects/iAMCustomRole:IAMCustomRole", "steer", permissions=["dns.changes.create", "dns.changes.get"])
+    s.has(
+        "gcp:projects/iAMMember:IAMMember",
+        "steer",
+        sources={"member": node},
+        role=f"projects/{PROJECT}/roles/steer",
+        member="serviceAccount:node",
+    )
     s.has(
         "aws:ec2/instance:Instance",
         "node",
@@ -152,7 +161,7 @@ def control() -> list[Told]:
         associatePublicIpAddress=False,
         metadataOptions={"httpTokens": "required"},
         rootBlockDevice={"encrypted": True, "kmsKeyId": KEYS["aws"]},
-        userData="#!/bin/sh\necho hello",
+        userDataBase64=HELLO["aws"],
     )
     s.has("azure-native:network:NetworkInterface", "node", ipConfigurations=[{"name": "one", "subnet": {"id": "s"}}], **here)
     s.has(
@@ -163,7 +172,7 @@ def control() -> list[Told]:
             "encryptionAtHost": True,
             "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True},
         },
-        osProfile={"linuxConfiguration": {"disablePasswordAuthentication": True}},
+        osProfile={"linuxConfiguration": {"disablePasswordAuthentication": True}, "customData": HELLO["azure"]},
         storageProfile={"osDisk": {"managedDisk": {"diskEncryptionSet": {"id": "set"}}}},
         **here,
     )
@@ -172,7 +181,7 @@ def control() -> list[Told]:
         "node",
         zone=f"{GCP_REGION}-a",
         shieldedInstanceConfig={"enableSecureBoot": True, "enableVtpm": True, "enableIntegrityMonitoring": True},
-        metadata={"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE"},
+        metadata={"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "user-data": HELLO["gcp"]},
         networkInterfaces=[{"subnetwork": "s"}],
         bootDisk={"kmsKeySelfLink": KEYS["gcp"]},
     )

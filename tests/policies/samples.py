@@ -3,6 +3,8 @@
 The real stacks are looked at as well (`landed.LANDED`); these are here so that a rule is tested for what no stack of ours has yet.
 """
 
+import base64
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -102,6 +104,17 @@ def trust(principal: str, **conditions: str) -> str:
 def may(action: str, resource: str) -> str:
     """A document that allows one thing."""
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": [action], "Resource": resource}]})
+
+
+def script(text: str) -> Mapping[str, str]:
+    """What a machine does when it starts, by cloud, as each takes it in a document of cloud-init."""
+    document = f"#cloud-config\n{json.dumps({'write_files': [{'path': '/root/start', 'content': text}]})}\n"
+    content = document.encode()
+    return {
+        "aws": base64.b64encode(gzip.compress(content, mtime=0)).decode(),
+        "azure": base64.b64encode(content).decode(),
+        "gcp": document,
+    }
 
 
 def task(image: str = f"r/edge{DIGEST}", **environment: str) -> str:

@@ -13,8 +13,8 @@ from tests.policies.wire import pack
 
 ADVISORY = frozenset(control.id for control in CONTROLS if control.advisory)
 TELLS, TRACES = "unknown-until-made", frozenset({"encryption-key-of-ours", "unknown-has-a-source"})
-SITES = frozenset(one.role for one in PREVIEWED if one.live)
-WHOLE = tuple(one for one in PREVIEWED if one.stack.startswith("prod-") and one.live is (one.role in SITES))
+LIVE = frozenset(one.role for one in PREVIEWED if one.live)
+WHOLE = tuple(one for one in PREVIEWED if one.stack.startswith("prod-") and one.live is (one.role in LIVE))
 """Each with the most that it ever has."""
 
 

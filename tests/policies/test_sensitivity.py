@@ -10,7 +10,7 @@ from policies.controls import CONTROLS, Scope
 from tests.policies.breaking import SAMPLES, Break, How, InPreview, broken_by, the_one, unknown, with_break
 from tests.policies.breaks import BREAKS
 from tests.policies.landed import LANDED, Landed, usually
-from tests.policies.samples import Told
+from tests.policies.samples import Told, script
 
 PAIRS = [(role, row) for role, rows in BREAKS.items() for row in rows]
 
@@ -22,6 +22,32 @@ def params(pairs: Iterable[tuple[str | Landed, Break]]) -> list[ParameterSet]:
 
 REAL = [(landed, row) for landed in LANDED for row in BREAKS[landed.role] if not row.hand]
 ADVISORY = frozenset(control.id for control in CONTROLS if control.advisory)
+
+
+MACHINES = {
+    "aws": ("aws:ec2/instance:Instance", "userDataBase64"),
+    "azure": ("azure-native:compute:VirtualMachine", "osProfile.customData"),
+    "gcp": ("gcp:compute/instance:Instance", "metadata.user-data"),
+}
+
+
+@pytest.mark.parametrize("cloud", MACHINES)
+@pytest.mark.parametrize(
+    ("line", "is_secret"),
+    [
+        ("export A=1\ntoken=correct-horse", True),
+        ('token = "asked(somebody)"', True),
+        ("token=asked(somebody)", False),
+        ("token = self.asked(somebody)", False),
+        ("--initial-cluster-token=trimaran-prod", False),
+        ("--cluster-token=trimaran-prod", True),
+    ],
+)
+def test_what_a_machine_is_told_is_unpacked_and_read(cloud: str, line: str, is_secret: bool) -> None:
+    """However it is packed. Programs that speak of tokens are none, and neither is what etcd calls one."""
+    token, path = MACHINES[cloud]
+    row = Break(control="secrets-not-plaintext", type=token, path=path, value=script(line)[cloud])
+    assert (row.control in broken_by("prod-control", with_break(SAMPLES["control"](), row))) is is_secret
 
 
 PUBLISHED: Told = {

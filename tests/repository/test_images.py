@@ -152,6 +152,10 @@ def test_every_file_of_a_program_is_understood(service: Service) -> None:
     files = {one.variable: file_name(one.variable) for one in PROGRAMS[service].secrets if one.carries is Carries.FILE}
     assert None not in files.values() and len(set(files.values())) == len(files)
     assert {"settings.toml", IDENTITY, AUTHORITY} <= set(files.values())
+    theirs = {"etcd-identity.pem", "etcd-authority.pem"} & set(files.values())
+    assert len(theirs) == (2 if PROGRAMS[service].asks_etcd else 0), (
+        "papers for etcd are for whoever asks it, and for nobody else"
+    )
     others = [one.variable for one in PROGRAMS[service].secrets if one.carries is Carries.VARIABLE]
     assert not [one for one in others if one.startswith("FILE_")]
 

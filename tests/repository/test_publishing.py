@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 WORKFLOW = ROOT / ".github" / "workflows" / "images.yml"
 STACKS = [(environment, cloud) for environment in ("dev", "prod") for cloud in ("aws", "azure", "gcp")]
+PROGRAMS = (*(one.value for one in Service), "controller")
 DIGEST = "sha256:" + 64 * "a"
 
 
@@ -67,12 +68,8 @@ def asked(tmp_path: Path) -> list[str]:
 
 
 def test_what_is_built_is_what_has_a_check_and_an_image(tmp_path: Path) -> None:
-    """Every program of the sites, and the controller; what is pushed is what sites run."""
-    services = [one.value for one in Service]
-    assert shell(tmp_path, "prod", "echo $IMAGES; echo $PROGRAMS").splitlines() == [
-        " ".join([*services, "controller"]),
-        " ".join(services),
-    ]
+    """Every program of the sites, and the controller; all of it is pushed."""
+    assert shell(tmp_path, "prod", "echo $IMAGES").split() == list(PROGRAMS)
 
 
 def test_what_has_no_digest_is_not_built_from(tmp_path: Path) -> None:
@@ -110,7 +107,7 @@ def test_an_image_that_does_not_come_as_far_as_its_settings_ends_the_run(tmp_pat
 def test_images_go_where_the_stacks_look_for_them_and_are_told_as_they_read_it(
     tmp_path: Path, environment: str, cloud: str
 ) -> None:
-    """What the workflow prints, put into the stack's file, is the same table with other digests."""
+    """What the workflow prints, put into the stack's file, is the same table with other digests; the node's is told by its key."""
     stack = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{environment}-{cloud}.yaml").read_text())["config"]["trimaran:images"]
     wanted = {
         program: f"{image.partition('@')[0]}@sha256:{number:064x}" for number, (program, image) in enumerate(stack.items(), 1)
@@ -118,11 +115,18 @@ def test_images_go_where_the_stacks_look_for_them_and_are_told_as_they_read_it(
     words = "\n".join(f"repository {cloud} {program}" for program in wanted)
     assert shell(tmp_path, environment, words).split() == [image.partition("@")[0] for image in wanted.values()]
     assert shell(tmp_path, environment, f"registry {cloud}").strip() == wanted["payments"].partition("/")[0]
-    (tmp_path / f"{cloud}.digests").write_text("".join(f"{program} {image}\n" for program, image in wanted.items()))
-    assert yaml.safe_load(shell(tmp_path, environment, f"told {cloud}")) == {"trimaran:images": wanted}
+    control = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{environment}-control.yaml").read_text())["config"]["trimaran:control"]
+    place = control["images"][cloud]["controller"].partition("@")[0]
+    assert shell(tmp_path, environment, f"repository {cloud} controller").strip() == place
+    pushed = {**wanted, "controller": f"{place}@{DIGEST}"}
+    (tmp_path / f"{cloud}.digests").write_text("".join(f"{program} {image}\n" for program, image in pushed.items()))
+    said = shell(tmp_path, environment, f"told {cloud}")
+    assert yaml.safe_load(said) == {"trimaran:images": wanted}
+    key = f"trimaran:control.images.{cloud}.controller"
+    assert said.splitlines()[-1] == f"# stacks/Pulumi.{environment}-control.yaml, {key}: {place}@{DIGEST}"
 
 
-@pytest.mark.parametrize("words", ["repository aws nothing", "registry nowhere"])
+@pytest.mark.parametrize("words", ["repository aws nothing", "repository nowhere controller", "registry nowhere"])
 def test_what_no_stack_names_ends_the_run(tmp_path: Path, words: str) -> None:
     """Before anything is done with an empty name; the file that lacks something is told."""
     status, said, complained = run(tmp_path, f'at=$({words})\necho "on to $at"')
@@ -140,7 +144,7 @@ esac"""
     assert (status, complained) == (0, "")
     lines = {cloud: (tmp_path / f"{cloud}.digests").read_text().splitlines() for cloud in ("aws", "azure")}
     for found in lines.values():
-        assert [line.split()[0] for line in found] == [one.value for one in Service]
+        assert [line.split()[0] for line in found] == list(PROGRAMS)
         assert all(re.fullmatch(rf"\w+ [\w./-]+@{DIGEST}", line) for line in found)
     pushed = [line.split()[-1] for line in asked(tmp_path) if line.startswith("docker push")]
     assert [f"{line.split()[1].partition('@')[0]}:t" for line in lines["aws"]] == pushed
@@ -148,7 +152,8 @@ esac"""
     registry, _, image = lines["azure"][0].split()[1].partition("@")[0].partition("/")
     source = lines["aws"][0].split()[1]
     assert (
-        len(fetched) == len(Service) and f"--name {registry.partition('.')[0]} --source {source} --image {image}:t " in fetched[0]
+        len(fetched) == len(PROGRAMS)
+        and f"--name {registry.partition('.')[0]} --source {source} --image {image}:t " in fetched[0]
     )
 
 

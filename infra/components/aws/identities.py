@@ -12,6 +12,8 @@ from infra.names import name_of
 from infra.services import PROGRAMS, Service
 from infra.settings import Settings
 
+LAYERS = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage")
+"""What is asked of a repository whose image is fetched."""
 AZURE = "api://AzureADTokenExchange"
 """The audience of tokens that Azure takes in."""
 
@@ -63,10 +65,9 @@ class Identities(pulumi.ComponentResource):
         """A token for the registry is not one of a repository's own: AWS takes no other resource than `*` there."""
         through = {"StringEquals": {"kms:ViaService": f"secretsmanager.{self._settings.region}.amazonaws.com"}}
         secrets = [place.arn for place in self._secrets.places[one].values()]
-        layers = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage")
         return (
             allow("ecr:GetAuthorizationToken", on="*"),
-            allow(*layers, on=self._images[one].arn),
+            allow(*LAYERS, on=self._images[one].arn),
             allow("secretsmanager:GetSecretValue", on=secrets),
             allow("kms:Decrypt", on=self._keys.secrets[one].arn, when=through),
             allow("logs:CreateLogStream", "logs:PutLogEvents", on=pulumi.Output.concat(self._logs[one].arn, ":*")),

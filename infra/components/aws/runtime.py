@@ -16,7 +16,7 @@ from infra.components.aws.secrets import Secrets
 from infra.components.aws.tasks import WRITABLE, container, size
 from infra.components.aws.ways import service as guarded
 from infra.names import APP, name_of
-from infra.services import PROGRAMS, Service
+from infra.services import CONTROL_IMAGES, PROGRAMS, Service
 from infra.settings import CapacityTable, Settings
 
 PLATFORM = "1.4.0"
@@ -64,7 +64,10 @@ class Runtime(pulumi.ComponentResource):
         if settings.images is None:
             raise pulumi.RunError("a site is told what runs there")
         self._images: Mapping[Service, str] = {one: getattr(settings.images, one) for one in Service}
-        self.repositories = {one: self._repository(one, keys.images.arn) for one in Service}
+        # Named as the stack's `images` name them.
+        names = {one: self._images[one].partition("/")[2].partition("@")[0] for one in Service}
+        self.repositories = {one: self._repository(one, names[one], keys.images.arn) for one in Service}
+        self._node_repositories = {one: self._repository(one, f"{APP}/{one}", keys.images.arn) for one in CONTROL_IMAGES}
         self.logs = {one: self._log(one, keys.logs.arn) for one in Service}
         self.cluster = self._cluster(keys)
         self._names = NamesWithin(f"{name}-names", settings, network, opts=self._child)
@@ -79,12 +82,16 @@ class Runtime(pulumi.ComponentResource):
         """By service: the name of its ECS service, also of one that is not there yet."""
         return {one.value: name_of(self._settings.environment, one) for one in Service}
 
-    def _repository(self, one: Service, key: pulumi.Input[str]) -> aws.ecr.Repository:
-        """Named as the stack's `images` name it. Never emptied by rule: an image that is gone cannot be rolled back to."""
-        repository = self._images[one].partition("/")[2].partition("@")[0]
+    def node_images(self) -> dict[str, pulumi.Output[str]]:
+        """By what the control node runs: where its images lie, as they name it."""
+        registry = f"{self._settings.accounts.aws.account}.dkr.ecr.{self._settings.region}.amazonaws.com/"
+        return {one: pulumi.Output.concat(registry, found.name) for one, found in self._node_repositories.items()}
+
+    def _repository(self, one: str, called: str, key: pulumi.Input[str]) -> aws.ecr.Repository:
+        """Never emptied by rule: an image that is gone cannot be rolled back to."""
         return aws.ecr.Repository(
             f"{self._name}-{one}",
-            name=repository,
+            name=called,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
             encryption_configurations=[aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS", kms_key=key)],

@@ -44,8 +44,12 @@ class Registry(pulumi.ComponentResource):
         self.register_outputs({"server": self.registry.login_server})
 
     def lets_pull(self, program: str, who: Output[str]) -> authorization.RoleAssignment:
-        """Let that program's identity read images."""
+        """Let that program's identity read images: all that are here, because Azure's role is about a registry as a whole."""
         return grant(f"{self._name}-{program}", self._args.ground, "pulls images", who, self.registry.id, self)
+
+    def repository(self, program: str) -> Output[str]:
+        """Where that program's images lie. It comes to be with the first of them."""
+        return Output.concat(self.registry.login_server, "/", program)
 
     def _registry(self) -> containerregistry.Registry:
         ground, sealer = self._args.ground, self._args.sealer

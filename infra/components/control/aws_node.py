@@ -6,12 +6,14 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.components.aws.documents import Statement, allow, document, service
+from infra.components.aws.identities import LAYERS
 from infra.components.control.aws_permissions import SESSION_MANAGER
 from infra.components.control.federation import Purpose, node
 from infra.components.control.federation_aws import AwsPlaces, proves_itself
-from infra.components.control.nodes import DATA_GIB, DISK, SYSTEM_GIB, first_words, node_at, zone_of
+from infra.components.control.nodes import ATTACHED_AS, DATA_GIB, SYSTEM_GIB, zone_of
+from infra.components.control.told import told
 from infra.contracts import SiteContract
-from infra.services import CONTROL, CONTROL_SECRETS
+from infra.services import CONTROL, CONTROL_IMAGES, CONTROL_SECRETS
 from infra.settings import ControlTable, Settings
 from infra.topology import Cloud
 
@@ -33,10 +35,10 @@ class AwsNode(pulumi.ComponentResource):
     stays when the machine goes.
 
     There is no machine before `settings.live`: its image is a placeholder until then. An image that is changed would make the machine
-    anew, all three in one update, and etcd would be gone: so it is refused, by Pulumi and by each cloud. First words that are changed
-    are passed over: 1. a line of a template changes. 2. AWS stops the machine to tell it, Azure refuses, Google tells it and nothing
-    happens. 3. Three nodes have been told three things, and one of them is down. Either way a node is made anew, one after the other: take
-    both guards off it, destroy the machine and what hangs on it with `--target`, apply, and wait until etcd has three members again.
+    anew, all three in one update, and etcd would be gone: so it is refused, by Pulumi and by each cloud. User data that is changed is
+    passed over: 1. a line of a template changes. 2. AWS stops the machine to tell it, Azure refuses, Google tells it and nothing happens.
+    3. Three nodes have been told three things, and one of them is down. Either way a node is made anew, one after the other: take both
+    guards off it, destroy the machine and what hangs on it with `--target`, apply, and wait until etcd has three members again.
 
     People log in by Session Manager, as themselves: the node opens that way, and nothing listens.
     """
@@ -76,13 +78,25 @@ class AwsNode(pulumi.ComponentResource):
         return role
 
     def _told(self) -> tuple[Statement, ...]:
-        """What is kept for the node, and for nobody else."""
+        """What is kept for the node, and for nobody else; and its images. Of a token for the registry see `aws.identities`."""
         secrets, region = pulumi.Output.from_input(self._site.secrets), self._settings.topology.aws
         through = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
         return (
             allow("secretsmanager:GetSecretValue", on=[secrets[f"{CONTROL}/{one}"] for one in CONTROL_SECRETS]),
             allow("kms:Decrypt", on=self._site.disk_key, when=through),
+            allow("ecr:GetAuthorizationToken", on="*"),
+            allow(*LAYERS, on=self._repositories()),
         )
+
+    def _repositories(self) -> list[pulumi.Output[str]]:
+        """ARNs."""
+        account, region = self._settings.accounts.aws.account, self._settings.topology.aws
+        addresses = pulumi.Output.from_input(self._site.repositories)
+
+        def named(address: str) -> str:
+            return f"arn:aws:ecr:{region}:{account}:repository/{address.partition('/')[2]}"
+
+        return [addresses[one].apply(named) for one in CONTROL_IMAGES]
 
     def _disk(self) -> aws.ebs.Volume:
         return aws.ebs.Volume(
@@ -121,7 +135,7 @@ class AwsNode(pulumi.ComponentResource):
             instance_initiated_shutdown_behavior="stop",
             monitoring=True,
             ebs_optimized=True,
-            user_data=first_words(node_at(self._settings, Cloud.AWS)),
+            user_data_base64=told(self._settings, Cloud.AWS, self._site, disk=self.disk.id),
             user_data_replace_on_change=False,
             tags={"Name": node(self._settings)},
             # The address is free only when the old machine is gone.
@@ -133,7 +147,7 @@ class AwsNode(pulumi.ComponentResource):
     def _attach(self, machine: aws.ec2.Instance) -> None:
         aws.ec2.VolumeAttachment(
             f"{self._name}-data",
-            device_name=DISK[Cloud.AWS],
+            device_name=ATTACHED_AS,
             instance_id=machine.id,
             volume_id=self.disk.id,
             # Taken away from a running etcd it would lose what it has just promised to keep.

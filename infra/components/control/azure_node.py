@@ -1,6 +1,5 @@
 """The control node on Azure."""
 
-import base64
 from dataclasses import dataclass
 
 import pulumi
@@ -8,7 +7,8 @@ from pulumi import Output, ResourceOptions
 from pulumi_azure_native import authorization, compute, network
 
 from infra.components.control.federation import node
-from infra.components.control.nodes import DATA_GIB, SYSTEM_GIB, first_words, node_at, zone_of
+from infra.components.control.nodes import DATA_GIB, LUN, SYSTEM_GIB, zone_of
+from infra.components.control.told import told
 from infra.contracts import SiteContract
 from infra.settings import ControlTable, Settings
 from infra.tags import tags
@@ -25,15 +25,15 @@ class AzureNodeArgs:
 
     settings: Settings
     site: SiteContract
-    identity: Output[str]
-    """Resource id of who it is."""
+    identity: Output[dict[str, str]]
+    """Who it is, as the site's contract has it."""
 
 
 class AzureNode(pulumi.ComponentResource):
     """Promise: one machine with the planned address and no other, that nobody reaches by a key or a password, with a disk of etcd's that
     stays when the machine goes.
 
-    There is no machine before `settings.live`; how its image and its first words are changed is told in `aws_node`. Azure's own locks stand
+    There is no machine before `settings.live`; how its image and its user data are changed is told in `aws_node`. Azure's own locks stand
     on the disk and on the machine. Nobody logs in: whoever has a role for it has Azure run a command there, which Azure writes down.
     """
 
@@ -98,7 +98,7 @@ class AzureNode(pulumi.ComponentResource):
             zones=self._zones,
             hardware_profile=compute.HardwareProfileArgs(vm_size=SIZE),
             identity=compute.VirtualMachineIdentityArgs(
-                type=compute.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[self._args.identity]
+                type=compute.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[self._args.identity["id"]]
             ),
             network_profile=compute.NetworkProfileArgs(
                 network_interfaces=[compute.NetworkInterfaceReferenceArgs(id=self.card.id, primary=True, delete_option="Detach")]
@@ -118,13 +118,13 @@ class AzureNode(pulumi.ComponentResource):
 
     def _system(self, started_from: ControlTable) -> compute.OSProfileArgs:
         key = compute.SshPublicKeyArgs(key_data=started_from.azure_public_key, path=f"/home/{OWNER}/.ssh/authorized_keys")
-        words = first_words(node_at(self._settings, Cloud.AZURE))
+        client = self._args.identity["client"]
         return compute.OSProfileArgs(
             computer_name=node(self._settings),
             admin_username=OWNER,
             # A command that Azure is asked to run comes as an extension.
             allow_extension_operations=True,
-            custom_data=base64.b64encode(words.encode()).decode(),
+            custom_data=told(self._settings, Cloud.AZURE, self._site, disk=str(LUN), client=client),
             linux_configuration=compute.LinuxConfigurationArgs(
                 disable_password_authentication=True,
                 provision_vm_agent=True,
@@ -146,7 +146,7 @@ class AzureNode(pulumi.ComponentResource):
             ),
             data_disks=[
                 compute.DataDiskArgs(
-                    lun=0,
+                    lun=LUN,
                     create_option="Attach",
                     delete_option="Detach",
                     # What the host keeps for a moment, etcd has promised already.

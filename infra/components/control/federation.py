@@ -18,6 +18,7 @@ import pulumi
 
 from infra.names import name_of
 from infra.settings import Settings
+from infra.topology import Cloud
 
 GOOGLE = "accounts.google.com"
 """Whom Google's tokens are from. AWS knows it without being told (IAM User Guide, "Available keys for AWS web identity federation")."""
@@ -83,6 +84,12 @@ def audiences(settings: Settings) -> Mapping[str, str]:
         "gcp-aws": made_out_by_google(settings),
         "gcp-azure": EXCHANGE,
     }
+
+
+def audiences_of(settings: Settings, cloud: Cloud) -> Mapping[str, str]:
+    """Those that this cloud's tokens are made out for, by who takes them in."""
+    pairs = {pair.partition("-"): audience for pair, audience in audiences(settings).items()}
+    return {taker: audience for (giver, _, taker), audience in pairs.items() if giver == cloud}
 
 
 def entra(settings: Settings) -> str:

@@ -11,30 +11,13 @@ from pulumi_azure_native import authorization, managedidentity
 
 from infra.components.azure.provider import ROLES
 from infra.components.control.azure_permissions import On, actions
-from infra.components.control.federation import EXCHANGE, GOOGLE, AllKnown, Known, Purpose, elsewhere, node
+from infra.components.control.federation import EXCHANGE, GOOGLE, AllKnown, Known, Purpose, elsewhere
 from infra.components.edge.zone import Plan
 from infra.contracts import EdgeContract, SiteContract
 from infra.names import name_of
-from infra.services import DATABASES, Service
+from infra.services import DATABASES
 from infra.settings import Settings
 from infra.tags import tags
-
-
-class AzureKnown(pulumi.ComponentResource):
-    """The site's managed identities: of the control node, and of the vault."""
-
-    def __init__(self, name: str, settings: Settings, site: SiteContract, opts: ResourceOptions) -> None:
-        super().__init__("trimaran:control:AzureKnown", name, None, opts)
-
-        def known(called: str) -> Output[managedidentity.GetUserAssignedIdentityResult]:
-            opts = pulumi.InvokeOutputOptions(parent=self)
-            return managedidentity.get_user_assigned_identity_output(
-                resource_group_name=site.group, resource_name=called, opts=opts
-            )
-
-        self.node = known(node(settings))
-        self.vault = known(name_of(settings.environment, Service.VAULT))
-        self.register_outputs({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from infra.components.control.gcp_permissions import Asked, On, permissions
 from infra.components.gcp.identities import LONGEST
 from infra.contracts import EdgeContract, SiteContract
 from infra.names import name_of
-from infra.services import PROGRAMS, Service, callers_of
+from infra.services import PROGRAMS, callers_of
 from infra.settings import Settings
 from infra.topology import Cloud
 
@@ -21,22 +21,6 @@ APIS = ("iamcredentials", "sts")
 LONGEST_POOL = 32
 RAISED = tuple(one for one, program in PROGRAMS.items() if program.is_public or callers_of(one))
 """Those with a floor that controllers raise. What nobody asks for anything is a pool, which is none of Cloud Run's services."""
-
-
-class GcpKnown(pulumi.ComponentResource):
-    """Numbers of the site's service accounts: of the control node's, and of the vault's."""
-
-    def __init__(self, name: str, settings: Settings, site: SiteContract, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("trimaran:control:GcpKnown", name, None, opts)
-        project = settings.accounts.gcp.project
-
-        def number(email: pulumi.Input[str]) -> pulumi.Output[str]:
-            opts = pulumi.InvokeOutputOptions(parent=self)
-            return gcp.serviceaccount.get_account_output(account_id=email, project=project, opts=opts).unique_id
-
-        self.node = number(site.control_guard)
-        self.vault = number(f"{name_of(settings.environment, Service.VAULT)}@{project}.iam.gserviceaccount.com")
-        self.register_outputs({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,20 +136,20 @@ class GcpFederation(pulumi.ComponentResource):
             gcp.dns.DnsManagedZoneIamMember(
                 f"{self._name}-{who}-zone",
                 managed_zone=self._args.edge.clouddns_zone,
-                role=zone.name,
+                role=zone,
                 member=member,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             gcp.projects.IAMMember(
                 f"{self._name}-{who}-site",
                 project=self._args.settings.accounts.gcp.project,
-                role=site.name,
+                role=site,
                 member=member,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self._let_raise(who, member, runners)
 
-    def _let_raise(self, who: str, member: pulumi.Output[str], role: gcp.projects.IAMCustomRole) -> None:
+    def _let_raise(self, who: str, member: pulumi.Output[str], role: pulumi.Output[str]) -> None:
         """Of these services, and of no others that may stand in the project."""
         project = self._args.settings.accounts.gcp.project
         for service in RAISED:
@@ -173,7 +157,7 @@ class GcpFederation(pulumi.ComponentResource):
             gcp.serviceaccount.IAMMember(
                 f"{self._name}-{who}-{service}",
                 service_account_id=f"projects/{project}/serviceAccounts/{account}",
-                role=role.name,
+                role=role,
                 member=member,
                 opts=pulumi.ResourceOptions(parent=self),
             )
@@ -182,15 +166,19 @@ class GcpFederation(pulumi.ComponentResource):
         gcp.kms.CryptoKeyIAMMember(
             f"{self._name}-vault-wraps",
             crypto_key_id=self._args.site.wrapping_key,
-            role=self._role("wraps", asked.VAULT, On.WRAPPING_KEY).name,
+            role=self._role("wraps", asked.VAULT, On.WRAPPING_KEY),
             member=self.accounts[Purpose.VAULT].member,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _role(self, what: str, calls: Asked, on: On) -> gcp.projects.IAMCustomRole:
-        """No role of Google's own is as small."""
+    def _role(self, what: str, calls: Asked, on: On) -> pulumi.Output[str]:
+        """What grants name it by. No role of Google's own is as small.
+
+        Put together from what was asked for: 1. what Google answers is not known in a preview. 2. Nobody can see there which role is
+        granted, and whoever reads it takes all of them on trust. 3. One of them is `roles/owner`.
+        """
         name = self._called(f"control-{what}")
-        return gcp.projects.IAMCustomRole(
+        role = gcp.projects.IAMCustomRole(
             f"{self._name}-{what}",
             project=self._args.settings.accounts.gcp.project,
             role_id=name.replace("-", "_"),
@@ -199,6 +187,7 @@ class GcpFederation(pulumi.ComponentResource):
             stage="GA",
             opts=pulumi.ResourceOptions(parent=self),
         )
+        return pulumi.Output.concat("projects/", role.project, "/roles/", role.role_id)
 
 
 def _listed(texts: list[str]) -> str:

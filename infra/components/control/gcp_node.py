@@ -6,7 +6,8 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.components.control.federation import node
-from infra.components.control.nodes import DATA_GIB, SYSTEM_GIB, first_words, node_at, zone_of
+from infra.components.control.nodes import DATA_GIB, DEVICE, SYSTEM_GIB, zone_of
+from infra.components.control.told import told
 from infra.contracts import SiteContract
 from infra.settings import ControlTable, Settings
 from infra.topology import Cloud
@@ -28,7 +29,7 @@ class GcpNode(pulumi.ComponentResource):
     """Promise: one machine with the planned address and no other, that nobody reaches by a key or a password, with a disk of etcd's that
     stays when the machine goes.
 
-    There is no machine before `settings.live`; how its image and its first words are changed is told in `aws_node`. It is the service
+    There is no machine before `settings.live`; how its image and its user data are changed is told in `aws_node`. It is the service
     account that the site's rules let in as the control node. Nobody logs in: no port is open for it, and keys of the project's do not
     count. Whatever is asked of a controller is asked at one of the other two, and a node that does not do its work is made anew.
     """
@@ -67,7 +68,7 @@ class GcpNode(pulumi.ComponentResource):
             ),
             attached_disks=[
                 gcp.compute.InstanceAttachedDiskArgs(
-                    source=self.disk.id, device_name="data", mode="READ_WRITE", kms_key_self_link=self._site.disk_key
+                    source=self.disk.id, device_name=DEVICE, mode="READ_WRITE", kms_key_self_link=self._site.disk_key
                 )
             ],
             network_interfaces=[
@@ -90,7 +91,7 @@ class GcpNode(pulumi.ComponentResource):
                 "enable-oslogin-2fa": "TRUE",
                 "block-project-ssh-keys": "TRUE",
                 "serial-port-enable": "FALSE",
-                "user-data": first_words(node_at(self._settings, Cloud.GCP)),
+                "user-data": told(self._settings, Cloud.GCP, self._site, disk=DEVICE),
             },
             allow_stopping_for_update=False,
             deletion_protection=True,

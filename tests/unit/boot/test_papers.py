@@ -120,4 +120,4 @@ def test_a_wrong_command_says_what_there_is(argv: list[str], tmp_path: Path, cap
     told = tmp_path / "node.json"
     told.write_text(json.dumps({}))
     assert main(argv, told) == 2
-    assert "images | papers | others" in capsys.readouterr().err
+    assert "images | papers | tokens | others" in capsys.readouterr().err

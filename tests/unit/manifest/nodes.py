@@ -38,6 +38,15 @@ VENDORS: Mapping[str, Vendor] = {
     ),
 }
 
+AUDIENCES: Mapping[str, Mapping[str, str]] = {
+    "aws": {"azure": "api://AzureADTokenExchange"},
+    "azure": {
+        "aws": "api://00000000-0000-0000-0000-000000000002/clouds",
+        "gcp": "api://00000000-0000-0000-0000-000000000002/clouds",
+    },
+    "gcp": {"aws": "trimaran-prod-clouds", "azure": "api://AzureADTokenExchange"},
+}
+
 
 def node(cloud: str = "aws", **changes: Any) -> Node:
     """One that comes up."""
@@ -52,6 +61,7 @@ def node(cloud: str = "aws", **changes: Any) -> Node:
         "etcd": f"{vendor.registry}/etcd{ETCD}",
         "controller": f"{vendor.registry}/controller{CONTROLLER}",
         "papers": {paper.name: vendor.place.format(paper.name) for paper in PAPERS},
+        "audiences": AUDIENCES[cloud],
         "client": "00000000-0000-0000-0000-00000000000c" if cloud == "azure" else "",
     }
     return Node(**given | changes)

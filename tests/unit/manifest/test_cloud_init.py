@@ -1,5 +1,6 @@
 """The document of a node: every cloud takes it, it names nothing that can be moved, and there is no secret in it."""
 
+import ast
 import base64
 import gzip
 import json
@@ -9,17 +10,19 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 import yaml
 
+from controller import boot
 from controller.manifest import cloud_init
 from controller.manifest.node import Node, device_of
 from controller.manifest.system import DAYS
 from controller.manifest.units import IMAGES, units
-from tests.unit.manifest.nodes import CALLERS, CLOUDS, CONTROLLER, ETCD, NODES, VENDORS, node
+from controller.stacks import layout
+from tests.unit.manifest.nodes import AUDIENCES, CALLERS, CLOUDS, CONTROLLER, ETCD, NODES, VENDORS, node
 
 LIMITS = {"aws": 16 * 1024, "azure": 64 * 1024, "gcp": 256 * 1024}
 
@@ -84,6 +87,19 @@ def test_no_secret_is_in_it(cloud: str) -> None:
     assert all(set(one) == {"place", "file", "owner"} for one in told["papers"])
     assert [one["place"] for one in told["papers"]] == list(node(cloud).papers.values())
     assert "users" not in read(node(cloud)) and read(node(cloud))["ssh_pwauth"] is False
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_tokens_for_other_clouds_lie_where_settings_look_for_them(cloud: str) -> None:
+    """In a place that the controller alone may read, and that is there before it starts."""
+    given = written(node(cloud))
+    told = json.loads(given["/etc/trimaran/node.json"])["tokens"]
+    assert {one["file"]: one["audience"] for one in told} == {
+        str(layout.identity_token(other)): audience for other, audience in AUDIENCES[cloud].items()
+    }
+    assert {str(PurePosixPath(one["file"]).parent) for one in told} == {"/run/trimaran/tokens"}
+    places = given["/etc/tmpfiles.d/trimaran.conf"].splitlines()
+    assert "d /run/trimaran/tokens 0700 trimaran-controller trimaran-controller -" in places
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -152,6 +168,27 @@ def test_every_file_is_roots_and_none_is_hidden_by_another() -> None:
     assert len({one["path"] for one in files}) == len(files)
 
 
+def test_what_the_node_boots_with_is_what_is_here_but_for_what_is_said_of_it() -> None:
+    """Statement by statement; docstrings are left out, and nothing else is."""
+
+    def says(one: ast.stmt) -> bool:
+        return isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) and isinstance(one.value.value, str)
+
+    def does(source: str) -> str:
+        tree = ast.parse(source)
+        for block in ast.walk(tree):
+            if isinstance(block, ast.Module | ast.ClassDef | ast.FunctionDef):
+                block.body = [one for one in block.body if not says(one)] or [ast.Pass()]
+        return ast.dump(tree)
+
+    given = {path: text for path, text in written(node()).items() if path.endswith(".py") and "/boot/" in path}
+    here = sorted(Path(boot.__file__).parent.glob("*.py"))
+    assert [PurePosixPath(path).name for path in sorted(given)] == [one.name for one in here]
+    for (path, text), one in zip(sorted(given.items()), here, strict=True):
+        assert does(text) == does(one.read_text()), path
+        assert '"""' not in text
+
+
 def test_what_the_node_boots_with_runs_there_by_itself(tmp_path: Path) -> None:
     """Laid out as on a node, and started as units start it, by a Python that has nothing installed."""
     for path, text in written(node()).items():
@@ -166,7 +203,7 @@ def test_what_the_node_boots_with_runs_there_by_itself(tmp_path: Path) -> None:
     isolated = [sys.executable, "-S", *command[1:-1], "whatever"]
     environment = {"PYTHONPATH": f"{tmp_path}{variable}"}
     ended = subprocess.run(isolated, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stderr) == (2, "usage: python3 -m controller.boot images | papers | others\n")
+    assert (ended.returncode, ended.stderr) == (2, "usage: python3 -m controller.boot images | papers | tokens | others\n")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +219,8 @@ def test_what_the_node_boots_with_runs_there_by_itself(tmp_path: Path) -> None:
         ({"device": "/dev/sdf"}, "whichever disk is found first"),
         ({"device": "/dev/disk/by-id/x\nWhat=/dev/sda"}, "whichever disk is found first"),
         ({"papers": {}}, "expected exactly"),
+        ({"audiences": {"aws": "itself"}}, "clouds other than aws"),
+        ({"audiences": {"elsewhere": "nobody"}}, "clouds other than aws"),
     ],
 )
 def test_a_node_that_would_not_come_up_is_refused(changes: dict[str, Any], why: str) -> None:

@@ -3,10 +3,12 @@
 import re
 import shutil
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from controller.boot.tokens import LEAST
 from controller.manifest.cloud_init import files
 from controller.manifest.files import UNITS, escaped
 from controller.manifest.node import CONTROLLER, ETCD, PAPERS
@@ -15,7 +17,7 @@ from tests.unit.manifest.nodes import CALLERS, CLOUDS, NODES, node
 
 SYSTEMD = Path("/lib/systemd/system")
 OURS = ("trimaran-etcd.service", "trimaran-controller.service")
-WAITING = ("trimaran-images.service", "trimaran-papers.service", "trimaran-renewal.service")
+WAITING = ("trimaran-images.service", "trimaran-papers.service", "trimaran-renewal.service", "trimaran-tokens.service")
 analyze = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None or not SYSTEMD.is_dir(),
     reason="systemd is not installed: nobody can say what it reads",
@@ -160,6 +162,30 @@ def test_new_papers_start_nothing_anew() -> None:
     assert values(text("trimaran-renewal.timer"), "OnCalendar") == ["daily UTC"] and not values(
         text("trimaran-renewal.timer"), "Unit"
     )
+
+
+def test_tokens_are_asked_for_round_after_round_and_no_round_hangs() -> None:
+    """By the controller's user, which writes nothing else; a round that fails is made again soon, and nobody waits for one."""
+    found, timer = text("trimaran-tokens.service"), text("trimaran-tokens.timer")
+    assert values(found, "User") == [CONTROLLER.name] and values(found, "ReadWritePaths") == ["/run/trimaran/tokens"]
+    assert values(found, "CapabilityBoundingSet") == [""] and values(found, "ExecStart")[0].endswith("controller.boot tokens")
+    assert (values(found, "TimeoutStartSec"), values(found, "Restart"), values(found, "RestartSec")) == (
+        ["1min"],
+        ["on-failure"],
+        ["15"],
+    )
+    assert values(found, "StartLimitIntervalSec") == ["0"]
+    assert values(timer, "OnUnitInactiveSec") == ["5min"] and values(timer, "OnActiveSec") == ["0"]
+    assert 2 * (timedelta(minutes=5) + timedelta(minutes=1)) <= LEAST
+    others = [one.content for one in units(node()) if "trimaran-tokens" not in one.path.name]
+    assert not [one for one in others if re.search(r"^(Requires|BindsTo|After)=.*trimaran-tokens", one, re.MULTILINE)]
+    assert "trimaran-tokens.timer" in values(text("trimaran.target"), "Wants")[0].split()
+
+
+def test_a_controller_sees_tokens_and_cannot_write_any() -> None:
+    """Made out anew, they appear below the place that it was given at its start."""
+    found = text("trimaran-controller.service")
+    assert "/run/trimaran/tokens" in values(found, "BindReadOnlyPaths")[0].split() and not values(found, "ReadWritePaths")
 
 
 def test_programs_lie_below_their_digest() -> None:
