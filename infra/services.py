@@ -100,6 +100,12 @@ AUTHORITY = _file("authority", "FILE_AUTHORITY_PEM")
 DOOR = _file("door", "FILE_DOOR_PEM")
 """What clients know the edge's door by: a certificate for their names, with its chain and its key. Where a balancer ends their TLS: the
 word that the edge knows that balancer by, because a place that is left empty keeps instances from starting."""
+MERCHANTS = _file("merchants", "FILE_MERCHANTS_TOML")
+"""The secrets that webhooks are signed with."""
+_PEERS = (_file("peers-identity", "FILE_PEERS_IDENTITY_PEM"), _file("peers-authority", "FILE_PEERS_AUTHORITY_PEM"))
+"""Who an edge is to other sites' edges. As one of the fleet alone, any service could hand requests over and say whose they are."""
+_ETCD = (_file("etcd-identity", "FILE_ETCD_IDENTITY_PEM"), _file("etcd-authority", "FILE_ETCD_AUTHORITY_PEM"))
+"""Who its agent is to etcd."""
 _PAPERS = (SETTINGS, IDENTITY, AUTHORITY)
 """Settings, and who a process is to the others: a certificate with its key, and who issues those of its callers."""
 
@@ -127,7 +133,7 @@ PROGRAMS: Mapping[Service, Program] = {
         service=Service.WEBHOOKS,
         port=8443,
         health="/healthz",
-        secrets=(*_PAPERS, _password("PAYMENTS_WEBHOOKS_PASSWORD")),
+        secrets=(*_PAPERS, MERCHANTS, _password("PAYMENTS_WEBHOOKS_PASSWORD")),
         databases=(Service.PAYMENTS,),
         asks_outside=True,
     ),
@@ -135,7 +141,7 @@ PROGRAMS: Mapping[Service, Program] = {
         service=Service.EDGE,
         port=8443,
         health="/beacon",
-        secrets=(*_PAPERS, DOOR, _file("clients", "FILE_CLIENTS_PEM")),
+        secrets=(*_PAPERS, *_PEERS, *_ETCD, DOOR, _file("clients", "FILE_CLIENTS_PEM")),
         calls=(Service.PAYMENTS, Service.VAULT),
         asks_etcd=True,
         millicores=2000,
