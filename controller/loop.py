@@ -17,13 +17,13 @@ from controller.core.claims import claim
 from controller.core.decide import Decision, State, decide
 from controller.core.explain import DECISION, explain_decision, record
 from controller.core.limits import merged, recalled
-from controller.core.model import Epoch, Health, Observation, Site, Snapshot, Token
+from controller.core.model import Epoch, Observation, Site, Snapshot, Token
 from controller.core.policy import Moment, Policy
 from controller.core.proposals import GiveUp, TakeOver
 from controller.core.schema_guard import claimed_schemas
 from controller.errors import LostOwnership, TrimaranError
 from controller.execute import Executor
-from controller.observe import Observer, changed, running
+from controller.observe import Observer, calm, changed, running
 from controller.ports import Clock, Control, Coordination, Draft
 
 PAGE = 200
@@ -46,17 +46,6 @@ class View:
     decision: Decision
     at: timedelta
     """Monotonic time before etcd was asked: a process that was stopped in between knows nothing younger."""
-
-
-def calm(view: View) -> bool:
-    """Nothing is under way, nobody wants anything, and every vantage that was heard finds every part of every site well."""
-    heard = [one.value for one in view.snapshot.observations.values()]
-    return (
-        running(view.control) is None
-        and not view.control.requests
-        and not any(one.suspects_itself for one in heard)
-        and all(part.health is Health.HEALTHY for one in heard for parts in one.opinions.values() for part in parts.values())
-    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,12 +94,13 @@ class Loop:
         """Would a look at etcd be the second within a probe's interval, in a calm that nobody here doubts?
 
         etcd carries the reads of every controller for every service; ten a second of each, all year, are what decides how many services
-        it can carry. In trouble the pace is full: an accusation of our own, one we heard, a request or a plan ends the rest, and the
-        first accusation that this vantage makes is read from its own probes, not from etcd.
+        it can carry. In trouble the pace is full: see `calm`. The first accusation that this vantage makes is read from its own probes,
+        not from etcd.
         """
-        if self.view is None or now - self.view.at >= self.policy.probe_interval or not calm(self.view):
+        if self.view is None or now - self.view.at >= self.policy.probe_interval:
             return False
-        return not changed(self._published, self.observer.observe())
+        own = self.observer.observe()
+        return calm(self.view.control, self.view.snapshot.observations, own, self.policy) and not changed(self._published, own)
 
     async def tick(self) -> None:
         """One round. Raises TrimaranError when etcd's majority does not answer: then nothing was decided."""
@@ -130,6 +120,7 @@ class Loop:
         self._state = replace(decision.state, said=self._state.said)
         if (recorded := await self._record(control, decision)) is not None:
             control, self._state = recorded, decision.state
+            self.view = replace(self.view, control=control)
         self._execute(control)
 
     async def _observe(self) -> Control | None:

@@ -165,6 +165,23 @@ def _words(observation: Observation) -> tuple[bool, list[tuple[Site, Part, Healt
     return observation.suspects_itself, [(site, part, heard.health) for site, parts in said for part, heard in parts.items()]
 
 
+def calm(control: Control, heard: Mapping[Site, Aged[Observation]], own: Observation, policy: Policy) -> bool:
+    """Nothing is under way, nobody wants anything, and everybody was heard of late and finds every part of every site well, this vantage
+    at this moment.
+
+    Of late: a word is dated from the look before the one that found it changed. With looks as far apart as publications, two that just
+    missed each other make a word of a healthy vantage twice as old, and one that got lost makes it nearly too old to count.
+    """
+    said = (own, *(aged.value for aged in heard.values()))
+    return (
+        running(control) is None
+        and not control.requests
+        and all(aged.age <= policy.freshness / 2 for aged in heard.values())
+        and not any(one.suspects_itself for one in said)
+        and all(part.health is Health.HEALTHY for one in said for parts in one.opinions.values() for part in parts.values())
+    )
+
+
 def running(control: Control) -> Running | None:
     """The plan under way and whether the session of its owner still lives."""
     if control.plan is None or control.plan.phase is Phase.DONE:

@@ -48,6 +48,8 @@ class SiteSettings:
     """Base URL without a slash at the end."""
     cloud: CloudName | None
     """None: none whose API is known."""
+    edge_name: str | None = None
+    """By which the edge is asked and its certificate verified; None: by the host of its URL."""
     agent: str | None = None
     """Base URL of the agent beside the edge; None: nobody tells of the site's traffic."""
 
@@ -273,7 +275,7 @@ def _canary(given: ServiceTable) -> Canary | Readiness:
 
 
 def _site(name: str, given: SiteTable) -> SiteSettings:
-    return SiteSettings(edge=given.edge, cloud=_cloud(name, given), agent=given.agent)
+    return SiteSettings(edge=given.edge, cloud=_cloud(name, given), edge_name=given.edge_name, agent=given.agent)
 
 
 def _cloud(name: str, given: SiteTable) -> CloudName | None:

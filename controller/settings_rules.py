@@ -38,6 +38,7 @@ def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
     if "tokens" in document and "identity" not in document:
         yield "identity", "a certificate; the access token that [tokens] asks for is bound to it"
     yield from _of_open_doors(document)
+    yield from _of_names(document)
     yield from _of_groups(document, sites)
     yield from _of_clouds(document)
 
@@ -58,6 +59,16 @@ def _of_open_doors(document: Mapping[str, object]) -> Iterator[Problem]:
         edge = given.get("edge") if isinstance(given, dict) else None
         if isinstance(edge, str) and not edge.startswith("https://"):
             yield f"sites.{site}.edge", "an https:// address; the access token of [tokens] is sent there"
+
+
+def _of_names(document: Mapping[str, object]) -> Iterator[Problem]:
+    """Who names an edge's certificate means to be shown one."""
+    sites = _table(document, "sites")
+    for site in sites:
+        given = _table(sites, site)
+        edge = given.get("edge")
+        if isinstance(edge, str) and not edge.startswith("https://") and "edge_name" in given:
+            yield f"sites.{site}.edge", "an https:// address, since there is edge_name"
 
 
 def _of_service(key: str, service: Mapping[str, object], sites: frozenset[str]) -> Iterator[Problem]:

@@ -69,6 +69,7 @@ GROUP = r"[a-z][a-z0-9_-]{0,39}"
 CloudName = Literal["aws", "azure", "gcp"]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Url = Annotated[str, AfterValidator(web_address)]
+HostName = Annotated[str, one_word(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", "a host name, as in a certificate")]
 Options = Annotated[str, AfterValidator(libpq_options)]
 SiteName = Annotated[str, one_word(SITE, "a site's name: a lower-case letter, then up to 11 lower-case letters or digits")]
 ServiceName = Annotated[str, one_word(SERVICE, "a service's name: a lower-case letter, then up to 19 of a-z, 0-9 and _")]
@@ -96,6 +97,8 @@ class SiteTable(Table):
     """`[sites.SITE]`"""
 
     edge: Url
+    edge_name: HostName | None = None
+    """In the certificate of an edge that is dialled by its address: it is asked and believed by it. None: by what `edge` says."""
     cloud: CloudName | None = None
     """Whose API the site's instances and managed servers answer to; a site named after its cloud need not say."""
     agent: Url | None = None

@@ -43,7 +43,7 @@ from controller.probing.sql_probe import SqlProbe
 from controller.probing.traffic_probe import TrafficProbe
 from controller.probing.zone_probe import Nameservers, ZoneProbe
 from controller.provider_watch import APART, ProviderWatch, calm
-from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSettings, Settings
+from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSettings, Settings, SiteSettings
 from controller.steering import Helm, Rudder
 from controller.traffic_watch import TrafficWatch
 from controller.wiring_clouds import Providers, authorities, providers
@@ -122,7 +122,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
     """The parts, with their connections closed at the end and the session revoked, so that nobody waits for it to lapse."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        etcd = Etcd(settings.etcd, context=_known_to_etcd(settings))
+        etcd = Etcd(settings.etcd, context=known_to_etcd(settings))
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
         warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trust(settings))
@@ -171,7 +171,7 @@ def trust(settings: Settings) -> ssl.SSLContext | bool:
     return True if identity is None else client_context(identity.certificate, identity.authority)
 
 
-def _known_to_etcd(settings: Settings) -> ssl.SSLContext | None:
+def known_to_etcd(settings: Settings) -> ssl.SSLContext | None:
     """As who its members are asked."""
     identity = settings.etcd_identity
     return None if identity is None else client_context(identity.certificate, identity.authority)
@@ -230,10 +230,11 @@ def _edges(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> Map
     """Asked for `/healthz`, which answers for its own site alone: readiness needs the writer, wherever that is. One question serves all
     services: half of their shortest interval later it is old news."""
     keep = min(service.policy.probe_interval for service in settings.services.values()) / 2
-    return {
-        site: SharedProbe(HttpProbe(session=http, url=f"{seen.edge}/healthz", clock=clock), clock, keep)
-        for site, seen in settings.sites.items()
-    }
+    return {site: SharedProbe(_healthy(seen, http, clock), clock, keep) for site, seen in settings.sites.items()}
+
+
+def _healthy(seen: SiteSettings, http: aiohttp.ClientSession, clock: Clock) -> Probe:
+    return HttpProbe(session=http, url=f"{seen.edge}/healthz", clock=clock, host=seen.edge_name, name=seen.edge_name)
 
 
 def _traffic(settings: Settings, http: aiohttp.ClientSession, clock: Clock) -> TrafficWatch | None:
@@ -282,7 +283,7 @@ def _executor(
         service=service.name,
         databases=databases,
         authorities=_rudders(helms, service, settings, urgent=True),
-        canaries={site: _canary(service.canary, site, seen.edge, http, bearer, clock) for site, seen in settings.sites.items()},
+        canaries={site: _canary(service.canary, site, seen, http, bearer, clock) for site, seen in settings.sites.items()},
         managed=asked.replicas,
         capacities=asked.capacities,
         floors={site: instances.floor for site, instances in service.capacity.items()},
@@ -292,22 +293,25 @@ def _executor(
 
 
 def _canary(
-    canary: Canary | Readiness, site: Site, edge: str, http: aiohttp.ClientSession, bearer: Bearer | None, clock: Clock
+    canary: Canary | Readiness, site: Site, seen: SiteSettings, http: aiohttp.ClientSession, bearer: Bearer | None, clock: Clock
 ) -> Probe:
-    """What proves that a site serves. Readiness is answered by the own service or not at all: no other site answers for this one."""
+    """What proves that a site serves. Readiness is answered by the own service or not at all: no other site answers for this one. An edge
+    that is dialled by address is asked for it by the name that the service's clients use, certificate included."""
     match canary:
         case Readiness(host=host):
-            return HttpProbe(session=http, url=f"{edge}/readyz", clock=clock, host=host)
+            name = None if seen.edge_name is None else host
+            return HttpProbe(session=http, url=f"{seen.edge}/readyz", clock=clock, host=host, name=name)
         case Canary():
             return CanaryProbe(
                 session=http,
                 site=site,
-                url=f"{edge}/v1/payments",
+                url=f"{seen.edge}/v1/payments",
                 debtor=canary.debtor,
                 creditor=canary.creditor,
                 currency=canary.currency,
                 new_key=_canary_key,
                 clock=clock,
+                name=seen.edge_name,
                 bearer=bearer,
             )
         case _:

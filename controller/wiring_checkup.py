@@ -20,28 +20,37 @@ from controller.probing.bearer import TokenEndpoint, client_context
 from controller.probing.certificate_probe import FetchedCertificate, FileCertificate, HttpsCertificate
 from controller.probing.delegation_probe import Delegation
 from controller.probing.zone_probe import Nameservers
-from controller.settings import ServiceSettings, Settings
+from controller.settings import Readiness, ServiceSettings, Settings
 from controller.settings_token import is_loopback
-from controller.wiring import database_address
+from controller.wiring import database_address, known_to_etcd
 from controller.wiring_clouds import authorities, providers
 
 Services = Mapping[str, ServiceSettings]
+Postures = Callable[[str], Awaitable[Posture | None]]
 
 
 async def checkup(settings: Settings, services: Services, deadline: timedelta) -> tuple[Finding, ...]:
     """Look at these services, and at what they rest on, from where this process runs."""
-    etcd, clock = Etcd(settings.etcd, deadline=deadline), SystemClock()
-    store = Store(etcd, controller=settings.site, clock=clock)
+    etcd = Etcd(settings.etcd, deadline=deadline, context=known_to_etcd(settings))
+    store = Store(etcd, controller=settings.site, clock=SystemClock())
 
     async def posture(service: str) -> Posture | None:
         control = await store.read(service)
         return None if control is None else control.posture
 
+    try:
+        return await put_together(settings, services, deadline, posture).look()
+    finally:
+        await etcd.close()
+
+
+def put_together(settings: Settings, services: Services, deadline: timedelta, posture: Postures) -> Checkup:
+    """Everybody who is asked, and nobody asked yet."""
     names = {group: [one.name for one in table.names] for group, table in settings.groups.items()}
     sites = {address: Site(site) for table in settings.groups.values() for site, address in table.addresses.items()}
     first = next((name for listed in names.values() for name in listed), None)
-    look = Checkup(
-        clock=clock,
+    return Checkup(
+        clock=SystemClock(),
         patients={name: _patient(service, settings) for name, service in services.items()},
         posture=posture,
         leads={group: table.lead for group, table in settings.groups.items()},
@@ -55,10 +64,6 @@ async def checkup(settings: Settings, services: Services, deadline: timedelta) -
         issuer=_issuer(settings),
         deadline=deadline,
     )
-    try:
-        return await look.look()
-    finally:
-        await etcd.close()
 
 
 def _patient(service: ServiceSettings, settings: Settings) -> Patient:
@@ -92,15 +97,20 @@ def _examiner(service: ServiceSettings, site: Site, settings: Settings) -> Exami
 def _certificates(
     settings: Settings, services: Services, deadline: timedelta
 ) -> Iterator[tuple[str, Callable[[], Awaitable[Certificate]]]]:
-    """This controller's own, every edge's, the issuer's, and every database's that is not on this machine."""
+    """This controller's own two, every edge's by each name that it is asked by, the issuer's, and every database's that is not on this
+    machine."""
     identity, tokens = settings.identity, settings.tokens
     if identity is not None:
         yield "this controller", FileCertificate(path=identity.certificate)
+    if settings.etcd_identity is not None:
+        yield "this controller to etcd", FileCertificate(path=settings.etcd_identity.certificate)
     own = None if identity is None else identity.certificate
     trust = client_context(own, None if identity is None else identity.authority)
     for site, seen in settings.sites.items():
         if seen.edge.startswith("https://"):
-            yield f"edge of {site}", _https(seen.edge, trust, deadline)
+            yield f"edge of {site}", _https(seen.edge, trust, deadline, seen.edge_name)
+        for host in sorted(_hosts(services) - {seen.edge_name}) if seen.edge_name is not None else ():
+            yield f"edge of {site} as {host}", _https(seen.edge, trust, deadline, host)
     if tokens is not None:
         yield "the issuer", _https(tokens.url, client_context(own, tokens.authority), deadline)
     for name, service in services.items():
@@ -110,9 +120,14 @@ def _certificates(
                 yield f"database of {name} at {site}", FetchedCertificate(fetch=fetch)
 
 
-def _https(url: str, trust: ssl.SSLContext, deadline: timedelta) -> HttpsCertificate:
+def _hosts(services: Services) -> frozenset[str]:
+    """Names by which edges are asked for the services that share them."""
+    return frozenset(one.canary.host for one in services.values() if isinstance(one.canary, Readiness))
+
+
+def _https(url: str, trust: ssl.SSLContext, deadline: timedelta, name: str | None = None) -> HttpsCertificate:
     place = urlsplit(url)
-    return HttpsCertificate(host=place.hostname or "", port=place.port or 443, trust=trust, deadline=deadline)
+    return HttpsCertificate(host=place.hostname or "", port=place.port or 443, trust=trust, deadline=deadline, name=name)
 
 
 def _issuer(settings: Settings) -> Callable[[], Awaitable[object]] | None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import uuid4
 
 import structlog
 
@@ -56,6 +57,8 @@ class Agent:
 
     def __init__(self, settings: Settings, *, listener: Listener, runtime: Runtime, clock: Clock) -> None:
         self.settings, self.listener, self.clock = settings, listener, clock
+        self.instance = uuid4().hex
+        """Which of a site's edges this is, as long as it lives: counters of two are no window."""
         self._runtime = runtime
         self._state: State | None = None
         self._news = asyncio.Event()

@@ -50,6 +50,7 @@ def told(agent: Agent) -> Mapping[str, object]:
     return {
         "site": agent.settings.site,
         "service": agent.settings.service,
+        "instance": agent.instance,
         "doing": doing(agent),
         "posture": known
         and {

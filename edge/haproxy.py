@@ -265,7 +265,7 @@ def _taken(one: Backends) -> Iterable[str]:
 def _checked(one: Backends) -> Iterable[str]:
     """Checks of the other edges: whether what they would hand over would be taken. Every check is the first request of a connection, which
     HAProxy sends over one that was made for it unless it is told otherwise: each service would shake hands with HAProxy for every check
-    of every peer, ten times a second in a fleet of three sites where nothing happens. A check that meets a connection which just ended
+    of every peer, many times a second in a fleet where nothing happens. A check that meets a connection which just ended
     fails, and one that fails alone condemns nobody; a payment is never sent over a connection that may have ended (`_taken`)."""
     return (
         f"backend {one.checked}",

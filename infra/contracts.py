@@ -78,6 +78,10 @@ class EdgeContract:
 
     nameservers: pulumi.Input[list[str]]
     """To be named at the registrar, all of them."""
+    served_by: pulumi.Input[dict[str, list[str]]]
+    """By authority, as the controllers' settings call it: its own name servers, of which controllers ask one what clients are told."""
+    asked_by: pulumi.Input[str]
+    """Name that every site's edge has a certificate for: edges are asked by it where one site is meant, because it leads to any."""
     route53_zone: pulumi.Input[str]
     azure_zone: pulumi.Input[str]
     azure_zone_id: pulumi.Input[str]

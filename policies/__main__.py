@@ -5,8 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pulumi_policy import EnforcementLevel, PolicyPack
+from policies.pack import serve
 
-from policies.pack import PACK, POLICIES
-
-PolicyPack(PACK, POLICIES, enforcement_level=EnforcementLevel.MANDATORY)
+serve()

@@ -1,11 +1,11 @@
 """The controls as policies of Pulumi's: the engine's questions become plain values, and findings become violations.
 
-Only this module knows the policy SDK. It starts nothing: `PolicyPack` is in `__main__.py`, because it serves and never returns.
+Only this module knows the policy SDK. Nothing starts when it is imported: `serve` never returns.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi_policy import (
@@ -13,6 +13,7 @@ from pulumi_policy import (
     Policy,
     PolicyComplianceFramework,
     PolicyConfigSchema,
+    PolicyPack,
     PolicyResource,
     ReportViolation,
     ResourceValidationArgs,
@@ -21,6 +22,8 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy import policy as policy_sdk
+from pulumi_policy.policy import _PolicyAnalyzerServicer
 from pulumi_policy.proxy import UnknownValueError
 
 from infra.settings import NAMESPACE
@@ -48,17 +51,44 @@ def _touched(holder: Any, key: Any) -> Any:
         return UNKNOWN
 
 
+class Listening(_PolicyAnalyzerServicer):
+    """The SDK's own, which takes the stack's tags from the engine and forgets the rest.
+
+    Today's engine (3.259) tells a pack by this question alone which stack it is asked about; earlier ones told it in the environment
+    (pkg/resource/plugin/analyzer_plugin.go, `NewPolicyAnalyzer`). Without it no rule knows the topology, and every `pulumi up` is refused.
+    """
+
+    asked: ClassVar[tuple[str, Mapping[str, str]] | None] = None
+
+    def ConfigureStack(self, request: Any, _context: Any) -> Any:  # noqa: N802  the wire's name
+        """Remember which stack, and what it was told. It comes once, before anything is asked."""
+        Listening.asked = (request.stack, dict(request.config))
+        return super().ConfigureStack(request, _context)
+
+
 def facts() -> Facts:
-    """Of the stack that the engine asks about: its configuration is in the environment of this process."""
-    config = pulumi.Config(NAMESPACE)
-    keys = ("role", "live", "topology", "accounts", "network")
-    return _facts(pulumi.get_stack(), tuple((key, value) for key in keys if (value := config.get(key)) is not None))
+    """Of the stack that the engine asks about, as the engine has said, or as it says in the environment of this process."""
+    keys = [f"{NAMESPACE}:{key}" for key in ("role", "live", "topology", "accounts", "network")]
+    if Listening.asked is None:
+        config = pulumi.Config(NAMESPACE)
+        stack, told = pulumi.get_stack(), {key: config.get(key.removeprefix(f"{NAMESPACE}:")) for key in keys}
+    else:
+        stack, given = Listening.asked
+        told = {key: given.get(key) for key in keys}
+    return _facts(stack, tuple((key, value) for key, value in told.items() if value is not None))
 
 
 @lru_cache(maxsize=1)
 def _facts(stack: str, given: tuple[tuple[str, str], ...]) -> Facts:
     """The same for every resource that the engine asks about."""
-    return facts_of(stack, {f"{NAMESPACE}:{key}": value for key, value in given})
+    return facts_of(stack, dict(given))
+
+
+def serve() -> None:
+    """Until the engine ends it: `PolicyPack` never returns. Raises AttributeError when the SDK has another servicer by now."""
+    assert policy_sdk._PolicyAnalyzerServicer is _PolicyAnalyzerServicer
+    policy_sdk._PolicyAnalyzerServicer = Listening
+    PolicyPack(PACK, POLICIES, enforcement_level=EnforcementLevel.MANDATORY)
 
 
 def _one(seen: ResourceValidationArgs | PolicyResource, sources: Mapping[str, Iterable[PolicyResource]]) -> Resource:

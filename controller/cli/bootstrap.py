@@ -56,8 +56,8 @@ def bootstrap(
     made. The same command again goes on where it ended; a database that is not empty and not ours is refused, exit 3, and what is in a
     place stays there.
 
-    In the environment: TRIMARAN_SERVICE_SITE_ADMINISTRATOR, "user=... password=..." of who may make roles there (add dbname=... unless
-    it is postgres), and for each role TRIMARAN_SERVICE_ROLE_PASSWORD: control, stream, app, and of payments webhooks.
+    In the environment: TRIMARAN_SERVICE_SITE_ADMINISTRATOR, "user=... password=..." of who may make roles there, and for each role
+    TRIMARAN_SERVICE_ROLE_PASSWORD: control, stream, app, and of payments webhooks.
     """
     from controller.errors import Refused, SettingsError, TrimaranError
 
@@ -197,11 +197,9 @@ def _administrator(service: str, site: str, missing: Any) -> "Administrator":
         told = conninfo_to_dict(os.environ.get(variable, ""))
     except ProgrammingError:
         told = {}
-    if not told.get("user") or not told.get("password") or told.keys() - {"user", "password", "dbname"}:
-        missing(variable, '"user=... password=...", and dbname=... unless it is postgres, of who may make roles on that server')
-    return Administrator(
-        user=str(told.get("user", "")), password=str(told.get("password", "")), database=str(told.get("dbname") or "postgres")
-    )
+    if not told.get("user") or not told.get("password") or told.keys() - {"user", "password"}:
+        missing(variable, '"user=... password=..." of who may make roles on that server')
+    return Administrator(user=str(told.get("user", "")), password=str(told.get("password", "")))
 
 
 async def _founded(orders: list[_Order], *, quiet: bool) -> dict[str, Any]:

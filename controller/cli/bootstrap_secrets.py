@@ -142,12 +142,12 @@ def _said(order: "Order") -> str:
 def _outputs(given: Given) -> "Mapping[Stack, Mapping[str, Any]]":
     """Of the stacks that a file is given for, and with an environment of all others. Raises Refused, ValueError."""
     from controller.filling.places import READ
-    from controller.stacks.outputs import Live, exported, live
+    from controller.stacks.outputs import Live, live, of_one_environment
 
     files = pairs(list(given.outputs), "--outputs STACK=FILE")
     if unknown := sorted(set(files) - set(READ)):
         raise ValueError(f"--outputs: expected {', '.join(READ)}, not {', '.join(unknown)}")
-    found = {stack: exported(stack, Path(files[stack])) for stack in READ if stack in files}
+    found = of_one_environment({stack: Path(files[stack]) for stack in READ if stack in files}, given.environment)
     if given.environment is None:
         return found
     stacks = Live(environment=given.environment, organization=given.organization, project=given.project)

@@ -22,6 +22,14 @@ Site = Annotated[
 ]
 Writer = Annotated[Literal["aws", "azure", "gcp"], typer.Option("--writer", metavar="SITE", help="Who writes first.")]
 Issuer = Annotated[str, typer.Option("--issuer", metavar="URL", help="Token endpoint of the issuer that the services believe.")]
+IssuerAuthority = Annotated[
+    str | None,
+    typer.Option(
+        "--issuer-authority",
+        metavar="FILE",
+        help="Who vouches for the issuer, PEM, as the node finds it: without a folder beside the settings. Default: whom it trusts.",
+    ),
+]
 Client = Annotated[
     str, typer.Option("--client", metavar="ID", help="The controller's id at the issuer. Default: controller-SITE.")
 ]
@@ -61,6 +69,7 @@ def from_stacks(
     environment: Environment = None,
     organization: Organization = "organization",
     project: Project = "trimaran",
+    issuer_authority: IssuerAuthority = None,
     client: Client = "",
     scope: Scope = "payments:write",
     currency: Currency = "EUR",
@@ -83,6 +92,7 @@ def from_stacks(
         writer=writer,
         mode=Posture(mode),
         issuer=issuer,
+        issuer_authority=issuer_authority,
         client=client or f"controller-{site}",
         scope=scope,
         currency=currency,
@@ -105,13 +115,14 @@ def from_stacks(
 def _outputs(files: list[str], stacks: "Live | None") -> "Mapping[Stack, Mapping[str, Any]]":
     """Of the stacks that a file is given for, and with an environment of all others. Raises Refused, ValueError."""
     from controller.stacks.contract import Stack
-    from controller.stacks.outputs import exported, live
+    from controller.stacks.outputs import live, of_one_environment
 
     given = pairs(files, "--outputs STACK=FILE")
     if unknown := sorted(set(given) - set(Stack)):
         raise ValueError(f"--outputs: expected {', '.join(Stack)}, not {', '.join(unknown)}")
     if not given and stacks is None:
         raise ValueError("expected --environment NAME, of live stacks, or --outputs STACK=FILE for each stack")
-    found = {stack: exported(stack, Path(given[stack])) for stack in Stack if stack in given}
+    named = {stack: Path(given[stack]) for stack in Stack if stack in given}
+    found = of_one_environment(named, None if stacks is None else stacks.environment)
     rest = [stack for stack in Stack if stack not in given] if stacks is not None else []
     return {**found, **{stack: live(stacks, stack) for stack in rest if stacks is not None}}

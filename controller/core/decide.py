@@ -32,8 +32,10 @@ class State:
     failovers: tuple[AutomaticFailover, ...] = ()
     since: Mapping[str, timedelta] = field(default_factory=dict)
     """Conditions that hold, with the monotonic time since when they have."""
-    asked: Mapping[str, timedelta] = field(default_factory=dict)
-    """Requests that wait, by id, with the monotonic time at which they were met here."""
+    met: Mapping[str, timedelta] = field(default_factory=dict)
+    """Requests that wait, by id, with the monotonic time since when this controller has listened to everybody with them in mind."""
+    looked: timedelta | None = None
+    """Monotonic time of the last decision."""
     said: tuple[str, ...] = ()
     """Why nothing was done the last time nothing was done, so that only news is journaled."""
 
@@ -66,8 +68,7 @@ def decide(
     history = remembered(state.failovers, running.plan if running else None)
     seen = circumstances(snapshot, policy, history, running, now)
     held = _held(state.since, seen)
-    met = {asked.id: state.asked.get(asked.id, now.monotonic) for asked in requests}
-    state = replace(state, failovers=history, since=held, asked=met)
+    state = replace(state, failovers=history, since=held, met=_met(state, requests, policy, now), looked=now.monotonic)
     evidence = _evidence(seen)
     if snapshot.majority and (asked := _next(requests, seen, held)) and (answer := _answer(state, asked, seen, evidence)):
         return _noted(state, answer)
@@ -100,19 +101,18 @@ def _next(requests: Sequence[Asked], seen: Circumstances, held: Mapping[str, tim
 
 
 def _answer(state: State, asked: Asked, seen: Circumstances, evidence: tuple[Reason, ...]) -> Decision | None:
-    """None: not yet. A refusal waits, for as long as a word stays fresh, while some word is too old to count.
+    """None: not yet. A refusal waits, for as long as a word stays fresh, while something was not heard.
 
-    This controller was itself held up for a second. Back again it meets, at one look, an operator's switchover and three observations
-    that it has not seen change for too long: nobody is known to be well, and the switchover would be refused in the name of a fleet
-    in which nothing is wrong. A look later the same words are fresh.
+    This controller was itself held up for a second, or has just begun. At its first look it meets an operator's switchover, and
+    observations that it has not seen change for too long, or never: nobody is known to be well, and the switchover would be refused in
+    the name of a fleet in which nothing is wrong. A few looks later the same words are fresh.
     """
     wish = read_request(asked, seen)
     if isinstance(wish, Reason):
         return Decision(state=state, proposal=None, reasons=(*evidence, wish), request=asked.id)
     reviewed = review(wish.proposal, seen, wish.overrides)
     granted = not reviewed.refusals
-    unheard = any(aged.age > seen.policy.freshness for aged in seen.snapshot.observations.values())
-    if not granted and unheard and seen.now.monotonic - state.asked[asked.id] < seen.policy.freshness:
+    if not granted and _unheard(seen) and seen.now.monotonic - state.met[asked.id] < seen.policy.freshness:
         return None
     return Decision(
         state=state,
@@ -121,6 +121,20 @@ def _answer(state: State, asked: Asked, seen: Circumstances, evidence: tuple[Rea
         reasons=(*evidence, *reviewed.reasons),
         request=asked.id,
     )
+
+
+def _met(state: State, requests: Sequence[Asked], policy: Policy, now: Moment) -> Mapping[str, timedelta]:
+    """Since when each request has been listened for. Anew for who was held up since its last look: that time was no listening."""
+    held_up = state.looked is None or now.monotonic - state.looked > policy.freshness / 2
+    before = {} if held_up else state.met
+    return {asked.id: before.get(asked.id, now.monotonic) for asked in requests}
+
+
+def _unheard(seen: Circumstances) -> bool:
+    """Is there a site whose vantage has said nothing that counts for its age, or whose node has not?"""
+    observations, freshness = seen.snapshot.observations, seen.policy.freshness
+    heard = {site for site, aged in observations.items() if aged.age <= freshness}
+    return any(site not in heard or seen.facts(site) is None for site in seen.posture.weights)
 
 
 def _needs(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Proposal, ...]:

@@ -57,7 +57,8 @@ class Policy:
     """Consecutive answers in time after which an accusation is taken back."""
 
     freshness: timedelta = timedelta(seconds=1)
-    """Observations and facts older than this are unknown: four publications, of which noise may swallow three."""
+    """Observations and facts older than this are unknown. They are dated from the look before the one that found them changed,
+    so with looks and publications a `probe_interval` apart, noise may swallow one of them and not two."""
     vantages: int = 2
     """Fresh vantages that must agree; one of them outside the site's own cloud."""
 

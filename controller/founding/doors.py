@@ -15,8 +15,11 @@ class Administrator:
 
     user: str
     password: str = field(repr=False)
-    database: str = "postgres"
-    """One that every server has."""
+
+
+MAINTENANCE = "postgres"
+"""The database that every server has, at all three vendors too. Always this one: locks that keep a second founding out are each
+database's own."""
 
 
 def doors(service: ServiceSettings, administrators: Mapping[Site, Administrator]) -> Mapping[Site, Door]:
@@ -31,4 +34,4 @@ def doors(service: ServiceSettings, administrators: Mapping[Site, Administrator]
 
 
 def _address(at: DatabaseSettings, who: Administrator) -> Address:
-    return Address(host=at.host, port=at.port, options=at.options, database=who.database, user=who.user, password=who.password)
+    return Address(host=at.host, port=at.port, options=at.options, database=MAINTENANCE, user=who.user, password=who.password)

@@ -44,7 +44,10 @@ async def found(
     async with _visits(wanted, doors, passwords) as visits:
         await _alone(wanted, visits)
         stages = await _planned(wanted, visits)
-        counts = [await _carry_out(stage, visits, tell) for stage in stages]
+        counts = []
+        for stage in stages:
+            await _still_alone(visits)
+            counts.append(await _carry_out(stage, visits, tell))
     return Outcome(carried_out=sum(one for one, _ in counts), found_done=sum(one for _, one in counts))
 
 
@@ -104,6 +107,11 @@ async def _alone(wanted: Wanted, visits: Mapping[Site, Visit]) -> None:
                 limit="one at a time",
                 way_out="Wait until it has ended; of one that was killed the server notices within a minute.",
             )
+
+
+async def _still_alone(visits: Mapping[Site, Visit]) -> None:
+    """Raises Transient when a session has ended to which a lock belonged: a second founding may have begun since."""
+    await await_all(visit.ask(Login.ADMINISTRATOR, "SELECT 1", ()) for visit in visits.values())
 
 
 async def _carry_out(stage: Stage, visits: Mapping[Site, Visit], tell: Tell) -> tuple[int, int]:

@@ -6,7 +6,7 @@ it lend; may it let others read replication origins, or is that the vendor's gro
 `cloudsqlsuperuser`) alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controller.core.model import Site
@@ -78,7 +78,7 @@ def mark(service: str) -> str:
     return f"trimaran: {service}"
 
 
-def objections(service: str, control: str, grounds: Mapping[Site, Ground]) -> Iterator[str]:
+def objections(service: str, control: str, writer: Site, grounds: Mapping[Site, Ground]) -> Iterator[str]:
     """Every reason why nothing can be founded here, each with the way out."""
     seen: dict[int, Site] = {}
     for site, ground in sorted(grounds.items()):
@@ -88,13 +88,35 @@ def objections(service: str, control: str, grounds: Mapping[Site, Ground]) -> It
         first = seen.setdefault(ground.system_identifier, site)
         if first != site:
             yield f"{site}: it is the same server as {first}'s: mend the address in the settings"
-    if begun := sorted(site for site, ground in grounds.items() if ground.within and ground.within.marked):
-        for site, ground in sorted(grounds.items()):
-            if ground.within is None or ground.within.site is None:
-                yield (
-                    f"{site}: it is empty, and {service} has begun at {', '.join(begun)}: bootstrap founds three empty databases and "
-                    "brings no lost one back; see docs/deploy.md"
-                )
+    begun = sorted(site for site, ground in grounds.items() if ground.within and ground.within.marked)
+    yield from _of_begun(service, begun, grounds) if begun else _of_half(writer, grounds)
+
+
+def _of_begun(service: str, begun: Sequence[Site], grounds: Mapping[Site, Ground]) -> Iterator[str]:
+    for site, ground in sorted(grounds.items()):
+        if ground.within is None or ground.within.site is None:
+            yield (
+                f"{site}: it is empty, and {service} has begun at {', '.join(begun)}: bootstrap founds three empty databases and "
+                "brings no lost one back; see docs/deploy.md"
+            )
+    if not any(ground.within and ground.within.role == "writer" for ground in grounds.values()):
+        yield (
+            f"{service} has begun at {', '.join(begun)}, and nobody writes: if a failover is under way, wait for its end "
+            "(trimaran status) and give the same command again"
+        )
+
+
+def _of_half(writer: Site, grounds: Mapping[Site, Ground]) -> Iterator[str]:
+    """1. With azure as the writer, aws and gcp are founded, and azure's server fails. 2. The settings are changed to aws, for that reason,
+    and the command is given again. 3. aws has its row, as a follower, and keeps it; azure becomes a follower too. 4. All is done, the
+    first epoch begins, and nobody writes."""
+    for site, ground in sorted(grounds.items()):
+        wanted = "writer" if site == writer else "follower"
+        if ground.within is not None and ground.within.site is not None and ground.within.role != wanted:
+            yield (
+                f"{site}: it was begun as the {ground.within.role}, and is to be a {wanted} now: name the writer that was named then, "
+                "or drop the service's databases and begin anew"
+            )
 
 
 def _of_server(site: Site, ground: Ground) -> Iterator[str]:

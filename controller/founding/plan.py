@@ -20,7 +20,7 @@ FIRST = Epoch(1)
 
 def plan(wanted: Wanted, grounds: Mapping[Site, Ground]) -> tuple[Stage, ...]:
     """What is to be done on these servers, as they were found. Raises Refused with every reason why nothing can be."""
-    if reasons := list(objections(wanted.service, naming.control_role(wanted.service), grounds)):
+    if reasons := list(objections(wanted.service, naming.control_role(wanted.service), wanted.writer, grounds)):
         raise Refused(
             guard="bootstrap",
             value="; ".join(reasons),
@@ -47,10 +47,10 @@ def _stages(*named: tuple[str, Iterable[Step]]) -> tuple[Stage, ...]:
     return tuple(stage for stage in made if stage.steps)
 
 
-def _present_writer(grounds: Mapping[Site, Ground]) -> Site | None:
-    """Who writes in the highest epoch; None: nobody does just now."""
+def _present_writer(grounds: Mapping[Site, Ground]) -> Site:
+    """Who writes in the highest epoch; somebody does, or it would have been refused."""
     found = {site: ground.within.epoch for site, ground in grounds.items() if ground.within and ground.within.role == "writer"}
-    return max(found, key=lambda site: found[site], default=None)
+    return max(found, key=lambda site: found[site])
 
 
 def _schemas(wanted: Wanted, site: Site, followers: tuple[Site, ...]) -> Iterator[Step]:
@@ -60,8 +60,8 @@ def _schemas(wanted: Wanted, site: Site, followers: tuple[Site, ...]) -> Iterato
     yield _control(
         site,
         "node schema",
+        # Each time: half of a fleet that was founded by one release, and half by the next, would differ in a function's text for ever.
         "\n".join([*scripts, grants(service)]),
-        done=("SELECT 1 WHERE to_regclass('trimaran.node') IS NOT NULL", ()),
     )
     published = f"CREATE PUBLICATION {publication} FOR TABLE {', '.join((*wanted.schema.tables, 'trimaran.marker'))}"
     yield _control(
@@ -158,9 +158,7 @@ def _marker(wanted: Wanted) -> Step:
     )
 
 
-def _accounts(wanted: Wanted, writer: Site | None) -> Iterator[Step]:
-    if writer is None:
-        return
+def _accounts(wanted: Wanted, writer: Site) -> Iterator[Step]:
     for account in wanted.canaries:
         yield _control(
             writer,

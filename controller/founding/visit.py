@@ -11,6 +11,7 @@ from psycopg.sql import Literal
 
 from controller.core import naming
 from controller.core.model import Site
+from controller.errors import Transient
 from controller.founding.step import VERIFIER, Dial, Login, Step
 from controller.postgres.errors import translated
 from controller.postgres.session import Address, Row, Session
@@ -77,11 +78,12 @@ class Visit:
 
     async def _session(self, login: Login) -> Session:
         found = self.sessions.get(login)
-        if found is None or not found.alive:
-            if found is not None:
-                await found.close()
+        if found is None:
             found = await Session.connect(self._address(login), PATIENCE, dialled=self.site)
             self.sessions[login] = found
+        elif not found.alive:
+            # Not a new one: what keeps a second founding out went with the old one.
+            raise Transient(f"{self.site}: the session as {login} has ended")
         return found
 
     def _address(self, login: Login) -> Address:

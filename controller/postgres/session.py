@@ -5,7 +5,6 @@ from two up, `tcp_user_timeout` never fires behind a relay. So a deadline shuts 
 """
 
 import asyncio
-import os
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -52,10 +51,17 @@ class Address:
 
 
 def shut(connection: psycopg.AsyncConnection[Row]) -> None:
-    """Shut the socket under a connection, so that whatever waits on it fails now."""
+    """Shut the socket under a connection, so that whatever waits on it fails now.
+
+    By its own descriptor, lent for a moment: in a flood of connections there is none left to be had, and a deadline that asked for one
+    more would not fire.
+    """
     with suppress(OSError, psycopg.Error):
-        with socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin:
-            twin.shutdown(socket.SHUT_RDWR)
+        lent = socket.socket(fileno=connection.pgconn.socket)
+        try:
+            lent.shutdown(socket.SHUT_RDWR)
+        finally:
+            lent.detach()
 
 
 class Session:

@@ -27,6 +27,8 @@ class CanaryProbe:
     new_key: Callable[[], str]
     """A new idempotency key for every measurement."""
     clock: Clock
+    name: str | None = None
+    """By which the edge is asked and its certificate believed, when the URL names an address; None: by the URL's host."""
     bearer: Bearer | None = None
     """By whose token it may pay; None: nobody asks for one."""
 
@@ -35,7 +37,7 @@ class CanaryProbe:
 
         Without a token nothing is asked and nobody waits for one: that says nothing about the site, and says so.
         """
-        headers = {"Idempotency-Key": self.new_key()}
+        headers = {"Idempotency-Key": self.new_key(), **({} if self.name is None else {"Host": self.name})}
         if self.bearer is not None:
             if (token := self.bearer.token) is None:
                 detail = f"not asked: this controller has no access token ({self.bearer.trouble or 'it has ended'})"
@@ -49,6 +51,7 @@ class CanaryProbe:
             url=self.url,
             expected=frozenset({201}),
             by=self.site,
+            name=self.name,
             headers=headers,
             body={"amount": 1, "debtor": self.debtor, "creditor": self.creditor, "currency": self.currency},
         )

@@ -22,6 +22,8 @@ class HttpsCertificate:
     trust: ssl.SSLContext
     """How it is spoken to otherwise, with the own certificate and whom to believe."""
     deadline: timedelta
+    name: str | None = None
+    """Whose certificate is asked for and believed, where `host` is an address; None: the host's."""
 
     async def __call__(self) -> Certificate:
         """See the module. Raises Transient, Unsupported."""
@@ -35,10 +37,10 @@ class HttpsCertificate:
         return Certificate(begins=shown.begins, ends=shown.ends, mistrusted=mistrusted)
 
     async def _shown(self, context: ssl.SSLContext) -> bytes:
-        place = f"{self.host}:{self.port}"
+        place, name = f"{self.host}:{self.port}", self.name or self.host
         try:
             async with asyncio.timeout(self.deadline.total_seconds()):
-                _, writer = await asyncio.open_connection(self.host, self.port, ssl=context, server_hostname=self.host)
+                _, writer = await asyncio.open_connection(self.host, self.port, ssl=context, server_hostname=name)
         except TimeoutError as error:
             raise Transient(f"{place} was silent for {self.deadline.total_seconds():g} s") from error
         except ssl.SSLCertVerificationError:

@@ -24,12 +24,16 @@ class HttpProbe:
     clock: Clock
     host: str | None = None
     """Whom the request is for, when several services stand behind one edge; None: whoever the URL names."""
+    name: str | None = None
+    """Whose certificate is asked for and believed, when the URL names an address; None: the URL's host's."""
 
     async def measure(self, deadline: timedelta) -> ProbeResult:
         """Ask once. The deadline covers connecting, sending and the whole reply, and ends with the connection closed."""
         headers = None if self.host is None else {"Host": self.host}
         expected = frozenset({200})
-        return await exchange(self.session, self.clock, deadline, method="GET", url=self.url, expected=expected, headers=headers)
+        return await exchange(
+            self.session, self.clock, deadline, method="GET", url=self.url, expected=expected, headers=headers, name=self.name
+        )
 
 
 async def exchange(
@@ -41,14 +45,20 @@ async def exchange(
     url: str,
     expected: frozenset[int],
     by: str | None = None,
+    name: str | None = None,
     headers: dict[str, str] | None = None,
     body: dict[str, str | int] | None = None,
 ) -> ProbeResult:
-    """One HTTP exchange as a measurement; never raises for a failure of the other side. `by`: the site that must have carried it out."""
+    """One HTTP exchange as a measurement; never raises for a failure of the other side.
+
+    `by`: the site that must have carried it out. `name`: in the handshake and in the certificate, in place of the URL's host.
+    """
     began = clock.monotonic()
     timeout = aiohttp.ClientTimeout(total=deadline.total_seconds())
     try:
-        async with session.request(method, url, timeout=timeout, allow_redirects=False, headers=headers, json=body) as response:
+        async with session.request(
+            method, url, timeout=timeout, allow_redirects=False, headers=headers, json=body, server_hostname=name
+        ) as response:
             await _drained(response)
             ok, detail = response.status in expected, f"HTTP {response.status}"
             served = response.headers.get("Served-By", "nobody named")

@@ -6,9 +6,10 @@ makes itself unknown, and hides no other.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Protocol
 
 import dns.asyncquery
@@ -20,6 +21,7 @@ from controller.core.drift import Consistency, Reading, compare
 from controller.core.model import Group, Site
 from controller.errors import ProviderError, Transient
 from controller.ports import Clock, Ratios
+from controller.probing.name_probe import address_of
 
 QUESTIONS = 8
 """Put to the name servers per group. A site that still has a third of the answers goes unseen once in 26 looks."""
@@ -43,11 +45,12 @@ class Answering(Protocol):
         """Sites that clients of the group are sent to, as far as some questions show. Raises Transient without any answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Nameservers:
     """Asked over UDP as a resolver asks."""
 
     host: str
+    """An address, or a name that is looked up for every look; while nobody tells where it leads, its last address stands."""
     port: int
     names: Mapping[Group, Sequence[str]]
     """Weighted names of each group; all are asked for."""
@@ -55,20 +58,38 @@ class Nameservers:
     """By address."""
     patience: timedelta = timedelta(seconds=0.5)
     """For each question."""
+    lookup: Callable[[str, timedelta], Awaitable[str]] = address_of
+    """Raises Transient."""
+    _last: str | None = field(default=None, init=False)
 
     async def named(self, group: Group) -> frozenset[Site]:
         """See `Answering`. An address that is nobody's is passed over: the API's reading tells what is wrong with it."""
-        asked = [self._ask(name) for name in self.names.get(group, ()) for _ in range(QUESTIONS)]
+        server = await self._address()
+        asked = [self._ask(server, name) for name in self.names.get(group, ()) for _ in range(QUESTIONS)]
         answers = [answer for answer in await asyncio.gather(*asked) if answer is not None]
         if asked and not answers:
             raise Transient(f"{self.host}:{self.port} answers none of {len(asked)} questions")
         return frozenset(self.sites[address] for answer in answers for address in answer if address in self.sites)
 
-    async def _ask(self, name: str) -> frozenset[str] | None:
+    async def _address(self) -> str:
+        """1. The resolver beside us is down. 2. The name servers answer, and nobody asks them. 3. What they tell clients is unknown, in the
+        outage in which it matters."""
+        try:
+            return str(ip_address(self.host))
+        except ValueError:
+            pass
+        try:
+            self._last = await self.lookup(self.host, self.patience)
+        except Transient:
+            if self._last is None:
+                raise
+        return self._last
+
+    async def _ask(self, server: str, name: str) -> frozenset[str] | None:
         query = dns.message.make_query(name, dns.rdatatype.A)
         patience = self.patience.total_seconds()
         try:
-            reply = await dns.asyncquery.udp(query, self.host, timeout=patience, port=self.port, ignore_unexpected=True)
+            reply = await dns.asyncquery.udp(query, server, timeout=patience, port=self.port, ignore_unexpected=True)
         except (dns.exception.DNSException, OSError):
             return None
         return frozenset(item.address for rrset in reply.answer if rrset.rdtype == dns.rdatatype.A for item in rrset)

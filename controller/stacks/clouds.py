@@ -20,7 +20,7 @@ def clouds(stacks: Stacks, site: str) -> Mapping[str, Table]:
     if group != sites[AZURE].group:
         raise Refused(
             guard="settings",
-            value=f"the zone at Azure is in {group}, the site in {sites[AZURE].group}",
+            value=f"edge.azure_group: the zone at Azure is in {group}; azure.group: the site is in {sites[AZURE].group}",
             limit="one resource group for both, as the controller asks one",
             way_out="Apply the edge stack and the azure stack of the same environment.",
         )
@@ -36,12 +36,9 @@ def clouds(stacks: Stacks, site: str) -> Mapping[str, Table]:
 
 
 def authorities(edge: EdgeTold) -> Mapping[str, Table]:
-    """The zone, as each authority names it."""
-    return {
-        "route53": {"zone": edge.route53_zone},
-        "azure": {"zone": edge.azure_zone},
-        "clouddns": {"zone": edge.clouddns_zone},
-    }
+    """The zone, as each authority names it, and one of its name servers: what clients are told is asked of all three by whoever looks."""
+    zones = {"route53": edge.route53_zone, "azure": edge.azure_zone, "clouddns": edge.clouddns_zone}
+    return {name: {"zone": zone, "nameserver": {"host": min(edge.served_by[name]).rstrip(".")}} for name, zone in zones.items()}
 
 
 def _at_aws(stacks: Stacks, site: str) -> Table:

@@ -5,7 +5,7 @@ a test compares both.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from controller.errors import Refused
 from controller.settings_clouds import Address
-from controller.settings_tables import Text
+from controller.settings_tables import HostName, Text, one_word
 
 CONTRACT = 1
 """The contract that is read here."""
@@ -21,6 +21,8 @@ MARK = "contract"
 
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105  the engine's mark of a secret, of all that stand in any state
 """Key by which a sealed value is known in exported state."""
+WITHHELD = "[secret]"
+"""What the engine says in place of one when it is asked for outputs (`pulumi.automation`, SECRET_SENTINEL)."""
 
 
 class Stack(StrEnum):
@@ -36,6 +38,9 @@ class Stack(StrEnum):
 SITES = (Stack.AWS, Stack.AZURE, Stack.GCP)
 
 
+Door = Annotated[str, one_word(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}", "host:port")]
+
+
 class Told(BaseModel):
     """Outputs of one stack. There are more: they are for other stacks."""
 
@@ -48,6 +53,8 @@ class SiteTold(Told):
     region: Text
     address: Address
     """Public, of its edge."""
+    doors: dict[str, Door]
+    """Private ones of its edge."""
     group: Text
     account: dict[str, Text]
     database_hosts: dict[str, Text]
@@ -65,6 +72,10 @@ class EdgeTold(Told):
     """The domain itself."""
     azure_group: Text
     clouddns_zone: Text
+    served_by: dict[str, Annotated[list[Text], Field(min_length=1)]]
+    """Name servers, by authority."""
+    asked_by: HostName
+    """In every edge's certificate."""
     names: Annotated[dict[Text, Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
@@ -105,7 +116,7 @@ def understood(outputs: Mapping[Stack, Mapping[str, Any]]) -> Stacks:
         told, wrong = _read(stack, outputs[stack])
         problems += wrong
         found[stack] = told
-    problems += _missing_of_sites(found)
+    problems += [*_missing(found), *_alike(found)]
     if problems:
         raise Refused(
             guard="stacks",
@@ -119,16 +130,21 @@ def understood(outputs: Mapping[Stack, Mapping[str, Any]]) -> Stacks:
 def _read(stack: Stack, outputs: Mapping[str, Any]) -> tuple[Told | None, list[str]]:
     if MARK not in outputs:
         return None, [f"{stack}: it has published nothing"]
-    if outputs[MARK] != CONTRACT:
-        return None, [f"{stack}: it speaks contract {outputs[MARK]}"]
     shape = SHAPES[stack]
-    if sealed := sorted(name for name in shape.model_fields if isinstance(outputs.get(name), dict) and SECRET in outputs[name]):
+    names = (MARK, *shape.model_fields)
+    if sealed := [name for name in names if _is_sealed(outputs.get(name))]:
         return None, [f"{stack}.{name}: sealed as a secret, and nothing that is read here is one" for name in sealed]
+    if outputs[MARK] != CONTRACT or isinstance(outputs[MARK], bool):
+        return None, [f"{stack}.{MARK}: it speaks contract {outputs[MARK]!r}, and {CONTRACT} is read here"]
     try:
         return shape.model_validate(outputs), []
     except ValidationError as error:
         told = error.errors(include_url=False, include_context=False, include_input=False)
         return None, [f"{stack}.{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in told]
+
+
+def _is_sealed(output: object) -> bool:
+    return output == WITHHELD or (isinstance(output, dict) and SECRET in output)
 
 
 ACCOUNTS: Mapping[Stack, tuple[str, ...]] = {
@@ -141,29 +157,71 @@ ACCOUNTS: Mapping[Stack, tuple[str, ...]] = {
 SERVICES = ("payments", "vault")
 """Those with databases, which controllers look after."""
 
+AUTHORITIES = ("route53", "azure", "clouddns")
+"""Who serves the zone, as settings call them."""
+
+TELLING = (Stack.AWS, Stack.AZURE)
+"""Sites whose edge tells what it counted. Google's answers 503 to whatever comes by another door of its balancers than the clients'."""
+
 BY_SERVICE = ("database_hosts", "database_servers", "instances", "peaks")
 
+Problems = Iterator[str]
 
-def _missing_of_sites(found: Mapping[Stack, Any]) -> list[str]:
+
+def _missing(found: Mapping[Stack, Any]) -> Problems:
     """What a table has to name and does not."""
-    problems: list[str] = []
     for site in SITES:
         told: SiteTold | None = found.get(site)
         if told is None:
             continue
-        problems += [f"{site}.account: no {name}" for name in ACCOUNTS[site] if name not in told.account]
+        yield from _lacks(f"{site}.account", told.account, ACCOUNTS[site])
         for table in BY_SERVICE:
-            problems += [f"{site}.{table}: no {service}" for service in SERVICES if service not in getattr(told, table)]
+            yield from _lacks(f"{site}.{table}", getattr(told, table), SERVICES)
+        yield from _lacks(f"{site}.doors", told.doors, ("agent",) if site in TELLING else ())
+        if site == Stack.AWS and not told.cluster:
+            yield f"{site}.cluster: empty, and services run in one there"
+    edge: EdgeTold | None = found.get(Stack.EDGE)
+    if edge is not None:
+        yield from _lacks(f"{Stack.EDGE}.served_by", edge.served_by, AUTHORITIES)
     control: ControlTold | None = found.get(Stack.CONTROL)
     if control is not None:
         for table in ("nodes", "roles"):
-            problems += [f"control.{table}: no {site}" for site in SITES if site not in getattr(control, table)]
-        problems += [
-            f"control.providers: none of Google's for {site}, as projects/.../providers/..."
-            for site in (Stack.AWS, Stack.AZURE)
-            if PROVIDER.fullmatch(control.providers.get(site, "")) is None
-        ]
-    return problems
+            yield from _lacks(f"{Stack.CONTROL}.{table}", getattr(control, table), SITES)
+        for site in (Stack.AWS, Stack.AZURE):
+            if PROVIDER.fullmatch(control.providers.get(site, "")) is None:
+                yield f"{Stack.CONTROL}.providers: none of Google's for {site}, as projects/.../providers/..."
+
+
+def _lacks(output: str, table: Mapping[str, object], wanted: Iterable[str]) -> Problems:
+    return (f"{output}: no {name}" for name in wanted if name not in table)
+
+
+def _alike(found: Mapping[Stack, Any]) -> Problems:
+    """What stands for two at once.
+
+    1. gcp tells aws's address, by a slip of whoever wrote a file. 2. Who asks whether gcp lives is answered by aws. 3. aws dies, and its
+    traffic is moved to gcp, which is aws.
+    """
+    sites: dict[Stack, SiteTold] = {site: found[site] for site in SITES if found.get(site) is not None}
+    control: ControlTold | None = found.get(Stack.CONTROL)
+    yield from _twice((f"{site}.address", told.address) for site, told in sites.items())
+    yield from _twice(
+        (f"{site}.database_hosts.{service}", host)
+        for site, told in sites.items()
+        for service, host in told.database_hosts.items()
+    )
+    yield from _twice((f"{site}.doors.{door}", at) for site, told in sites.items() for door, at in told.doors.items())
+    if control is not None:
+        yield from _twice((f"{Stack.CONTROL}.nodes.{site}", address) for site, address in control.nodes.items())
+
+
+def _twice(told: Iterable[tuple[str, str]]) -> Problems:
+    """Each has one of its own. Names of hosts are compared as resolvers do."""
+    seen: dict[str, str] = {}
+    for output, value in told:
+        first = seen.setdefault(value.lower().rstrip("."), output)
+        if first != output:
+            yield f"{output}: {value} is {first} already"
 
 
 PROVIDER = re.compile(

@@ -1,19 +1,20 @@
-"""What lies where on a control node: what settings name and no stack can know. The only place that says it.
+"""What lies where on a control node: what settings name and no stack can know.
 
-Files without a folder lie beside the settings; the others are found by programs that know nothing of the settings' place.
+Files without a folder lie beside the settings: they are papers of the node (`manifest.node`), and are called as it calls them. The others
+are found by programs that know nothing of the settings' place.
 """
 
 from pathlib import PurePosixPath
 
 SETTINGS = PurePosixPath("/etc/trimaran")
-"""Folder of the settings of the node's programs."""
-CONTROLLER = SETTINGS / "controller.toml"
-"""The controller's own."""
+"""Folder of what is no secret."""
 
 OPERATOR_TOKEN = "operator.token"  # noqa: S105  the name of the file
 """What orders to the controller must carry."""
-CERTIFICATE = "controller.pem"
+CERTIFICATE = "identity.pem"
 """The controller's as a client of edges and of the issuer, with chain and key."""
+ETCD_CERTIFICATE, ETCD_AUTHORITY = "etcd-identity.pem", "etcd-authority.pem"
+"""The controller's as a client of etcd, and who vouches for its members."""
 
 HOST, PORT = "127.0.0.1", 7443
 """Where the operator API listens: people come through the cloud's own session service, onto the node itself."""

@@ -30,8 +30,36 @@ class Live:
         return f"{self.organization}/{self.project}/{self.environment}-{stack}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Exported:
+    """What a file holds."""
+
+    outputs: Mapping[str, Any]
+    environment: str | None = None
+    """Whose state it is; outputs alone do not say."""
+
+
 def exported(stack: Stack, file: Path) -> Mapping[str, Any]:
     """Outputs in a file: what `pulumi stack export` wrote, or `pulumi stack output --json`. Raises Refused."""
+    return _read(stack, file).outputs
+
+
+def of_one_environment(files: Mapping[Stack, Path], environment: str | None = None) -> Mapping[Stack, Mapping[str, Any]]:
+    """The same of several. Raises Refused also for the state of another environment than this, or, without one, than the first file's.
+
+    1. The file of prod's azure is dev's. 2. Everything in it is well. 3. Controllers of prod make dev's database a follower, and count on
+    what it confirms.
+    """
+    read = {stack: _read(stack, file) for stack, file in files.items()}
+    named = {stack: one.environment for stack, one in read.items() if one.environment is not None}
+    wanted = environment or next(iter(named.values()), None)
+    for stack, found in named.items():
+        if found != wanted:
+            raise _refused(stack, f"{files[stack]}: the state of {found}-{stack}", f"that of {wanted}-{stack}")
+    return {stack: one.outputs for stack, one in read.items()}
+
+
+def _read(stack: Stack, file: Path) -> _Exported:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -39,25 +67,26 @@ def exported(stack: Stack, file: Path) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise _refused(stack, f"{file}: no object", "exported state, or outputs by name")
     if "deployment" not in document:
-        return document
+        return _Exported(outputs=document)
     return _of_state(stack, file, document)
 
 
-def _of_state(stack: Stack, file: Path, document: Mapping[str, Any]) -> Mapping[str, Any]:
+def _of_state(stack: Stack, file: Path, document: Mapping[str, Any]) -> _Exported:
     """The stack itself is a resource of its state, and its outputs are the stack's."""
     deployment = document["deployment"]
     listed = deployment.get("resources") if isinstance(deployment, dict) else None
-    roots = [one for one in listed or () if isinstance(one, dict) and one.get("type") == ROOT]
+    roots = [one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict) and one.get("type") == ROOT]
     if len(roots) != 1:
         raise _refused(stack, f"{file}: {len(roots)} stacks in it", "the state of one stack that was applied")
     # urn:pulumi:prod-aws::trimaran::pulumi:pulumi:Stack::trimaran-prod-aws
     name = str(roots[0].get("urn", "")).partition("::")[0].rpartition(":")[2]
-    if name.rpartition("-")[2] != stack:
+    environment, _, role = name.rpartition("-")
+    if role != stack or not environment:
         raise _refused(
             stack, f"{file}: the state of {name or 'a stack without a name'}", f"that of an environment's {stack} stack"
         )
     outputs = roots[0].get("outputs")
-    return outputs if isinstance(outputs, dict) else {}
+    return _Exported(outputs=outputs if isinstance(outputs, dict) else {}, environment=environment)
 
 
 def live(stacks: Live, stack: Stack) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from controller.settings_policy import problems
 from controller.settings_rules import contradictory
 from controller.stacks import layout
 from controller.stacks.clouds import authorities, clouds
-from controller.stacks.contract import SERVICES, SITES, SiteTold, Stacks
+from controller.stacks.contract import SERVICES, SITES, TELLING, SiteTold, Stacks
 
 PAYMENTS, VAULT = SERVICES
 GROUP = "everywhere"
@@ -34,6 +34,8 @@ class Choices:
     mode: Mode
     issuer: str
     """Token endpoint of the issuer whose tokens the services believe."""
+    issuer_authority: str | None
+    """Who vouches for the issuer: a file on the node, PEM, without a folder beside the settings. None: whom the node trusts."""
     client: str
     """The controller's id there."""
     scope: str
@@ -48,10 +50,13 @@ def document(stacks: Stacks, choices: Choices) -> Document:
     found: Document = {
         "site": site,
         "listen": {"host": layout.HOST, "port": layout.PORT, "token_file": layout.OPERATOR_TOKEN},
-        "etcd": {"endpoints": [f"https://{stacks.control.nodes[one]}:{layout.ETCD}" for one in (site, *others)]},
-        "sites": {name: {"edge": f"https://{told.address}"} for name, told in stacks.sites.items()},
+        "etcd": {
+            "endpoints": [f"https://{stacks.control.nodes[one]}:{layout.ETCD}" for one in (site, *others)],
+            "identity": {"certificate": layout.ETCD_CERTIFICATE, "authority": layout.ETCD_AUTHORITY},
+        },
+        "sites": {name: _site(stacks, name, own=name == site) for name in stacks.sites},
         "identity": {"certificate": layout.CERTIFICATE},
-        "tokens": {"url": choices.issuer, "client": choices.client, "scope": choices.scope},
+        "tokens": _tokens(choices),
         "services": {service: _service(stacks, choices, service) for service in SERVICES},
         "clouds": clouds(stacks, site),
         "authorities": authorities(stacks.edge),
@@ -72,6 +77,18 @@ def canary_accounts(domain: str) -> tuple[uuid.UUID, uuid.UUID]:
     named = (f"https://{domain}/accounts/canary {who}" for who in ("debtor", "creditor"))
     debtor, creditor = (uuid.uuid5(uuid.NAMESPACE_URL, name) for name in named)
     return debtor, creditor
+
+
+def _site(stacks: Stacks, name: str, *, own: bool) -> Document:
+    """The edge by its address, because its name leads to any site; its agent where it is asked, which is from beside it."""
+    told = stacks.sites[name]
+    agent = {"agent": f"http://{told.doors['agent']}"} if own and name in TELLING else {}
+    return {"edge": f"https://{told.address}", "edge_name": stacks.edge.asked_by, **agent}
+
+
+def _tokens(choices: Choices) -> Document:
+    authority = {} if choices.issuer_authority is None else {"authority": choices.issuer_authority}
+    return {"url": choices.issuer, "client": choices.client, "scope": choices.scope, **authority}
 
 
 def _service(stacks: Stacks, choices: Choices, service: str) -> Document:

@@ -1,6 +1,6 @@
 """Settings as text: tables within tables become `[a.b]`, lists of tables stand in one line. Pure.
 
-TOML spells texts, numbers, truths and lists as JSON does.
+TOML spells texts, numbers, truths and lists as JSON does, but for one character: it takes no DEL.
 """
 
 import json
@@ -31,8 +31,12 @@ def _spelled(value: object) -> str:
         return "{ " + ", ".join(f"{_key(key)} = {_spelled(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_spelled, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return _told(value)
 
 
 def _key(key: str) -> str:
-    return key if BARE.fullmatch(key) else json.dumps(key)
+    return key if BARE.fullmatch(key) else _told(key)
+
+
+def _told(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -40,12 +40,16 @@ def build(settings: Settings) -> None:
         CloudDnsArgs(settings=settings, plan=plan, addresses=addresses, asked_for=sets),
         opts=on[Cloud.GCP],
     )
-    nameservers = pulumi.Output.all(route53.nameservers, azure.nameservers, clouddns.nameservers).apply(union)
+    own = {"route53": route53.nameservers, "azure": azure.nameservers, "clouddns": clouddns.nameservers}
+    served_by = pulumi.Output.all(**own).apply(_spelt_alike)
+    nameservers = served_by.apply(lambda served: union(tuple(served.values())))
     for authority in (route53, azure, clouddns):
         authority.delegate(nameservers)
     publish(
         EdgeContract(
             nameservers=nameservers,
+            served_by=served_by,
+            asked_by=plan.asked_by,
             route53_zone=route53.zone_id,
             azure_zone=azure.zone,
             azure_zone_id=azure.id,
@@ -59,6 +63,10 @@ def build(settings: Settings) -> None:
 def union(served: Sequence[Sequence[str]]) -> list[str]:
     """Name servers of all authorities, each once, spelt alike. Route 53 tells them without the dot at the end."""
     return sorted({absolute(server.lower()) for server in chain.from_iterable(served)})
+
+
+def _spelt_alike(served: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {authority: union([servers]) for authority, servers in served.items()}
 
 
 def _sets(plan: Plan) -> Any:

@@ -4,6 +4,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from infra.components.edge.zone import absolute
 from tests.infra import zones
 from tests.infra.golden import counted, kept
 from tests.infra.recording import record
@@ -208,4 +209,8 @@ def test_what_is_published_is_what_was_made(stack: str) -> None:
     (managed,) = recording.of_type("gcp:dns/managedZone:ManagedZone")
     assert told["route53_zone"] == hosted.outputs["zoneId"] and told["clouddns_zone"] == managed.inputs["name"]
     assert told["azure_zone"] == zone.inputs["zoneName"] and told["azure_zone_id"].endswith(f"/dnsZones/{domain(stack)}")
+    own = {"route53": hosted, "azure": zone, "clouddns": managed}
+    assert told["served_by"] == {name: sorted(map(absolute, one.outputs["nameServers"])) for name, one in own.items()}
+    assert sorted(one for servers in told["served_by"].values() for one in servers) == told["nameservers"]
+    assert told["asked_by"] == f"api.{domain(stack)}"
     assert told["azure_group"] == GROUP and told["names"] == {f"everywhere.{domain(stack)}": 10}

@@ -111,3 +111,11 @@ def test_three_regions_in_one_town_are_refused() -> None:
         heard = process.asked(SAMPLES["aws"]()[:1])
     assert _mandatory(heard) == {"topology-separation"}
     assert "0 km apart" in heard[0].message
+
+
+def test_an_earlier_engine_tells_of_the_stack_in_the_environment() -> None:
+    """A pack that knows no topology refuses everything that it is asked about."""
+    with pack("prod-aws", configuration("prod-aws"), in_environment=True) as told:
+        assert told.asked(SAMPLES["aws"]()) == []
+    with pack("prod-aws", {}) as untold:
+        assert "region-pinned" in _mandatory(untold.asked(SAMPLES["aws"]()))

@@ -72,17 +72,14 @@ def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 @contextmanager
-def pack(stack: str, config: Mapping[str, Any]) -> Iterator[Pack]:
-    """Started as the engine's language host starts it, and ended."""
-    environment = {
-        "PULUMI_PROJECT": "trimaran",
-        "PULUMI_STACK": stack,
-        "PULUMI_ORGANIZATION": "organization",
-        "PULUMI_DRY_RUN": "true",
-        "PULUMI_CONFIG": json.dumps(
-            {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-        ),
-    }
+def pack(stack: str, config: Mapping[str, Any], *, in_environment: bool = False) -> Iterator[Pack]:
+    """Started as the engine's language host starts it, and ended. Told which stack it is asked about as today's engine does it, or, as
+    earlier ones did, `in_environment`."""
+    told = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    about = {"project": "trimaran", "stack": stack, "organization": "organization"}
+    environment = {f"PULUMI_{key.upper()}": value for key, value in about.items()} if in_environment else {}
+    if in_environment:
+        environment |= {"PULUMI_DRY_RUN": "true", "PULUMI_CONFIG": json.dumps(told)}
     process = subprocess.Popen(
         (sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(ROOT / "policies")),
         stdout=subprocess.PIPE,
@@ -94,6 +91,10 @@ def pack(stack: str, config: Mapping[str, Any]) -> Iterator[Pack]:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            if not in_environment:
+                analyzer_pb2_grpc.AnalyzerStub(channel).ConfigureStack(
+                    analyzer_pb2.AnalyzerStackConfigureRequest(dry_run=True, config=told, **about)
+                )
             yield Pack(channel)
     finally:
         process.kill()

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from controller.core import naming
-from controller.errors import Refused, TrimaranError
+from controller.errors import Refused, Transient, TrimaranError
 from controller.founding.found import Outcome, found, look
 from controller.founding.step import Stage, Step
 from lab.postgres import PostgresServer
@@ -99,6 +99,26 @@ async def test_it_survives_kills_at_any_moment(bank: Bank) -> None:
             await asyncio.wait([killing])
     assert failures > 3
     assert (await bank.found()) == Outcome(carried_out=0, found_done=0)
+    await bank.streams()
+
+
+async def test_who_has_lost_its_lock_goes_no_further(bank: Bank) -> None:
+    """A firewall forgets the session that keeps others out, and somebody else begins: what is sent from then on would be sent by two."""
+    stages: list[str] = []
+
+    def tell(stage: Stage, _step: Step, _was: bool) -> None:
+        if stage.name == "slots" and "slots" not in stages:
+            with psycopg.connect(bank.servers[GCP].dsn(), autocommit=True) as admin:
+                admin.execute(
+                    """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                       WHERE application_name = 'trimaran' AND datname = 'postgres' AND pid <> pg_backend_pid()"""
+                )
+        stages.append(stage.name)
+
+    with pytest.raises(Transient):
+        await found(bank.wanted, bank.doors, dict.fromkeys(bank.wanted.roles, PASSWORD), tell)
+    assert "slots" in stages and "streams" not in stages
+    await bank.found()
     await bank.streams()
 
 

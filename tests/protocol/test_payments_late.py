@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from tests.protocol.descriptors import none_left
 from tests.protocol.payments_site import ACCOUNTS, AZURE, PASSWORD, Sites, eventually, one_site
 from workload.durable.database import Database, Tenant
 from workload.durable.errors import NoSession, OutcomeUnknown
@@ -142,3 +144,26 @@ async def test_a_server_that_stands_still_keeps_the_pools_sessions_and_loses_the
 
         await eventually(are_others)
         assert before.keys() - finders <= (await backends(sites)).keys()
+
+
+async def test_a_deadline_fires_where_no_descriptor_is_left(sites: Sites) -> None:
+    """In a flood of connections the server stands still: the session is shut all the same, and nobody waits for it."""
+    address = Address(host="127.0.0.1", port=sites.servers[AZURE].port)
+    session = await connect(address, service="payments", password=PASSWORD, statement=SOON, deadline=SOON)
+
+    async def who(connection: psycopg.AsyncConnection) -> int:
+        found = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+        assert found is not None
+        return int(found[0])
+
+    pid = await session.run(who, SOON)
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with none_left(), pytest.raises(Lost):
+            async with asyncio.timeout(5):
+                await session.run(who, BRIEFLY)
+        assert time.monotonic() - began < 2
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        session.shut()

@@ -1,12 +1,17 @@
 """Warm sessions of a controller to one database."""
 
 import asyncio
+import gc
+import os
+import signal
+import time
 from datetime import timedelta
 
 import psycopg
 import pytest
 
 from controller.postgres.session import Session, Sessions
+from tests.protocol.descriptors import none_left
 from tests.protocol.trio import AWS, Trio
 
 SOON = timedelta(seconds=5)
@@ -57,3 +62,24 @@ async def test_a_deadline_of_ours_ends_one_alone(trio: Trio) -> None:
     left = await _backends(sessions, 2)
     assert set(left) < pids
     await sessions.close()
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # psycopg's pipeline, whose end meets a socket that is shut
+async def test_a_deadline_fires_where_no_descriptor_is_left(trio: Trio) -> None:
+    """In a flood of connections the database goes dark: a cut that asked for a descriptor first would wait as long as the flood lasts."""
+    session = await Session.connect(trio.nodes[AWS].sessions.address, SOON, dialled=AWS)
+    ((pid,),) = (await session.run(WHO, deadline=SOON))[0]
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with none_left(), pytest.raises(psycopg.Error):
+            async with asyncio.timeout(5):
+                await session.run(WHO, deadline=timedelta(seconds=0.2))
+        assert time.monotonic() - began < 2
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        await session.close()
+        del session
+        gc.collect()

@@ -9,7 +9,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from controller.core.model import Aged, Epoch, Health, Lsn, Mode, NodeFacts, Opinion, Part, Posture, Role, Site, Token, Trigger
+from controller.core.model import (
+    Aged,
+    Epoch,
+    Health,
+    Lsn,
+    Mode,
+    NodeFacts,
+    Opinion,
+    Part,
+    Posture,
+    Role,
+    Site,
+    Token,
+    Trigger,
+)
 from controller.core.plans import Phase, Plan, PlanKind
 from controller.core.policy import Policy
 from controller.observe import Observer, changed, running

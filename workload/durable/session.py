@@ -8,7 +8,6 @@ within the grace is read so that the line is clean for the next question, and th
 """
 
 import asyncio
-import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -156,8 +155,13 @@ class Connection:
             return
         self._shut = True
         if self._busy:  # psycopg is waiting on this descriptor: end the conversation, leave the closing to _work
-            with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as duplicate:
-                duplicate.shutdown(socket.SHUT_RDWR)
+            # By its own descriptor, lent for a moment: in a flood of connections there is none left to be had for a second one.
+            with suppress(psycopg.Error, OSError):
+                lent = socket.socket(fileno=self._connection.fileno())
+                try:
+                    lent.shutdown(socket.SHUT_RDWR)
+                finally:
+                    lent.detach()
         else:
             self.unwatch()
             self._connection.pgconn.finish()

@@ -74,6 +74,22 @@ def test_what_stacks_do_not_tell_is_refused(
     assert "not mesh" in capsys.readouterr().err
 
 
+def test_states_of_two_environments_are_refused(
+    settings: Path, stacks: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Production's services would be told what is dev's."""
+    for stack, environment in (("aws", "prod"), ("gcp", "dev")):
+        told = json.loads((tmp_path / f"{stack}.json").read_text())
+        root = {
+            "type": "pulumi:pulumi:Stack",
+            "urn": f"urn:pulumi:{environment}-{stack}::trimaran::pulumi:pulumi:Stack::x",
+            "outputs": told,
+        }
+        (tmp_path / f"{stack}.json").write_text(json.dumps({"deployment": {"resources": [root]}}))
+    assert ended("--settings", settings, "--only", "secrets", "--authority", tmp_path / "a", *stacks) == Exit.REFUSED
+    assert "the state of dev-gcp" in capsys.readouterr().err
+
+
 def test_clouds_that_nobody_can_ask_are_told(
     settings: Path, stacks: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

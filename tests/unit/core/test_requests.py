@@ -5,10 +5,25 @@ from datetime import timedelta
 
 import pytest
 
+from controller.core.decide import Decision, State
 from controller.core.model import Mode, Part, Pause, Trigger, Verdict
 from controller.core.plans import PlanKind
 from controller.core.proposals import Failover, Promote, SetMode, SetPause, Switchover
-from tests.unit.core.worlds import AWS, AZURE, DEAD, GCP, STALE, START, Asked, World, decided, everybody, under_way
+from tests.unit.core.worlds import (
+    AWS,
+    AZURE,
+    DEAD,
+    GCP,
+    STALE,
+    START,
+    Asked,
+    World,
+    decided,
+    everybody,
+    follower,
+    under_way,
+    writing,
+)
 
 
 def test_operators_ask_and_get() -> None:
@@ -133,27 +148,58 @@ def test_a_failover_that_no_guard_allows_holds_up_no_request() -> None:
 
 HELD_UP = World(ages={AWS: STALE, AZURE: STALE})
 """gcp's controller was stopped for a while, and has not seen anybody say anything since."""
+JUST_BEGUN = World(silent=frozenset({AWS, AZURE}))
+"""It has not seen anybody's word change yet."""
+SLOW = World(facts={AWS: follower(AWS), AZURE: writing()})
+"""gcp's node was asked, and its answer is on the way."""
+UNWELL = World(words=everybody(AWS, Part.DATABASE))
+LOOK = 0.1
 
 
-def test_who_was_held_up_refuses_nothing_at_its_first_look() -> None:
-    """All is well, and the words that say so are fresh again a look later; until then nothing is answered and nothing is journaled
-    as an answer."""
+def listening(world: World, wish: Asked, seconds: float, state: State | None = None, begin: float = 0) -> Decision:
+    """The last of its decisions, a look every tenth of a second for so long."""
+    looks = [begin + LOOK * number for number in range(round(seconds / LOOK) + 1)]
+    for look in looks[:-1]:
+        state = decided(world, wish, seconds=look, state=state).state
+    return decided(world, wish, seconds=looks[-1], state=state)
+
+
+@pytest.mark.parametrize("world", [HELD_UP, JUST_BEGUN])
+def test_who_has_not_heard_refuses_nothing_at_its_first_look(world: World) -> None:
+    """All is well, and the words that say so are fresh a look later; until then nothing is answered, and nothing is journaled as an
+    answer."""
     wish = Asked("switchover", {"to": "aws"})
-    first = decided(HELD_UP, wish)
+    first = decided(world, wish)
     assert (first.proposal, first.request) == (None, None)
-    second = decided(World(), wish, seconds=0.1, state=first.state)
+    second = decided(World(), wish, seconds=LOOK, state=first.state)
     assert isinstance(second.proposal, Switchover)
     assert second.request == "r1"
 
 
-def test_a_refusal_waits_no_longer_than_a_word_stays_fresh() -> None:
+def test_a_node_that_is_still_being_asked_is_waited_for() -> None:
+    """Of its schema nothing is known, and a switchover there would be refused for that; its answer is a moment away."""
+    wish = Asked("switchover", {"to": "gcp"})
+    first = decided(SLOW, wish)
+    assert (first.proposal, first.request) == (None, None)
+    assert isinstance(decided(World(), wish, seconds=LOOK, state=first.state).proposal, Switchover)
+
+
+@pytest.mark.parametrize("world", [HELD_UP, JUST_BEGUN])
+def test_a_refusal_waits_no_longer_than_a_word_stays_fresh(world: World) -> None:
     """Whoever is silent for longer is not well, and an operator is owed an answer."""
     wish, freshness = Asked("switchover", {"to": "aws"}), World().policy.freshness.total_seconds()
-    early = decided(HELD_UP, wish, seconds=freshness - 0.1, state=decided(HELD_UP, wish).state)
-    assert early.request is None
-    late = decided(HELD_UP, wish, seconds=freshness, state=early.state)
+    assert listening(world, wish, freshness - LOOK).request is None
+    late = listening(world, wish, freshness)
     assert (late.proposal, late.request) == (None, "r1")
     assert any(reason.guard == "exactly-one-writer" and reason.verdict is Verdict.REFUSED for reason in late.reasons)
+
+
+def test_time_in_which_it_was_held_up_is_no_listening() -> None:
+    """Stopped a second time between its first look and its second: words are as old as before, and it has heard nothing more."""
+    wish = Asked("switchover", {"to": "aws"})
+    again = decided(HELD_UP, wish, seconds=5, state=decided(HELD_UP, wish).state)
+    assert again.request is None
+    assert listening(HELD_UP, wish, 1, state=again.state, begin=5.1).request == "r1"
 
 
 def test_what_needs_nobody_else_and_what_cannot_be_read_waits_for_nobody() -> None:
@@ -164,5 +210,4 @@ def test_what_needs_nobody_else_and_what_cannot_be_read_waits_for_nobody() -> No
 
 def test_when_everybody_is_heard_a_refusal_is_told_at_once() -> None:
     """It would be the same a second later."""
-    unwell = World(words=everybody(AWS, Part.DATABASE))
-    assert decided(unwell, Asked("switchover", {"to": "aws"})).request == "r1"
+    assert decided(UNWELL, Asked("switchover", {"to": "aws"})).request == "r1"

@@ -72,6 +72,17 @@ async def test_the_beacon_goes_by_posture_and_by_haproxys_eyes(tmp_path: Path) -
         assert await lit() == 503
 
 
+async def test_two_edges_of_a_site_can_be_told_apart(tmp_path: Path) -> None:
+    """Behind one balancer they answer in turns, and what one has counted is no news about the other. Each says the same all its life."""
+    (tmp_path / "other").mkdir()
+    said: list[str] = []
+    async with serving(tmp_path) as (_, one), serving(tmp_path / "other") as (_, other):
+        for http in (one, one, other):
+            async with http.get("/status") as answer:
+                said.append((await answer.json())["instance"])
+    assert said[0] == said[1] != said[2] and all(said)
+
+
 async def test_what_the_agent_knows_is_told_with_its_age(tmp_path: Path) -> None:
     """Where the posture comes from and how old it is; every server with weight and health; what is out of reach, in words."""
     async with serving(tmp_path) as (given, http):

@@ -92,6 +92,7 @@ def test_no_secret_is_in_a_plan() -> None:
 
 
 BEGUN = Within(site="azure", service="bank", role="writer", epoch=1, marked=True)
+BEGUN_AS_FOLLOWER = replace(BEGUN, role="follower", marked=False)
 
 
 def test_what_has_begun_is_not_founded_again() -> None:
@@ -124,6 +125,10 @@ HALF = {"bank_control": mark("bank")}
         ({"owner": "bank_control", "within": Within(foreign=("public.theirs",))}, "is not empty: public.theirs"),
         ({"owner": "bank_control", "within": replace(BEGUN, site="gcp", marked=False)}, "bank of gcp answers"),
         ({"owner": "bank_control", "within": BEGUN}, "aws: it is empty, and bank has begun at azure"),
+        (
+            {"owner": "bank_control", "within": BEGUN_AS_FOLLOWER},
+            "azure: it was begun as the follower, and is to be a writer now",
+        ),
         ({"system_identifier": 1}, "azure: it is the same server as aws's"),
     ],
 )
@@ -132,6 +137,23 @@ def test_what_cannot_be_founded_is_refused_with_the_way_out(changed: dict[str, o
     with pytest.raises(Refused, match="refused by bootstrap") as refused:
         plan(WANTED, grounds(**changed))
     assert said in refused.value.value and refused.value.way_out == "Nothing was changed."
+
+
+def test_a_writer_that_was_begun_stays_the_writer() -> None:
+    """azure stands as the writer, and the settings name aws by now: two would write in the same epoch."""
+    half = grounds(owner="bank_control", within=replace(BEGUN, marked=False))
+    with pytest.raises(Refused) as refused:
+        plan(replace(WANTED, writer=AWS), half)
+    assert "azure: it was begun as the writer, and is to be a follower now" in refused.value.value
+
+
+def test_a_service_in_which_nobody_writes_is_not_called_founded() -> None:
+    """Between two writers, or never right: an operator who reads that nothing is left to do would go home."""
+    late = {site: Within(site=site, service="bank", role="fenced", epoch=6, marked=True) for site in SITES}
+    found = {site: replace(ground, owner="bank_control", within=late[site]) for site, ground in grounds().items()}
+    with pytest.raises(Refused) as refused:
+        plan(WANTED, found)
+    assert "and nobody writes" in refused.value.value
 
 
 def test_every_reason_is_told_at_once() -> None:

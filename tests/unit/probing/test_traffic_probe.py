@@ -29,6 +29,7 @@ class Agent:
     failed: int = 0
     age: float = 0.1
     status: int = 200
+    instance: str = "one"
     document: Any = None
     """Said instead, when it is there."""
     asked: int = field(default=0)
@@ -36,7 +37,7 @@ class Agent:
     async def answer(self, _: web.Request) -> web.Response:
         self.asked += 1
         counted = {"answered": self.answered, "failed": self.failed, "mean_ms": 30, "age_s": self.age}
-        told = {"service": "payments", "traffic": {"trouble": "", "counted": counted}}
+        told = {"service": "payments", "instance": self.instance, "traffic": {"trouble": "", "counted": counted}}
         said = self.document if self.document is not None else told
         return web.json_response(said, status=self.status)
 
@@ -74,6 +75,20 @@ async def test_the_same_numbers_again_are_no_window() -> None:
         await clock.advance(timedelta(milliseconds=200))
         agent.age = 0.2
         assert await probe.look(SOON) == told
+
+
+async def test_counters_of_two_edges_are_no_window() -> None:
+    """A balancer leads to another instance, which has counted more since it began: nothing of that happened between the two looks."""
+    agent = Agent()
+    async with watching(agent) as (probe, clock):
+        await probe.look(SOON)
+        await clock.advance(SECOND)
+        agent.instance, agent.answered, agent.failed = "another", 5000, 2000
+        track = await probe.look(SOON)
+        assert (track.health, track.weight) == (Health.UNKNOWN, 0) and "another edge" in track.detail
+        await clock.advance(SECOND)
+        agent.answered += 40
+        assert "40 requests a second, 0 of 40 failed" in (await probe.look(SOON)).detail
 
 
 @pytest.mark.parametrize(

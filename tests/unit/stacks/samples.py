@@ -13,6 +13,12 @@ GROUP = "trimaran-prod"
 ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers"
 POOL = "projects/1000000000001/locations/global/workloadIdentityPools/trimaran-prod/providers"
 
+SERVED_BY = {
+    "route53": ("ns-20.awsdns-02.org.", "ns-1.awsdns-00.com."),
+    "azure": ("ns1-03.azure-dns.com.",),
+    "clouddns": ("ns-cloud-a1.googledomains.com.", "ns-cloud-a2.googledomains.com."),
+}
+
 
 def site(region: str, address: str, account: Mapping[str, str], **other: object) -> dict[str, Any]:
     """One site's outputs; `other` replaces some."""
@@ -20,6 +26,7 @@ def site(region: str, address: str, account: Mapping[str, str], **other: object)
         MARK: CONTRACT,
         "region": region,
         "address": address,
+        "doors": {door: f"side-door.{region}.example.net:{port}" for door, port in (("peers", 8444), ("agent", 8445))},
         "group": GROUP,
         "account": dict(account),
         "database_hosts": {one: f"{one}.{region}.example.net" for one in ("payments", "vault")},
@@ -43,7 +50,9 @@ def outputs() -> dict[Stack, dict[str, Any]]:
         Stack.GCP: site("europe-southwest1", "192.0.2.30", {"project": "trimaran-prod", "number": "1000000000001"}),
         Stack.EDGE: {
             MARK: CONTRACT,
-            "nameservers": ["ns-1.example.net."],
+            "nameservers": sorted(one for servers in SERVED_BY.values() for one in servers),
+            "served_by": {authority: list(servers) for authority, servers in SERVED_BY.items()},
+            "asked_by": f"api.{DOMAIN}",
             "route53_zone": "Z0123456789",
             "azure_zone": DOMAIN,
             "azure_group": GROUP,

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from controller.stacks.outputs import Live, exported, live
 from tests.unit.stacks.samples import exported as state
 from tests.unit.stacks.samples import files, outputs
 
+GONE = object()
 CHOSEN = ("settings", "from-stacks", "--site", "gcp", "--writer", "azure", "--issuer", "https://issuer.example.com/token")
 PROD = Live(environment="prod", organization="organization", project="trimaran")
 
@@ -35,7 +37,21 @@ def test_the_state_of_another_stack_is_refused(tmp_path: Path) -> None:
         exported(Stack.AWS, file)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"deployment": null}', '{"deployment": {"resources": []}}'])
+def test_the_state_of_another_environment_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """dev's database would be one of prod's followers. Whichever file it is, and whatever was asked for by name."""
+    told = outputs()
+    given = files(tmp_path, told)
+    (tmp_path / "azure.json").write_text(json.dumps(state("dev-azure", told[Stack.AZURE])))
+    assert app.run([*CHOSEN, *given], ()) == Exit.USAGE
+    assert "azure.json: the state of dev-azure" in (refused := capsys.readouterr()).err and "that of prod-azure" in refused.err
+    given = files(tmp_path, told)
+    assert app.run([*CHOSEN, *given, "--environment", "dev"], ()) == Exit.USAGE
+    assert "aws.json: the state of prod-aws" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"deployment": null}', '{"deployment": {"resources": []}}', '{"deployment": {"resources": 3}}']
+)
 def test_what_is_no_export_is_refused(tmp_path: Path, text: str) -> None:
     """With the file, and how to make one."""
     file = tmp_path / "aws.json"
@@ -64,11 +80,74 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "azure.account: no tenant",
         "azure.peaks: no vault",
         "gcp.database_hosts: sealed",
-        "edge: it speaks contract 2",
+        "edge.contract: it speaks contract 2, and 1 is read here",
         "control.providers: none of Google's for aws",
     ):
         assert said in str(refused.value)
     assert "ciphertext" not in str(refused.value)
+
+
+REFUSED: Mapping[str, tuple[Stack, tuple[str, ...], object]] = {
+    "aws.address: Field required": (Stack.AWS, ("address",), GONE),
+    "aws.address: an IPv4 address": (Stack.AWS, ("address",), "edge.example.net"),
+    "aws.region: Input should be a valid string": (Stack.AWS, ("region",), 1),
+    "aws.region: String should have at least 1 character": (Stack.AWS, ("region",), ""),
+    "aws.peaks.payments: Input should be a valid integer": (Stack.AWS, ("peaks", "payments"), "many"),
+    "aws.peaks.payments: Input should be greater than or equal to 1": (Stack.AWS, ("peaks", "payments"), 0),
+    "aws.cluster: empty": (Stack.AWS, ("cluster",), ""),
+    "aws.doors: no agent": (Stack.AWS, ("doors", "agent"), GONE),
+    "azure.doors.agent: host:port": (Stack.AZURE, ("doors", "agent"), "http://10.20.31.250:8445"),
+    "azure.database_hosts: Input should be a valid dictionary": (Stack.AZURE, ("database_hosts",), ["a", "b"]),
+    "azure.database_hosts.vault: Input should be a valid string": (Stack.AZURE, ("database_hosts", "vault"), {SECRET: "x"}),
+    "azure.group: sealed": (Stack.AZURE, ("group",), "[secret]"),
+    "azure.contract: sealed": (Stack.AZURE, (MARK,), {SECRET: "x", "ciphertext": "v1:x"}),
+    "azure.contract: it speaks contract 2": (Stack.AZURE, (MARK,), 2),
+    "azure.contract: it speaks contract '1'": (Stack.AZURE, (MARK,), "1"),
+    "azure.contract: it speaks contract True": (Stack.AZURE, (MARK,), True),
+    "azure: it has published nothing": (Stack.AZURE, (MARK,), GONE),
+    "gcp.address: 192.0.2.10 is aws.address already": (Stack.GCP, ("address",), "192.0.2.10"),
+    "gcp.database_hosts.payments: PAYMENTS.eu-central-1.example.net. is aws.database_hosts.payments already": (
+        Stack.GCP,
+        ("database_hosts", "payments"),
+        "PAYMENTS.eu-central-1.example.net.",
+    ),
+    "gcp.database_hosts.vault: payments.europe-southwest1.example.net is gcp.database_hosts.payments already": (
+        Stack.GCP,
+        ("database_hosts", "vault"),
+        "payments.europe-southwest1.example.net",
+    ),
+    "gcp.doors.agent: side-door.eu-central-1.example.net:8445 is aws.doors.agent already": (
+        Stack.GCP,
+        ("doors", "agent"),
+        "side-door.eu-central-1.example.net:8445",
+    ),
+    "edge.names: Dictionary should have at least 1 item": (Stack.EDGE, ("names",), {}),
+    "edge.asked_by: a host name": (Stack.EDGE, ("asked_by",), "https://api.pay.example.com"),
+    "edge.served_by: no clouddns": (Stack.EDGE, ("served_by", "clouddns"), GONE),
+    "edge.served_by.azure: List should have at least 1 item": (Stack.EDGE, ("served_by", "azure"), []),
+    "control.nodes: no gcp": (Stack.CONTROL, ("nodes", "gcp"), GONE),
+    "control.nodes.gcp: 10.10.240.10 is control.nodes.aws already": (Stack.CONTROL, ("nodes", "gcp"), "10.10.240.10"),
+    "control.roles: no azure": (Stack.CONTROL, ("roles", "azure"), GONE),
+}
+"""What is said, by what one output is changed to; `GONE`: it is not there."""
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_one_wrong_output_is_refused_with_its_stack_its_name_and_the_rule(said: str) -> None:
+    """And nothing else is said about it, so that who mends it looks in one place."""
+    stack, (*path, last), value = REFUSED[said]
+    told = outputs()
+    table: dict[str, Any] = told[stack]
+    for key in path:
+        table = table[key]
+    if value is GONE:
+        del table[last]
+    else:
+        table[last] = value
+    with pytest.raises(Refused) as refused:
+        understood(told)
+    assert refused.value.value.startswith(said), refused.value.value
+    assert "; " not in refused.value.value and "pulumi up" in refused.value.way_out
 
 
 def test_stacks_that_are_missing_are_named() -> None:
@@ -85,6 +164,8 @@ def test_the_command_writes_a_file_or_to_the_screen(tmp_path: Path, capsys: pyte
     assert app.run([*CHOSEN, *given, "--out", str(tmp_path / "controller.toml")], ()) == Exit.DONE
     assert (tmp_path / "controller.toml").read_text() == shown and 'site = "gcp"' in shown
     assert 'client = "controller-gcp"' in shown and 'mode = "observe"' in shown
+    assert app.run([*CHOSEN, *given, "--issuer-authority", "authority.pem"], ()) == Exit.DONE
+    assert 'authority = "authority.pem"' in capsys.readouterr().out and 'authority = "authority.pem"' not in shown
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from controller.core.model import Mode, Site
-from controller.errors import Refused
+from controller.errors import Refused, SettingsError
+from controller.manifest.node import CONTROLLER, PAPERS
 from controller.settings import Canary, Readiness, Settings, read_settings
-from controller.stacks import layout, toml
+from controller.stacks import toml
 from controller.stacks.contract import SITES, Stack, understood
 from controller.stacks.settings import Choices, canary_accounts, document
 from lab.service_identity import Authority, client_name
@@ -18,13 +19,14 @@ ENVIRON = {f"TRIMARAN_{service}_{role}_PASSWORD": "x" for service in ("PAYMENTS"
 ISSUER = "https://issuer.example.com/token"
 
 
-def choices(site: str = "aws") -> Choices:
+def choices(site: str = "aws", issuer_authority: str | None = None) -> Choices:
     """Of an ordinary person."""
     return Choices(
         site=site,
         writer="azure",
         mode=Mode.OBSERVE,
         issuer=ISSUER,
+        issuer_authority=issuer_authority,
         client=f"controller-{site}",
         scope="payments:write",
         currency="EUR",
@@ -32,11 +34,16 @@ def choices(site: str = "aws") -> Choices:
 
 
 def read(text: str, node: Path) -> Settings:
-    """Read where the node's files are."""
-    (node / layout.OPERATOR_TOKEN).write_text("0123456789abcdef")
-    (node / layout.OPERATOR_TOKEN).chmod(0o600)
-    (node / layout.CERTIFICATE).write_bytes(Authority("clients").issue(client_name("controller-aws")).certificate)
-    path = node / layout.CONTROLLER.name
+    """Read where the node's papers are, by the names that the node gives them."""
+    papers = {paper.name: node / paper.file for paper in PAPERS if paper.owner is CONTROLLER}
+    clients, members = Authority("clients"), Authority("members")
+    papers["operator-token"].write_text("0123456789abcdef")
+    papers["operator-token"].chmod(0o600)
+    papers["identity"].write_bytes(clients.issue(client_name("controller-aws")).certificate)
+    papers["authority"].write_bytes(Authority("issuer").pem)
+    papers["controller-etcd-identity"].write_bytes(members.issue(client_name("controller-aws")).certificate)
+    papers["controller-etcd-authority"].write_bytes(members.pem)
+    path = papers["settings"]
     path.write_text(text)
     return read_settings(path, ENVIRON)
 
@@ -49,6 +56,9 @@ def test_a_controller_reads_what_was_written_for_it(site: str, tmp_path: Path) -
     assert found.etcd[0].startswith(f"https://{outputs()[Stack.CONTROL]['nodes'][site]}:")
     assert len(set(found.etcd)) == 3
     assert found.sites[Site("gcp")].edge == "https://192.0.2.30"
+    assert {one.edge_name for one in found.sites.values()} == {f"api.{DOMAIN}"}
+    assert found.identity and found.etcd_identity and found.etcd_identity.certificate != found.identity.certificate
+    assert found.etcd_identity.authority is not None
     assert found.listen.local and found.listen.token
     payments, vault = found.services["payments"], found.services["vault"]
     debtor, creditor = canary_accounts(DOMAIN)
@@ -87,6 +97,40 @@ def test_a_controller_is_at_home_in_one_cloud_and_a_guest_in_two(site: str, tmp_
         assert (google.token_file is None) == (site == "aws"), "a machine at AWS proves itself by a signed question"
 
 
+@pytest.mark.parametrize(
+    ("site", "agent"),
+    [
+        ("aws", "http://side-door.eu-central-1.example.net:8445"),
+        ("azure", "http://side-door.swedencentral.example.net:8445"),
+        ("gcp", None),
+    ],
+)
+def test_a_controller_hears_the_agent_beside_its_own_edge(site: str, agent: str | None, tmp_path: Path) -> None:
+    """Nobody asks another site's. At Google's site there is nobody who would answer: the edge takes nothing by its private doors."""
+    found = read(toml.text(document(understood(outputs()), choices(site))), tmp_path)
+    assert {one: seen.agent for one, seen in found.sites.items() if seen.agent} == ({site: agent} if agent else {})
+
+
+def test_what_clients_are_told_is_asked_of_each_authority(tmp_path: Path) -> None:
+    """Of one of its name servers, always the same one."""
+    found = read(toml.text(document(understood(outputs()), choices())), tmp_path).authorities.nameservers()
+    assert {name: (server.host, server.port) for name, server in found.items()} == {
+        "route53": ("ns-1.awsdns-00.com", 53),
+        "azure": ("ns1-03.azure-dns.com", 53),
+        "clouddns": ("ns-cloud-a1.googledomains.com", 53),
+    }
+
+
+def test_an_issuer_is_believed_by_the_machine_unless_said_otherwise(tmp_path: Path) -> None:
+    """The file lies on the node: without a folder beside the settings, as its other papers."""
+    ordinary = read(toml.text(document(understood(outputs()), choices())), tmp_path).tokens
+    assert ordinary is not None and ordinary.authority is None
+    own = read(toml.text(document(understood(outputs()), choices(issuer_authority="authority.pem"))), tmp_path).tokens
+    assert own is not None and own.authority == tmp_path / "authority.pem"
+    with pytest.raises(SettingsError, match=r"tokens\.authority: certificates of an authority"):
+        read(toml.text(document(understood(outputs()), choices(issuer_authority="missing.pem"))), tmp_path)
+
+
 def test_databases_are_believed_for_their_authorities_only() -> None:
     """As the node dials them; a managed server has no file to believe anybody by, and encrypts."""
     found = tomllib.loads(toml.text(document(understood(outputs()), choices())))
@@ -107,7 +151,7 @@ def test_a_database_that_two_sites_tell_is_refused() -> None:
     """Both members of an ack set would be one disk."""
     told = outputs()
     told[Stack.GCP]["database_hosts"]["payments"] = told[Stack.AWS]["database_hosts"]["payments"]
-    with pytest.raises(Refused, match=r"services\.payments\.databases\.gcp: expected another host or port than aws's"):
+    with pytest.raises(Refused, match=r"gcp\.database_hosts\.payments: .* is aws\.database_hosts\.payments already"):
         document(understood(told), choices())
 
 
@@ -115,11 +159,11 @@ def test_a_zone_of_another_environment_is_refused() -> None:
     """The controller asks one resource group for both."""
     told = outputs()
     told[Stack.EDGE]["azure_group"] = "trimaran-dev"
-    with pytest.raises(Refused, match="trimaran-dev"):
+    with pytest.raises(Refused, match=r"edge\.azure_group: .* trimaran-dev; azure\.group: "):
         document(understood(told), choices())
 
 
 def test_text_says_what_the_document_says() -> None:
     """Tables within tables, lists of tables, and keys that are no bare words."""
-    told = {"a": 1, "b": {"c d": 'é"\n', "e": {"f": [{"g": True}], "h": {}}}, "i": {"j.k": {"l": 1.5}}}
+    told = {"a": 1, "b": {"c d": 'é"\n\x7f', "e": {"f": [{"g": True}], "h": {}}}, "i": {"j.k": {"l": 1.5}}}
     assert tomllib.loads(toml.text(told)) == told

@@ -1,0 +1,28 @@
+"""A check-up by settings that were made of stacks asks everybody that the stacks have told of."""
+
+from pathlib import Path
+
+import pytest
+
+from controller.core.checkup.catalogue import Check
+from controller.core.checkup.finding import Verdict
+from controller.stacks import toml
+from controller.stacks.contract import SITES, Stack, understood
+from controller.stacks.settings import document
+from tests.unit.stacks.rehearsal import Rehearsal, everybody
+from tests.unit.stacks.samples import outputs
+from tests.unit.stacks.test_settings import choices, read
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.parametrize("site", SITES)
+async def test_everybody_is_asked_and_nothing_is_left_unknown(site: str, tmp_path: Path) -> None:
+    """Every check there is, and no table of the settings is missing for any."""
+    told = outputs()
+    settings = read(toml.text(document(understood(told), choices(site))), tmp_path)
+    rehearsal = Rehearsal(settings=settings, nameservers=frozenset(one.rstrip(".") for one in told[Stack.EDGE]["nameservers"]))
+    findings = await rehearsal.findings()
+    assert [one for one in findings if one.verdict is not Verdict.GOOD] == []
+    assert {one.check for one in findings} == set(Check)
+    assert rehearsal.asked == everybody(told, settings)
