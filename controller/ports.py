@@ -237,6 +237,38 @@ class ManagedDatabase(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A place that is not empty."""
+
+    version: str
+    """As the store calls what programs are told now."""
+    carried_out: bool
+    """Did this call put it there? False: it was there already, be it by an earlier call whose answer was lost."""
+
+
+class SecretStore(Protocol):
+    """The places for secrets of one site. They are written here and never read: whoever fills them may not be who is told.
+
+    A place is what the vendor calls it: ARN, URL without a version, `projects/.../secrets/...`. All methods raise Unsupported when there
+    is no such place, Conflict when there is one that programs are told nothing from (deleted, disabled), Transient, Denied.
+    """
+
+    @property
+    def site(self) -> Site:
+        """Whose programs are told."""
+
+    async def filled(self, place: str, deadline: timedelta) -> str | None:
+        """Version that programs are told now; None: the place is empty."""
+
+    async def fill(self, place: str, content: bytes, deadline: timedelta) -> Filled:
+        """Put this text (UTF-8) into an empty place. In one that is not empty nothing is changed, whatever is in it."""
+
+    async def replace(self, place: str, content: bytes, *, over: str, deadline: timedelta) -> Filled:
+        """Put it in the place of version `over`. Where another version is told by now, nothing is changed: somebody was faster, or an
+        earlier call was carried out without an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
     """Who carries the plan out, and since which revision."""
 

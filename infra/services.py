@@ -100,6 +100,10 @@ AUTHORITY = _file("authority", "FILE_AUTHORITY_PEM")
 DOOR = _file("door", "FILE_DOOR_PEM")
 """What clients know the edge's door by: a certificate for their names, with its chain and its key. Where a balancer ends their TLS: the
 word that the edge knows that balancer by, because a place that is left empty keeps instances from starting."""
+MERCHANTS = _file("merchants", "FILE_MERCHANTS_TOML")
+"""The secrets that webhooks are signed with."""
+_PEERS = (_file("peers-identity", "FILE_PEERS_IDENTITY_PEM"), _file("peers-authority", "FILE_PEERS_AUTHORITY_PEM"))
+"""Who an edge is to other sites' edges. As one of the fleet alone, any service could hand requests over and say whose they are."""
 ETCD_PAPERS = (_file("etcd-identity", "FILE_ETCD_IDENTITY_PEM"), _file("etcd-authority", "FILE_ETCD_AUTHORITY_PEM"))
 """Who an edge's agent is to etcd's members, a certificate with its key, and who vouches for them: `[etcd.identity]` of its settings. Of an
 authority that issues nothing else: whoever has a certificate of this one may write the posture."""
@@ -130,7 +134,7 @@ PROGRAMS: Mapping[Service, Program] = {
         service=Service.WEBHOOKS,
         port=8443,
         health="/healthz",
-        secrets=(*_PAPERS, _password("PAYMENTS_WEBHOOKS_PASSWORD")),
+        secrets=(*_PAPERS, MERCHANTS, _password("PAYMENTS_WEBHOOKS_PASSWORD")),
         databases=(Service.PAYMENTS,),
         asks_outside=True,
     ),
@@ -138,7 +142,7 @@ PROGRAMS: Mapping[Service, Program] = {
         service=Service.EDGE,
         port=8443,
         health="/beacon",
-        secrets=(*_PAPERS, DOOR, _file("clients", "FILE_CLIENTS_PEM"), *ETCD_PAPERS),
+        secrets=(*_PAPERS, *_PEERS, *ETCD_PAPERS, DOOR, _file("clients", "FILE_CLIENTS_PEM")),
         calls=(Service.PAYMENTS, Service.VAULT),
         asks_etcd=True,
         millicores=2000,

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-import trustme
+from controller.issuing import names
+from controller.issuing.authority import Authority, Subject
+from lab.service_identity import DOMAIN, LIFE
 
 SOCKET, CONFIGURATION, CERTIFICATE, AUTHORITY = "haproxy.sock", "haproxy.cfg", "site.pem", "sites.pem"
 """Files of one edge, in a directory of its own."""
@@ -19,16 +22,14 @@ class Identity:
 
 def edge_name(site: str) -> str:
     """The name in a site's certificate."""
-    return f"{site}.edge.trimaran.test"
+    return names.edge_host(site, DOMAIN)
 
 
 def issue(sites: Iterable[str]) -> Mapping[str, Identity]:
     """One identity per site, all of one new authority that signs nothing else."""
-    authority = trustme.CA(organization_name="Trimaran lab edges")
-    return {
-        site: Identity(
-            certificate=authority.issue_cert(edge_name(site)).private_key_and_cert_chain_pem.bytes(),
-            authority=authority.cert_pem.bytes(),
-        )
-        for site in sites
+    now = datetime.now(UTC)
+    authority = Authority.made("Trimaran lab edges", now=now, life=LIFE)
+    issued = {
+        site: authority.issue(Subject(called=f"site {site}", hosts=(edge_name(site),)), now=now, life=LIFE) for site in sites
     }
+    return {site: Identity(certificate=papers.certificate, authority=authority.pem) for site, papers in issued.items()}

@@ -1,4 +1,4 @@
-"""`trimaran bootstrap`: from three empty databases of each service to a writer and its followers."""
+"""`trimaran bootstrap`: from three empty databases of each service to a writer and its followers, from empty places to filled ones."""
 
 import asyncio
 import json
@@ -7,12 +7,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from controller.cli import bootstrap_secrets as secrets
 from controller.cli.exits import Ended, Exit
 from controller.cli.options import Json, leave
+from controller.cli.settings import Environment, Organization, Outputs, Project
 
 if TYPE_CHECKING:
     from controller.core.model import Site
@@ -26,35 +28,104 @@ Services = Annotated[
     list[str] | None,
     typer.Option("--service", metavar="NAME", help="Whose databases; again for each. Default: all of the settings."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every statement that would be sent, and send none of them.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show every statement and every place that would be filled, and change nothing.")
+]
+Only = Annotated[
+    Literal["databases", "secrets"] | None,
+    typer.Option("--only", metavar="PART", help="databases or secrets. Default: databases; when stacks are named, both."),
+]
 
 
-def bootstrap(settings: SettingsFile, service: Services = None, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Make roles, schemas, publications and streams on three empty databases. The same command again goes on where it ended; a database
-    that is not empty and not ours is refused, exit 3.
+def bootstrap(
+    settings: SettingsFile,
+    service: Services = None,
+    only: Only = None,
+    outputs: Outputs = None,
+    environment: Environment = None,
+    organization: Organization = "organization",
+    project: Project = "trimaran",
+    authority: secrets.AuthorityPlace = None,
+    given: secrets.GivenPlace = None,
+    renew: secrets.Renew = False,
+    rotate: secrets.Rotate = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make roles, schemas, publications and streams on three empty databases, and fill the places for secrets that the sites' stacks
+    made. The same command again goes on where it ended; a database that is not empty and not ours is refused, exit 3, and what is in a
+    place stays there.
 
     In the environment: TRIMARAN_SERVICE_SITE_ADMINISTRATOR, "user=... password=..." of who may make roles there, and for each role
     TRIMARAN_SERVICE_ROLE_PASSWORD: control, stream, app, and of payments webhooks.
     """
     from controller.errors import Refused, SettingsError, TrimaranError
 
+    asked = secrets.Given(
+        outputs=tuple(outputs or ()),
+        environment=environment,
+        organization=organization,
+        project=project,
+        authority=authority,
+        given=given,
+        renew=renew,
+        rotate=tuple(rotate or ()),
+    )
     try:
-        orders = _orders(settings, service)
-        told = asyncio.run(_looked(orders) if dry_run else _founded(orders, quiet=as_json))
+        filling = _filling(settings, asked, only)
+        orders = _orders(settings, service) if only != "secrets" else []
+        told = asyncio.run(_told(orders, filling, dry_run=dry_run, quiet=as_json))
     except (SettingsError, ValueError) as error:
         leave(Ended(Exit.USAGE, str(error)), as_json=as_json)
     except Refused as refused:
         leave(Ended(Exit.REFUSED, str(refused)), as_json=as_json)
-    except TrimaranError as error:
+    except (TrimaranError, OSError) as error:
         leave(Ended(Exit.UNDONE, f"{error}. What is done stays done; the same command goes on from there."), as_json=as_json)
     except KeyboardInterrupt:
         leave(Ended(Exit.STOPPED, ""), as_json=as_json)
+    _tell(told, dry_run=dry_run, as_json=as_json)
+
+
+SECRETS = "secrets"
+"""Beside the services' names in what is told."""
+
+
+def _filling(settings: Path, asked: secrets.Given, only: str | None) -> secrets.Filling | None:
+    """None: no secrets are filled. Raises Refused, SettingsError, ValueError."""
+    if only != "databases" and asked.names_stacks:
+        return secrets.prepared(settings, asked)
+    if only == SECRETS:
+        raise ValueError("--only secrets: expected --environment NAME, of live stacks, or --outputs STACK=FILE for each stack")
+    if asked.unasked:
+        raise ValueError(f"{', '.join(asked.unasked)}: about secrets, which need --environment NAME or --outputs STACK=FILE")
+    return None
+
+
+async def _told(orders: "list[_Order]", filling: secrets.Filling | None, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
+    """Whatever can refuse refuses before anything is changed."""
+    wanted = await secrets.decided(filling) if filling is not None else ()
+    told = await (_looked(orders) if dry_run else _founded(orders, quiet=quiet))
+    if filling is not None:
+        told[SECRETS] = secrets.shown(wanted) if dry_run else await secrets.filled(filling, wanted, quiet=quiet)
+    return told
+
+
+def _tell(told: Mapping[str, Any], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(told, indent=2))
     elif dry_run:
         _show(told)
     else:
-        for name, done in told.items():
+        _sum_up(told)
+
+
+def _sum_up(told: Mapping[str, Any]) -> None:
+    for name, done in told.items():
+        if name == SECRETS:
+            print(
+                f"{name}: {done['filled']} places filled, {done['replaced']} replaced, {done['found_filled']} were filled before"
+            )
+        else:
             print(f"{name}: {done['carried_out']} steps carried out, {done['found_done']} were done already")
 
 
@@ -165,7 +236,15 @@ def _shown(step: "Step") -> str:
 
 
 def _show(told: Mapping[str, Any]) -> None:
-    for service, steps in told.items():
+    for name, steps in told.items():
         for step in steps:
-            print(f"-- {service} {step['site']}, as {step['login']}: {step['does']}\n{step['sql'].rstrip(';')};\n")
-        print(f"-- {service}: {len(steps)} steps" if steps else f"-- {service}: nothing is left to be done")
+            if name == SECRETS:
+                print(f"-- {name} {step['site']}:{step['place']}: {step['deed']}: {step['from']}")
+            else:
+                print(f"-- {name} {step['site']}, as {step['login']}: {step['does']}\n{step['sql'].rstrip(';')};\n")
+        done = all(step.get("deed") == "leave" for step in steps)
+        print(
+            f"-- {name}: nothing is left to be done"
+            if done
+            else f"-- {name}: {len(steps)} {'places' if name == SECRETS else 'steps'}"
+        )

@@ -26,7 +26,7 @@ FOUNDS = (
     "Microsoft.DBforPostgreSQL/flexibleServers/write",
     "Microsoft.DBforPostgreSQL/flexibleServers/restart/action",
 )
-"""What `trimaran bootstrap` asks Azure for: to turn logins by password on, and to restart for parameters that wait for it."""
+"""What whoever founds asks Azure for: to turn logins by password on, and to restart for parameters that wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,12 +28,13 @@ from lab.clouds.kms import KeyMaterials
 from lab.clouds.rds import Promotions
 from lab.clouds.route53 import Zones
 from lab.clouds.route53_rules import InvalidBatchError
+from lab.clouds.secrets_manager import untouched
 from lab.clouds.wsgi import Served, answer, reset, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-WARMED = {"route53": "us-east-1", "rds": "us-east-1", "ecs": "us-east-1", "monitoring": "us-east-1", "kms": "us-east-1"}
+WARMED = {"route53": "us-east-1", **dict.fromkeys(("rds", "ecs", "monitoring", "kms", "secretsmanager"), "us-east-1")}
 
 
 class Settings(Served):
@@ -108,6 +109,7 @@ class Aws:
             if idle:
                 stack.enter_context(without_effect(DEFAULT_ACCOUNT_ID))
                 stack.enter_context(self._keys.unchanged(DEFAULT_ACCOUNT_ID))
+                stack.enter_context(untouched(DEFAULT_ACCOUNT_ID))
             return Response.from_app(self._moto, {**request.environ, "wsgi.input": BytesIO(body)})
 
     def _change_records(self, request: Request, zone_id: str, body: bytes, *, idle: bool) -> Response:

@@ -20,7 +20,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lab.addresses import LOCAL
-from lab.clouds import azure_keys
+from lab.clouds import azure_keys, azure_secrets
 from lab.clouds.azure_apps import ContainerApps
 from lab.clouds.azure_arm import Answer, ArmError, Document, Question, Resources, question
 from lab.clouds.azure_publication import Publication
@@ -82,6 +82,7 @@ class Azure:
         self._servers = FlexibleServers(self._resources, monotonic, settings.promotion)
         self._zones = DnsZones(self._resources)
         self._vault = azure_keys.KeyVault(time.time)
+        self._secrets = azure_secrets.Secrets(time.time)
         self._providers = {
             ("microsoft.network", "trafficmanagerprofiles"): TrafficManager(self._resources).answer,
             ("microsoft.network", "dnszones"): self._zones.answer,
@@ -137,8 +138,8 @@ class Azure:
 
         return await self._meet(request, _operation(asked), carry_out, ERRORS)
 
-    async def serve_keys(self, request: web.Request) -> web.StreamResponse:
-        """One request to the key vault."""
+    async def serve_vault(self, request: web.Request) -> web.StreamResponse:
+        """One request to the key vault, for its keys or its secrets."""
         raw = await request.read()
         try:
             asked = azure_keys.Request(
@@ -151,10 +152,10 @@ class Azure:
             )
         except ArmError as error:
             return _error(error)
-        operation = azure_keys.operation(request.method, request.path)
-        return await self._meet(
-            request, operation, lambda effective: self._vault.answer(asked, effective=effective), azure_keys.ERRORS
-        )
+        for_secrets = request.match_info["kind"] == "secrets"
+        operation = (azure_secrets if for_secrets else azure_keys).operation(request.method, request.path)
+        kept: azure_keys.KeyVault | azure_secrets.Secrets = self._secrets if for_secrets else self._vault
+        return await self._meet(request, operation, lambda effective: kept.answer(asked, effective=effective), azure_keys.ERRORS)
 
     async def _meet(
         self,
@@ -216,7 +217,7 @@ class Azure:
             ]
         )
         if with_api:
-            application.add_routes([web.route("*", "/{kind:keys|deletedkeys}{path:/.*}", self.serve_keys)])
+            application.add_routes([web.route("*", "/{kind:keys|deletedkeys|secrets}{path:/.*}", self.serve_vault)])
             application.add_routes([web.route("*", "/{path:.*}", self.serve)])
         return application
 

@@ -1,4 +1,5 @@
-"""Google's APIs, emulated: Cloud DNS v1, Cloud SQL Admin v1, Cloud Run v2 and Cloud KMS v1, as far as they are asked, with faults.
+"""Google's APIs, emulated: Cloud DNS v1, Cloud SQL Admin v1, Cloud Run v2, Cloud KMS v1 and Secret Manager v1, as far as they are asked,
+with faults.
 
 Run as `python -m lab.clouds.google --settings FILE`. Prints one JSON line with its port when it can be asked. Paths, methods and bodies
 are those of the vendor's published descriptions, and a test compares them. Beside the APIs it has routes of the lab's own under /_lab,
@@ -25,6 +26,8 @@ from lab.clouds.google_errors import ApiError
 from lab.clouds.google_kms import ROUTES as KMS_ROUTES
 from lab.clouds.google_kms import CloudKms
 from lab.clouds.google_run import CloudRun
+from lab.clouds.google_secrets import ROUTES as SECRET_ROUTES
+from lab.clouds.google_secrets import SecretManager
 from lab.clouds.google_sql import CloudSql
 from lab.clouds.wsgi import Served, answer, reset, serve
 
@@ -58,7 +61,9 @@ ROUTES = (
     ("GET", "/v2/<path:parent>/operations/<operation>", "run.projects.locations.operations.get"),
 )
 """Method, path, and the vendor's own id of the operation: the name that fault rules and counts use."""
-PATHS = Map([Route(path, endpoint=operation, methods=[method]) for method, path, operation in (*ROUTES, *KMS_ROUTES)])
+PATHS = Map(
+    [Route(path, endpoint=operation, methods=[method]) for method, path, operation in (*ROUTES, *KMS_ROUTES, *SECRET_ROUTES)]
+)
 
 
 class Settings(Served):
@@ -89,6 +94,7 @@ class Google:
         self.sql = CloudSql(settings.project, monotonic)
         self.run = CloudRun(settings.operation_seconds, monotonic)
         self.kms = CloudKms(monotonic)
+        self.secrets = SecretManager()
         for zone in settings.zones:
             self.dns.found(zone)
         for name, body in settings.instances.items():
@@ -170,6 +176,8 @@ class Google:
                 return self.run.get_operation(f"{place['parent']}/operations/{place['operation']}")
             case "cloudkms", _:
                 return self.kms.answer(operation, place, asked, _body(request), effect=effect)
+            case "secretmanager", _:
+                return self.secrets.answer(operation, place, asked, _body(request), effect=effect)
         raise ApiError(404, "notFound", f"The requested URL {request.path} was not found on this server.")
 
     def _lab(self, request: Request) -> Response:

@@ -9,7 +9,10 @@ from tests.contract.google_worlds import CLOUDDNS, CLOUDRUN, CLOUDSQL
 from tests.contract.implementation import Implementation
 from tests.contract.managed_worlds import MEMORY_MANAGED, RDS
 from tests.contract.managed_worlds import World as ManagedWorld
+from tests.contract.secret_worlds import KEY_VAULTS, MEMORY_SECRETS, SECRET_MANAGER, SECRETS_MANAGER
+from tests.contract.secret_worlds import World as SecretWorld
 
 DNS: list[Implementation[DnsWorld]] = [MEMORY_DNS, ROUTE53, AZURE_DNS, CLOUDDNS]
 CAPACITY: list[Implementation[CapacityWorld]] = [MEMORY_CAPACITY, ECS, CONTAINER_APPS, CLOUDRUN]
 MANAGED: list[Implementation[ManagedWorld]] = [MEMORY_MANAGED, RDS, FLEXIBLE_SERVER, CLOUDSQL]
+SECRETS: list[Implementation[SecretWorld]] = [MEMORY_SECRETS, SECRETS_MANAGER, KEY_VAULTS, SECRET_MANAGER]

@@ -7,17 +7,19 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-import trustme
 
 from controller.boot.__main__ import others
 from controller.boot.asking import NotYet, asker
 from controller.coordination.etcd import Etcd
 from controller.coordination.transaction import Answer, Put, Range, Txn
 from controller.errors import Transient
+from controller.issuing.authority import Authority, Subject
+from controller.issuing.names import controller_name
 from controller.manifest.etcd import Member, Papers, arguments
 from controller.probing.bearer import client_context
 from tests.contract.conftest import HOST, Members, end_members, etcd_program, free_ports
@@ -29,13 +31,21 @@ WRITE = Txn(writes=(Put(key="/k", value="v"),))
 READ = Txn(reads=(Range(key="/k"),))
 
 
+LIFE = timedelta(days=1)
+
+
+def authority() -> Authority:
+    """A new one."""
+    return Authority.made("etcd", now=datetime.now(UTC), life=LIFE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarded:
     """Three members with papers."""
 
     members: Members
     place: Path
-    authority: trustme.CA
+    authority: Authority
     peers: tuple[str, ...]
     metrics: tuple[str, ...]
 
@@ -44,11 +54,12 @@ class Guarded:
         """Whom everybody believes."""
         return self.place / "authority.pem"
 
-    def paper(self, name: str, issuer: trustme.CA | None = None) -> Path:
-        """A certificate with its key for this address or mail address, of the members' authority or of another."""
-        issued = (issuer or self.authority).issue_cert(name)
+    def paper(self, name: str, issuer: Authority | None = None) -> Path:
+        """A certificate with its key as bootstrap issues them, for this address or controller, of the members' authority or of another."""
+        named = {"uris": (name,)} if name.startswith("trimaran:") else {"addresses": (IPv4Address(name),)}
+        issued = (issuer or self.authority).issue(Subject(called="etcd", **named), now=datetime.now(UTC), life=LIFE)  # type: ignore[arg-type]
         file = self.place / f"{len(list(self.place.iterdir()))}.pem"
-        file.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+        file.write_bytes(issued.certificate)
         return file
 
     async def asked(self, context: ssl.SSLContext | None, txn: Txn = READ) -> Answer:
@@ -63,16 +74,16 @@ class Guarded:
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """Started as units start them, once they answer to who shows a certificate."""
-    folder, authority = tmp_path_factory.mktemp("guarded"), trustme.CA()
+    folder, own = tmp_path_factory.mktemp("guarded"), authority()
     place = folder / "papers"
     place.mkdir()
     ports = iter(free_ports(9))
     client, peer, told = ({name: next(ports) for name in NAMES} for _ in range(3))
-    authority.cert_pem.write_to_path(str(place / "authority.pem"))
+    (place / "authority.pem").write_bytes(own.pem)
     made = Guarded(
         members=Members([f"https://{HOST}:{port}" for port in client.values()]),
         place=place,
-        authority=authority,
+        authority=own,
         peers=tuple(f"https://{HOST}:{port}" for port in peer.values()),
         metrics=tuple(f"http://{HOST}:{port}" for port in told.values()),
     )
@@ -110,7 +121,7 @@ def _answers(made: Guarded, folder: Path) -> None:
 
 async def test_who_shows_a_certificate_reads_and_writes(guarded: Guarded) -> None:
     """By the gateway that controllers and agents use: etcd's own call to itself shows a certificate too."""
-    known = client_context(guarded.paper("controller@trimaran.test"), guarded.trust)
+    known = client_context(guarded.paper(controller_name("aws")), guarded.trust)
     assert (await guarded.asked(known, WRITE)).succeeded
     ((found,),) = (await guarded.asked(known)).found
     assert found.value == "v"
@@ -125,14 +136,14 @@ async def test_who_shows_none_is_refused(guarded: Guarded) -> None:
 async def test_a_certificate_of_another_authority_is_refused(guarded: Guarded) -> None:
     """One of the fleet's, say, which services have."""
     with pytest.raises(Transient):
-        await guarded.asked(client_context(guarded.paper(HOST, trustme.CA()), guarded.trust))
+        await guarded.asked(client_context(guarded.paper(HOST, authority()), guarded.trust))
 
 
 def test_members_are_known_to_each_other_by_authority_and_address(guarded: Guarded) -> None:
     """Where members speak with each other etcd looks up who is calling, too: a client's certificate does not make a member."""
     url = f"{guarded.peers[0]}/version"
     assert b"etcdserver" in asker(client_context(guarded.paper(HOST), guarded.trust), 5)(url, {})
-    for paper in (None, guarded.paper("10.9.9.9"), guarded.paper(HOST, trustme.CA())):
+    for paper in (None, guarded.paper("10.9.9.9"), guarded.paper(HOST, authority())):
         with pytest.raises(NotYet):
             asker(client_context(paper, guarded.trust), 5)(url, {})
 
@@ -140,7 +151,7 @@ def test_members_are_known_to_each_other_by_authority_and_address(guarded: Guard
 async def test_a_member_that_another_authority_vouches_for_is_not_believed(guarded: Guarded) -> None:
     """Whoever takes a member's address is not asked twice."""
     stranger = guarded.place / "stranger.pem"
-    trustme.CA().cert_pem.write_to_path(str(stranger))
+    stranger.write_bytes(authority().pem)
     with pytest.raises(Transient):
         await guarded.asked(client_context(guarded.paper(HOST), stranger))
 

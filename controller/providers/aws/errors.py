@@ -57,7 +57,13 @@ DENIED = frozenset(
 
 
 CONFLICT = frozenset(
-    {"InvalidDBInstanceState", "InvalidDBInstanceStateFault", "ServiceNotActiveException", "UpdateInProgressException"}
+    {
+        "InvalidDBInstanceState",
+        "InvalidDBInstanceStateFault",
+        "InvalidRequestException",
+        "ServiceNotActiveException",
+        "UpdateInProgressException",
+    }
 )
 UNSUPPORTED = frozenset(
     {
@@ -69,6 +75,7 @@ UNSUPPORTED = frozenset(
         "InvalidParameterException",
         "InvalidParameterValue",
         "NoSuchHostedZone",
+        "ResourceNotFoundException",
         "ServiceNotFoundException",
     }
 )
@@ -80,6 +87,10 @@ class ZoneBusy(Conflict):
 
 class BatchRefused(Conflict):
     """Route 53 will not take a batch as it is, and says which of its records it will not take."""
+
+
+class VersionTaken(Conflict):
+    """Secrets Manager has a version of this name already, with another content."""
 
 
 @contextmanager
@@ -122,6 +133,8 @@ def _from_answer(operation: str, error: ClientError) -> ProviderError:
         return ZoneBusy(text)
     if code in ("InvalidChangeBatch", "NoSuchHealthCheck"):
         return BatchRefused(text)
+    if code == "ResourceExistsException":
+        return VersionTaken(text)
     if code in CONFLICT:
         return Conflict(text)
     if code in UNSUPPORTED:

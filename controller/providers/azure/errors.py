@@ -15,7 +15,7 @@ from controller.errors import Conflict, Denied, ProviderError, Transient, Unsupp
 
 BUSY = frozenset({"AnotherOperationInProgress", "OperationInProgress", "ServerIsBusy", "ServerBusy", "ResourceGroupBeingDeleted"})
 """Codes of a 409 that ask for the same request again after a pause."""
-NO_SUCH_RESOURCE = frozenset({"ResourceNotFound", "NotFound", "OperationNotFound"})
+NO_SUCH_RESOURCE = frozenset({"ResourceNotFound", "NotFound", "OperationNotFound", "SecretNotFound"})
 """Codes of a 404 that say of the resource itself that there is none; the others say that its place is unknown."""
 
 

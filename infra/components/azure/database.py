@@ -45,11 +45,11 @@ class Database(pulumi.ComponentResource):
     not chosen and some regions have none, with a second key there. What two other sites and this one's 35 days keep is enough.
 
     The first login is none of a password. Azure wants an administrator's password as soon as logins by password are on, and whatever is
-    given here stands in the state. So the server is made without them, and `founder`, an identity, is its administrator. `trimaran
-    bootstrap` runs as that identity: it turns passwords on with an administrator that nobody uses and a password that nobody keeps,
-    makes the services' roles (scram) and fills their passwords into the vaults. From then on (`live`) this program asks for passwords on.
-    Before, it leaves alone what it finds: 1. bootstrap has run. 2. Somebody gives the server more storage, and Azure is sent the whole
-    document, with passwords off. 3. Every stream and service of the site is turned away at its next login.
+    given here stands in the state. So the server is made without them, and `founder`, an identity, is its administrator. As that identity
+    somebody turns passwords on, with an administrator that nobody uses and a password that nobody keeps (docs/deploy.md); then `trimaran
+    bootstrap` makes the services' roles (scram) and fills their passwords into the vaults. From then on (`live`) this program asks for
+    passwords on. Before, it leaves alone what it finds: 1. bootstrap has run. 2. Somebody gives the server more storage, and Azure is sent
+    the whole document, with passwords off. 3. Every stream and service of the site is turned away at its next login.
     """
 
     def __init__(self, name: str, args: DatabaseArgs, opts: ResourceOptions) -> None:

@@ -30,7 +30,7 @@ class Terms:
 class Trust(pulumi.ComponentResource):
     """Whose certificates are believed: the clients' authority at the public door, our own authority at the private ones.
 
-    Both lists are made empty, and an empty list believes nobody. `trimaran bootstrap` fills them, and rotates what is in them.
+    Both lists are made empty, and an empty list believes nobody. Who fills them takes the authorities of `trimaran bootstrap`.
     """
 
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -77,7 +77,7 @@ class Word(pulumi.ComponentResource):
     Google has nothing else by which an edge could tell: a balancer shows Cloud Run no certificate and has no identity that IAM knows. The
     word lies in the stack's state, encrypted by the stack's own secrets provider, and in the balancers' maps, where whoever may look at
     them reads it. Whoever has read it must still reach the edge past the balancers, and Cloud Run lets nobody else in.
-    `trimaran bootstrap` copies it from a map to the edge's `door`.
+    `trimaran bootstrap` is given it for the edge's `door` (docs/deploy.md).
     """
 
     value: pulumi.Output[str]
