@@ -87,7 +87,7 @@ def _facts(stack: str, given: tuple[tuple[str, str], ...]) -> Facts:
 def serve() -> None:
     """Until the engine ends it: `PolicyPack` never returns. Raises AttributeError when the SDK has another servicer by now."""
     assert policy_sdk._PolicyAnalyzerServicer is _PolicyAnalyzerServicer
-    policy_sdk._PolicyAnalyzerServicer = Listening
+    policy_sdk._PolicyAnalyzerServicer = Listening  # type: ignore[misc]  # mypy sees a class, and `PolicyPack` looks a name up
     PolicyPack(PACK, POLICIES, enforcement_level=EnforcementLevel.MANDATORY)
 
 
