@@ -59,7 +59,7 @@ def methods(asked: set[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("place", "asked"),
     [
-        (PROVIDERS / "aws", aws_permissions.CONTROLLER.keys() | aws_permissions.WITHHELD),
+        (PROVIDERS / "aws", aws_permissions.CONTROLLER.keys() | aws_permissions.WITHHELD | aws_permissions.FILLING),
         (KEY_SERVICES / "aws.py", set(aws_permissions.VAULT)),
     ],
     ids=["controller", "vault"],
@@ -74,9 +74,9 @@ def test_aws_is_asked_what_is_allowed_there_and_nothing_else(place: Path, asked:
 @pytest.mark.parametrize(
     ("place", "asked"),
     [
-        (PROVIDERS / "azure", azure_permissions.CONTROLLER.keys() | azure_permissions.WITHHELD),
+        (PROVIDERS / "azure", azure_permissions.CONTROLLER.keys() | azure_permissions.WITHHELD | azure_permissions.FILLING),
         (KEY_SERVICES / "azure.py", set(azure_permissions.VAULT)),
-        (PROVIDERS / "gcp", gcp_permissions.CONTROLLER.keys() | gcp_permissions.WITHHELD),
+        (PROVIDERS / "gcp", gcp_permissions.CONTROLLER.keys() | gcp_permissions.WITHHELD | gcp_permissions.FILLING),
         (KEY_SERVICES / "gcp.py", set(gcp_permissions.VAULT)),
     ],
     ids=["azure-controller", "azure-vault", "gcp-controller", "gcp-vault"],
@@ -90,6 +90,7 @@ def test_nothing_is_withheld_that_is_allowed() -> None:
     """A list that says both says nothing."""
     for one in (aws_permissions, azure_permissions, gcp_permissions):
         assert one.WITHHELD and not one.WITHHELD & one.CONTROLLER.keys()
+        assert one.FILLING and not one.FILLING & one.CONTROLLER.keys()
 
 
 def test_a_call_without_a_name_would_be_noticed() -> None:

@@ -53,6 +53,8 @@ class Trio:
 
     service: str
     servers: dict[str, PostgresServer]
+    tables: tuple[str, ...] = TABLES
+    """Published."""
     acknowledged: dict[str, Epoch] = field(default_factory=dict)
     nodes: dict[Site, Node] = field(default_factory=dict)
     databases: dict[Site, PostgresDatabase] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Trio:
 
     async def found(self) -> None:
         """Roles, databases, schemas, first streams, two accounts."""
-        schema = Schema(service=self.service, script=self._schema(), tables=TABLES, logins=(webhooks_role(self.service),))
+        schema = Schema(service=self.service, script=self._schema(), tables=self.tables, logins=(webhooks_role(self.service),))
         wanted = Wanted(schema=schema, writer=AZURE)
         await found(wanted, direct_doors(self.servers), dict.fromkeys(wanted.roles, "secret"))
         self.nodes = {site: self._node(site) for site in SITES}

@@ -41,15 +41,16 @@ SHOP, OTHER_SHOP = UUID(int=11), UUID(int=12)
 """Accounts of merchants. Nobody pays them before they have an endpoint, so every payment to them has an event."""
 
 
+@dataclass
 class TellingTrio(Trio):
     """Three databases whose ledger has an outbox."""
+
+    tables: tuple[str, ...] = (*TABLES, *OUTBOX)
 
     def _schema(self) -> str:
         outbox = Path(workload.webhooks.__file__).with_name("outbox.sql").read_text()
         outbox = renamed(outbox, "payments", self.service)
-        tables = ", ".join((*TABLES, *OUTBOX, "trimaran.marker"))
-        publish = f"CREATE PUBLICATION {naming.publication(self.service)} FOR TABLE {tables}"
-        return super()._schema() + outbox + f"{publish} WITH (publish = 'insert, update, delete');\n"
+        return super()._schema() + outbox
 
     async def sell(self, shop: UUID = SHOP, **how: object) -> str | None:
         """Have somebody pay a merchant; see `pay`."""

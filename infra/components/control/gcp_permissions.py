@@ -58,6 +58,9 @@ CONTROLLER: Asked = {
 WITHHELD = frozenset({"instances.promoteReplica", "operations.get", "operations.list"})
 """Asked of read replicas that the vendor manages. These sites have none, so there is nothing that they could be asked of here."""
 
+FILLING = frozenset({"secrets.addVersion", "secrets.versions.list"})
+"""What `secrets.py` asks there: of whoever fills places, with rights of their own. A controller has none of it."""
+
 VAULT: Asked = {
     "cryptoKeys.decrypt": (_leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToDecrypt"),),
     "cryptoKeys.encrypt": (_leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToEncrypt"),),
