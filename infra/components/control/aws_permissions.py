@@ -40,7 +40,7 @@ WITHHELD = frozenset({"rds:PromoteReadReplica"})
 """Asked of read replicas that the vendor manages. These sites have none, so there is nothing that it could be asked of here."""
 
 FILLING = frozenset({"secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue"})
-"""What `secrets.py` asks there: of whoever fills places from an administrator's desk, with rights of their own. A controller has none of it."""
+"""What `secrets.py` asks there: of whoever fills places, with rights of their own. A controller has none of it."""
 
 VAULT: Mapping[str, On] = {
     "kms:Decrypt": On.WRAPPING_KEY,
