@@ -162,9 +162,13 @@ CONTROL_SECRETS = (
     "settings",
     "environment",
     "operator-token",
+    "database-authority-aws",
+    "database-authority-azure",
+    "database-authority-gcp",
 )
 """What the node alone is told: who its member of etcd is, who its controller is to etcd, who to edges and issuers, and who vouches for
-each; the controller's settings and passwords; and what orders to it carry. A new machine reads them again: nobody carries them there."""
+each; the controller's settings and passwords; what orders to it carry; and who vouches for each site's databases. A new machine reads them
+again: nobody carries them there."""
 CONTROL_IMAGES = ("etcd", "controller")
 """What the node alone runs. Each has a repository at every site, which the node may read."""
 

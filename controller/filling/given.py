@@ -76,6 +76,8 @@ def _fits(site: str, kind: Kind, content: bytes, now: datetime) -> bool:
             return _table(content) is not None
         case Kind.DOOR:
             return holds_its_key(content) and Span.of(content).ends > now
+        case Kind.AUTHORITIES:
+            return b"PRIVATE KEY" not in content and bool(certificates_in(content))
         case Kind.WORD:
             return WORD.fullmatch(content.decode("ascii", "replace")) is not None
         case _:

@@ -82,6 +82,7 @@ class Kind(StrEnum):
     SETTINGS = "settings, TOML, with this site's name in `site`"
     TABLE = "TOML"
     DOOR = "a certificate for clients' names with its chain and its private key, PEM"
+    AUTHORITIES = "certificates of authorities, PEM, and no key"
     WORD = "the word that the balancers say, 32 letters or digits at least, or two of them on two lines"
 
 
@@ -183,6 +184,9 @@ def _control(site: str, address: IPv4Address) -> Iterator[Row]:
     yield CONTROL, "settings", Given(file=f"{CONTROL}/settings.toml", kind=Kind.SETTINGS)
     yield CONTROL, "environment", Passwords(variables=tuple(password_variable(*one) for one in WATCHED))
     yield CONTROL, "operator-token", Token()
+    for dialled in SITES:
+        name = f"database-authority-{dialled}"
+        yield CONTROL, name, Given(file=f"{CONTROL}/{name}.pem", kind=Kind.AUTHORITIES)
 
 
 def _by(issuer: Issuer, subject: Subject) -> Issued:

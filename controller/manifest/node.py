@@ -78,6 +78,10 @@ PAPERS: tuple[Paper, ...] = (
     Paper(name="authority", owner=CONTROLLER, file="authority.pem"),
     Paper(name="controller-etcd-identity", owner=CONTROLLER, file="etcd-identity.pem"),
     Paper(name="controller-etcd-authority", owner=CONTROLLER, file="etcd-authority.pem"),
+    *(
+        Paper(name=f"database-authority-{cloud}", owner=CONTROLLER, file=f"database-authority-{cloud}.pem")
+        for cloud in REGISTRIES
+    ),
 )
 """All of them. `environment` holds the passwords of databases as `NAME=value` lines; the controller's settings name the other files, which
 lie beside them."""

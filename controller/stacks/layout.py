@@ -1,13 +1,13 @@
 """What lies where on a control node: what settings name and no stack can know.
 
-Files without a folder lie beside the settings: they are papers of the node (`manifest.node`), and are called as it calls them. The others
-are found by programs that know nothing of the settings' place.
+All of it are papers of the node (`manifest.node`), called as it calls them. Files without a folder lie beside the settings; the others are
+read by libraries that know nothing of the settings' place.
 """
 
 from pathlib import PurePosixPath
 
-SETTINGS = PurePosixPath("/etc/trimaran")
-"""Folder of what is no secret."""
+PAPERS = PurePosixPath("/run/trimaran/controller")
+"""The one folder that the controller sees besides its image."""
 
 OPERATOR_TOKEN = "operator.token"  # noqa: S105  the name of the file
 """What orders to the controller must carry."""
@@ -22,9 +22,11 @@ ETCD = 2379
 """Port of the members for their clients."""
 
 
-def database_authority(site: str, service: str) -> PurePosixPath:
-    """Who vouches for a site's database server: its vendor's authorities for the region, Google's for the one instance."""
-    return SETTINGS / "databases" / f"{site}-{service}.pem"
+def database_authority(site: str) -> PurePosixPath:
+    """Who vouches for a site's database servers, and for no other site's: AWS's authorities for the region, the public ones that Azure's
+    certificates are of, Google's for each of the two instances. In one file for all sites, a public authority could vouch for Google's
+    servers, which are believed without a name."""
+    return PAPERS / f"database-authority-{site}.pem"
 
 
 def identity_token(cloud: str) -> PurePosixPath:

@@ -117,9 +117,10 @@ def _proven(domain: str, choices: Choices, service: str) -> Document:
 
 
 def _database(site: str, told: SiteTold, service: str) -> Document:
-    """As the node dials it. Google's server is dialled by its address, which is in no certificate; its authority vouches for it alone."""
+    """As the node dials it. Google's server is dialled by its address, which is in no certificate; its authority vouches for nobody
+    else's."""
     mode = "verify-ca" if site == "gcp" else "verify-full"
-    options = f"sslmode={mode} sslrootcert={layout.database_authority(site, service)}"
+    options = f"sslmode={mode} sslrootcert={layout.database_authority(site)}"
     return {"host": told.database_hosts[service], "port": PORT, "options": options}
 
 

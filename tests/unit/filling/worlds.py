@@ -51,15 +51,17 @@ def passwords(word: str = "word") -> Mapping[str, str]:
 
 def given_files(place: Path, *, now: datetime = NOW) -> None:
     """Every file that has to be given, below this directory."""
-    door = Authority.made("public", now=now, life=timedelta(days=90)).issue(
-        Subject(called="door", hosts=(f"api.{DOMAIN}", f"vault.{DOMAIN}")), now=now, life=timedelta(days=80)
-    )
+    public = Authority.made("public", now=now, life=timedelta(days=90))
+    door = public.issue(Subject(called="door", hosts=(f"api.{DOMAIN}", f"vault.{DOMAIN}")), now=now, life=timedelta(days=80))
     for site in SITES:
         for reader in ("payments", "vault", "screening", "webhooks", EDGE, "control"):
             (place / site / reader).mkdir(parents=True, exist_ok=True)
             (place / site / reader / "settings.toml").write_text(f'site = "{site}"\n')
         (place / site / EDGE / "door.pem").write_bytes(b"w" * 48 if site == GCP else door.certificate)
-    (place / "webhooks").mkdir(exist_ok=True)
+    for shared in ("webhooks", "control"):
+        (place / shared).mkdir(exist_ok=True)
+    for site in SITES:
+        (place / "control" / f"database-authority-{site}.pem").write_bytes(public.pem)
     (place / "webhooks" / "merchants.toml").write_text("# none yet\n")
 
 

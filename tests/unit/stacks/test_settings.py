@@ -134,10 +134,11 @@ def test_an_issuer_is_believed_by_the_machine_unless_said_otherwise(tmp_path: Pa
 def test_databases_are_believed_for_their_authorities_only() -> None:
     """As the node dials them; a managed server has no file to believe anybody by, and encrypts."""
     found = tomllib.loads(toml.text(document(understood(outputs()), choices())))
-    for name, service in found["services"].items():
+    for service in found["services"].values():
         for site, database in service["databases"].items():
             mode = "verify-ca" if site == "gcp" else "verify-full"
-            assert database["options"] == f"sslmode={mode} sslrootcert=/etc/trimaran/databases/{site}-{name}.pem"
+            (authority,) = (paper.path for paper in PAPERS if paper.name == f"database-authority-{site}")
+            assert database["options"] == f"sslmode={mode} sslrootcert={authority}"
         streams = [one for publishers in service["streams"].values() for one in publishers.values()]
         assert len(streams) == 6 and {one["options"] for one in streams} == {"sslmode=require"}
 
