@@ -25,7 +25,7 @@ from controller.issuing.authority import Authority, Certificate
 from controller.issuing.directory import Directory, unusable
 from controller.issuing.passwords import COST, Sealed
 from controller.issuing.records import Records
-from controller.issuing.succession import UNMADE, Stage, Succession
+from controller.issuing.succession import STEPS, UNMADE, Stage, Succession
 
 LIFE = timedelta(days=3650)
 """Of an authority."""
@@ -71,12 +71,9 @@ class Archive:
     def succession(self, issuer: Issuer) -> Succession:
         """Who it is, and who takes its place. Makes nothing. Raises Refused for a file that cannot be it."""
         current, successor = self._certificate(issuer), self._certificate(issuer, ".next")
-        if successor is None:  # the last step ended with that, or none was begun
-            stage = Stage.SETTLED
-        else:
-            stage = Stage((self._directory.read(f"{issuer}.stage") or Stage.TRUST.encode()).decode().strip())
         return Succession(
-            stage=stage,
+            # Without a successor the last step has ended, whatever the file says, or none was begun.
+            stage=Stage.SETTLED if successor is None else self._stage(issuer),
             current=UNMADE if current is None else current.fingerprint,
             successor=UNMADE if successor is None else successor.fingerprint,
             keyless=current is not None and not isinstance(current, Authority),
@@ -105,10 +102,10 @@ class Archive:
 
     def authority(self, issuer: Issuer) -> Authority:
         """The one that issues, made when there is none. Raises Refused for a file that cannot be it, or that has no key."""
-        stage = self.succession(issuer).stage
-        found = self._made(issuer, "" if stage in (Stage.SETTLED, Stage.TRUST) else ".next")
+        suffix = "" if self.succession(issuer).stage in (Stage.SETTLED, Stage.TRUST) else ".next"
+        found = self._made(issuer, suffix)
         if not isinstance(found, Authority):
-            file = self._directory.path(_file(issuer))
+            file = self._directory.path(_file(issuer, suffix))
             raise unusable(file, "its key is not there, and nothing can be issued without", "a certificate and its private key")
         return found
 
@@ -149,6 +146,14 @@ class Archive:
         if (before := self._directory.read(TOKEN)) is not None:
             self._directory.replace(f"{TOKEN}.previous", before)
         self._directory.rename(f"{TOKEN}.next", TOKEN)
+
+    def _stage(self, issuer: Issuer) -> Stage:
+        name = f"{issuer}.stage"
+        content = self._directory.read(name)
+        try:
+            return Stage.TRUST if content is None else Stage(content.decode().strip())
+        except ValueError as error:
+            raise unusable(self._directory.path(name), "it cannot be used", f"one of {', '.join(STEPS)}") from error
 
     def _both(self, issuer: Issuer) -> tuple[Certificate, ...]:
         found = (self._certificate(issuer), self._certificate(issuer, ".next"))

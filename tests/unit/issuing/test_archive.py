@@ -201,6 +201,15 @@ def test_of_an_authority_without_its_key_nothing_is_issued(place: Path) -> None:
     assert found.authority(Issuer.FLEET).pem != public
 
 
+def test_a_step_that_nobody_knows_is_refused(place: Path) -> None:
+    """Somebody wrote by hand how far it is."""
+    archive(place).authority(Issuer.FLEET)
+    archive(place).enter(Issuer.FLEET, Stage.TRUST)
+    (place / "fleet.stage").write_text("nearly\n")
+    with pytest.raises(Refused, match=r"fleet\.stage: it cannot be used; needs one of trust, issue, forget"):
+        archive(place).check()
+
+
 def test_one_at_a_time(place: Path) -> None:
     """The second one is told; whoever died has let go."""
     with (
