@@ -6,18 +6,20 @@ refused at preview, with the key and the rule: an undersized survivor is found w
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Network
 from math import ceil
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from infra.address_plan import AddressPlan, SiteNetwork
 from infra.address_plan import refusals as address_refusals
+from infra.table import Table, matching
 from infra.topology import Cloud, Jurisdiction, Refusal, Topology
 from infra.topology import refusals as topology_refusals
+from infra.trusted import TrustedTable
 
 NAMESPACE = "trimaran"
 UNBUILT = "@sha256:" + 64 * "0"
@@ -55,22 +57,6 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Table(BaseModel):
-    """A setting with parts: nothing in it may be unknown, nothing in it changes, and no error repeats what was given: it may be a secret
-    that was pasted into the wrong place."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def _matching(shape: re.Pattern[str], what: str) -> Callable[[str], str]:
-    def check(given: str) -> str:
-        if not shape.fullmatch(given):
-            raise ValueError(what)
-        return given
-
-    return check
-
-
 REGISTRIES: Mapping[Cloud, str] = {
     Cloud.AWS: r"\d{12}\.dkr\.ecr\.{region}\.amazonaws\.com/",
     Cloud.AZURE: r"[a-z0-9]+\.azurecr\.io/",
@@ -78,8 +64,8 @@ REGISTRIES: Mapping[Cloud, str] = {
 }
 """Each site starts its instances from its own cloud: with an image from elsewhere, nothing could be started while that cloud is down."""
 
-Image = Annotated[str, AfterValidator(_matching(DIGEST, "an image with its digest, registry/name@sha256:…: a tag can be moved"))]
-Domain = Annotated[str, AfterValidator(_matching(DOMAIN, "a domain name in small letters, without a dot at the end"))]
+Image = Annotated[str, AfterValidator(matching(DIGEST, "an image with its digest, registry/name@sha256:…: a tag can be moved"))]
+Domain = Annotated[str, AfterValidator(matching(DOMAIN, "a domain name in small letters, without a dot at the end"))]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -237,10 +223,10 @@ class ControlTable(Table):
     """`control`: what control nodes are started from, one image for each cloud, each by a name that is never given twice; and what runs on
     them."""
 
-    aws: Annotated[str, AfterValidator(_matching(AMI, "an image by its id, ami-…"))]
-    azure: Annotated[str, AfterValidator(_matching(GALLERY, "a version of a gallery's image, /subscriptions/…/versions/1.2.3"))]
-    gcp: Annotated[str, AfterValidator(_matching(MACHINE, "an image by its name, projects/…/global/images/…; a family moves"))]
-    azure_public_key: Annotated[str, AfterValidator(_matching(PUBLIC_KEY, "one public key for SSH, without a comment"))]
+    aws: Annotated[str, AfterValidator(matching(AMI, "an image by its id, ami-…"))]
+    azure: Annotated[str, AfterValidator(matching(GALLERY, "a version of a gallery's image, /subscriptions/…/versions/1.2.3"))]
+    gcp: Annotated[str, AfterValidator(matching(MACHINE, "an image by its name, projects/…/global/images/…; a family moves"))]
+    azure_public_key: Annotated[str, AfterValidator(matching(PUBLIC_KEY, "one public key for SSH, without a comment"))]
     """Azure makes no machine with neither a password nor a key. This one opens nothing: no port for it is open, and its private half is
     thrown away where it was made."""
     images: ControlImagesTable
@@ -274,6 +260,8 @@ class Settings(Table):
     """Of sites only."""
     control: ControlTable | None = None
     """Of the control stack only."""
+    trusted: TrustedTable | None = None
+    """Of Google's site only."""
 
     @model_validator(mode="after")
     def _promises_can_be_kept(self) -> Self:
@@ -291,6 +279,11 @@ class Settings(Table):
             yield from self._image_refusals()
         if self.role is Role.CONTROL:
             yield from self._control_refusals()
+        if self.role is Role.GCP and self.live and self.trusted is None:
+            # 1. The site runs, and its balancers believe nobody. 2. It is healthy by its own checks. 3. Traffic is moved to it, and no edge
+            # there reaches a service.
+            limit, way_out = "an empty list believes nobody, and no edge would reach a service", "name both (docs/deploy.md)"
+            yield Refusal(key="trusted", value="missing", limit=limit, way_out=way_out)
 
     def _control_refusals(self) -> Iterator[Refusal]:
         if self.control is None:

@@ -12,6 +12,10 @@ from controller.issuing.authority import Span, certificates_in, holds_its_key
 WORD = re.compile(r"[A-Za-z0-9]{32,200}(\r?\n[A-Za-z0-9]{32,200})?\s*")
 LONGEST = 25_000
 """Bytes that every vendor takes: Azure 25 kB, AWS and Google 64 KiB."""
+LONGEST_BESIDE = 20_000
+"""Of what stands beside certificates of ours."""
+NONE = b"none"
+"""All that stands in a file whose owner means that nobody else is believed any more."""
 
 
 class GivenFiles:
@@ -45,17 +49,24 @@ class GivenFiles:
             else f"{given.file} is not what is expected: {given.kind}"
         )
 
+    def further(self, site: str, file: str) -> bytes | None:
+        """Certificates that may be given. None: they are not, and whatever was given before stays. Raises OSError."""
+        content = self.read(site, file)
+        return b"" if content is not None and content.strip() == NONE else content
+
     def further_problem(self, site: str, file: str) -> str | None:
         """What is wrong with certificates that may be given; None: nothing, or there are none."""
         try:
             content = self.read(site, file)
         except OSError as error:
             return f"{file} cannot be read: {error.strerror}"
-        if content is None:
+        if content is None or content.strip() == NONE:
             return None
         if b"PRIVATE KEY" in content:
             return f"{file} has a private key in it; expected certificates alone"
-        return None if certificates_in(content) else f"{file}: expected certificates, PEM"
+        if len(content) > LONGEST_BESIDE:
+            return f"{file} has {len(content)} bytes; expected at most {LONGEST_BESIDE}"
+        return None if certificates_in(content) else f"{file}: expected certificates, PEM, or the word {NONE.decode()}"
 
 
 def _is_text(content: bytes) -> bool:

@@ -57,6 +57,17 @@ class Trusted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """Whom a program believes who is nobody of ours."""
+
+    beside: str
+    """Name of a file that may be given; without it nobody is believed."""
+
+    def __str__(self) -> str:
+        return f"certificates of {self.beside} where it is given, and else nobody's"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Password:
     """Of a database role: one at all sites, from the environment."""
 
@@ -106,7 +117,18 @@ class Token:
         return "what orders to controllers carry, made by chance"
 
 
-Source = Issued | Trusted | Password | Passwords | Given | Token
+Source = Issued | Trusted | Others | Password | Passwords | Given | Token
+
+
+def passwords_in(source: Source) -> tuple[str, ...]:
+    """Variables of the passwords that are in it."""
+    match source:
+        case Password(variable=variable):
+            return (variable,)
+        case Passwords(variables=several):
+            return several
+        case _:
+            return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +202,11 @@ def _control(site: str, address: IPv4Address) -> Iterator[Row]:
     )
     yield CONTROL, "controller-etcd-authority", Trusted(issuer=Issuer.ETCD)
     yield CONTROL, "identity", _by(Issuer.CLIENTS, Subject(called=f"controller-{site}", uris=(client,)))
-    yield CONTROL, "authority", Trusted(issuer=Issuer.SITES, beside=f"{CONTROL}/authority.pem")
+    yield (
+        CONTROL,
+        "authority",
+        Others(beside=f"{CONTROL}/authority.pem"),
+    )  # of an issuer of tokens that the machine does not trust
     yield CONTROL, "settings", Given(file=f"{CONTROL}/settings.toml", kind=Kind.SETTINGS)
     yield CONTROL, "environment", Passwords(variables=tuple(password_variable(*one) for one in WATCHED))
     yield CONTROL, "operator-token", Token()

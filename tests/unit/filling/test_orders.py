@@ -161,7 +161,7 @@ async def test_a_directory_that_did_not_fill_the_rest_is_refused(world: World) -
 async def test_what_was_filled_by_hand_is_not_renewed_in_silence(world: World) -> None:
     """Nobody here knows when it ends."""
     await world.filled()
-    (world.folder / "authority" / "issued" / "gcp" / "vault-identity.pem").unlink()
+    (world.folder / "authority" / "places" / "gcp" / "vault-identity.json").unlink()
     assert "gcp:vault/identity: filled from another directory" in await refused(world, Wishes(renew=True))
     assert (await world.filled(Wishes(renew=True, rotate=frozenset({"gcp:vault/identity"})))).replaced == 1
 
@@ -186,6 +186,51 @@ async def test_a_private_key_among_those_who_are_believed_is_refused(world: Worl
     file.write_bytes(stray.pem)
     await world.filled()
     assert stray.pem in world.told("aws", "edge/clients") and stray.pem not in world.told("gcp", "edge/clients")
+
+
+@pytest.mark.parametrize("place", ["edge/clients", "control/authority"])
+async def test_who_was_given_stays_believed(world: World, place: str) -> None:
+    """Unless somebody gives others, or says that there is nobody any more; by whom a place was filled that is not known here is asked."""
+    merchants = Authority.made("merchants", now=NOW, life=timedelta(days=9))
+    file, wish = world.folder / "given" / f"{place}.pem", Wishes(rotate=frozenset({place}))
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(merchants.pem)
+    await world.filled()
+    file.unlink()
+    assert (await world.filled(wish)).replaced == 3
+    assert all(merchants.pem in world.told(site, place) for site in world.stores)
+    world.stores["aws"].places[id_of("aws", place)].append(b"by hand")
+    assert f"aws:{place}: nobody here knows what was given there; give {place}.pem" in await refused(world, wish)
+    file.write_text("none\n")
+    assert (await world.filled(wish)).replaced == 3
+    assert not any(merchants.pem in world.told(site, place) for site in world.stores)
+
+
+async def test_a_token_is_replaced_at_all_sites(world: World) -> None:
+    """Whoever takes over at another site would refuse the orders of people on duty."""
+    await world.filled()
+    said = await refused(world, Wishes(rotate=frozenset({"aws:control/operator-token"})))
+    assert "aws:control/operator-token: one for all sites; --rotate control/operator-token" in said
+
+
+async def test_a_password_that_somebody_else_replaced_is_not_taken_for_ours(world: World) -> None:
+    """What is written down is about the version that was sent: about a later one it says nothing."""
+    await world.filled()
+    world.stores["azure"].places[id_of("azure", "vault/password")].append(b"by hand")
+    world.stores["gcp"].places[id_of("gcp", "vault/password")].clear()
+    assert "nobody here knows what azure:vault/password was filled with last" in await refused(world)
+    assert (await world.filled(Wishes(rotate=frozenset({"azure:vault/password"})))).replaced == 1
+
+
+async def test_places_that_moved_are_refused(world: World) -> None:
+    """What was filled first is where programs are told from, until somebody says otherwise."""
+    await world.filled()
+    other = id_of("aws", "edge/door").replace("AbCdEf", "GhIjKl")
+    world.stores["aws"].places[other] = []
+    world.estate = replace(world.estate, ids={**world.estate.ids, "aws:edge/door": other})
+    with pytest.raises(Refused, match="refused by places") as found:
+        await world.filled()
+    assert f"aws:edge/door: {other}; filled first: {id_of('aws', 'edge/door')}" in found.value.value
 
 
 def test_a_wish_is_about_one_site_or_all(world: World) -> None:
