@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 
 CLIENT_PORT, PEER_PORT, METRICS_PORT = 2379, 2380, 2381
 
+MEMBER = "etcd-member"
+"""Common name in the certificates of members, and in nobody else's of their authority. Without a comma and a blank: etcd 3.6 and the unit's
+command line would each take it for two."""
+
 HISTORY = timedelta(minutes=5)
 """How far back a member can be asked; etcd forgets once per such time, so up to twice as much is there.
 
