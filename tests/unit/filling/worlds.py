@@ -88,7 +88,7 @@ class World:
     def means(self, directory: str = "authority") -> Means:
         """As they are now."""
         archive = Archive(self.folder / directory, DOMAIN, lambda: self.now, cost=2)
-        return Means(archive=archive, given=GivenFiles(self.folder / "given"), passwords=dict(self.words), now=self.now)
+        return Means(archive=archive, given=GivenFiles(self.folder / "given", DOMAIN), passwords=dict(self.words), now=self.now)
 
     async def decided(self, wishes: Wishes | None = None, directory: str = "authority") -> tuple[Order, ...]:
         """What would be done."""
