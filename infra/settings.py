@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from math import ceil
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from infra.address_plan import AddressPlan, SiteNetwork
 from infra.address_plan import refusals as address_refusals
@@ -219,6 +219,12 @@ UNMADE: Mapping[str, str] = {"aws": "ami-" + 17 * "0", "azure": "/versions/0.0.0
 UNMADE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + 43 * "A"
 
 
+def _alone(given: object) -> object:
+    if given not in (None, *Cloud):
+        raise ValueError(f"one of {', '.join(Cloud)}: whose member joins needs the other two, which are there already and agree")
+    return given
+
+
 class ControlTable(Table):
     """`control`: what control nodes are started from, one image for each cloud, each by a name that is never given twice; and what runs on
     them."""
@@ -230,6 +236,9 @@ class ControlTable(Table):
     """Azure makes no machine with neither a password nor a key. This one opens nothing: no port for it is open, and its private half is
     thrown away where it was made."""
     images: ControlImagesTable
+    joins: Annotated[Cloud | None, BeforeValidator(_alone)] = None
+    """Whose node, when it is made anew, brings a member with an empty disk to a cluster that goes on (docs/nodes.md). One at most: without
+    two others there is no cluster that anybody could join, and a member that waits for one never starts."""
 
     def unmade(self) -> Iterator[str]:
         """What is still a placeholder."""
@@ -290,6 +299,9 @@ class Settings(Table):
             limit, way_out = "a control node is told what it is started from", "name a machine image for each cloud"
             yield Refusal(key="control", value="missing", limit=limit, way_out=way_out)
             return
+        if self.control.joins is not None and not self.live:
+            limit, way_out = "who joins comes to two members that run", "leave it out; first of all, all three begin together"
+            yield Refusal(key="control.joins", value=f"{self.control.joins}, and no node runs", limit=limit, way_out=way_out)
         for name in self.control.unmade() if self.live else ():
             limit, way_out = "what has not been made cannot be started", "make it, and name it here"
             yield Refusal(key=f"control.{name}", value="a placeholder", limit=limit, way_out=way_out)

@@ -112,7 +112,7 @@ def prepared(settings: Path, given: Given) -> Filling:
     archive = Archive(given.authority, estate.domain, lambda: datetime.now(UTC))
     archive.check()
     passwords = {name: found for name in variables(estate.places) if (found := os.environ.get(name))}
-    means = Means(archive=archive, given=GivenFiles(given.given), passwords=passwords, now=datetime.now(UTC))
+    means = Means(archive=archive, given=GivenFiles(given.given, estate.domain), passwords=passwords, now=datetime.now(UTC))
     return Filling(estate=estate, stores=stores, means=means, wishes=wishes)
 
 

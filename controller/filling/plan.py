@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from controller.issuing import names
 from controller.issuing.archive import Issuer
 from controller.issuing.authority import Subject
+from controller.manifest.etcd import MEMBER
 from controller.settings import password_variable
 
 AWS, AZURE, GCP = SITES = ("aws", "azure", "gcp")
@@ -173,8 +174,8 @@ def _services() -> Iterator[Row]:
 
 
 def _edge(site: str) -> Iterator[Row]:
-    """To services it is one of the fleet, to other edges a site, to etcd somebody who reads: with one certificate for all, a service could
-    hand requests over and say whose they are."""
+    """To services it is one of the fleet, to other edges a site, to etcd a client, who may write as well as read: with one certificate
+    for all, a service could hand requests over and say whose they are."""
     uri = names.edge_name(site)
     towards = {
         "": (Issuer.FLEET, Subject(called=f"edge {site}", uris=(uri,))),
@@ -191,9 +192,10 @@ def _edge(site: str) -> Iterator[Row]:
 
 
 def _control(site: str, address: IPv4Address) -> Iterator[Row]:
-    """Members of etcd are named by their addresses and by nothing else: they compare them with who is calling."""
+    """Members of etcd have their addresses as only names, which they compare with who is calling, and one common name, which nobody else
+    has: a certificate without it makes no member."""
     client = names.client_name(f"controller-{site}")
-    yield CONTROL, "etcd-identity", _by(Issuer.ETCD, Subject(called=f"etcd {site}", addresses=(address,)))
+    yield CONTROL, "etcd-identity", _by(Issuer.ETCD, Subject(called=MEMBER, addresses=(address,)))
     yield CONTROL, "etcd-authority", Trusted(issuer=Issuer.ETCD)
     yield (
         CONTROL,

@@ -9,8 +9,8 @@ import pytest
 
 from controller.errors import Refused
 from controller.filling.orders import Deed, Wishes
-from controller.issuing.authority import Authority
-from tests.unit.filling.worlds import NOW, World, id_of, passwords
+from controller.issuing.authority import Authority, Subject
+from tests.unit.filling.worlds import DOMAIN, NOW, World, id_of, passwords
 
 
 @pytest.fixture
@@ -97,7 +97,20 @@ async def test_a_file_that_cannot_be_meant_is_refused(world: World, spoilt: byte
 async def test_a_door_whose_certificate_has_ended_is_refused(world: World) -> None:
     """Clients would be turned away, and nobody here."""
     world.now = NOW + timedelta(days=81)
-    assert "aws:edge/door" in await refused(world)
+    assert "aws:edge/door: edge/door.pem is not what is expected: a certificate for clients' names" in (
+        said := await refused(world)
+    )
+    assert "certificate 1 ended at" in said
+
+
+async def test_a_door_for_another_environments_names_is_refused(world: World) -> None:
+    """Each site whose file it is, with the names that are missing."""
+    another = Authority.made("public", now=NOW, life=timedelta(days=90)).issue(
+        Subject(called="door", hosts=("api.dev.example.com", "vault.dev.example.com")), now=NOW, life=timedelta(days=80)
+    )
+    (world.folder / "given" / "azure" / "edge" / "door.pem").write_bytes(another.certificate)
+    said = await refused(world)
+    assert f"not for api.{DOMAIN}, vault.{DOMAIN}" in said and "azure:edge/door" in said and "aws:edge/door" not in said
 
 
 @pytest.mark.parametrize("word", ["a b", "a'b", 'a"b', "a\\b", "a$b", "a`b", "a\nb", "\u00e9"])

@@ -136,7 +136,7 @@ class World:
     def means(self, directory: str = "authority") -> Means:
         """As they are now."""
         archive = Archive(self.folder / directory, DOMAIN, lambda: self.now, cost=2)
-        return Means(archive=archive, given=GivenFiles(self.folder / "given"), passwords=dict(self.words), now=self.now)
+        return Means(archive=archive, given=GivenFiles(self.folder / "given", DOMAIN), passwords=dict(self.words), now=self.now)
 
     async def disturbed(self, site: str, name: str, **how: bool) -> Outcome:
         """This place alone is filled, and something happens meanwhile."""
