@@ -10,7 +10,6 @@ import json
 import sys
 from collections.abc import Mapping
 from concurrent import futures
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pulumi import output
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from tests.engine.lasting import until_alone
 from tests.engine.replacing import REPLACED, guards
 from tests.infra.answers import ANSWERS, CALLS, planned
 
@@ -153,8 +153,7 @@ def serve(calls: Path, *, is_out: bool) -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    with suppress(KeyboardInterrupt):
-        server.wait_for_termination()
+    until_alone(server)
 
 
 if __name__ == "__main__":
