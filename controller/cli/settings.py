@@ -112,9 +112,7 @@ def from_stacks(
         text = toml.text(document(understood(_outputs(outputs or [], stacks)), choices))
         if out is not None:
             out.write_text(text, encoding="utf-8")
-    except Refused as refused:
-        leave(Ended(Exit.USAGE, str(refused)), as_json=False)
-    except (OSError, ValueError) as error:
+    except (Refused, OSError, ValueError) as error:
         leave(Ended(Exit.USAGE, str(error)), as_json=False)
     if out is None:
         print(text, end="")
