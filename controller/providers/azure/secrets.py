@@ -26,6 +26,8 @@ VERSION = "7.4"
 SCOPE = "https://vault.azure.net/.default"
 PLACE = re.compile(r"(?P<vault>https://(?P<host>[a-z0-9.-]+)(:\d+)?)/secrets/[A-Za-z0-9-]+")
 VAULTS = ".vault.azure.net"
+PORT = 443
+"""Vaults write it out in links to next pages, and in nothing else (the sample response of Get Secret Versions)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,7 @@ def _listing(place: str, vault: str, url: str) -> "Callable[[PipelineClient[Any,
     def question(client: "PipelineClient[Any, Any]") -> tuple[list[Version], str | None]:
         answer = _sent(client, "GET", url)
         following = answer.get("nextLink") or None
-        if following is not None and not str(following).startswith(f"{vault}/"):
+        if following is not None and not str(following).startswith((f"{vault}/", f"{vault}:{PORT}/")):
             raise ValueError("the next page is somebody else's")  # who would be shown this process's token
         return [_version(place, one) for one in answer["value"]], following
 
