@@ -22,6 +22,11 @@ MADE: Mapping[str, str] = {
     "azure_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + 43 * "B",
 }
 """Machine images, and a key, that could be a control node's."""
+FILLING: Mapping[str, str] = {
+    "aws": ("arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Filling_0123456789abcdef"),
+    "gcp": "group:filling@example.com",
+}
+"""Who could be let fill places for secrets."""
 STACKS = tuple(f"{environment}-{role}" for environment in ENVIRONMENTS for role in Role)
 
 
