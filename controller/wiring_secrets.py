@@ -1,8 +1,8 @@
 """Puts together the stores for secrets of all three sites, as whom the settings' `[clouds]` say. Part of `wiring`.
 
 Whoever fills writes and never reads. It needs: AWS `secretsmanager:DescribeSecret`, `secretsmanager:PutSecretValue`, and of the places'
-keys `kms:GenerateDataKey` and `kms:Decrypt`; Azure the role "Key Vault Secrets Officer" on the vaults, which the site's `bootstrap`
-identity has; Google `secretmanager.versions.list` and `secretmanager.versions.add`.
+keys `kms:GenerateDataKey` and `kms:Decrypt`; Azure the actions `setSecret` and `readMetadata` on the vaults' secrets; Google
+`secretmanager.versions.list` and `secretmanager.versions.add`. The sites' stacks make somebody who may just that, called `filling`.
 """
 
 from collections.abc import Mapping

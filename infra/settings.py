@@ -12,11 +12,12 @@ from ipaddress import IPv4Network
 from math import ceil
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from infra import shapes
 from infra.address_plan import AddressPlan, SiteNetwork
 from infra.address_plan import refusals as address_refusals
-from infra.table import Table, matching
+from infra.table import Table
 from infra.topology import Cloud, Jurisdiction, Refusal, Topology
 from infra.topology import refusals as topology_refusals
 from infra.trusted import TrustedTable
@@ -24,15 +25,6 @@ from infra.trusted import TrustedTable
 NAMESPACE = "trimaran"
 UNBUILT = "@sha256:" + 64 * "0"
 """Stands in a stack's file until there are images."""
-DIGEST = re.compile(r"[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}")
-AMI = re.compile(r"ami-[0-9a-f]{17}")
-GALLERY = re.compile(
-    r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[\w.-]+/providers/Microsoft\.Compute"
-    r"/galleries/[\w.]+/images/[\w.-]+/versions/\d+\.\d+\.\d+"
-)
-MACHINE = re.compile(r"projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/global/images/[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-PUBLIC_KEY = re.compile(r"ssh-(ed25519|rsa) [A-Za-z0-9+/]{68,}={0,2}")
-DOMAIN = re.compile(r"(?=.{4,200}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 
 
 class Role(StrEnum):
@@ -64,8 +56,6 @@ REGISTRIES: Mapping[Cloud, str] = {
 }
 """Each site starts its instances from its own cloud: with an image from elsewhere, nothing could be started while that cloud is down."""
 
-Image = Annotated[str, AfterValidator(matching(DIGEST, "an image with its digest, registry/name@sha256:…: a tag can be moved"))]
-Domain = Annotated[str, AfterValidator(matching(DOMAIN, "a domain name in small letters, without a dot at the end"))]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -179,11 +169,11 @@ class CapacitiesTable(Table):
 class ImagesTable(Table):
     """`images`: what runs, by digest."""
 
-    payments: Image
-    vault: Image
-    screening: Image
-    webhooks: Image
-    edge: Image
+    payments: shapes.Image
+    vault: shapes.Image
+    screening: shapes.Image
+    webhooks: shapes.Image
+    edge: shapes.Image
 
 
 class DatabasesTable(Table):
@@ -197,8 +187,8 @@ class DatabasesTable(Table):
 class NodeImagesTable(Table):
     """`control.images.<cloud>`: what the control node there runs, by digest."""
 
-    etcd: Image
-    controller: Image
+    etcd: shapes.Image
+    controller: shapes.Image
 
 
 class ControlImagesTable(Table):
@@ -229,10 +219,10 @@ class ControlTable(Table):
     """`control`: what control nodes are started from, one image for each cloud, each by a name that is never given twice; and what runs on
     them."""
 
-    aws: Annotated[str, AfterValidator(matching(AMI, "an image by its id, ami-…"))]
-    azure: Annotated[str, AfterValidator(matching(GALLERY, "a version of a gallery's image, /subscriptions/…/versions/1.2.3"))]
-    gcp: Annotated[str, AfterValidator(matching(MACHINE, "an image by its name, projects/…/global/images/…; a family moves"))]
-    azure_public_key: Annotated[str, AfterValidator(matching(PUBLIC_KEY, "one public key for SSH, without a comment"))]
+    aws: shapes.Ami
+    azure: shapes.GalleryImage
+    gcp: shapes.MachineImage
+    azure_public_key: shapes.PublicKey
     """Azure makes no machine with neither a password nor a key. This one opens nothing: no port for it is open, and its private half is
     thrown away where it was made."""
     images: ControlImagesTable
@@ -247,6 +237,14 @@ class ControlTable(Table):
             yield "azure_public_key"
 
 
+class FillingTable(Table):
+    """`filling`: who may act as whoever fills a site's places for secrets, one principal by its full name. Where nobody is named nobody
+    may, and there is nothing to act as. At Azure a machine does, and Azure's own roles say who lets it."""
+
+    aws: shapes.Role = ""
+    gcp: shapes.Member = ""
+
+
 class Settings(Table):
     """One stack's settings."""
 
@@ -254,12 +252,14 @@ class Settings(Table):
     role: Role
     owner: Text
     """Who is asked about it, on every resource."""
-    domain: Domain
+    domain: shapes.Domain
     """The zone that all three clouds serve. Clients come to `api.` and `vault.` of it."""
     organization: Text = "organization"
     """Of the stacks' names; backends of one's own call it `organization`."""
     live: bool = False
     """Do services run? Not before `trimaran bootstrap` has filled their secrets and databases."""
+    founded: bool = False
+    """Azure's site: are logins by password on at its database servers? Then they are asked for, also before it is live."""
     topology: TopologyTable
     network: NetworkTable
     accounts: AccountsTable
@@ -271,6 +271,7 @@ class Settings(Table):
     """Of the control stack only."""
     trusted: TrustedTable | None = None
     """Of Google's site only."""
+    filling: FillingTable | None = None
 
     @model_validator(mode="after")
     def _promises_can_be_kept(self) -> Self:
@@ -284,6 +285,7 @@ class Settings(Table):
         for name in type(self.capacity).model_fields:
             given: CapacityTable = getattr(self.capacity, name)
             yield from given.refusals(f"capacity.{name}")
+        yield from self._filling_refusals()
         if self.role in SITES:
             yield from self._image_refusals()
         if self.role is Role.CONTROL:
@@ -293,6 +295,14 @@ class Settings(Table):
             # there reaches a service.
             limit, way_out = "an empty list believes nobody, and no edge would reach a service", "name both (docs/deploy.md)"
             yield Refusal(key="trusted", value="missing", limit=limit, way_out=way_out)
+
+    def _filling_refusals(self) -> Iterator[Refusal]:
+        if self.filling is not None and not (self.filling.aws or self.filling.gcp):
+            limit, way_out = "it names who may fill places for secrets", "name a principal, or leave the key out"
+            yield Refusal(key="filling", value="empty", limit=limit, way_out=way_out)
+        if self.founded and self.role is not Role.AZURE:
+            limit, way_out = "only Azure's site is made without passwords", "set it in that site's file"
+            yield Refusal(key="founded", value="true", limit=limit, way_out=way_out)
 
     def _control_refusals(self) -> Iterator[Refusal]:
         if self.control is None:
@@ -368,10 +378,15 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
                 problems.append(f"{NAMESPACE}:{key}: a table; this is no JSON ({error.msg} at character {error.pos})")
                 del document[key]
     try:
-        return Settings.model_validate(document)
+        settings = Settings.model_validate(document)
     except ValidationError as error:
         known = {problem.split(":", 2)[1].strip() for problem in problems}
         problems += [line for line in _told(error) if line.split(":", 2)[1].strip() not in known]
+    else:
+        # A table that could be left out was not: 1. somebody writes one that cannot be read. 2. The rest is as it should be.
+        # 3. The stack is applied as if nothing had been said.
+        if not problems:
+            return settings
     raise SettingsError(tuple(problems))
 
 

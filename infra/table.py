@@ -1,8 +1,5 @@
 """What every table of a stack's settings has in common."""
 
-import re
-from collections.abc import Callable
-
 from pydantic import BaseModel, ConfigDict
 
 
@@ -11,14 +8,3 @@ class Table(BaseModel):
     that was pasted into the wrong place."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def matching(shape: re.Pattern[str], what: str) -> Callable[[str], str]:
-    """Takes text of this shape. Raises ValueError, in words, and without what was given."""
-
-    def check(given: str) -> str:
-        if not shape.fullmatch(given):
-            raise ValueError(what)
-        return given
-
-    return check

@@ -1,17 +1,13 @@
 """Whom a site believes that was made after it: authorities of `trimaran bootstrap`, whose certificates are no secret."""
 
-import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from infra.table import Table, matching
+from infra.shapes import Certificate
+from infra.table import Table
 
-PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n?")
-Authorities = Annotated[
-    tuple[Annotated[str, AfterValidator(matching(PEM, "one certificate of an authority, PEM, and no key"))], ...],
-    Field(min_length=1),
-]
+Authorities = Annotated[tuple[Certificate, ...], Field(min_length=1)]
 
 
 class TrustedTable(Table):

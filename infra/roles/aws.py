@@ -5,6 +5,7 @@ import pulumi
 from infra.components.aws.audit import Audit
 from infra.components.aws.database import Database
 from infra.components.aws.endpoints import Endpoints, ImageGateway
+from infra.components.aws.filling import Filling
 from infra.components.aws.guards import Guards
 from infra.components.aws.ingress import Ingress
 from infra.components.aws.keys import Keys
@@ -29,6 +30,8 @@ def build(settings: Settings) -> None:
     guards = Guards("guards", settings, network, images.prefixes, opts=opts)
     Endpoints("endpoints", settings, network, guards.of(ENDPOINTS), opts=opts)
     secrets = Secrets("secrets", settings, keys, opts=opts)
+    if settings.filling is not None and settings.filling.aws:
+        Filling("filling", settings, keys, secrets, settings.filling.aws, opts=opts)
     databases = {
         one: Database(
             f"{one}-database", settings, one, network, guards.of(database(one)), keys.databases[one], keys.logs.arn, opts=opts

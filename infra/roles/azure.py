@@ -10,6 +10,7 @@ from pulumi_azure_native import authorization, managedidentity, resources
 
 from infra.components.azure.audit import Audit, AuditArgs
 from infra.components.azure.database import Database, DatabaseArgs, retry_when_busy
+from infra.components.azure.filling import Filling
 from infra.components.azure.ingress import Ingress, IngressArgs
 from infra.components.azure.keys import Keys, KeysArgs
 from infra.components.azure.network import Network, NetworkArgs
@@ -52,9 +53,9 @@ def build(settings: Settings) -> None:
     network = Network("network", NetworkArgs(ground=ground), own)
     keys = Keys("keys", KeysArgs(ground=ground, network=network), own)
     audit = Audit("audit", AuditArgs(ground=ground, network=network, sealer=keys.sealers["audit"]), own)
-    founder = _founder(ground, own)
-    secrets = _secrets(ground, network, founder, own)
-    node = _secret_places(CONTROL, CONTROL_SECRETS, ground, network, founder, own)
+    founder, filling = _founder(ground, own), Filling("filling", ground, own)
+    secrets = _secrets(ground, network, filling, own)
+    node = _secret_places(CONTROL, CONTROL_SECRETS, ground, network, filling, own)
     databases = _databases(ground, network, keys, founder, own)
     registry = Registry("images", RegistryArgs(ground=ground, network=network, sealer=keys.sealers["registry"]), own)
     registry.lets_pull(CONTROL, node.identity.principal_id)
@@ -92,7 +93,7 @@ def _ground(settings: Settings, own: ResourceOptions) -> Ground:
 
 
 def _founder(ground: Ground, own: ResourceOptions) -> managedidentity.UserAssignedIdentity:
-    """Who fills the vaults and logs in first. Given to the control node while `trimaran bootstrap` runs, and to nothing else."""
+    """Who logs in to the servers first. Given to the control node while `trimaran bootstrap` founds databases, and to nothing else."""
     return managedidentity.UserAssignedIdentity(
         "founder",
         resource_group_name=ground.group,
@@ -103,11 +104,9 @@ def _founder(ground: Ground, own: ResourceOptions) -> managedidentity.UserAssign
     )
 
 
-def _secrets(
-    ground: Ground, network: Network, founder: managedidentity.UserAssignedIdentity, own: ResourceOptions
-) -> dict[Service, Secrets]:
+def _secrets(ground: Ground, network: Network, filling: Filling, own: ResourceOptions) -> dict[Service, Secrets]:
     return {
-        service: _secret_places(service, names_of(program.secrets), ground, network, founder, own)
+        service: _secret_places(service, names_of(program.secrets), ground, network, filling, own)
         for service, program in PROGRAMS.items()
     }
 
@@ -117,10 +116,10 @@ def _secret_places(
     places: tuple[str, ...],
     ground: Ground,
     network: Network,
-    founder: managedidentity.UserAssignedIdentity,
+    filling: Filling,
     own: ResourceOptions,
 ) -> Secrets:
-    args = SecretsArgs(ground=ground, network=network, reader=reader, places=places, writer=founder.principal_id)
+    args = SecretsArgs(ground=ground, network=network, reader=reader, places=places, filling=filling)
     return Secrets(f"{reader}-secrets", args, own)
 
 

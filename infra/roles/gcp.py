@@ -8,6 +8,7 @@ import pulumi_random as random
 
 from infra.components.gcp.audit import Audit
 from infra.components.gcp.database import Database
+from infra.components.gcp.filling import Filling
 from infra.components.gcp.identities import Identities
 from infra.components.gcp.images import Images
 from infra.components.gcp.ingress import Balancer, Ingress
@@ -34,6 +35,7 @@ def build(settings: Settings) -> None:
     keys.grant("wrapping-vault", keys.wrapping.key, identities.services[Service.VAULT].member)
     network = Network(named("network"), settings, here)
     secrets = Secrets(named("secrets"), settings, keys=keys, identities=identities, opts=here)
+    _let_fill(settings, secrets, here)
     images = Images(named("images"), settings, keys.images, node=identities.control, opts=here)
     databases = {
         one: Database(named(f"{one}-database"), settings, service=one, network=network, lock=keys.databases[one], opts=here)
@@ -73,6 +75,12 @@ def build(settings: Settings) -> None:
             log=audit.records.id,
         )
     )
+
+
+def _let_fill(settings: Settings, secrets: Secrets, here: pulumi.ResourceOptions) -> None:
+    """Whom the settings name, if anybody."""
+    if settings.filling is not None and settings.filling.gcp:
+        Filling(name_of(settings.environment, "filling"), settings, secrets=secrets, who=settings.filling.gcp, opts=here)
 
 
 def _balancers(

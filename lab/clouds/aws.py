@@ -28,7 +28,7 @@ from lab.clouds.kms import KeyMaterials
 from lab.clouds.rds import Promotions
 from lab.clouds.route53 import Zones
 from lab.clouds.route53_rules import InvalidBatchError
-from lab.clouds.secrets_manager import untouched
+from lab.clouds.secrets_manager import told_by_stage, untouched
 from lab.clouds.wsgi import Served, answer, reset, serve
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class Aws:
         with self._lock, ExitStack() as stack:
             self._promotions.settle()
             self._promotions.idle = idle
+            stack.enter_context(told_by_stage(DEFAULT_ACCOUNT_ID))
             if idle:
                 stack.enter_context(without_effect(DEFAULT_ACCOUNT_ID))
                 stack.enter_context(self._keys.unchanged(DEFAULT_ACCOUNT_ID))

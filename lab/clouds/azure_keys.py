@@ -9,6 +9,7 @@ import base64
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -21,6 +22,7 @@ SIZES = (2048, 3072, 4096)
 OPERATIONS = ("encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey")
 PAGE = 25
 """Versions in one answer, unless fewer are asked for."""
+HTTPS = 443
 RETENTION = 90
 """Days that a deleted key can be recovered."""
 NAMES = {
@@ -68,6 +70,11 @@ class Request:
     authorization: str = "Bearer lab"
     origin: str = "https://127.0.0.1:1"
     """Scheme and host as the client wrote them; ids of keys begin with it."""
+
+    @property
+    def linked(self) -> str:
+        """What links to next pages begin with: the usual port too is written out there (the sample response of Get Key Versions)."""
+        return self.origin if urlsplit(self.origin).port else f"{self.origin}:{HTTPS}"
 
     @property
     def parts(self) -> list[str]:
@@ -186,7 +193,7 @@ class KeyVault:
         query = f"api-version={asked.query['api-version']}&$skiptoken={begin + most}&maxresults={most}"
         return {
             "value": [{"kid": kid(asked, name, one), "attributes": one.attributes} for one in versions[begin : begin + most]],
-            "nextLink": f"{asked.origin}/keys/{name}/versions?{query}" if more else None,
+            "nextLink": f"{asked.linked}/keys/{name}/versions?{query}" if more else None,
         }
 
     def _found(self, name: str) -> list[Version]:

@@ -1,8 +1,8 @@
 """The secrets of one Azure key vault, emulated: versions without names of their own, values shown to whoever may read.
 
 Like the keys beside them (`azure_keys`): versions are listed in no order that means anything, by pages, and without values; a secret that
-nobody wrote is not found, whether it or its versions are asked for. Source: Azure Key Vault REST reference 7.4, Set Secret, Get Secret, Get
-Secret Versions, Update Secret, Delete Secret. No permissions.
+nobody wrote is not found, whether it or its versions are asked for. Links to next pages name the usual port, ids do not. Source: Azure Key
+Vault REST reference 7.4, Set Secret, Get Secret, Get Secret Versions, Update Secret, Delete Secret. No permissions.
 """
 
 import uuid
@@ -91,7 +91,7 @@ class Secrets:
         query = f"api-version={asked.query['api-version']}&$skiptoken={begin + most}&maxresults={most}"
         return {
             "value": [_shown(asked, name, one) for one in versions[begin : begin + most]],
-            "nextLink": f"{asked.origin}/secrets/{name}/versions?{query}" if begin + most < len(versions) else None,
+            "nextLink": f"{asked.linked}/secrets/{name}/versions?{query}" if begin + most < len(versions) else None,
         }
 
     def _found(self, name: str) -> list[Version]:

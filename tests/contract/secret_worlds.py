@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
+from requests.adapters import HTTPAdapter
 
 from controller.core.model import Site
 from controller.ports import SecretStore
-from controller.providers.aws.secrets import SecretsManager
+from controller.providers.aws.secrets import CURRENT, SecretsManager
 from controller.providers.azure.secrets import KeyVaults, vaults_client
+from controller.providers.azure.session import Arm
 from controller.providers.gcp.secrets import SecretManager
 from controller.providers.gcp.session import Client
 from controller.providers.memory.secrets import MemorySecrets
@@ -54,6 +57,9 @@ class World(Protocol):
 
     async def disable(self) -> None:
         """Somebody sees to it that programs are told nothing."""
+
+    async def go_back(self, version: str, content: bytes) -> None:
+        """Somebody sees to it, past the adapter, that programs are told again what that version says."""
 
     async def changes(self) -> int:
         """Requests to change something that reached the store."""
@@ -120,6 +126,9 @@ class MemoryWorld:
     async def disable(self) -> None:
         self.store.unusable.add(self.place)
 
+    async def go_back(self, version: str, content: bytes) -> None:
+        self.store.places[self.place].append(content)
+
     async def changes(self) -> int:
         return self.store.changes
 
@@ -157,6 +166,18 @@ class AwsWorld:
     async def disable(self) -> None:
         await asyncio.to_thread(lambda: self.api.delete_secret(SecretId=self.place))
 
+    async def go_back(self, version: str, content: bytes) -> None:
+        """The only one of them that has nothing written for it: the stage moves."""
+
+        def move() -> None:
+            stages = self.api.describe_secret(SecretId=self.place)["VersionIdsToStages"]
+            (told,) = (one for one, named in stages.items() if CURRENT in named)
+            self.api.update_secret_version_stage(
+                SecretId=self.place, VersionStage=CURRENT, RemoveFromVersionId=told, MoveToVersionId=version
+            )
+
+        await asyncio.to_thread(move)
+
     async def changes(self) -> int:
         return (await self.control.requests()).get("PutSecretValue", 0)
 
@@ -170,6 +191,34 @@ async def aws_world(url: str, test: str) -> AsyncIterator[AwsWorld]:
         yield AwsWorld(api, control, str(made["ARN"]))
 
 
+VAULT = "https://trimaran-prod-payments.vault.azure.net"
+
+
+class Leading(HTTPAdapter):
+    """Has the emulated vault asked whatever is asked of `VAULT`, by the name that Azure would be asked by: without the usual port."""
+
+    def __init__(self, to: str) -> None:
+        super().__init__()
+        self._to = to
+
+    def send(self, request: Any, *others: Any, **more: Any) -> Any:
+        asked = urlsplit(request.url)
+        request.headers["Host"] = asked.hostname
+        request.url = self._to + request.url.removeprefix(f"{asked.scheme}://{asked.netloc}")
+        return super().send(request, *others, **more)
+
+
+class Led(Arm):
+    """The emulated Azure, with a vault that is named as vaults are."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        found = super().options
+        found["transport"].open()
+        found["transport"].session.mount(VAULT, Leading(str(self.endpoint_url)))
+        return found
+
+
 @dataclass
 class AzureWorld:
     """azure-core against the emulated vault; a secret of its own."""
@@ -177,6 +226,7 @@ class AzureWorld:
     api: "PipelineClient[Any, Any]"
     http: aiohttp.ClientSession
     control: CloudControl
+    url: str
     place: str
 
     def __post_init__(self) -> None:
@@ -192,8 +242,8 @@ class AzureWorld:
 
     async def asked(self, method: str, url: str, **more: Any) -> dict[str, Any]:
         """Past the adapter. Who vouches for the vault is the adapter's test."""
-        shown = {"Authorization": "Bearer lab"}
-        url = f"{url}?api-version=7.4"
+        shown = {"Authorization": "Bearer lab", "Host": VAULT.removeprefix("https://")}
+        url = f"{url.replace(VAULT, self.url)}?api-version=7.4"
         async with self.http.request(method, url, headers=shown, ssl=False, **more) as answer:
             found: dict[str, Any] = await answer.json()
             return found
@@ -205,6 +255,9 @@ class AzureWorld:
         newest = (await self.asked("GET", self.place))["id"]
         await self.asked("PATCH", newest, json={"attributes": {"enabled": False}})
 
+    async def go_back(self, version: str, content: bytes) -> None:
+        await self.asked("PUT", self.place, json={"value": content.decode()})
+
     async def changes(self) -> int:
         return (await self.control.requests()).get("SetSecret", 0)
 
@@ -213,8 +266,9 @@ class AzureWorld:
 async def azure_world(emulated: Emulated, test: str) -> AsyncIterator[AzureWorld]:
     """The vaults' adapter on a secret that only this test uses; healthy before and after."""
     async with fair(emulated.control_url) as control, aiohttp.ClientSession() as http:
-        with vaults_client(emulated.arm, emulated.credential) as api:
-            yield AzureWorld(api, http, control, f"{emulated.url}/secrets/{test}")
+        arm = Led(subscription_id="s", endpoint_url=emulated.url, authority_file=emulated.authority_file)
+        with vaults_client(arm, emulated.credential) as api:
+            yield AzureWorld(api, http, control, emulated.url, f"{VAULT}/secrets/{test}")
 
 
 @dataclass
@@ -249,6 +303,14 @@ class GoogleWorld:
 
     async def disable(self) -> None:
         await self.asked("disable", "1")
+
+    async def go_back(self, version: str, content: bytes) -> None:
+        body = {"payload": {"data": base64.b64encode(content).decode()}}
+
+        def question(manager: Any) -> Any:
+            return manager.projects().secrets().addVersion(parent=self.place, body=body)
+
+        await asyncio.to_thread(lambda: self.client.ask(question))
 
     async def changes(self) -> int:
         return (await self.control.requests()).get("secretmanager.projects.secrets.addVersion", 0)

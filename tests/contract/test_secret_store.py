@@ -2,15 +2,20 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta, timezone
+from functools import partial
+from typing import Any
 
 import pytest
 
+from controller.core.model import Site
 from controller.errors import Conflict, Denied, Transient, TrimaranError, Unsupported
 from controller.providers.aws.secrets import SecretsManager
+from controller.providers.azure.secrets import KeyVaults
 from tests.contract.implementation import Implementation, Started, started
 from tests.contract.registry import SECRETS
-from tests.contract.secret_worlds import SECRETS_MANAGER, World
+from tests.contract.secret_worlds import SECRETS_MANAGER, AwsWorld, World
 
 LONG, SHORT = timedelta(seconds=5), timedelta(milliseconds=600)
 LATE = timedelta(seconds=0.2)
@@ -66,6 +71,19 @@ async def test_a_version_is_replaced_once(world: World) -> None:
     late = await world.another().replace(world.place, b"too late", over=first.version, deadline=LONG)
     assert (late.version, late.carried_out) == (second.version, False)
     assert await world.told() == SECOND
+
+
+async def test_what_somebody_went_back_to_is_replaced_like_any_other(world: World) -> None:
+    """As often as somebody does, and with what stood there before as well: no version that was given up stands in the way."""
+    first = await world.store.fill(world.place, FIRST, LONG)
+    await world.store.replace(world.place, SECOND, over=first.version, deadline=LONG)
+    for content in (b"third", SECOND, b"third", b"fourth"):
+        await world.go_back(first.version, FIRST)
+        told = await world.store.filled(world.place, LONG)
+        assert told is not None and await world.told() == FIRST
+        again = await world.another().replace(world.place, content, over=told, deadline=LONG)
+        assert again.carried_out and await world.told() == content
+        assert await world.store.filled(world.place, LONG) == again.version
 
 
 async def test_many_versions_still_have_one_that_is_newest(world: World) -> None:
@@ -207,6 +225,114 @@ async def test_two_who_fill_at_once_do_not_overwrite_each_other_at_aws(shared: S
         assert (found.version, found.carried_out) == (first.version, False) and await world.told() == FIRST
 
 
+@dataclass
+class Clerk:
+    """Hands everything on to the vendor's client but looks, which it answers with what was seen at one moment."""
+
+    api: Any
+    seen: dict[str, Any]
+
+    def describe_secret(self, **_: object) -> dict[str, Any]:
+        return self.seen
+
+    def put_secret_value(self, **asked: str) -> Any:
+        return self.api.put_secret_value(**asked)
+
+
+async def test_two_who_replace_what_somebody_went_back_to_do_not_overwrite_each_other_at_aws(shared: Started) -> None:
+    """Both saw the same, before either wrote."""
+    async with shared.world(SECRETS_MANAGER, "at-once-again") as world:
+        assert isinstance(world, AwsWorld)
+        first = await world.store.fill(world.place, FIRST, LONG)
+        await world.store.replace(world.place, SECOND, over=first.version, deadline=LONG)
+        await world.go_back(first.version, FIRST)
+        clerk = Clerk(world.api, world.api.describe_secret(SecretId=world.place))
+        stores = [SecretsManager(client=lambda: clerk, site=world.store.site) for _ in range(2)]
+        one, late = [
+            await store.replace(world.place, content, over=first.version, deadline=LONG)
+            for store, content in zip(stores, (b"third", b"too late"), strict=True)
+        ]
+        assert one.carried_out and (late.version, late.carried_out) == (one.version, False)
+        assert await world.told() == b"third"
+
+
+async def test_whoever_looks_from_another_time_zone_names_a_version_alike_at_aws(shared: Started) -> None:
+    """Or two who fill at once from two machines overwrite each other."""
+    async with shared.world(SECRETS_MANAGER, "time-zones") as world:
+        assert isinstance(world, AwsWorld)
+        first = await world.store.fill(world.place, FIRST, LONG)
+        seen = world.api.describe_secret(SecretId=world.place)
+        elsewhere = seen | {"LastChangedDate": seen["LastChangedDate"].astimezone(timezone(timedelta(hours=9)))}
+        versions = set()
+        for number, told in enumerate((seen, elsewhere)):
+            store = SecretsManager(client=partial(Clerk, world.api, told), site=world.store.site)
+            versions.add((await store.replace(world.place, b"%d" % number, over=first.version, deadline=LONG)).version)
+        assert len(versions) == 1 and await world.told() == b"0"
+
+
+PAYMENTS = "https://payments.vault.azure.net"
+
+
+@dataclass
+class Pages:
+    """A vault's answers, one after the other."""
+
+    links: list[str | None]
+    origin: str = PAYMENTS
+    """Of ids."""
+    asked: list[str] = field(default_factory=list)
+
+    def send_request(self, request: Any) -> "Pages":
+        self.asked.append(request.url)
+        return self
+
+    def raise_for_status(self) -> None:
+        """All of them are good."""
+
+    def json(self) -> dict[str, Any]:
+        number = len(self.asked)
+        listed = {"id": f"{self.origin}/secrets/password/{number}", "attributes": {"created": number, "enabled": True}}
+        return {"value": [listed], "nextLink": self.links.pop(0)}
+
+
+@pytest.mark.parametrize("origin", [PAYMENTS, f"{PAYMENTS}:443"])
+async def test_a_vaults_next_page_and_ids_are_its_own_with_and_without_the_usual_port(origin: str) -> None:
+    """Key Vault writes it into links, Azure's own tools into ids."""
+    pages = Pages([f"{origin}/secrets/password/versions?api-version=7.4&$skiptoken=2", None], origin)
+    store = KeyVaults(client=lambda: pages, site=Site("azure"))  # type: ignore[arg-type,return-value]
+    assert await store.filled(f"{PAYMENTS}/secrets/password", LONG) == "2" and len(pages.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://others.vault.azure.net:443",
+        "https://vault.example.com:443",
+        "https://payments.vault.azure.net.example.com",
+        "https://payments.vault.azure.net:443@vault.example.com",
+        "https://payments.vault.azure.net:4430",
+        "https://payments.vault.azure.net:443:443",
+        "https://somebody@payments.vault.azure.net:443",
+        "http://payments.vault.azure.net:443",
+    ],
+)
+async def test_a_vaults_next_page_is_not_looked_for_elsewhere(origin: str) -> None:
+    """Whoever answers there would be shown this process's token."""
+    pages = Pages([f"{origin}/secrets/password/versions", None])
+    store = KeyVaults(client=lambda: pages, site=Site("azure"))  # type: ignore[arg-type,return-value]
+    with pytest.raises(Transient, match="somebody else's"):
+        await store.filled(f"{PAYMENTS}/secrets/password", LONG)
+    assert len(pages.asked) == 1
+
+
+@pytest.mark.parametrize("origin", ["https://others.vault.azure.net:443", f"{PAYMENTS}:4430", f"{PAYMENTS}/secrets/password/x"])
+async def test_a_version_of_somebody_elses_is_no_version(origin: str) -> None:
+    """It is neither filled nor empty."""
+    store = KeyVaults(client=lambda: Pages([None], origin), site=Site("azure"))  # type: ignore[arg-type,return-value]
+    with pytest.raises(Transient, match="another secret"):
+        await store.filled(f"{PAYMENTS}/secrets/password", LONG)
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -220,8 +346,6 @@ async def test_two_who_fill_at_once_do_not_overwrite_each_other_at_aws(shared: S
 )
 async def test_no_token_and_no_secret_is_sent_to_who_is_no_vault(place: str) -> None:
     """Whoever can write the exported outputs would else be told all secrets."""
-    from controller.core.model import Site
-    from controller.providers.azure.secrets import KeyVaults
 
     def nobody() -> None:
         raise AssertionError("a client was made")

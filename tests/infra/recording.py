@@ -16,7 +16,7 @@ from typing import Any
 from infra.program import MODULES
 from infra.settings import Role
 from infra.topology import Cloud
-from tests.infra.stacks import ROOT, configuration, gone_live
+from tests.infra.stacks import FILLING, ROOT, configuration, gone_live
 
 LIMIT = 120
 """Seconds for one stack."""
@@ -80,6 +80,12 @@ def recorded_live(stack: str) -> Recording:
 def previewed(stack: str, *, live: bool = False) -> Recording:
     """What a stack asks for in its first preview, in which nothing of it is there."""
     return _recorded(stack, live=live, preview=True)
+
+
+@cache
+def recorded_filling(stack: str, *, preview: bool = False) -> Recording:
+    """What a stack asks for when its settings name who may fill its site's places for secrets."""
+    return record(stack, preview=preview, filling=dict(FILLING))
 
 
 @cache

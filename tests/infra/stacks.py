@@ -27,6 +27,11 @@ TRUSTED: Mapping[str, list[str]] = {
     for whom, letters in {"clients": "AB", "fleet": "C"}.items()
 }
 """Certificates of authorities, as far as a stack looks at them."""
+FILLING: Mapping[str, str] = {
+    "aws": ("arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Filling_0123456789abcdef"),
+    "gcp": "group:filling@example.com",
+}
+"""Who could be let fill places for secrets."""
 STACKS = tuple(f"{environment}-{role}" for environment in ENVIRONMENTS for role in Role)
 
 

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from infra.components.azure.database import TRIES, is_busy, storage_gib
+from infra.components.control import azure_permissions
 from infra.postgres import PARAMETERS
 from infra.services import CONTROL, CONTROL_IMAGES, DATABASES, PROGRAMS
 from infra.topology import Cloud
-from tests.infra.recording import Recording, Resource, previewed, recorded, recorded_live
+from tests.infra.recording import Recording, Resource, previewed, record, recorded, recorded_live
 
 STACKS = pytest.mark.parametrize("stack", ["dev-azure", "prod-azure"])
 SERVER = "azure-native:dbforpostgresql:Server"
@@ -18,11 +19,8 @@ LOCK = "azure-native:authorization:ManagementLockByScope"
 GRANT = "azure-native:authorization:RoleAssignment"
 IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 KEY = "azure-native:keyvault:Key"
-WRAPS, READS, WRITES = (
-    "e147488a-f6f5-4113-8e2d-b22465e65bf6",
-    "4633458b-17de-408a-874b-0445c86b69e6",
-    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
-)
+DEFINITION = "azure-native:authorization:RoleDefinition"
+WRAPS, READS = "e147488a-f6f5-4113-8e2d-b22465e65bf6", "4633458b-17de-408a-874b-0445c86b69e6"
 
 
 def grants(stack: Recording, role: str) -> dict[str, set[str]]:
@@ -31,6 +29,12 @@ def grants(stack: Recording, role: str) -> dict[str, set[str]]:
     for one in stack.of_type(GRANT):
         if one.inputs["roleDefinitionId"].endswith(role):
             found.setdefault(one.inputs["scope"], set()).add(one.inputs["principalId"])
+    return found
+
+
+def role(stack: Recording, name: str) -> Resource:
+    """One of our own, by the last word of its name."""
+    (found,) = (one for one in stack.of_type(DEFINITION) if one.inputs["roleName"].rpartition("-")[2] == name)
     return found
 
 
@@ -142,12 +146,30 @@ def test_nothing_that_is_deleted_from_a_vault_is_gone(stack: str) -> None:
 def test_a_vault_of_secrets_is_read_by_one_and_filled_by_one(stack: str) -> None:
     """What one program knows, another that is broken into does not tell."""
     environment = stack.split("-")[0]
-    reads, writes = grants(recorded(stack), READS), grants(recorded(stack), WRITES)
+    reads = grants(recorded(stack), READS)
+    writes = grants(recorded(stack), role(recorded(stack), "filling").outputs["name"])
     vaults = {scope.rpartition("/")[2]: who for scope, who in reads.items()}
     readers = [*PROGRAMS, CONTROL]
     assert vaults == {f"trimaran-{environment}-{name}": {f"principal-of-trimaran-{environment}-{name}"} for name in readers}
     assert reads.keys() == writes.keys()
-    assert all(who == {f"principal-of-trimaran-{environment}-bootstrap"} for who in writes.values())
+    assert all(who == {f"principal-of-trimaran-{environment}-filling"} for who in writes.values())
+
+
+@STACKS
+def test_who_fills_vaults_is_shown_nothing_that_is_in_them(stack: str) -> None:
+    """It writes, and sees what there is; and whoever founds databases has nothing to do with vaults at all."""
+    told, environment = recorded(stack), stack.split("-")[0]
+    (permission,) = role(told, "filling").inputs["permissions"]
+    assert permission == {"dataActions": sorted(azure_permissions.FILLING.values())}
+    scopes = {
+        who: {one.inputs["scope"] for one in told.of_type(GRANT) if one.inputs["principalId"].endswith(f"-{environment}-{who}")}
+        for who in ("filling", "bootstrap")
+    }
+    assert len(scopes["filling"]) == len(PROGRAMS) + 1 and len(scopes["bootstrap"]) == len(DATABASES)
+    assert all("/providers/Microsoft.KeyVault/vaults/" in scope for scope in scopes["filling"])
+    assert not any("Microsoft.KeyVault" in scope for scope in scopes["bootstrap"])
+    (who,) = (one for one in told.of_type(IDENTITY) if one.inputs["resourceName"].endswith("-filling"))
+    assert who.protect
 
 
 @STACKS
@@ -186,13 +208,21 @@ def test_an_identity_logs_in_first_and_passwords_come_with_the_services(stack: s
     assert {one.inputs["principalName"] for one in founders} == {f"trimaran-{stack.split('-')[0]}-bootstrap"}
 
 
+def test_passwords_stay_on_between_founding_and_going_live() -> None:
+    """An unrelated change sends a server's whole document: it says what somebody turned on meanwhile."""
+    for server in record("prod-azure", founded=True, databases={"size": "small", "storage_gib": 300}).of_type(SERVER):
+        assert server.inputs["storage"]["storageSizeGB"] == 512
+        assert server.inputs["authConfig"]["passwordAuth"] == "Enabled"
+        assert "authConfig.passwordAuth" not in server.ignore_changes
+
+
 def test_who_founds_databases_may_delete_none() -> None:
     """Read, change, restart; on the servers, and nowhere else."""
-    (role,) = recorded("prod-azure").of_type("azure-native:authorization:RoleDefinition")
-    (permission,) = role.inputs["permissions"]
+    founds = role(recorded("prod-azure"), "bootstrap")
+    (permission,) = founds.inputs["permissions"]
     assert all(action.startswith("Microsoft.DBforPostgreSQL/flexibleServers/") for action in permission["actions"])
     assert not any("*" in action or "delete" in action for action in permission["actions"])
-    scopes = {scope.rpartition("/")[2] for scope in grants(recorded("prod-azure"), role.outputs["name"])}
+    scopes = {scope.rpartition("/")[2] for scope in grants(recorded("prod-azure"), founds.outputs["name"])}
     assert scopes == {"trimaran-prod-payments", "trimaran-prod-vault"}
 
 

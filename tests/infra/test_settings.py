@@ -7,7 +7,7 @@ import pytest
 from infra.services import CONTROL_IMAGES
 from infra.settings import Role, Settings, SettingsError, read_settings
 from infra.topology import Cloud
-from tests.infra.stacks import STACKS, gone_live, settings_of
+from tests.infra.stacks import FILLING, STACKS, gone_live, settings_of
 
 SHARED = ("owner", "domain", "topology", "network", "accounts", "capacity", "databases", "organization")
 """What all stacks of an environment have to agree on: each of them acts by it."""
@@ -177,6 +177,85 @@ def test_a_machine_image_that_can_be_moved_is_refused(key: str, value: str) -> N
     """Three nodes that are made anew one after the other would not be the same."""
     (found,) = told("prod-control", control={**table("prod-control", "control"), key: value})
     assert found.startswith(f"trimaran:control.{key}: ")
+
+
+SUBJECT = (
+    "iam.googleapis.com/projects/1000000000001/locations/global/workloadIdentityPools/trimaran-prod-clouds/subject/1234-abcd"
+)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "who"),
+    [
+        *FILLING.items(),
+        ("aws", "arn:aws:iam::222222222222:role/filling"),
+        ("gcp", "user:somebody@example.com"),
+        ("gcp", "serviceAccount:filling@trimaran-prod.iam.gserviceaccount.com"),
+        ("gcp", f"principal://{SUBJECT}"),
+        ("gcp", "principal://iam.googleapis.com/locations/global/workforcePools/people/subject/somebody@example.com"),
+    ],
+)
+def test_whoever_may_fill_places_is_named_in_full(cloud: str, who: str) -> None:
+    """One principal; the other cloud's may stay unnamed."""
+    filling = read_settings(settings_of("prod-aws", filling={cloud: who})).filling
+    assert filling is not None and filling.model_dump() == {"aws": "", "gcp": "", cloud: who}
+
+
+def test_nobody_may_fill_places_unless_somebody_is_named() -> None:
+    """In every stack of the repository."""
+    assert [stack for stack in STACKS if read_settings(settings_of(stack)).filling is not None] == []
+
+
+@pytest.mark.parametrize(
+    ("cloud", "who"),
+    [
+        ("aws", ""),
+        ("aws", "*"),
+        ("aws", "111111111111"),
+        ("aws", "arn:aws:iam::111111111111:root"),
+        ("aws", "arn:aws:iam::111111111111:user/somebody"),
+        ("aws", "arn:aws:iam::111111111111:role/*"),
+        ("aws", "arn:aws:iam::111111111111:role/filling\n"),
+        ("aws", "arn:aws:iam::111111111111:role/"),
+        ("aws", "arn:aws:iam::*:role/filling"),
+        ("aws", "arn:aws:sts::111111111111:assumed-role/filling/somebody"),
+        ("gcp", ""),
+        ("gcp", "allUsers"),
+        ("gcp", "allAuthenticatedUsers"),
+        ("gcp", "domain:example.com"),
+        ("gcp", "projectOwner:trimaran-prod"),
+        ("gcp", "user:"),
+        ("gcp", "user:*@example.com"),
+        ("gcp", "filling@example.com"),
+        ("gcp", f"principal://{SUBJECT.rpartition('/')[0]}/*"),
+        ("gcp", f"principalSet://{SUBJECT.partition('/subject/')[0]}/*"),
+        ("gcp", f"principal://{SUBJECT} user:somebody@example.com"),
+    ],
+)
+def test_more_than_one_principal_or_none_is_refused_to_fill_places(cloud: str, who: str) -> None:
+    """An empty name, a wildcard, an account as a whole, people by their domain."""
+    for stack in ("prod-aws", "prod-gcp"):
+        (found,) = told(stack, filling={cloud: who})
+        assert found.startswith(f"trimaran:filling.{cloud}: one ")
+
+
+def test_a_table_that_names_nobody_to_fill_places_is_refused() -> None:
+    """And so is what is no table."""
+    (found,) = told(filling={})
+    assert found.startswith("trimaran:filling: empty")
+    assert [line.partition(" ")[0] for line in told(filling={"aws": None, "azure": "x"})] == [
+        "trimaran:filling.aws:",
+        "trimaran:filling.azure:",
+    ]
+    assert told(filling="")[0].startswith("trimaran:filling: ")
+
+
+@pytest.mark.parametrize("stack", [one for one in STACKS if not one.endswith("-azure")])
+def test_only_azures_site_is_told_that_passwords_are_on(stack: str) -> None:
+    """Set in another stack's file it would be set nowhere."""
+    (found,) = told(stack, founded="true")
+    assert found.startswith("trimaran:founded: ")
+    assert read_settings(settings_of("prod-azure", founded="true")).founded
 
 
 def test_nothing_that_was_given_is_repeated() -> None:

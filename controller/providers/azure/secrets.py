@@ -26,6 +26,8 @@ VERSION = "7.4"
 SCOPE = "https://vault.azure.net/.default"
 PLACE = re.compile(r"(?P<vault>https://(?P<host>[a-z0-9.-]+)(:\d+)?)/secrets/[A-Za-z0-9-]+")
 VAULTS = ".vault.azure.net"
+PORT = 443
+"""Vaults write it out in links to next pages (the sample response of Get Secret Versions), and Azure's own tools in ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +135,8 @@ def _listing(place: str, vault: str, url: str) -> "Callable[[PipelineClient[Any,
 
     def question(client: "PipelineClient[Any, Any]") -> tuple[list[Version], str | None]:
         answer = _sent(client, "GET", url)
-        following = answer.get("nextLink") or None
-        if following is not None and not str(following).startswith(f"{vault}/"):
+        following = _plain(vault, str(answer["nextLink"])) if answer.get("nextLink") else None
+        if following is not None and not following.startswith(f"{vault}/"):
             raise ValueError("the next page is somebody else's")  # who would be shown this process's token
         return [_version(place, one) for one in answer["value"]], following
 
@@ -148,10 +150,16 @@ def _version(place: str, listed: dict[str, Any]) -> Version:
 
 def _name(place: str, id: str) -> str:
     """Of a version. Raises ValueError for one of another secret."""
-    name = id.removeprefix(f"{place}/")
-    if name == id or not name.isalnum():
+    name = _plain(_vault(place), id).removeprefix(f"{place}/")
+    if not name.isalnum():
         raise ValueError(f"a version of another secret than {place}")
     return name
+
+
+def _plain(vault: str, url: str) -> str:
+    """The same without the usual port, if it is that vault's."""
+    written = f"{vault}:{PORT}/"
+    return f"{vault}/{url.removeprefix(written)}" if url.startswith(written) else url
 
 
 def _vault(place: str) -> str:

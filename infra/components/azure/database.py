@@ -14,6 +14,7 @@ from infra.components.azure.network import Network
 from infra.components.azure.provider import Ground
 from infra.postgres import PARAMETERS, RETENTION_DAYS, VERSION
 from infra.services import Service
+from infra.settings import Settings
 from infra.topology import Cloud
 
 SIZES = {"small": ("Standard_D2ds_v5", "GeneralPurpose"), "large": ("Standard_E8ds_v5", "MemoryOptimized")}
@@ -46,10 +47,11 @@ class Database(pulumi.ComponentResource):
 
     The first login is none of a password. Azure wants an administrator's password as soon as logins by password are on, and whatever is
     given here stands in the state. So the server is made without them, and `founder`, an identity, is its administrator. As that identity
-    somebody turns passwords on, with an administrator that nobody uses and a password that nobody keeps (docs/deploy.md); then `trimaran
-    bootstrap` makes the services' roles (scram) and fills their passwords into the vaults. From then on (`live`) this program asks for
-    passwords on. Before, it leaves alone what it finds: 1. bootstrap has run. 2. Somebody gives the server more storage, and Azure is sent
-    the whole document, with passwords off. 3. Every stream and service of the site is turned away at its next login.
+    somebody turns passwords on, with an administrator that nobody uses and a password that nobody keeps (docs/deploy.md), and sets
+    `founded`: from then on this program asks for passwords on. Then `trimaran bootstrap` makes the services' roles (scram) and fills their
+    passwords into the vaults. What the setting prevents: 1. bootstrap has run, and the site is not live yet. 2. Somebody gives the server
+    more storage, and Azure is sent the whole document, with passwords off as they were when it was made. 3. Every stream and service of
+    the site is turned away at its next login. A setting that is taken away again turns nothing off.
     """
 
     def __init__(self, name: str, args: DatabaseArgs, opts: ResourceOptions) -> None:
@@ -90,7 +92,7 @@ class Database(pulumi.ComponentResource):
             ),
             auth_config=postgresql.AuthConfigArgs(
                 active_directory_auth="Enabled",
-                password_auth="Enabled" if settings.live else "Disabled",
+                password_auth="Enabled" if _has_passwords(settings) else "Disabled",
                 tenant_id=settings.accounts.azure.tenant,
             ),
             data_encryption=postgresql.DataEncryptionArgs(
@@ -115,7 +117,7 @@ class Database(pulumi.ComponentResource):
 
     def _left_alone(self) -> list[str]:
         """Its zones change places when the standby takes over; storage grows by itself; logins by password: see above."""
-        passwords = () if self._args.ground.settings.live else ("authConfig.passwordAuth",)
+        passwords = () if _has_passwords(self._args.ground.settings) else ("authConfig.passwordAuth",)
         return ["availabilityZone", "highAvailability.standbyAvailabilityZone", "storage.storageSizeGB", *passwords]
 
     def _administrator(self) -> postgresql.Administrator:
@@ -151,6 +153,11 @@ class Database(pulumi.ComponentResource):
     def _after(self, earlier: pulumi.Resource) -> ResourceOptions:
         hooks = ResourceHookBinding(on_error=[self._args.busy])
         return ResourceOptions(parent=self, depends_on=[earlier], hooks=hooks)
+
+
+def _has_passwords(settings: Settings) -> bool:
+    """Have logins by password been turned on? A site is live only afterwards."""
+    return settings.founded or settings.live
 
 
 def storage_gib(asked: int) -> int:

@@ -6,6 +6,7 @@ import pulumi
 from pulumi import Output, ResourceOptions
 from pulumi_azure_native import managedidentity
 
+from infra.components.azure.filling import Filling
 from infra.components.azure.network import Network
 from infra.components.azure.provider import Ground
 from infra.components.azure.vault import Vault, VaultArgs
@@ -22,8 +23,7 @@ class SecretsArgs:
     """What the identity is for: a service, or a part of the site."""
     places: tuple[str, ...]
     """Names of secrets."""
-    writer: Output[str]
-    """Principal of whoever fills them."""
+    filling: Filling
 
 
 class Secrets(pulumi.ComponentResource):
@@ -46,7 +46,7 @@ class Secrets(pulumi.ComponentResource):
         settings = VaultArgs(ground=ground, called=args.reader, hardware=False, asked_from=args.network)
         self.vault = Vault(name, settings, ResourceOptions(parent=self))
         self.readable = self.vault.grant("reads", "reads secrets", self.identity.principal_id)
-        self.vault.grant("fills", "writes secrets", args.writer)
+        args.filling.fills(name, self.vault)
         self.register_outputs({"vault": self.vault.url})
 
     def place(self, secret: str) -> Output[str]:

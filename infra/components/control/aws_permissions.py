@@ -42,6 +42,10 @@ WITHHELD = frozenset({"rds:PromoteReadReplica"})
 FILLING = frozenset({"secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue"})
 """What `secrets.py` asks there: of whoever fills places, with rights of their own. A controller has none of it."""
 
+CLOSING = frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
+"""What Secrets Manager asks of a place's key, as whoever puts something in. Source: Secrets Manager User Guide, "Secret encryption and
+decryption in AWS Secrets Manager"."""
+
 VAULT: Mapping[str, On] = {
     "kms:Decrypt": On.WRAPPING_KEY,
     "kms:DescribeKey": On.WRAPPING_KEY,

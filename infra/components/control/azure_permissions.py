@@ -47,8 +47,12 @@ WITHHELD = frozenset({"MaintenanceEvents_List", "Operations_Get", "Servers_Updat
 another password. For the first one Azure's list of permissions names no action, and Azure refuses a role that names an unknown one: the
 controller does not learn when Azure maintains a server, and decides nothing by it."""
 
-FILLING = frozenset({"GetSecretVersions", "SetSecret"})
-"""What `secrets.py` asks there: of whoever fills places, with rights of their own. A controller has none of it."""
+FILLING: Mapping[str, str] = {
+    "GetSecretVersions": "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+    "SetSecret": "Microsoft.KeyVault/vaults/secrets/setSecret/action",
+}
+"""What `secrets.py` asks there, and which action on data it needs: of whoever fills places, with rights of their own. A controller has none
+of it. To be shown a value is another one (`getSecret`)."""
 
 VAULT = ("GetKeyVersions", "UnwrapKey", "WrapKey")
 """What `workload/vault/kms/azure.py` asks: what Key Vault Crypto Service Encryption User may, on the one key."""

@@ -58,8 +58,15 @@ CONTROLLER: Asked = {
 WITHHELD = frozenset({"instances.promoteReplica", "operations.get", "operations.list"})
 """Asked of read replicas that the vendor manages. These sites have none, so there is nothing that they could be asked of here."""
 
-FILLING = frozenset({"secrets.addVersion", "secrets.versions.list"})
-"""What `secrets.py` asks there: of whoever fills places, with rights of their own. A controller has none of it."""
+FILLING: Mapping[str, str] = {
+    "secrets.addVersion": "secretmanager.versions.add",
+    "secrets.versions.list": "secretmanager.versions.list",
+}
+"""What `secrets.py` asks there, and which permission it needs: of whoever fills places, with rights of their own. A controller has none of
+it. To be shown a value is another one (`secretmanager.versions.access`)."""
+
+TAKING = "iam.serviceAccounts.getAccessToken"
+"""What somebody needs to act as an account, and nothing else with it: Google's own role for that also signs whatever it is given."""
 
 VAULT: Asked = {
     "cryptoKeys.decrypt": (_leave(On.WRAPPING_KEY, "cloudkms.cryptoKeyVersions.useToDecrypt"),),
