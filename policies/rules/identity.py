@@ -154,9 +154,10 @@ def iam_least_privilege(one: Resource, facts: Facts) -> Iterator[Finding]:
                 if permission is UNKNOWN or re.search(GIVES_ITSELF_MORE, str(permission)):
                     yield one.finding(f"{place} {said(permission)}; it must not lead to other permissions")
         case "azure-native:authorization:RoleDefinition":
-            for place, action in one.every("permissions[].actions[]"):
-                if action is UNKNOWN or action == "*":
-                    yield one.finding(f"{place} {said(action)}; actions are named")
+            for path in ("permissions[].actions[]", "permissions[].dataActions[]"):
+                for place, action in one.every(path):
+                    if action is UNKNOWN or "*" in str(action):
+                        yield one.finding(f"{place} {said(action)}; actions are named")
     if one.type in GRANTS:
         yield from _granted(one)
 

@@ -47,6 +47,7 @@ APP, RUN = "azure-native:app:ContainerApp", "gcp:cloudrunv2/service:Service"
 CERTIFICATE, WORKERS = "azure-native:app:Certificate", "gcp:cloudrunv2/workerPool:WorkerPool"
 COPIES = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 ATTACHED, TO_AZURE = "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "azure-native:authorization:RoleAssignment"
+DEFINED = "azure-native:authorization:RoleDefinition"
 POOL = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
 PARAMETER = "azure-native:dbforpostgresql:Configuration"
 CMK = "encryption-at-rest-cmk"
@@ -135,6 +136,9 @@ AWS = (
     _b("no-force-destroy", "aws:secretsmanager/secret:Secret", "recoveryWindowInDays", 0),
 )
 AZURE = (
+    _b("iam-least-privilege", DEFINED, "permissions[0].actions", ["*"]),
+    _b("iam-least-privilege", DEFINED, "permissions[0].actions", ["Microsoft.DBforPostgreSQL/*"]),
+    _b("iam-least-privilege", DEFINED, "permissions[0].dataActions", ["Microsoft.KeyVault/vaults/secrets/*"]),
     _b("region-pinned", FLEXIBLE, "location", "westus2"),
     _b("region-pinned", "pulumi:providers:azure-native", "location", "westeurope"),
     _b("explicit-provider", "pulumi:providers:azure-native", "subscriptionId", "00000000-0000-0000-0000-000000000009"),

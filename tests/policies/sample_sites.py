@@ -108,6 +108,8 @@ def azure() -> list[Told]:
     clouds(s, "azure")
     here: dict[str, Any] = {"location": AZURE_REGION, "tags": TAGS}
     s.has("azure-native:resources:ResourceGroup", "site", **here)
+    fills = ["Microsoft.KeyVault/vaults/secrets/setSecret/action"]
+    s.has("azure-native:authorization:RoleDefinition", "fills", permissions=[{"actions": [], "dataActions": fills}])
     network = s.has("azure-native:network:VirtualNetwork", "network", **here)
     s.has(
         "azure-native:network:FlowLog",
