@@ -183,8 +183,10 @@ def _history(ledgers: Mapping[str, Ledger], account: Account, known: Iterable[Fi
     yield from forked
     if drained:
         accounts = {finding.subject for finding in forked}
-        rows = [row for ledger in ledgers.values() for row in (*ledger.payments, *ledger.held)]
-        yield from history.split(ledgers, named | {row.id for row in rows if {row.debtor, row.creditor} & accounts})
+        for ledger in ledgers.values():
+            named |= {row.id for row in ledger.payments if {row.debtor, row.creditor} & accounts}
+            named |= {row.id for row in ledger.held if {row.debtor, row.creditor} & accounts}
+        yield from history.split(ledgers, named)
 
 
 def _missing(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]:
