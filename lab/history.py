@@ -118,9 +118,10 @@ def split(ledgers: Ledgers, named: Collection[str]) -> Iterator[Finding]:
 def overdrawn(site: str, ledger: Ledger, named: Collection[str]) -> Iterator[Finding]:
     """An account that must not be overdrawn never was, at the end of any reign: between two of them the order of payments is certain."""
     reigns = {payment.id: payment.epoch for payment in ledger.payments}
+    latest = max(reigns.values(), default=0)
     moved: dict[str, Counter[int]] = defaultdict(Counter)
     for entry in ledger.entries:
-        moved[entry.account][reigns.get(entry.payment, 0)] += entry.amount
+        moved[entry.account][reigns.get(entry.payment, latest)] += entry.amount
     for account in ledger.accounts:
         if account.overdraft_allowed or account.id in named:
             continue
