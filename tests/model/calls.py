@@ -45,6 +45,22 @@ from tests.model.safeguards import Rules
 Label = tuple[str, ...]
 Nodes = tuple[Node, ...]
 
+CALLS: dict[type[Step], tuple[str, ...]] = {
+    Cut: ("cut",),
+    CatchUp: (),
+    Attach: ("place_slot", "follow"),
+    Open: ("open",),
+    Settle: (),
+    Verify: (),
+    MarkJoin: ("mark_join",),
+    AwaitConfirmed: (),
+    SetAckSet: ("set_ack_set",),
+    Fence: ("fence",),
+    ExportTail: ("export_tail",),
+    Reseed: ("clear", "offer_seed", "seed"),
+}
+"""Steps of the product and the calls that change a database for them, in order; the others only read."""
+
 NOT_MODELLED = {
     Steer: "weights move no data",
     BeginPromotion: "a provider's replica is no node of the service before a person makes it one",
@@ -79,7 +95,6 @@ class Effect(NamedTuple):
 
     nodes: Nodes
     result: Result | None
-    breaches: tuple[Breach, ...] = ()
 
 
 class Moved(NamedTuple):
@@ -100,7 +115,7 @@ def _plain(value: object) -> str:
 def moves(nodes: Nodes, control: Control, token: int, rules: Rules, *, left_behind: bool) -> Iterator[tuple[Label, Moved]]:
     """Every way in which the owner of the plan may go on."""
     for step in control.steps:
-        coming = following(step, nodes, token)
+        coming = following(step, nodes, token, rules)
         if isinstance(coming, Call):
             done = perform(nodes, coming, rules)
             if done is not None:
@@ -113,18 +128,18 @@ def moves(nodes: Nodes, control: Control, token: int, rules: Rules, *, left_behi
 
 def _recorded(control: Control, step: Step, done: Effect, rules: Rules) -> Moved:
     if done.result is None:
-        return Moved(done.nodes, control, done.breaches)
+        return Moved(done.nodes, control)
     after, breaches = advanced(control, step, done.result, rules)
-    return Moved(done.nodes, after, (*done.breaches, *breaches))
+    return Moved(done.nodes, after, breaches)
 
 
-def calls(nodes: Nodes, control: Control, token: int) -> tuple[Call, ...]:
+def calls(nodes: Nodes, control: Control, token: int, rules: Rules) -> tuple[Call, ...]:
     """What the owner may have sent and nobody has answered."""
-    coming = (following(step, nodes, token) for step in control.steps)
+    coming = (following(step, nodes, token, rules) for step in control.steps)
     return tuple(call for call in coming if isinstance(call, Call))
 
 
-def following(step: Step, nodes: Nodes, token: int) -> Call | Result | None:
+def following(step: Step, nodes: Nodes, token: int, rules: Rules) -> Call | Result | None:
     """The next call of a step, or what reading alone answers; None: nothing can be done now."""
 
     def call(method: str, site: str) -> Call:
@@ -134,7 +149,7 @@ def following(step: Step, nodes: Nodes, token: int) -> Call | Result | None:
         case Cut(site=site):
             return call("cut", site)
         case CatchUp() | AwaitConfirmed() | Settle():
-            return _confirmations(step, nodes)
+            return _confirmations(step, nodes, rules)
         case Attach():
             return _attaching(step, nodes, token)
         case Open(winner=winner):
@@ -157,13 +172,15 @@ def following(step: Step, nodes: Nodes, token: int) -> Call | Result | None:
             assert_never(step)
 
 
-def _confirmations(step: CatchUp | AwaitConfirmed | Settle, nodes: Nodes) -> Confirmed:
-    """Who has confirmed when the wait ends; a deadline may end it at any time.
+def _confirmations(step: CatchUp | AwaitConfirmed | Settle, nodes: Nodes, rules: Rules) -> Confirmed | None:
+    """Who has confirmed when the wait ends; a deadline may end it at any time. On a foreign timeline nobody has.
 
     Settle asks for the end of the log as it was at an earlier moment, at the earliest behind the marker: so the marker is enough.
     """
     number = SITES.index(step.writer)
     writer, reign = nodes[number], step.reign
+    if rules.pin_waits and not writer.pinned:
+        return None
     if isinstance(step, Settle):
         asked = members(writer.ack) if writer.epoch == reign else []
         wanted = marked(writer, reign) or (len(writer.log) if writer.role == WRITER else 1 << 30)
@@ -218,7 +235,7 @@ def perform(nodes: Nodes, call: Call, rules: Rules) -> Effect | None:
             return after and Effect(_with(nodes, site, after), Done())
         case "open", Open(epoch=epoch, ack_set=ack_set):
             after = server.open_writer(node, rules, site, token, epoch, mask(ack_set))
-            return after and Effect(_with(nodes, site, after), _reached(after, site, epoch), _opened_late(nodes, node, after))
+            return after and Effect(_with(nodes, site, after), _reached(after, site, epoch))
         case "mark_join", MarkJoin(reign=reign, newcomer=newcomer):
             after = server.mark_join(node, rules, token, reign, SITES.index(newcomer))
             return after and Effect(_with(nodes, site, after), _reached(after, site, reign))
@@ -279,11 +296,3 @@ def _reseeded(nodes: Nodes, call: Call, step: Reseed, rules: Rules) -> Effect | 
         case _:
             after = server.follow(node, rules, call.token, step.reign, writer, True)
     return after and Effect(_with(nodes, call.site, after), None)
-
-
-def _opened_late(nodes: Nodes, before: Node, after: Node) -> tuple[Breach, ...]:
-    """Epochs only grow: nobody opens for an epoch after a later one was opened."""
-    highest = max((entry.item.epoch for node in nodes for entry in node.log if entry.item.key == 0), default=0)
-    if (before.role, before.epoch) == (after.role, after.epoch) or after.epoch >= highest:
-        return ()
-    return (Breach(promise="one-acknowledger", evidence=f"epoch {after.epoch} was opened after epoch {highest}"),)

@@ -24,13 +24,17 @@ COPY = (-1, 0)
 
 
 class Item(NamedTuple):
-    """What one transaction wrote. `key` 0: the marker of an epoch. -1: a join marker. Else a payment; `timeline` tells executions
-    of one key apart."""
+    """What one transaction wrote. `key` 0: the marker of an epoch. -1: a join marker. -2: nothing that is published. Else a payment;
+    `timeline` tells executions of one key apart."""
 
     key: int
     site: int
     epoch: int
     timeline: int
+
+
+OWN_LOG = Item(-2, 0, 0, 0)
+"""Log of the server's own on a new timeline, where a published transaction was on the old one. Followers confirm it and apply nothing."""
 
 
 class Entry(NamedTuple):
@@ -120,7 +124,7 @@ def change(node: Node, **values: object) -> Node:
     """The same node but for these fields. A row that changes leaves behind a poll that was sent just before."""
     known = {name: values.get(name, getattr(node, name)) for name in _FIELDS}
     row = (known["role"], known["epoch"], known["ack"], known["pin"])
-    if node.role == WRITER and node.waits and row != (node.role, node.epoch, node.ack, node.pin):
+    if node.role == WRITER and row != (node.role, node.epoch, node.ack, node.pin):
         sent = Poll(node.epoch, node.ack, node.pin, node.waits)
         known["polls"] = tuple(sorted({*known["polls"], sent}))  # type: ignore[misc]
     return _seen.get(tuple(known.values())) or intern(**known)
@@ -160,6 +164,11 @@ def with_slot(node: Node, follower: int, epoch: int, count: int) -> tuple[Slot, 
 def stream_of(node: Node, publisher: int, epoch: int) -> Stream | None:
     """The subscription to this publisher in this epoch."""
     return next((one for one in node.streams if one[:2] == (publisher, epoch)), None)
+
+
+def items(node: Node) -> list[Item]:
+    """What is in the ledger, and the markers, in order."""
+    return [entry.item for entry in node.log if entry.item != OWN_LOG]
 
 
 def keys(node: Node) -> frozenset[int]:

@@ -5,11 +5,12 @@ or an opening, is judged where that step is (`calls`, `control`) and handed alon
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 
 from controller.core.invariants import Acknowledged, Breach, Entered, must_cut_is_superset, no_loss, one_acknowledger
 from controller.core.model import Epoch
-from tests.model.node import ENABLED, NUMBERS, SITES, WRITER, Item, Node, keys
+from tests.model.node import ENABLED, FENCED, NUMBERS, OWN_LOG, SITES, WRITER, Item, Node, items, keys
 from tests.model.safeguards import Rules
 from tests.model.world import World, counted, in_office
 
@@ -48,7 +49,11 @@ def one_site_acknowledges(world: World, rules: Rules) -> Iterator[Breach]:
 
 
 def one_writer_per_epoch(world: World, rules: Rules) -> Iterator[Breach]:
-    """`one-acknowledger`. No two nodes are open in one epoch, and no open node still follows somebody in a later one."""
+    """`one-acknowledger`. No two nodes are open in one epoch, and no open node still follows somebody in a later one.
+
+    Two may be open in two epochs: the old writer lives on behind its partition, or the call that opens an elected winner arrives when the
+    next one is open already. Nobody can tell these apart, and neither can acknowledge: all who counted for it were cut.
+    """
     opened = [(node.epoch, SITES[site]) for site, node in enumerate(world.nodes) if in_office(node, rules)]
     for epoch in {epoch for epoch, _ in opened}:
         if len([one for one in opened if one[0] == epoch]) > 1:
@@ -61,17 +66,38 @@ def one_writer_per_epoch(world: World, rules: Rules) -> Iterator[Breach]:
 
 
 def whoever_counts_is_cut(world: World, rules: Rules) -> Iterator[Breach]:
-    """`no-loss`. Everybody whose confirmation counts in the reigning writer's row is in the must-cut set in etcd."""
+    """`must-cut`, which `no-loss` rests on. Whose confirmation counts in the reigning writer's row is in the must-cut set in etcd."""
     posture = world.control.posture
     writer = world.nodes[SITES.index(posture.writer)]
     if writer.role == WRITER and writer.epoch == posture.reign:
-        yield from must_cut_is_superset(posture, counted(writer))
+        for uncut in must_cut_is_superset(posture, counted(writer)):
+            yield replace(uncut, promise="must-cut")
+
+
+@cache
+def _holds(follower: Node, writer: Node, confirmed: int) -> bool:
+    sent = [entry.item for entry in writer.log[:confirmed] if entry.item != OWN_LOG]
+    return set(sent) <= set(items(follower))
+
+
+def whoever_counts_holds_what_it_confirmed(world: World, rules: Rules) -> Iterator[Breach]:
+    """`must-cut`, which `no-loss` rests on. A member that counts in the reigning writer's row has all that its slot there says it has.
+    Nodes on a foreign timeline are known to be suspect, and prove nothing."""
+    posture = world.control.posture
+    number = SITES.index(posture.writer)
+    writer = world.nodes[number]
+    if writer.role != WRITER or writer.epoch != posture.reign or not writer.pinned:
+        return
+    for site, at in ((slot.follower, slot.confirmed) for slot in writer.slots if slot.epoch == writer.epoch):
+        member = world.nodes[site]
+        if writer.ack >> site & 1 and member.pinned and at <= len(writer.log) and not _holds(member, writer, at):
+            yield Breach(promise="must-cut", evidence=f"{SITES[site]} counts, and lacks what it confirmed")
 
 
 @cache
 def _diverges(follower: Node, writer: Node) -> bool:
-    held = [entry.item for entry in follower.log]
-    return held != [entry.item for entry in writer.log][: len(held)]
+    held = items(follower)
+    return held != items(writer)[: len(held)]
 
 
 def followers_hold_a_prefix(world: World, rules: Rules) -> Iterator[Breach]:
@@ -102,13 +128,24 @@ def nobody_is_sent_what_it_has(world: World, rules: Rules) -> Iterator[Breach]:
                 yield Breach(promise="always-finishes", evidence=f"{SITES[site]} is sent a payment again that it holds")
 
 
+def only_a_later_claim_closes_the_writer(world: World, rules: Rules) -> Iterator[Breach]:
+    """`always-finishes`. Nobody closes the writer that was elected last before somebody claims a later epoch: a cut that the network
+    held up would otherwise end the very reign it helped to begin."""
+    posture = world.control.posture
+    writer = world.nodes[SITES.index(posture.writer)]
+    if (writer.role, writer.epoch, posture.epoch) == (FENCED, posture.reign, posture.reign):
+        yield Breach(promise="always-finishes", evidence=f"{posture.writer} was closed in its own reign")
+
+
 PROMISES: tuple[Callable[[World, Rules], Iterator[Breach]], ...] = (
     nothing_is_lost,
     one_site_acknowledges,
     one_writer_per_epoch,
     whoever_counts_is_cut,
+    whoever_counts_holds_what_it_confirmed,
     followers_hold_a_prefix,
     nobody_is_sent_what_it_has,
+    only_a_later_claim_closes_the_writer,
 )
 
 

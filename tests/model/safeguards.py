@@ -35,6 +35,8 @@ class Rules:
     """On a foreign timeline nothing is acknowledged, and nothing that waited on another one."""
     pin_steps: bool = True
     """Every step behind a cut looks at the timeline again, in its own transaction."""
+    pin_waits: bool = True
+    """What followers confirm on a foreign timeline says nothing about what stood there before."""
     exact: bool = True
     """A position is mapped on an exact match of origins, or not at all."""
     fence_writer: bool = True

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from controller.core.invariants import Breach
+from controller.core.plans import Phase, PlanKind
 from tests.model.calls import Label
 from tests.model.promises import breach
 from tests.model.safeguards import Rules
@@ -21,6 +22,10 @@ class Found:
     breach: Breach | None = None
     trace: tuple[str, ...] = ()
     """The shortest way to the breach."""
+    phases: frozenset[tuple[PlanKind, Phase]] = frozenset()
+    """Of all plans that were under way."""
+    worlds: tuple[World, ...] = ()
+    """All of them, where they were asked for."""
 
     def __str__(self) -> str:
         if self.breach is None:
@@ -32,7 +37,7 @@ class Found:
 Origin = tuple[World, Label] | None
 
 
-def search(scenario: Scenario, rules: Rules, *, promise: str = "") -> Found:
+def search(scenario: Scenario, rules: Rules, *, promise: str = "", keep: bool = False) -> Found:
     """Every world of a scenario, until one breaks a promise, or the one that is named."""
     first = first_world(scenario, rules)
     came: dict[World, Origin] = {first: None}
@@ -47,7 +52,9 @@ def search(scenario: Scenario, rules: Rules, *, promise: str = "") -> Found:
             if after not in came:
                 came[after] = (world, label)
                 queue.append((depth + 1, after))
-    return Found(states=len(came), depth=depth)
+    plans = [control.plan for control in {world.control for world in came}]
+    phases = frozenset((plan.kind, plan.phase) for plan in plans if plan is not None)
+    return Found(states=len(came), depth=depth, phases=phases, worlds=tuple(came) if keep else ())
 
 
 def _trace(came: dict[World, Origin], world: World) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from tests.model.node import (
     ENABLED,
     FENCED,
     FOLLOWER,
+    OWN_LOG,
     SITES,
     STOPPED,
     STOPPING,
@@ -24,6 +25,7 @@ from tests.model.node import (
     change,
     confirmed,
     flushed,
+    items,
     keys,
     marked,
     members,
@@ -79,13 +81,15 @@ def reached(node: Node, rules: Rules, poll: Poll | None) -> tuple[Waiting, ...]:
 
 
 @cache
-def fail_over_in_cloud(node: Node, rules: Rules, lose_last: bool) -> Node:
-    """What a managed service does by itself: a new timeline, perhaps without the last transaction. Sessions end."""
+def fail_over_in_cloud(node: Node, rules: Rules, lose_last: bool, overgrown: bool) -> Node:
+    """What a managed service does by itself: a new timeline, perhaps without the last transaction. Sessions end. Overgrown: by now log of
+    its own stands where that transaction was, so positions alone do not show that it is missing."""
     log, streams = node.log, node.streams
     if lose_last:
         lost, log = log[-1], log[:-1]
         earlier = max((entry.origin for entry in log if entry.via == lost.via), default=0)
         streams = tuple(one._replace(position=earlier) if one[:2] == lost.via else one for one in streams)
+        log = (*log, Entry(OWN_LOG, None, 0)) if overgrown else log
     token = node.token
     if not rules.synchronous:
         streams, token = tuple(one._replace(worker=ENABLED) for one in streams), 0
@@ -287,7 +291,7 @@ def apply(site: int, node: Node, which: int, publisher: Node) -> tuple[Node, Nod
         return (*node.streams[:which], stream, *node.streams[which + 1 :])
 
     if stream.copied < 0:
-        copied = tuple(Entry(entry.item, COPY, 0) for entry in publisher.log)
+        copied = tuple(Entry(item, COPY, 0) for item in items(publisher))
         taken = moved(stream._replace(copied=len(publisher.log)))
         return change(node, log=(*node.log, *copied), streams=taken), publisher
     behind = max(stream.position, at)
@@ -298,6 +302,8 @@ def apply(site: int, node: Node, which: int, publisher: Node) -> tuple[Node, Nod
     if behind >= len(publisher.log):
         return None
     item = publisher.log[behind].item
+    if item == OWN_LOG:
+        return node, change(publisher, slots=with_slot(publisher, site, stream.epoch, behind + 1))
     if item.key in keys(node):
         return None
     entry = Entry(item, (stream.publisher, stream.epoch), behind + 1)

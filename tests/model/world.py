@@ -181,9 +181,11 @@ def _in_cloud(world: World, site: int, rules: Rules) -> Iterator[tuple[Label, Wo
     spent = world._replace(budget=world.budget._replace(in_cloud=tuple(one for one in world.budget.in_cloud if one != site)))
     if node.log:
         lost = ("{} fails over inside its cloud and loses its last transaction", SITES[site])
-        yield lost, replaced(spent, site, server.fail_over_in_cloud(node, rules, True))
+        yield lost, replaced(spent, site, server.fail_over_in_cloud(node, rules, True, False))
+        grown = ("{} fails over inside its cloud, loses its last transaction, and has other log in its place", SITES[site])
+        yield grown, replaced(spent, site, server.fail_over_in_cloud(node, rules, True, True))
     kept = ("{} fails over inside its cloud", SITES[site])
-    yield kept, replaced(spent, site, server.fail_over_in_cloud(node, rules, False))
+    yield kept, replaced(spent, site, server.fail_over_in_cloud(node, rules, False, False))
 
 
 # ---------------------------------------------------------------------------------------------------- control
@@ -197,7 +199,7 @@ def _arrivals(world: World, rules: Rules) -> Iterator[tuple[Label, World]]:
         if done is None:
             yield ("LATE: {} is refused", str(call)), rest
         else:
-            yield ("LATE: {}", str(call)), rest._replace(nodes=done.nodes, breaches=(*world.breaches, *done.breaches))
+            yield ("LATE: {}", str(call)), rest._replace(nodes=done.nodes)
 
 
 def _owner(world: World, scenario: Scenario, rules: Rules) -> Iterator[tuple[Label, World]]:
@@ -207,18 +209,18 @@ def _owner(world: World, scenario: Scenario, rules: Rules) -> Iterator[tuple[Lab
         after = world._replace(nodes=moved.nodes, control=moved.control, breaches=breaches)
         yield said, after
         if scenario.late_tries:
-            yield from _left_in_flight(world, after, said, scenario)
+            yield from _left_in_flight(world, after, said, scenario, rules)
     silent = nobody_answers(world.control)
     if silent is not None:
         yield ("nobody else answers the cut",), world._replace(control=silent)
 
 
-def _left_in_flight(world: World, after: World, said: Label, scenario: Scenario) -> Iterator[tuple[Label, World]]:
+def _left_in_flight(world: World, after: World, said: Label, scenario: Scenario, rules: Rules) -> Iterator[tuple[Label, World]]:
     """A call that the owner had sent for a step it no longer waits for is still under way."""
     if len(world.flying) >= scenario.in_flight:
         return
-    kept = calls(after.nodes, after.control, after.token)
-    for call in calls(world.nodes, world.control, world.token):
+    kept = calls(after.nodes, after.control, after.token, rules)
+    for call in calls(world.nodes, world.control, world.token, rules):
         if call not in kept:
             flies = (f"{said[0]}; still under way: {{}}", *said[1:], str(call))
             yield flies, after._replace(flying=(*after.flying, call))
@@ -243,7 +245,7 @@ def _claims(world: World, scenario: Scenario, rules: Rules) -> Iterator[tuple[La
         found.append((("the plan is given up",), taken._replace(control=ended)))
     for said, after in found:
         yield said, after
-        yield from _left_in_flight(world, after, said, scenario)
+        yield from _left_in_flight(world, after, said, scenario, rules)
     if not rules.forward and control.plan is not None:
         yield from _undone(world)
 
@@ -292,7 +294,7 @@ def _tidied(node: Node, rules: Rules, told: frozenset[int], live: tuple[int, ...
             and one.epoch in {*row, *(poll.epoch for poll in node.polls)}
         )
         polls = {poll._replace(known=tuple(one for one in poll.known if one in waits)) for poll in node.polls}
-        polls = {poll for poll in polls if poll.known or (waits and not rules.poll_rule)}
+        polls = {poll for poll in polls if poll.known or not rules.poll_rule}
         known = change(node, token=token, waits=waits, polls=tuple(sorted(polls)))
         _tidy[node, rules, told, live] = known
     return known
