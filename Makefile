@@ -10,7 +10,7 @@ LAB ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check policy bench calm clean
+.PHONY: help demo lab test check policy bench calm model clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench: $(VENV)/test.stamp ## Distributions over many failovers and switchovers, 
 
 calm: $(VENV)/test.stamp ## Ten minutes of noise in which nothing may fail over
 	$(BIN)/python -m lab.calm
+
+model: $(VENV)/test.stamp ## Every order of the protocol's steps, also in the searches that are too large for `make test` (docs/model.md)
+	$(BIN)/python -m tests.model
 
 clean: ## Remove what was built, measured and installed here
 	rm -rf out build $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -82,7 +82,7 @@ async def ledger_of(connection: psycopg.AsyncConnection) -> Ledger:
     sources = await (await connection.execute(SOURCES)).fetchall()
     erasures = await (await connection.execute(ERASURES)).fetchall()
     markers = await (await connection.execute(MARKERS)).fetchall()
-    node = await (await connection.execute(NODE)).fetchone()
+    nodes = await (await connection.execute(NODE)).fetchall()
     return Ledger(
         payments=tuple(
             PaymentRow(id=i, key=k, debtor=d, creditor=c, amount=a, currency=u, epoch=e, body_digest=b, created_at=t)
@@ -115,5 +115,5 @@ async def ledger_of(connection: psycopg.AsyncConnection) -> Ledger:
         erasures=tuple(ErasureRow(id=i, subject=s, caller=c, reason=r) for i, s, c, r in erasures),
         tables=await digests(connection, LEDGER),
         markers=tuple(MarkerRow(epoch=e, site=s) for e, s in markers),
-        node=None if node is None else NodeRow(site=node[0], role=node[1], epoch=node[2]),
+        node=next((NodeRow(site=s, role=r, epoch=e) for s, r, e in nodes), None),
     )
