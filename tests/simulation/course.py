@@ -1,0 +1,198 @@
+"""One seed, from the first payment to the peace after all faults, with every promise checked on the way and at the end."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+import structlog
+
+from controller.coordination.chain import verify
+from controller.core.invariants import Breach, always_finishes, no_loss, no_surprise_return
+from controller.core.model import Health, Mode, Site
+from controller.core.plans import Phase, Plan
+from tests.simulation.faults import Fault, schedule
+from tests.simulation.places import SERVICE, SITES, Places
+from tests.simulation.processes import owned_task
+from tests.simulation.trouble import Trouble, writes
+from tests.simulation.virtual_loop import run
+from tests.simulation.watch import Line, Watch
+
+CALM = 3.0
+"""Seconds before the first fault."""
+STORM = 22.0
+"""Until everything is healed."""
+LIMIT = 60.0
+"""Seconds of peace within which everything must be well again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one seed."""
+
+    seed: int
+    faults: tuple[Fault, ...]
+    breaches: tuple[Breach, ...]
+    held: str
+    """Why a person is needed before anybody can write; empty when nobody is."""
+    phases: frozenset[str]
+    verdicts: frozenset[tuple[str, str]]
+    epochs: int
+    paid: int
+    digest: str
+    virtual: float
+    """Seconds in the simulation."""
+    real: float
+    """Seconds of this machine."""
+
+
+def play(seed: int, told: Callable[[Line], None] | None = None) -> Outcome:
+    """Run one seed."""
+    structlog.configure(processors=[_drop])
+    began = time.perf_counter()
+    outcome = run(_play(seed, told, began))
+    structlog.reset_defaults()
+    return outcome
+
+
+def _drop(*_: object) -> dict[str, object]:
+    raise structlog.DropEvent
+
+
+async def _play(seed: int, told: Callable[[Line], None] | None, began: float) -> Outcome:
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(owned_task)
+    chance = Random(seed)
+    watch = Watch(SERVICE, told)
+    loop.set_exception_handler(
+        lambda _, context: watch.breach(Breach(promise="no program ends by itself", evidence=repr(context)))
+    )
+    places = Places(chance, watch)
+    faults = schedule(chance, CALM, STORM)
+    trouble = Trouble(places)
+    places.begin()
+    storm = loop.create_task(trouble.happen(faults))
+    while loop.time() < STORM and not watch.breaches:
+        await asyncio.sleep(0.5)
+    storm.cancel()
+    held = ""
+    if not watch.breaches:
+        trouble.heal()
+        held = await Peace(places).come()
+        places.watch.breach(*await _at_the_end(places, held))
+    return Outcome(
+        seed=seed,
+        faults=faults,
+        breaches=tuple(watch.breaches),
+        held=held,
+        phases=frozenset(watch.phases),
+        verdicts=frozenset(watch.verdicts),
+        epochs=watch.posture.epoch if watch.posture else 0,
+        paid=len(watch.acknowledged),
+        digest=watch.digest(),
+        virtual=loop.time(),
+        real=time.perf_counter() - began,
+    )
+
+
+class Peace:
+    """After everything is healed: what operators do then, and when all is well."""
+
+    def __init__(self, places: Places) -> None:
+        self.places, self._loop = places, asyncio.get_running_loop()
+        self._began, self._wishes = self._loop.time(), 0
+
+    async def come(self) -> str:
+        """Wait until all is well, or until it should be. Answers why a person is needed, if one is."""
+        asked_at = self._began
+        while self._loop.time() - self._began < LIMIT and not self.places.watch.breaches:
+            await asyncio.sleep(0.5)
+            if self._well():
+                await asyncio.sleep(1.0)
+                if self._well():
+                    return ""
+            if self._loop.time() - asked_at > 6:
+                asked_at = self._loop.time()
+                self._help()
+        return self._needs_a_person()
+
+    def _help(self) -> None:
+        """What status tells operators to do: resume, let automation work, leave a writer that cannot write."""
+        posture = self.places.watch.posture
+        assert posture is not None
+        if posture.pause is not None:
+            self._ask("resume")
+        elif posture.mode is not Mode.AUTOMATIC:
+            self._ask("mode", mode="automatic")
+        elif not writes(self.places) and (self.places.watch.plan is None or self.places.watch.plan.phase is Phase.DONE):
+            self._ask("failover", **{"from": posture.writer})
+
+    def _ask(self, verb: str, **arguments: str) -> None:
+        self._wishes += 1
+        self.places.request(f"peace-{self._wishes}", verb, arguments, SITES[0])
+
+    def _well(self) -> bool:
+        """No plan under way, everybody a member of a settled reign, and payments are acknowledged."""
+        watch = self.places.watch
+        posture, plan = watch.posture, watch.plan
+        return (
+            posture is not None
+            and (plan is None or plan.phase is Phase.DONE)
+            and writes(self.places)
+            and posture.must_cut == frozenset(SITES) - {posture.writer}
+            and posture.mode is Mode.AUTOMATIC
+            and all(posture.weights.values())
+            and watch.last_acknowledged > self._loop.time() - 3
+        )
+
+    def _needs_a_person(self) -> str:
+        """Is everything that could prove what was acknowledged on a timeline that is gone? Then only a person may go on."""
+        posture = self.places.watch.posture
+        assert posture is not None
+        lost = sorted(site for site in posture.must_cut | {posture.writer} if not self.places.world.servers[site].pinned)
+        in_office = writes(self.places)
+        return f"{', '.join(lost)} on another timeline" if lost and not in_office else ""
+
+
+async def _at_the_end(places: Places, held: str) -> list[Breach]:
+    """Every promise that can only be judged at the end."""
+    watch, found = places.watch, []
+    posture = watch.posture
+    assert posture is not None
+    if writes(places):
+        found += no_loss(watch.acknowledged, places.world.ledgers(posture.writer))
+    entries = await places.seer.journal(SERVICE, limit=100_000)
+    damage = verify(entries)
+    if damage is not None:
+        found.append(Breach(promise="explained", evidence=f"the journal's chain breaks: {damage}"))
+    began = [plan for plan in watch.plans.values() if plan.id not in watch.replaced]
+    found += no_surprise_return(began, places.policy.automatic_failovers, places.policy.velocity_window)
+    for controller in places.controllers.values():
+        if controller.process.ended is not None:
+            found.append(
+                Breach(promise="always-finishes", evidence=f"{controller.site}'s controller ended: {controller.process.ended!r}")
+            )
+    if watch.breaches or held:
+        return found
+    found += _not_well(places)
+    ended = [plan.id for plan in watch.plans.values() if plan.phase is Phase.DONE]
+    found += always_finishes(watch.plans, ended, watch.replaced)
+    return found
+
+
+def _not_well(places: Places) -> list[Breach]:
+    """In peace payments are acknowledged, and whoever came back counts again."""
+    if Peace(places)._well():
+        return []
+    posture, plan = places.watch.posture, places.watch.plan
+    assert posture is not None
+    since = asyncio.get_running_loop().time() - places.watch.last_acknowledged
+    evidence = (
+        f"after {LIMIT:.0f} s of peace: plan {plan}, posture {posture}, last acknowledgement {since:.1f} s ago, "
+        f"rows {[(site, server.role, server.epoch, server.pinned) for site, server in places.world.servers.items()]}"
+    )
+    return [Breach(promise="always-finishes", evidence=evidence)]
+
+
+__all__ = ["Health", "Outcome", "Plan", "Site", "play"]

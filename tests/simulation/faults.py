@@ -1,0 +1,81 @@
+"""What goes wrong, drawn from a seed: bursts of faults, each about a thing and for a while.
+
+A fault names its victim by what it is at that moment (the writer's site, the site of the plan's owner), because trouble is
+most interesting there; or by site.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+WHOLE = ("site dies", "site freezes", "site is cut off", "site hears nobody", "nobody hears site")
+PARTS = (
+    "database dies",
+    "edge dies",
+    "controller dies",
+    "controller freezes",
+    "controller dies soon",
+    "service dies",
+    "service freezes",
+    "etcd member dies",
+    "etcd majority dies",
+    "link is cut",
+    "link is cut one way",
+    "link is slow",
+    "link loses",
+    "follower lags",
+    "follower stands still",
+    "clock jumps",
+    "in-cloud failover",
+    "in-cloud failover loses the last transaction",
+    "authority hangs",
+    "authority lies",
+    "authority is throttled",
+    "provider hangs",
+    "schema differs",
+    "all edges die",
+)
+REQUESTS = ("switchover", "switchover", "failover", "pause", "resume", "mode", "promote", "nonsense")
+VICTIMS = ("writer", "writer", "writer", "owner", "follower", "aws", "azure", "gcp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong, or that somebody asks for."""
+
+    at: float
+    """Seconds after the start."""
+    lasts: float
+    kind: str
+    victim: str
+    other: str
+    """The far end of a link."""
+    amount: float
+    """From 0 to 1; what it scales is the kind's business."""
+
+    def __str__(self) -> str:
+        return f"{self.at:6.2f} s for {self.lasts:5.2f} s: {self.kind} ({self.victim}, {self.other}, {self.amount:.2f})"
+
+
+def schedule(chance: Random, begin: float, end: float) -> tuple[Fault, ...]:
+    """A few bursts, in each of which one to four things happen at almost the same time."""
+    faults = []
+    for _ in range(chance.randint(2, 4)):
+        about = chance.uniform(begin, end - 3)
+        count = chance.choice((1, 1, 2, 2, 3, 4))
+        faults += [_fault(chance, about, end) for _ in range(count)]
+    return tuple(sorted(faults, key=lambda fault: fault.at))
+
+
+def _fault(chance: Random, about: float, end: float) -> Fault:
+    kinds: Sequence[str] = chance.choice((WHOLE, PARTS, PARTS, PARTS, REQUESTS))
+    at = about + chance.uniform(0, 2.5)
+    lasts = chance.choice((chance.uniform(0.2, 3), chance.uniform(2, 8), chance.uniform(5, 25)))
+    return Fault(
+        at=round(at, 3),
+        lasts=round(min(lasts, max(end - at, 0.1)), 3),
+        kind=chance.choice(kinds),
+        victim=chance.choice(VICTIMS),
+        other=chance.choice(("aws", "azure", "gcp")),
+        amount=round(chance.random(), 3),
+    )
