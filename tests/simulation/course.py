@@ -3,16 +3,17 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import structlog
 
 from controller.coordination.chain import verify
-from controller.core.invariants import Breach, always_finishes, no_loss, no_surprise_return
-from controller.core.model import Health, Mode, Site
-from controller.core.plans import Phase, Plan
-from tests.simulation.faults import Fault, schedule
+from controller.core.invariants import Breach, always_finishes, no_loss, no_surprise_return, same_everywhere, static_stability
+from controller.core.model import Mode, Site
+from controller.core.plans import Phase
+from controller.core.policy import Policy
+from tests.simulation.faults import ANY, Fault, Weather
 from tests.simulation.places import SERVICE, SITES, Places
 from tests.simulation.processes import owned_task
 from tests.simulation.trouble import Trouble, writes
@@ -44,23 +45,39 @@ class Outcome:
     virtual: float
     """Seconds in the simulation."""
     real: float
-    """Seconds of this machine."""
+    """Seconds of this machine's processor."""
 
 
-def play(seed: int, told: Callable[[Line], None] | None = None) -> Outcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is not drawn from the seed."""
+
+    weather: Weather = ANY
+    policy: Policy | None = None
+    """None: drawn."""
+    faults: tuple[Fault, ...] | None = None
+    """Exactly these; None: drawn from the weather."""
+    stalls: float = 0.01
+    """How often a look at the barrier takes long."""
+
+
+USUAL = Setting()
+
+
+def play(seed: int, told: Callable[[Line], None] | None = None, setting: Setting = USUAL) -> Outcome:
     """Run one seed."""
     structlog.configure(processors=[_drop])
-    began = time.perf_counter()
-    outcome = run(_play(seed, told, began))
+    began = time.process_time()
+    outcome = run(_play(seed, told, setting))
     structlog.reset_defaults()
-    return outcome
+    return replace(outcome, real=time.process_time() - began)
 
 
 def _drop(*_: object) -> dict[str, object]:
     raise structlog.DropEvent
 
 
-async def _play(seed: int, told: Callable[[Line], None] | None, began: float) -> Outcome:
+async def _play(seed: int, told: Callable[[Line], None] | None, setting: Setting) -> Outcome:
     loop = asyncio.get_running_loop()
     loop.set_task_factory(owned_task)
     chance = Random(seed)
@@ -68,8 +85,8 @@ async def _play(seed: int, told: Callable[[Line], None] | None, began: float) ->
     loop.set_exception_handler(
         lambda _, context: watch.breach(Breach(promise="no program ends by itself", evidence=repr(context)))
     )
-    places = Places(chance, watch)
-    faults = schedule(chance, CALM, STORM)
+    places = Places(chance, watch, setting.policy, setting.stalls)
+    faults = setting.weather.schedule(chance, CALM, STORM) if setting.faults is None else setting.faults
     trouble = Trouble(places)
     places.begin()
     storm = loop.create_task(trouble.happen(faults))
@@ -92,7 +109,7 @@ async def _play(seed: int, told: Callable[[Line], None] | None, began: float) ->
         paid=len(watch.acknowledged),
         digest=watch.digest(),
         virtual=loop.time(),
-        real=time.perf_counter() - began,
+        real=0.0,
     )
 
 
@@ -158,10 +175,14 @@ class Peace:
 async def _at_the_end(places: Places, held: str) -> list[Breach]:
     """Every promise that can only be judged at the end."""
     watch, found = places.watch, []
-    posture = watch.posture
+    posture, not_well = watch.posture, _not_well(places)
     assert posture is not None
     if writes(places):
         found += no_loss(watch.acknowledged, places.world.ledgers(posture.writer))
+    for entry in watch.journal:
+        if entry.kind == "step.steer" and entry.body["plan"] in watch.plans:
+            floors = entry.body["result"].get("floors", ())  # type: ignore[attr-defined]
+            found += static_stability(watch.plans[str(entry.body["plan"])], [Site(floor["site"]) for floor in floors])
     entries = await places.seer.journal(SERVICE, limit=100_000)
     damage = verify(entries)
     if damage is not None:
@@ -175,10 +196,19 @@ async def _at_the_end(places: Places, held: str) -> list[Breach]:
             )
     if watch.breaches or held:
         return found
-    found += _not_well(places)
+    found += not_well or await _at_rest(places)
     ended = [plan.id for plan in watch.plans.values() if plan.phase is Phase.DONE]
     found += always_finishes(watch.plans, ended, watch.replaced)
     return found
+
+
+async def _at_rest(places: Places) -> tuple[Breach, ...]:
+    """Nobody pays any more; a moment later every member has what the writer has."""
+    places.clients.paying = False
+    await asyncio.sleep(10.0)
+    posture = places.watch.posture
+    assert posture is not None
+    return same_everywhere(posture.writer, places.world.ledgers(posture.writer, *sorted(posture.must_cut)))
 
 
 def _not_well(places: Places) -> list[Breach]:
@@ -193,6 +223,3 @@ def _not_well(places: Places) -> list[Breach]:
         f"rows {[(site, server.role, server.epoch, server.pinned) for site, server in places.world.servers.items()]}"
     )
     return [Breach(promise="always-finishes", evidence=evidence)]
-
-
-__all__ = ["Health", "Outcome", "Plan", "Site", "play"]

@@ -1,6 +1,7 @@
 """The databases of the simulation: followers that apply in small portions over real links, and controllers' ways to nodes."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -9,11 +10,12 @@ from random import Random
 from typing import TypeVar
 
 from controller.core.model import Lsn, Site
+from controller.errors import TrimaranError
 from controller.providers.memory.database import MemoryDatabase
 from controller.providers.memory.path import DEADLINE, MemoryPath, Work
 from controller.providers.memory.server import LogicalSlot, MemoryServer
 from controller.providers.memory.world import MemoryWorld
-from tests.simulation.network import Net, Silence
+from tests.simulation.network import Finish, Net, Silence
 from tests.simulation.processes import Process
 
 T = TypeVar("T")
@@ -27,6 +29,59 @@ Told = Callable[[Site], None]
 READS = frozenset({"facts", "digest", "lacks", "await_confirmed"})
 
 
+class Row:
+    """The lock on one node's row: payments share it from the guard to their commit, every step of ours has it alone, and whoever comes
+    behind a step that waits, waits behind it. Killed, the server forgets all of it."""
+
+    def __init__(self, server: MemoryServer, net: Net) -> None:
+        self._server, self._net = server, net
+        self._open = self._lives = 0
+        self._queue: deque[tuple[bool, Callable[[], None]]] = deque()
+
+    def pass_guard(self, finish: Finish[T], enter: Callable[[], T], lasts: float) -> None:
+        """A payment: the guard's word now, or when the lock is free; the commit a while later."""
+        if self._server.up:
+            self._queue.append((True, lambda: self._begin(finish, enter, lasts)))
+            self._go_on()
+
+    def change(self, finish: Finish[T], work: Callable[[], T]) -> None:
+        """A step of ours."""
+        if self._server.up:
+            self._queue.append((False, lambda: finish(work)))
+            self._go_on()
+
+    def forget(self) -> None:
+        """The server died: what was open is undone, and who waited is told nothing."""
+        self._lives += 1
+        self._open = 0
+        self._queue.clear()
+
+    def _begin(self, finish: Finish[T], enter: Callable[[], T], lasts: float) -> None:
+        def admit() -> T:
+            self._server.admit()
+            raise AssertionError("admitted after all")
+
+        try:
+            self._server.admit()
+        except TrimaranError:
+            finish(admit)
+            return
+        self._open += 1
+        life = self._lives
+
+        def commit() -> None:
+            if life == self._lives:
+                self._open -= 1
+                finish(enter)
+                self._go_on()
+
+        self._net.later(lasts, commit)
+
+    def _go_on(self) -> None:
+        while self._queue and (self._queue[0][0] or self._open == 0):
+            self._queue.popleft()[1]()
+
+
 @dataclass(kw_only=True)
 class FarWorld(MemoryWorld):
     """Three nodes with a network between them, on which confirmations travel too."""
@@ -37,8 +92,26 @@ class FarWorld(MemoryWorld):
     effect: Callable[[Process], None]
     """Told whose statement has just changed something, before its answer goes back."""
     live: bool = False
+    rows: dict[Site, Row] = field(default_factory=dict)
+    shut: set[Site] = field(default_factory=set)
+    """Nodes that have no session left for controllers, and do everything else as ever."""
     lags: dict[Site, float] = field(default_factory=dict)
     """Seconds between two portions, for followers that are slower than others."""
+
+    def __post_init__(self) -> None:
+        self.rows = {site: Row(server, self.net) for site, server in self.servers.items()}
+
+    def crash(self, site: Site) -> None:
+        """See `MemoryWorld`."""
+        super().crash(site)
+        self.rows[site].forget()
+
+    def fail_over_in_cloud(self, site: Site, *, lose_last: bool = False) -> None:
+        """See `MemoryWorld`: sessions end, and so do workers."""
+        super().fail_over_in_cloud(site, lose_last=lose_last)
+        self.rows[site].forget()
+        for stream in self.servers[site].streams.values():
+            stream.running = False
 
     def linked(self, site: Site, other: Site) -> bool:
         """See `MemoryWorld`: a stream needs both directions to begin, and to be active."""
@@ -72,7 +145,7 @@ class FarWorld(MemoryWorld):
             if publisher.up and publisher.timeline == timeline and publisher.slots.get(slot.name) is slot:
                 slot.confirmed = max(slot.confirmed, lsn)
 
-        if lsn > slot.confirmed and not self.net.links[follower, publisher.site].cut:
+        if lsn > slot.confirmed:
             self.net.send(follower, publisher.site, arrive)
 
 
@@ -97,7 +170,7 @@ class FarPath(MemoryPath):
 
         def arrive() -> T:
             server = self.world.servers[self.at]
-            if not server.up:
+            if not server.up or self.at in self.far.shut:
                 raise Silence
             answer = transaction(server)
             if method not in READS:
@@ -105,7 +178,11 @@ class FarPath(MemoryPath):
                 self.far.effect(self.process)
             return answer
 
-        return await self.net.ask(self.process, self.at, arrive, patience)
+        if method in READS:
+            return await self.net.ask(self.process, self.at, arrive, patience)
+        return await self.net.ask_for(
+            self.process, self.at, lambda finish: self.far.rows[self.at].change(finish, arrive), patience
+        )
 
 
 class FarDatabase(MemoryDatabase):

@@ -11,7 +11,7 @@ from controller.coordination.transaction import Answer, Txn
 from controller.core.model import Site
 from controller.errors import Transient
 from controller.providers.memory.coordination import MemoryEtcd
-from tests.simulation.network import Net, Silence
+from tests.simulation.network import Finish, Net, Silence
 from tests.simulation.processes import OUTSIDE, Process
 
 T = TypeVar("T")
@@ -159,14 +159,7 @@ class Link:
             member = Site(self._endpoints.current)
             written = self._chance.uniform(0.0, 0.004) if self._chance.random() > 0.01 else self._chance.uniform(0.0, 0.5)
             try:
-                return await self._net.ask(
-                    self._process,
-                    member,
-                    lambda member=member: member,  # type: ignore[misc]
-                    min(CALL, left),
-                    after=written,
-                    then=work,
-                )
+                return await self._net.ask_for(self._process, member, self._taking(member, written, work), min(CALL, left))
             except Transient:
                 failures += 1
                 self._endpoints.failed(member)
@@ -175,3 +168,7 @@ class Link:
             if failures % self._round == 0:
                 await clock.sleep(timedelta(milliseconds=20))
         raise Transient("etcd gave no answer")
+
+    def _taking(self, member: Site, seconds: float, work: Callable[[Site], T]) -> Callable[[Finish[T]], None]:
+        """A member takes its time until the others have it on disk."""
+        return lambda finish: self._net.later(seconds, lambda: finish(lambda: work(member)))

@@ -11,6 +11,7 @@ from random import Random
 WHOLE = ("site dies", "site freezes", "site is cut off", "site hears nobody", "nobody hears site")
 PARTS = (
     "database dies",
+    "database shuts controllers out",
     "edge dies",
     "controller dies",
     "controller freezes",
@@ -57,25 +58,38 @@ class Fault:
         return f"{self.at:6.2f} s for {self.lasts:5.2f} s: {self.kind} ({self.victim}, {self.other}, {self.amount:.2f})"
 
 
-def schedule(chance: Random, begin: float, end: float) -> tuple[Fault, ...]:
-    """A few bursts, in each of which one to four things happen at almost the same time."""
-    faults = []
-    for _ in range(chance.randint(2, 4)):
-        about = chance.uniform(begin, end - 3)
-        count = chance.choice((1, 1, 2, 2, 3, 4))
-        faults += [_fault(chance, about, end) for _ in range(count)]
-    return tuple(sorted(faults, key=lambda fault: fault.at))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """From what faults are drawn."""
+
+    kinds: tuple[str, ...] = ()
+    """Only these; empty: whatever there is."""
+    victims: tuple[str, ...] = VICTIMS
+    bursts: tuple[int, int] = (2, 4)
+    most: float = 1.0
+    """Largest amount."""
+
+    def schedule(self, chance: Random, begin: float, end: float) -> tuple[Fault, ...]:
+        """A few bursts, in each of which one to four things happen at almost the same time."""
+        faults = []
+        for _ in range(chance.randint(*self.bursts)):
+            about = chance.uniform(begin, end - 3)
+            count = chance.choice((1, 1, 2, 2, 3, 4))
+            faults += [self._fault(chance, about, end) for _ in range(count)]
+        return tuple(sorted(faults, key=lambda fault: fault.at))
+
+    def _fault(self, chance: Random, about: float, end: float) -> Fault:
+        kinds: Sequence[str] = self.kinds or chance.choice((WHOLE, PARTS, PARTS, PARTS, REQUESTS))
+        at = about + chance.uniform(0, 2.5)
+        lasts = chance.choice((chance.uniform(0.2, 3), chance.uniform(2, 8), chance.uniform(5, 25)))
+        return Fault(
+            at=round(at, 3),
+            lasts=round(min(lasts, max(end - at, 0.1)), 3),
+            kind=chance.choice(kinds),
+            victim=chance.choice(self.victims),
+            other=chance.choice(("aws", "azure", "gcp")),
+            amount=round(chance.random() * self.most, 3),
+        )
 
 
-def _fault(chance: Random, about: float, end: float) -> Fault:
-    kinds: Sequence[str] = chance.choice((WHOLE, PARTS, PARTS, PARTS, REQUESTS))
-    at = about + chance.uniform(0, 2.5)
-    lasts = chance.choice((chance.uniform(0.2, 3), chance.uniform(2, 8), chance.uniform(5, 25)))
-    return Fault(
-        at=round(at, 3),
-        lasts=round(min(lasts, max(end - at, 0.1)), 3),
-        kind=chance.choice(kinds),
-        victim=chance.choice(VICTIMS),
-        other=chance.choice(("aws", "azure", "gcp")),
-        amount=round(chance.random(), 3),
-    )
+ANY = Weather()

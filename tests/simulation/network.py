@@ -16,7 +16,8 @@ from controller.errors import Transient, TrimaranError
 from tests.simulation.processes import OUTSIDE, Process
 
 T = TypeVar("T")
-S = TypeVar("S")
+Finish = Callable[[Callable[[], T]], None]
+"""Told the last part of what was asked for, which makes the answer."""
 
 NEAR = 0.0003
 """Seconds from a process to another one at its site."""
@@ -80,47 +81,28 @@ class Net:
             delay += self._chance.uniform(0.2, 0.8)
         self._loop.call_later(delay, deliver, context=OUTSIDE)
 
-    async def ask(
-        self,
-        process: Process,
-        target: Site,
-        work: Callable[[], S],
-        deadline: timedelta,
-        *,
-        after: float = 0.0,
-        then: Callable[[S], T] | None = None,
-    ) -> T:
-        """What `work` answers over there, and `then` makes of it `after` seconds later. Raises Transient when no answer is here by the
-        deadline of the caller's clock, and the error that is the answer."""
+    async def ask(self, process: Process, target: Site, work: Callable[[], T], deadline: timedelta) -> T:
+        """What `work` answers over there. Raises Transient when no answer is here by the deadline of the caller's clock, and the error
+        that is the answer."""
+        return await self.ask_for(process, target, lambda finish: finish(work), deadline)
+
+    async def ask_for(self, process: Process, target: Site, begin: Callable[[Finish[T]], None], deadline: timedelta) -> T:
+        """As `ask`, of something that takes time over there: `begin` calls `finish` with the last part of the work, sooner or later."""
         if not process.alive:
             raise asyncio.CancelledError
         await process.awake()
         answer: asyncio.Future[tuple[T | None, Exception | None]] = self._loop.create_future()
 
-        def reply(said: T | None, error: Exception | None) -> None:
-            self.send(target, process.site, lambda: None if answer.done() else answer.set_result((said, error)))
-
-        def carry_out(last: Callable[[], T]) -> None:
+        def finish(last: Callable[[], T]) -> None:
             try:
-                said = last()
+                said, wrong = last(), None
             except Silence:
                 return
             except (TrimaranError, LeaseLapsed) as error:
-                reply(None, error)
-                return
-            reply(said, None)
+                said, wrong = None, error
+            self.send(target, process.site, lambda: None if answer.done() else answer.set_result((said, wrong)))
 
-        def arrive() -> None:
-            if then is None:
-                carry_out(cast("Callable[[], T]", work))
-                return
-            try:
-                first = work()
-            except Silence:
-                return
-            self._loop.call_later(after, carry_out, lambda: then(first), context=OUTSIDE)
-
-        self.send(process.site, target, arrive)
+        self.send(process.site, target, lambda: begin(finish))
         late = self._loop.call_later(
             deadline.total_seconds() / process.clock.rate,
             lambda: None if answer.done() else answer.set_result((None, Transient(f"{target}: no answer"))),
@@ -134,3 +116,7 @@ class Net:
         if error is not None:
             raise error
         return cast("T", said)
+
+    def later(self, seconds: float, work: Callable[[], object]) -> None:
+        """Over there, in a while."""
+        self._loop.call_later(seconds, work, context=OUTSIDE)

@@ -5,8 +5,9 @@ A client keeps its own record: what it was told is acknowledged, whoever told it
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from random import Random
 
 from controller.core.invariants import Acknowledged
@@ -14,7 +15,7 @@ from controller.core.model import Epoch, Role, Site
 from controller.errors import Conflict, Stuck, Transient
 from controller.providers.memory.world import Poll, Waiting, told_of
 from tests.simulation.databases import FarWorld
-from tests.simulation.network import Net, Silence
+from tests.simulation.network import Finish, Net, Silence
 from tests.simulation.processes import Process
 
 WHO_WRITES = timedelta(seconds=0.4)
@@ -42,6 +43,8 @@ class Till:
     world: FarWorld
     net: Net
     chance: Random
+    stalls: float = 0.01
+    """How often a look takes long between the row that it saw and the slots that it reads."""
     waiters: dict[Site, list[Waiter]] = field(default_factory=dict)
     writer: Site | None = None
     _polling: set[Site] = field(default_factory=set)
@@ -57,7 +60,7 @@ class Till:
             at = self.writer
             assert at is not None
             try:
-                waiting = await self.net.ask(self.process, at, self._entering(at, key), COMMIT)
+                waiting = await self.net.ask_for(self.process, at, partial(self._enter, at, key), COMMIT)
             except (Conflict, Stuck, Transient):
                 self.writer = None
                 await clock.sleep(timedelta(seconds=0.1 * self.chance.random()))
@@ -67,13 +70,10 @@ class Till:
                 return
             self.writer = None
 
-    def _entering(self, at: Site, key: str) -> Callable[[], Waiting]:
-        def enter() -> Waiting:
-            if not self.world.servers[at].up:
-                raise Silence
-            return self.world.enter(at, key)
-
-        return enter
+    def _enter(self, at: Site, key: str, finish: Finish[Waiting]) -> None:
+        """Past the guard; a moment later, sometimes a second, the transaction commits."""
+        lasts = self.chance.expovariate(400) if self.chance.random() > 0.02 else self.chance.uniform(0.05, 1.5)
+        self.world.rows[at].pass_guard(finish, lambda: self.world.enter_admitted(at, key), lasts)
 
     async def _find(self) -> bool:
         """Ask every node who writes; the highest epoch wins."""
@@ -120,19 +120,21 @@ class Till:
             self._polling.discard(at)
 
     async def _look(self, at: Site, known: tuple[Waiter, ...]) -> list[Waiter]:
-        def ask() -> Poll:
-            if not self.world.servers[at].up:
-                raise Silence
-            return self.world.ask(at, self.counted(at, known))
-
         def answer(poll: Poll) -> tuple[Waiting, ...]:
             if not self.world.servers[at].up:
                 raise Silence
-            return self.world.answer(poll)
+            return self.world.answer(replace(poll, known=self.counted(at, known)))
 
-        runs_for = self.chance.expovariate(500) if self.chance.random() > 0.01 else self.chance.uniform(0.05, 1.0)
+        stalls = self.chance.random() < self.stalls
+        runs_for = self.chance.uniform(0.05, 1.5) if stalls else self.chance.expovariate(500)
+
+        def run(finish: Finish[tuple[Waiting, ...]]) -> None:
+            if self.world.servers[at].up:
+                poll = self.world.ask(at, ())
+                self.net.later(runs_for, lambda: finish(lambda: answer(poll)))
+
         try:
-            durable = await self.net.ask(self.process, at, ask, LOOK, after=runs_for, then=answer)
+            durable = await self.net.ask_for(self.process, at, run, LOOK)
         except Transient:
             return []
         return [waiter for waiter in self.waiters[at] if waiter.waiting in durable]

@@ -7,8 +7,11 @@ from random import Random
 
 from controller.coordination.store import Store
 from controller.coordination.transaction import Answer, Txn
-from controller.core.model import Epoch, Group, Posture, Site
+from controller.core.invariants import Breach, quorum_or_hold
+from controller.core.model import Epoch, Group, Health, Part, Posture, Site
+from controller.core.plans import Plan
 from controller.core.policy import Freeze, Policy
+from controller.core.proposals import Failover
 from controller.errors import Transient
 from controller.ports import Capacity, Clock, Raised, Request
 from controller.providers.memory.coordination import MemoryLink
@@ -86,10 +89,11 @@ def drawn_policy(chance: Random) -> Policy:
 class Places:
     """Everything there is."""
 
-    def __init__(self, chance: Random, watch: Watch) -> None:
-        self.chance, self.watch, self.sites = chance, watch, SITES
+    def __init__(self, chance: Random, watch: Watch, policy: Policy | None = None, stalls: float = 0.01) -> None:
+        """`policy`: drawn when there is none. `stalls`: see `Till`."""
+        self.chance, self.watch, self.sites, self._stalls = chance, watch, SITES, stalls
         self._loop = asyncio.get_running_loop()
-        self.policy = drawn_policy(chance)
+        self.policy = policy or drawn_policy(chance)
         self.net = Net(SITES, chance)
         self.members = Members(SITES, self.net, chance, self._written)
         founded = found_world(SERVICE, SITES, AZURE)
@@ -100,6 +104,8 @@ class Places:
         self.edges = dict.fromkeys(SITES, True)
         self.mute: set[Site] = set()
         """Sites whose provider's API hangs."""
+        self.hurt: dict[Site, float] = {}
+        """Until when more than noise was wrong about each site."""
         self.floors = dict.fromkeys(SITES, 2)
         self._wall = dict.fromkeys(SITES, 0.0)
         self._doomed: dict[Site, int] = {}
@@ -137,6 +143,9 @@ class Places:
         )
         self.tills: dict[Site, Till] = {}
         self.controllers: dict[Site, Controller] = {}
+        self.lives: list[Controller] = []
+        """Every controller that ever was."""
+        watch.judge = lambda plan, actor: watch.breach(*judged(self, plan, actor))
         self.clients = Clients(tills=self.tills, chance=chance, told=watch.paid, every=chance.choice((0.15, 0.3, 0.6)))
 
     def begin(self) -> None:
@@ -159,6 +168,7 @@ class Places:
             self.kill_controller(site)
         self._doomed.pop(site, None)
         self.controllers[site] = Controller(site, self.around, self._process(f"controller {site}", site), self.first)
+        self.lives.append(self.controllers[site])
 
     def kill_controller(self, site: Site) -> None:
         """Its process ends at once; its session lapses by itself."""
@@ -173,7 +183,7 @@ class Places:
         if site in self.tills:
             self.tills[site].process.kill()
         process = self._process(f"service {site}", site)
-        self.tills[site] = Till(process=process, world=self.world, net=self.net, chance=self.chance)
+        self.tills[site] = Till(process=process, world=self.world, net=self.net, chance=self.chance, stalls=self._stalls)
 
     def kill_till(self, site: Site) -> None:
         """It ends; what it would have answered nobody hears."""
@@ -223,3 +233,42 @@ class Places:
 
     def _capacities(self, clock: Clock) -> Mapping[Site, Capacity]:
         return {site: FarCapacity(site, clock, self) for site in SITES}
+
+
+AFTERMATH = 5.0
+"""Seconds for which what is over may still be told of a site."""
+OLDEST = timedelta(seconds=4)
+"""A word counts for a second; whoever acts on it later is stopped by its session, which lapses within two, or three under a new leader."""
+
+
+def judged(places: Places, plan: Plan, actor: Site) -> tuple[Breach, ...]:
+    """Did the claimer have the right to leave the writer? By what it knew, and by what was true of that."""
+    life = next((one for one in reversed(places.lives) if one.site == actor and _claimed(one, plan)), None)
+    if life is None or life.loop.view is None:
+        return (Breach(promise="explained", evidence=f"nobody decided on {plan.id}"),)
+    assert plan.subject is not None
+    if "timeline" in plan.reason:
+        pinned = places.world.servers[plan.subject].pinned
+        return (Breach(promise="quorum-or-hold", evidence=f"{plan.id}: {plan.subject} is pinned"),) if pinned else ()
+    now = asyncio.get_running_loop().time()
+    if places.hurt.get(plan.subject, 0.0) < now - AFTERMATH:
+        return (
+            Breach(promise="quorum-or-hold", evidence=f"{plan.id} leaves {plan.subject}, about which nothing is wrong but noise"),
+        )
+    accusers = {}
+    for vantage, heard in life.loop.view.snapshot.observations.items():
+        said = heard.value.opinions.get(plan.subject, {}).get(Part.DATABASE)
+        if said is None or said.health is not Health.FAILING or heard.value.suspects_itself:
+            continue
+        if vantage == actor:
+            clock = life.process.clock
+            accusers[vantage] = (clock.monotonic() - life.loop.view.at) / clock.rate
+        elif (at := places.watch.said_at(vantage, heard.value)) is not None:
+            accusers[vantage] = timedelta(seconds=now - at)
+    return quorum_or_hold(plan, accusers, vantages=2, oldest=OLDEST)
+
+
+def _claimed(life: Controller, plan: Plan) -> bool:
+    view = life.loop.view
+    proposal = view.decision.proposal if view is not None else None
+    return isinstance(proposal, Failover) and proposal.site == plan.subject and view.control.posture.epoch + 1 == plan.epoch

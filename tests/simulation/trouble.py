@@ -6,11 +6,23 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from controller.core.model import Mode, Role, Site
-from tests.simulation.faults import REQUESTS, Fault
+from tests.simulation.faults import PARTS, REQUESTS, WHOLE, Fault
 from tests.simulation.places import Places
 from tests.simulation.processes import OUTSIDE
 
 Undo = Callable[[], None]
+
+NOISE = 0.3
+"""Slowness and loss up to this much of the worst is noise, in which no writer is left."""
+HARD = frozenset((*WHOLE, *PARTS)) - {
+    "link is slow",
+    "link loses",
+    "clock jumps",
+    "follower lags",
+    "edge dies",
+    "service dies",
+    "schema differs",
+}
 
 
 class Trouble:
@@ -35,6 +47,9 @@ class Trouble:
             self._ask(fault, site, other)
             return
         self.places.watch.note("fault", f"{fault.kind} at {site} ({other}, {fault.amount})")
+        if fault.kind in HARD or fault.amount > NOISE:
+            for one in (site, other):
+                self.places.hurt[one] = max(self.places.hurt.get(one, 0.0), fault.at + fault.lasts)
         undone = self._break(fault, site, other)
         if undone:
             self._loop.call_later(fault.lasts, self._end, fault.kind, site, undone, context=OUTSIDE)
@@ -93,6 +108,9 @@ class Trouble:
                 return self._alone(site, inward=False)
             case "database dies":
                 return self._database(site)
+            case "database shuts controllers out":
+                shut = self.places.world.shut
+                return self._hurt(f"shut {site}", lambda: shut.add(site), lambda: shut.discard(site))
             case "edge dies":
                 return self._edge(site)
             case "all edges die":
@@ -233,8 +251,6 @@ class Trouble:
         lack."""
         server = self.places.world.servers[site]
         self.places.world.fail_over_in_cloud(site, lose_last=loses and len(server.log) > 1)
-        for stream in server.streams.values():
-            stream.running = False
         self.places.watch.changed(site)
 
     def _authority(self, how: str, fault: Fault) -> tuple[str, ...]:

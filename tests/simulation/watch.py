@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from controller.coordination.codec import decode
+from controller.coordination.codec import decode, encode
 from controller.coordination.layout import Keys
 from controller.coordination.transaction import Put, Txn
 from controller.core.decide import Decision
@@ -17,8 +17,8 @@ from controller.core.invariants import (
     must_cut_is_superset,
     no_loss,
 )
-from controller.core.model import Epoch, JournalEntry, Observation, Posture, Role, Site, Trigger
-from controller.core.plans import Plan
+from controller.core.model import Epoch, JournalEntry, Mode, Observation, Posture, Role, Site, Trigger
+from controller.core.plans import Plan, PlanKind
 from controller.providers.memory.world import MemoryWorld
 
 Line = tuple[float, str, str]
@@ -43,7 +43,10 @@ class Watch:
         self.plans: dict[str, Plan] = {}
         self.replaced: set[str] = set()
         self.journal: list[JournalEntry] = []
-        self.spoken: dict[Site, list[tuple[float, Observation]]] = {}
+        self.spoken: dict[Site, list[tuple[float, str]]] = {}
+        """When each vantage published what."""
+        self.judge: Callable[[Plan, Site], None] = lambda plan, actor: None
+        """Told of every automatic failover when it is claimed, and by whom."""
         self.acknowledged: list[Acknowledged] = []
         self.acknowledgers: dict[Epoch, Site] = {}
         self.last_acknowledged = 0.0
@@ -88,8 +91,8 @@ class Watch:
             self.note("journal", f"{entry.sequence} {entry.actor} {entry.kind}: {entry.body.get('sentence', '')}")
         for key, value in puts.items():
             if key.startswith(self._keys.observations):
-                said = decode(Observation, value, key=key)
-                self.spoken.setdefault(said.vantage, []).append((self._loop.time(), said))
+                vantage = Site(key.removeprefix(self._keys.observations))
+                self.spoken.setdefault(vantage, []).append((self._loop.time(), value))
 
     def _planned(self, plan: Plan, entries: list[JournalEntry]) -> None:
         self.phases.add(str(plan.phase))
@@ -99,6 +102,12 @@ class Watch:
             paused = self.posture is not None and self.posture.pause is not None and self.posture.pause.until is None
             if paused and plan.trigger is not Trigger.OPERATOR:
                 self.breach(Breach(promise="no-surprise-return", evidence=f"plan {plan.id} began in a pause"))
+            mode = self.posture.mode if self.posture is not None else Mode.AUTOMATIC
+            asks = mode in {Mode.OBSERVE, Mode.MANUAL} or (mode is Mode.TRAFFIC_ONLY and plan.kind is PlanKind.FAILOVER)
+            if asks and plan.trigger is not Trigger.OPERATOR:
+                self.breach(Breach(promise="no-surprise-return", evidence=f"plan {plan.id} began in mode {mode}"))
+            if plan.kind is PlanKind.FAILOVER and plan.trigger is Trigger.AUTOMATIC:
+                self.judge(plan, Site(entries[-1].actor) if entries else Site(""))
         if self.plan is None or (plan.id, plan.phase) != (self.plan.id, self.plan.phase):
             self.note("plan", f"{plan.id}: {plan.phase}")
         self.plan = self.plans[plan.id] = plan
@@ -113,6 +122,11 @@ class Watch:
             self.breach(Breach(promise="no-orphan-drain", evidence="the posture gives traffic to nobody"))
         self.note("posture", _told(posture))
         self._look_at_row()
+
+    def said_at(self, vantage: Site, observation: Observation) -> float | None:
+        """When a vantage published this, last."""
+        text = encode(observation)
+        return next((at for at, said in reversed(self.spoken.get(vantage, [])) if said == text), None)
 
     # ------------------------------------------------------------------------------------------------ nodes
 

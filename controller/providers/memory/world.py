@@ -130,10 +130,14 @@ class MemoryWorld:
 
     def enter(self, at: Site, key: str) -> Waiting:
         """Commit one payment, or find it; answers what to wait for. Raises what `commit` raises."""
-        server = self.servers[at]
-        if not server.up:
+        if not self.servers[at].up:
             raise Transient(f"{at} does not answer")
-        server.admit()
+        self.servers[at].admit()
+        return self.enter_admitted(at, key)
+
+    def enter_admitted(self, at: Site, key: str) -> Waiting:
+        """The rest of a transaction that passed the guard earlier."""
+        server = self.servers[at]
         paid = server.ledger.get(key)
         if paid is None:
             paid = Paid(key=key, payment=f"{key}/{at}/{server.flushed}", body=f"body of {key}", epoch=server.epoch)
