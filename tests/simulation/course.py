@@ -4,11 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from random import Random
+from typing import TypeVar
 
 import structlog
 
+from controller.coordination import reading
 from controller.coordination.chain import verify
+from controller.coordination.codec import decode
 from controller.core.invariants import Breach, always_finishes, no_loss, no_surprise_return, same_everywhere, static_stability
 from controller.core.model import Mode, Site
 from controller.core.plans import Phase
@@ -19,6 +23,8 @@ from tests.simulation.processes import owned_task
 from tests.simulation.trouble import Trouble, writes
 from tests.simulation.virtual_loop import run
 from tests.simulation.watch import Line, Watch
+
+T = TypeVar("T")
 
 CALM = 3.0
 """Seconds before the first fault."""
@@ -67,10 +73,20 @@ USUAL = Setting()
 def play(seed: int, told: Callable[[Line], None] | None = None, setting: Setting = USUAL) -> Outcome:
     """Run one seed."""
     structlog.configure(processors=[_drop])
+    before, reading.decode = reading.decode, _decoded
     began = time.process_time()
-    outcome = run(_play(seed, told, setting))
-    structlog.reset_defaults()
+    try:
+        outcome = run(_play(seed, told, setting))
+    finally:
+        reading.decode = before
+        structlog.reset_defaults()
     return replace(outcome, real=time.process_time() - began)
+
+
+@lru_cache(maxsize=4096)
+def _decoded(kind: type[T], text: str, *, key: str) -> T:
+    """What three controllers read, each for itself, is decoded once for all of them; it is a frozen value."""
+    return decode(kind, text, key=key)
 
 
 def _drop(*_: object) -> dict[str, object]:

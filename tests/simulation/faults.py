@@ -16,6 +16,7 @@ PARTS = (
     "controller dies",
     "controller freezes",
     "controller dies soon",
+    "controller freezes soon",
     "service dies",
     "service freezes",
     "etcd member dies",

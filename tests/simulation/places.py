@@ -108,7 +108,7 @@ class Places:
         """Until when more than noise was wrong about each site."""
         self.floors = dict.fromkeys(SITES, 2)
         self._wall = dict.fromkeys(SITES, 0.0)
-        self._doomed: dict[Site, int] = {}
+        self._doomed: dict[Site, tuple[int, Callable[[Site], None]]] = {}
         self.observer = Process("operator", AWS)
         self.authorities = (
             MemoryDns(clock=self.observer.clock, name="route53"),
@@ -174,9 +174,18 @@ class Places:
         """Its process ends at once; its session lapses by itself."""
         self.controllers[site].process.kill()
 
-    def doom(self, site: Site, effects: int) -> None:
-        """It dies right after so many more of its effects."""
-        self._doomed[site] = effects
+    def freeze_controller(self, site: Site) -> None:
+        """Its process is stopped."""
+        self.controllers[site].process.freeze()
+
+    def thaw_controller(self, site: Site) -> None:
+        """It goes on, if it was stopped."""
+        self._doomed.pop(site, None)
+        self.controllers[site].process.thaw()
+
+    def doom(self, site: Site, effects: int, fate: Callable[[Site], None]) -> None:
+        """Something becomes of it right behind so many more of its effects."""
+        self._doomed[site] = effects, fate
 
     def begin_till(self, site: Site) -> None:
         """Start this site's payments service."""
@@ -219,14 +228,16 @@ class Places:
         self.watch.written(txn)
 
     def _effect(self, process: Process) -> None:
-        """A controller's doing took effect: one that is doomed is nearer to its end."""
+        """A controller's doing took effect: one that is doomed is nearer to its fate."""
         site = process.site
-        if site in self._doomed and process is self.controllers[site].process:
-            self._doomed[site] -= 1
-            if self._doomed[site] <= 0:
-                del self._doomed[site]
-                self.watch.note("fault", f"controller {site} dies right behind an effect")
-                self.kill_controller(site)
+        if site not in self._doomed or process is not self.controllers[site].process:
+            return
+        left, fate = self._doomed[site]
+        self._doomed[site] = left - 1, fate
+        if left <= 1:
+            del self._doomed[site]
+            self.watch.note("fault", f"controller {site} meets its fate right behind an effect")
+            fate(site)
 
     def _serves(self, site: Site) -> bool:
         return self.edges[site] and self.tills[site].process.alive and not self.tills[site].process.frozen

@@ -121,6 +121,13 @@ class Trouble:
                 return self._frozen(site, fault.kind.split()[0])
             case "controller dies soon":
                 return self._dies_soon(site, 1 + int(fault.amount * 12))
+            case "controller freezes soon":
+                places, effects = self.places, 1 + int(fault.amount * 12)
+                return self._hurt(
+                    f"frozen controller {site}",
+                    lambda: places.doom(site, effects, places.freeze_controller),
+                    lambda: places.thaw_controller(site),
+                )
             case "service dies":
                 return self._service(site)
             case "etcd member dies":
@@ -209,7 +216,7 @@ class Trouble:
         self._broken[name] += 1
         self._mend[name] = lambda: self.places.begin_controller(site)
         if self._broken[name] == 1:
-            self.places.doom(site, effects)
+            self.places.doom(site, effects, self.places.kill_controller)
         return (name,)
 
     def _alone(self, site: Site, *, inward: bool) -> tuple[str, ...]:
