@@ -17,7 +17,7 @@ from controller.core.invariants import Breach, always_finishes, no_loss, no_surp
 from controller.core.model import Mode, Site
 from controller.core.plans import Phase
 from controller.core.policy import Policy
-from tests.simulation.faults import ANY, Fault, Weather
+from tests.simulation.faults import MIXED, Fault, Weather
 from tests.simulation.places import SERVICE, SITES, Places
 from tests.simulation.processes import owned_task
 from tests.simulation.trouble import Trouble, writes
@@ -32,6 +32,8 @@ STORM = 22.0
 """Until everything is healed."""
 LIMIT = 60.0
 """Seconds of peace within which everything must be well again."""
+REST = 24
+"""Half seconds within which all ledgers are equal, once nobody pays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,8 @@ class Outcome:
 class Setting:
     """What is not drawn from the seed."""
 
-    weather: Weather = ANY
+    weather: Weather | None = None
+    """None: drawn."""
     policy: Policy | None = None
     """None: drawn."""
     faults: tuple[Fault, ...] | None = None
@@ -102,12 +105,15 @@ async def _play(seed: int, told: Callable[[Line], None] | None, setting: Setting
         lambda _, context: watch.breach(Breach(promise="no program ends by itself", evidence=repr(context)))
     )
     places = Places(chance, watch, setting.policy, setting.stalls)
-    faults = setting.weather.schedule(chance, CALM, STORM) if setting.faults is None else setting.faults
+    weather = setting.weather or chance.choice(MIXED)
+    faults = weather.schedule(chance, CALM, STORM) if setting.faults is None else setting.faults
     trouble = Trouble(places)
     places.begin()
     storm = loop.create_task(trouble.happen(faults))
     while loop.time() < STORM and not watch.breaches:
         await asyncio.sleep(0.5)
+    if storm.done():
+        storm.result()
     storm.cancel()
     held = ""
     if not watch.breaches:
@@ -219,12 +225,16 @@ async def _at_the_end(places: Places, held: str) -> list[Breach]:
 
 
 async def _at_rest(places: Places) -> tuple[Breach, ...]:
-    """Nobody pays any more; a moment later every member has what the writer has."""
+    """Nobody pays any more; soon every member has what the writer has."""
     places.clients.paying = False
-    await asyncio.sleep(10.0)
-    posture = places.watch.posture
-    assert posture is not None
-    return same_everywhere(posture.writer, places.world.ledgers(posture.writer, *sorted(posture.must_cut)))
+    for _ in range(REST):
+        await asyncio.sleep(0.5)
+        posture = places.watch.posture
+        assert posture is not None
+        differing = same_everywhere(posture.writer, places.world.ledgers(posture.writer, *sorted(posture.must_cut)))
+        if not differing and not places.clients.inside:
+            break
+    return differing
 
 
 def _not_well(places: Places) -> list[Breach]:

@@ -19,6 +19,7 @@ PARTS = (
     "controller freezes soon",
     "service dies",
     "service freezes",
+    "only one controller is left",
     "etcd member dies",
     "etcd majority dies",
     "link is cut",
@@ -80,7 +81,7 @@ class Weather:
         return tuple(sorted(faults, key=lambda fault: fault.at))
 
     def _fault(self, chance: Random, about: float, end: float) -> Fault:
-        kinds: Sequence[str] = self.kinds or chance.choice((WHOLE, PARTS, PARTS, PARTS, REQUESTS))
+        kinds: Sequence[str] = self.kinds or chance.choice((WHOLE, WHOLE, PARTS, PARTS, PARTS, REQUESTS))
         at = about + chance.uniform(0, 2.5)
         lasts = chance.choice((chance.uniform(0.2, 3), chance.uniform(2, 8), chance.uniform(5, 25)))
         return Fault(
@@ -93,4 +94,93 @@ class Weather:
         )
 
 
-ANY = Weather()
+ANY = Weather(bursts=(3, 5))
+
+SWITCHOVERS = Weather(kinds=("switchover",), bursts=(5, 7))
+SHUT_OUT_WRITER = Weather(kinds=("database shuts controllers out",), victims=("writer",), bursts=(2, 3))
+TROUBLE_WITH_WRITERS = Weather(
+    kinds=(
+        "site dies",
+        "site is cut off",
+        "site freezes",
+        "site hears nobody",
+        "nobody hears site",
+        "database dies",
+        "database shuts controllers out",
+        "follower lags",
+        "follower stands still",
+    ),
+    victims=("writer", "writer", "writer", "follower", "gcp", "aws"),
+    bursts=(3, 5),
+)
+STANDBYS = Weather(
+    kinds=(
+        "in-cloud failover",
+        "in-cloud failover loses the last transaction",
+        "in-cloud failover loses the last transaction",
+        "site dies",
+        "database shuts controllers out",
+        "follower lags",
+        "nobody hears site",
+    ),
+    victims=("writer", "writer", "follower", "gcp", "aws"),
+    bursts=(2, 4),
+)
+STALLS = Weather(
+    kinds=(
+        "controller freezes",
+        "controller freezes soon",
+        "controller freezes soon",
+        "controller dies soon",
+        "site freezes",
+        "nobody hears site",
+        "link is cut one way",
+        "site dies",
+        "database shuts controllers out",
+        "switchover",
+    ),
+    victims=("owner", "owner", "writer", "writer", "follower", "gcp"),
+    bursts=(3, 5),
+)
+MEMBERS = Weather(
+    kinds=("site dies", "database dies", "follower stands still", "follower lags", "switchover", "link is cut"),
+    victims=("follower", "follower", "gcp", "aws", "writer"),
+    bursts=(3, 5),
+)
+NOISE = Weather(kinds=("link is slow", "link loses", "link loses"), bursts=(3, 5), most=0.3)
+PARTITIONS = Weather(
+    kinds=("site is cut off", "site hears nobody", "nobody hears site", "link is cut", "link is cut one way"),
+    victims=("writer", "follower", "gcp", "aws"),
+    bursts=(3, 5),
+)
+EDGES = Weather(kinds=("edge dies", "all edges die", "all edges die"), bursts=(2, 4))
+ORDERS = Weather(kinds=("pause", "mode", "site dies", "in-cloud failover", "follower stands still"), bursts=(3, 5))
+TRAFFIC = Weather(kinds=("site dies", "provider hangs", "edge dies"), bursts=(2, 4))
+LONELY = Weather(
+    kinds=(
+        "only one controller is left",
+        "only one controller is left",
+        "in-cloud failover",
+        "database dies",
+        "edge dies",
+        "pause",
+    ),
+    bursts=(3, 5),
+)
+MIXED = (
+    ANY,
+    ANY,
+    ANY,
+    ANY,
+    TROUBLE_WITH_WRITERS,
+    STANDBYS,
+    STALLS,
+    MEMBERS,
+    PARTITIONS,
+    ORDERS,
+    LONELY,
+    EDGES,
+    NOISE,
+    SWITCHOVERS,
+)
+"""What a seed draws its own from."""

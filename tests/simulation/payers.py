@@ -155,6 +155,8 @@ class Clients:
     """Seconds between two payments at one site, on average."""
     unknown: list[str] = field(default_factory=list)
     offered: int = 0
+    inside: int = 0
+    """Payments that are tried at the moment."""
     acknowledged: set[str] = field(default_factory=set)
     paying: bool = True
 
@@ -172,6 +174,7 @@ class Clients:
         else:
             self.offered += 1
             key = f"p{self.offered}"
+        self.inside += 1
         task = till.process.start(till.pay(key, self._hear))
         task.add_done_callback(lambda _: self._leave(key))
 
@@ -182,5 +185,6 @@ class Clients:
         self.told(told)
 
     def _leave(self, key: str) -> None:
+        self.inside -= 1
         if key not in self.acknowledged and key not in self.unknown:
             self.unknown.append(key)

@@ -80,7 +80,6 @@ def drawn_policy(chance: Random) -> Policy:
         automatic_failovers=chance.choice((1, 1, 9)),
         freezes=freezes if chance.random() < 0.15 else (),
         capacities=dict.fromkeys(SITES, 0.4) if small else {},
-        required_capacity=0.8 if small else 1.0,
         minimum_serving=chance.choice((1, 1, 1, 2)),
         replicas=frozenset({GCP}),
     )

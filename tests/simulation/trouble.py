@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from controller.core.model import Mode, Role, Site
+from controller.providers.memory.server import Paid
 from tests.simulation.faults import PARTS, REQUESTS, WHOLE, Fault
 from tests.simulation.places import Places
 from tests.simulation.processes import OUTSIDE
@@ -117,6 +118,8 @@ class Trouble:
                 return tuple(name for one in self.places.sites for name in self._edge(one))
             case "controller dies":
                 return self._controller(site)
+            case "only one controller is left":
+                return tuple(name for one in self.places.sites if one != site for name in self._controller(one))
             case "controller freezes" | "service freezes":
                 return self._frozen(site, fault.kind.split()[0])
             case "controller dies soon":
@@ -257,7 +260,9 @@ class Trouble:
         """The database is back at once on its standby. What a step of ours left there the standby has; the last payment or marker it may
         lack."""
         server = self.places.world.servers[site]
-        self.places.world.fail_over_in_cloud(site, lose_last=loses and len(server.log) > 1)
+        last = server.log[-1].rows if len(server.log) > 1 else ()
+        there = bool(last) and all(row.key in server.ledger for row in last if isinstance(row, Paid))
+        self.places.world.fail_over_in_cloud(site, lose_last=loses and there)
         self.places.watch.changed(site)
 
     def _authority(self, how: str, fault: Fault) -> tuple[str, ...]:
@@ -285,7 +290,7 @@ class Trouble:
                 until = self.places.controllers[site].process.clock.now() + timedelta(seconds=5)
                 arguments = {"until": until.isoformat()}
             case "promote":
-                arguments = {"site": other}
+                arguments = {"site": "gcp" if fault.amount < 0.7 else other}
             case _:
                 pass
         self._asked += 1

@@ -100,8 +100,8 @@ class MemoryWorld:
             self._confirm(server.site, publisher, slot, max(slot.confirmed, publisher.flushed))
         return len(todo[:count])
 
-    def _confirm(self, follower: Site, publisher: MemoryServer, slot: LogicalSlot, lsn: Lsn) -> None:
-        """The follower tells its publisher how far it has come; at once, here."""
+    def _confirm(self, follower: Site, publisher: MemoryServer, slot: LogicalSlot, lsn: Lsn) -> None:  # noqa: ARG002  see below
+        """The follower tells its publisher how far it has come: at once, here; where there is a network between the two, later."""
         slot.confirmed = lsn
 
     def _copy(self, server: MemoryServer, stream: Stream, publisher: MemoryServer) -> None:
