@@ -143,7 +143,7 @@ ABLATIONS = (
         removed=removals.WAITED_CUT,
         breaks=LOSS,
         weather=SHUT_OUT_WRITER,
-        found=2,
+        seed=2,
     ),
     Ablation(safeguard="every member is read", removed=removals.ALL_MEMBERS, breaks=LOSS, seed=1),
     Ablation(safeguard="grow: etcd before the row", removed=removals.GROW_ORDER, breaks=LOSS, weather=MEMBERS, seed=0),
