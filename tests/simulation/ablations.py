@@ -143,11 +143,11 @@ ABLATIONS = (
         removed=removals.WAITED_CUT,
         breaks=LOSS,
         weather=SHUT_OUT_WRITER,
-        found=2,
+        seed=2,
     ),
     Ablation(safeguard="every member is read", removed=removals.ALL_MEMBERS, breaks=LOSS, seed=1),
     Ablation(safeguard="grow: etcd before the row", removed=removals.GROW_ORDER, breaks=LOSS, weather=MEMBERS, seed=0),
-    Ablation(safeguard="shrink: the row before etcd", removed=removals.SHRINK_ORDER, breaks=LOSS, weather=MEMBERS, found=4),
+    Ablation(safeguard="shrink: the row before etcd", removed=removals.SHRINK_ORDER, breaks=LOSS, weather=MEMBERS, seed=4),
     Ablation(
         safeguard="shrink: wait for a remaining member", removed=removals.SHRINK_WAIT, breaks=LOSS, faults=LAST_OF_TWO, found=0
     ),
