@@ -334,6 +334,4 @@ async def test_confirmations_on_a_new_timeline_say_nothing(three: DatabaseWorld)
     lsn = (await three.facts(AZURE)).flushed
     await three.fail_over_in_cloud(AZURE)
     with pytest.raises(Stuck):
-        await three.databases[AZURE].await_confirmed(
-            reign=FIRST, followers=frozenset({AWS, GCP}), lsn=lsn, need=1, deadline=SOON
-        )
+        await three.databases[AZURE].await_confirmed(reign=FIRST, followers=frozenset({AWS, GCP}), lsn=lsn, need=1, deadline=SOON)
