@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FAULT ?= crash
 RUNS ?= 20
-LAB ?=
+MARKED ?=
 SEEDS ?= 1000
 SEED ?= 0
 
@@ -24,9 +24,9 @@ lab: $(VENV)/lab.stamp ## The same three clouds, kept up until Ctrl-C, to play w
 	@$(BIN)/trimaran lab up
 
 test: $(VENV)/test.stamp ## Every test: unit, contract, protocol on real PostgreSQL, lab from end to end
-	$(BIN)/pytest tests/lab $(LAB) # alone: they time real parts, and two cores are just enough for one lab
-	$(BIN)/pytest tests/simulation/test_seeds.py # alone: it takes both cores for three minutes
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/lab --ignore tests/simulation/test_seeds.py
+	$(BIN)/pytest tests/lab $(MARKED) # alone: they time real parts, and two cores are just enough for one lab
+	$(if $(MARKED),,$(BIN)/pytest tests/simulation/test_seeds.py) # alone: it takes both cores for minutes
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/lab --ignore tests/simulation/test_seeds.py $(MARKED)
 
 check: $(VENV)/test.stamp ## Formatter, linter, types, import contracts
 	$(BIN)/ruff format --check .

@@ -13,6 +13,8 @@ from controller.postgres.node import Node
 from controller.postgres.session import Row, Sessions, Statement
 from tests.protocol.trio import AWS, AZURE, GCP, SITES, Trio
 
+pytestmark = pytest.mark.long
+
 POINTS = [*(("cut", times) for times in (1, 2, 3)), *((call, 1) for call in ("map_position", "copy_slot", "follow", "open"))]
 """What re-parenting gcp asks of databases, in this order, by the names that `Node.run` is given; and how often."""
 

@@ -11,6 +11,8 @@ from controller.core.plans import PlanKind
 from tests.protocol.standby import fail_over_to, standby_of
 from tests.protocol.trio import AWS, AZURE, GCP, Trio
 
+pytestmark = pytest.mark.long
+
 guarded = pytest.mark.parametrize("guarded", [True, False], ids=["with", "without"])
 
 REPIN = "UPDATE trimaran.node SET timeline = i.timeline FROM trimaran.identity() AS i"

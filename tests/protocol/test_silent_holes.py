@@ -14,6 +14,8 @@ from controller.core.model import Epoch, Site
 from controller.core.plans import PlanKind
 from tests.protocol.trio import AWS, AZURE, CREDITOR, DEBTOR, GCP, OTHER_DEBTOR, Trio
 
+pytestmark = pytest.mark.long
+
 SECOND = timedelta(seconds=1)
 RESTART = 5.0
 """Seconds between two starts of an apply worker, as on Azure."""

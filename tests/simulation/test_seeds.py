@@ -12,6 +12,7 @@ RARE = {"ask", "complete", "surviving-capacity refused"}
 WITHIN = float(os.environ.get("SIMULATE_SECONDS", "170"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3000)
 def test_no_seed_breaks_a_promise(capsys: pytest.CaptureFixture[str]) -> None:
     """And what was never reached is a failure of the search."""
