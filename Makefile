@@ -8,11 +8,14 @@ RUNS ?= 20
 MARKED ?=
 SEEDS ?= 1000
 SEED ?= 0
+FAULTS ?=
+VICTIMS ?=
+RESUME ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check policy bench calm model simulate clean
+.PHONY: help demo lab test check policy bench calm faults model simulate clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +46,9 @@ bench: $(VENV)/test.stamp ## Distributions over many failovers and switchovers, 
 
 calm: $(VENV)/test.stamp ## Ten minutes of noise in which nothing may fail over
 	$(BIN)/python -m lab.calm
+
+faults: $(VENV)/test.stamp ## Every fault at every victim against what docs/failure_modes.md promises, to out/faults (FAULTS=crash,deaf VICTIMS=writer RESUME=1)
+	FAULTS=$(FAULTS) VICTIMS=$(VICTIMS) RESUME=$(RESUME) $(BIN)/python -m lab.matrix
 
 model: $(VENV)/test.stamp ## Every order of the protocol's steps, also in the searches that are too large for `make test` (docs/model.md)
 	$(BIN)/python -m tests.model

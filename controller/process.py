@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 
 from controller import api
+from controller.ports import Clock
 from controller.settings import Settings
 from controller.wiring import Assembly, assembled
 
@@ -45,21 +46,22 @@ def configure_logging() -> None:
     )
 
 
-def run(settings: Settings, listener: socket.socket) -> int:
-    """Work until SIGTERM or SIGINT; answers 0 then. A defect in the work ends the process with its traceback."""
+def run(settings: Settings, listener: socket.socket, clock: Clock | None = None) -> int:
+    """Work until SIGTERM or SIGINT; answers 0 then. A defect in the work ends the process with its traceback. `clock`: None for the
+    machine's own."""
     configure_logging()
     structlog.contextvars.bind_contextvars(site=settings.site)
     # Not uvloop: a TLS connection that is reset in the moment in which it is made has its descriptor closed twice there, the second time
     # in another's hands (docs/decisions/0017-a-descriptor-is-closed-once.md).
-    asyncio.run(_until_told(settings, listener))
+    asyncio.run(_until_told(settings, listener, clock))
     return 0
 
 
-async def _until_told(settings: Settings, listener: socket.socket) -> None:
+async def _until_told(settings: Settings, listener: socket.socket, clock: Clock | None) -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop, told)
-    await serve(settings, listener, told)
+    await serve(settings, listener, told, clock)
 
 
 def stop(told: asyncio.Event) -> None:
@@ -71,9 +73,9 @@ def stop(told: asyncio.Event) -> None:
     end.start()
 
 
-async def serve(settings: Settings, listener: socket.socket, told: asyncio.Event) -> None:
+async def serve(settings: Settings, listener: socket.socket, told: asyncio.Event, clock: Clock | None = None) -> None:
     """Serve and work until told to stop. Raises what ended the work, if anything did."""
-    async with assembled(settings) as assembly:
+    async with assembled(settings, clock) as assembly:
         operators = api.build(
             site=settings.site,
             loops=assembly.loops,

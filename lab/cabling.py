@@ -69,6 +69,18 @@ class Cabling:
         """Undo `isolate`."""
         await asyncio.gather(self.links.rejoin(site), self.public.rejoin(site))
 
+    async def deafen(self, site: str) -> None:
+        """Let nothing come in there, from other sites or from clients."""
+        await asyncio.gather(self.links.deafen(site), self.public.deafen(site))
+
+    async def mute(self, site: str) -> None:
+        """Let nothing come out of there."""
+        await asyncio.gather(self.links.mute(site), self.public.mute(site))
+
+    async def unstop(self, site: str) -> None:
+        """Undo `deafen` and `mute`."""
+        await asyncio.gather(self.links.unstop(site), self.public.unstop(site))
+
     async def slow(self, site: str, *, delay: timedelta, jitter: timedelta, loss: float) -> None:
         """Shape everything that touches a site, both ways; see `Links.slow`."""
         await asyncio.gather(*(links.slow(site, delay=delay, jitter=jitter, loss=loss) for links in (self.links, self.public)))

@@ -49,7 +49,8 @@ def status(name: Name = "lab", json: Json = False) -> None:
 @lab.command()
 def fault(
     kind: Annotated[
-        str, typer.Argument(metavar="FAULT", help="crash, freeze, partition, slow, ...; an unknown one lists them all.")
+        str,
+        typer.Argument(metavar="FAULT", help="crash, freeze, partition, deaf, disk-full, ...; an unknown one lists them all."),
     ],
     place: Annotated[
         str | None, typer.Argument(metavar="PLACE", help="aws, azure, gcp; of an authority route53, azuredns, clouddns; issuer.")

@@ -6,17 +6,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from lab import disk, processes
 from lab.authorities import Authority
 from lab.cabling import ISSUER, SITES, Cabling
 from lab.clouds.faults import FaultKind, Rule
 from lab.errors import LabError
+from lab.fleet import PAYMENTS
 from lab.issuer_process import IssuerProcess
 from lab.links import ONE_WAY
+from lab.processes import Supervised
 from lab.site import Site
 from lab.vendors import AUTHORITIES, VENDORS
 
 SLOW_DELAY, SLOW_JITTER, SLOW_LOSS = timedelta(milliseconds=75), timedelta(milliseconds=100), 0.02
 """A slow site: 150 ms round trip and up to 200 ms more, 2 % loss."""
+
+LOSS = 0.25
+"""A lossy site: so much of what touches it arrives late, as after TCP's retransmissions, and the rest as always."""
+
+SKEW = timedelta(seconds=30)
+"""By how much a wrong clock is wrong."""
 
 
 class Fault(StrEnum):
@@ -28,17 +37,41 @@ class Fault(StrEnum):
     """Every process stopped where it stands; healed, they go on as if no time had passed."""
     PARTITION = "partition"
     """Links cut, everything inside goes on."""
+    DEAF = "deaf"
+    """Nothing comes in any more, from sites or clients; what the site sends goes out."""
+    MUTE = "mute"
+    """Nothing goes out any more; what others send comes in."""
     SLOW = "slow"
+    LOSS = "loss"
+    """A quarter of everything that touches the site is lost once or more; nothing takes longer but for that."""
+    DISK_FULL = "disk-full"
+    """No file of the site's PostgreSQL can grow any more; see `lab.disk`."""
+    POSTGRES = "postgres"
+    """The site's PostgreSQL killed; its machine answers, with a refusal."""
+    POSTGRES_FREEZE = "postgres-freeze"
+    """The site's PostgreSQL stopped where it stands: connections are accepted by the kernel and nothing is answered."""
+    PAYMENTS = "payments"
+    """The site's payments service killed."""
+    EDGE = "edge"
+    """The site's HAProxy and the agent beside it killed."""
     CONTROLLER = "controller"
     """The site's controller killed."""
     ETCD = "etcd"
     """The site's etcd member killed."""
+    ETCD_MAJORITY = "etcd-majority"
+    """The etcd members of this site and of the next one stopped where they stand: there is no majority. Not killed: a wheel's etcd that can
+    lose data then would have to be founded anew."""
+    CLOCK_AHEAD = "clock-ahead"
+    """Controller and payments service start anew with a wall clock that is half a minute ahead; see `lab.skewed`."""
+    CLOCK_BEHIND = "clock-behind"
     API_REFUSE = "api-refuse"
     """An authority's API resets every connection; its name servers go on answering."""
     API_HANG = "api-hang"
     API_THROTTLE = "api-throttle"
     API_LOSE_ANSWER = "api-lose-answer"
     """Carried out, and the answer lost."""
+    API_NO_EFFECT = "api-no-effect"
+    """Answered in the vendor's own words as if it had been carried out, and nothing was."""
     DNS_STALE = "dns-stale"
     """An authority's name servers go on answering what they know; its API says that all is in step."""
     DNS_DOWN = "dns-down"
@@ -54,11 +87,14 @@ API_FAULTS: Mapping[Fault, FaultKind] = {
     Fault.API_HANG: FaultKind.HANG,
     Fault.API_THROTTLE: FaultKind.THROTTLE,
     Fault.API_LOSE_ANSWER: FaultKind.LOSE_ANSWER,
+    Fault.API_NO_EFFECT: FaultKind.NO_EFFECT,
 }
 
 
 OF_AUTHORITIES = frozenset({*API_FAULTS, Fault.DNS_STALE, Fault.DNS_DOWN, Fault.AUTHORITY_DOWN})
 """Faults of an authority, not of a site."""
+
+SKEWS: Mapping[Fault, timedelta] = {Fault.CLOCK_AHEAD: SKEW, Fault.CLOCK_BEHIND: -SKEW}
 
 PLACES = (*SITES, *AUTHORITIES, ISSUER)
 
@@ -158,60 +194,123 @@ class Faults:
             self._busy.discard(place)
 
     async def _inject(self, fault: Fault, place: str) -> None:
-        links, site, authority = self._cabling, self._sites.get(place), self._authorities.get(place)
+        if (site := self._sites.get(place)) is not None:
+            await self._hurt(fault, site)
+        elif (authority := self._authorities.get(place)) is not None:
+            await _hurt_authority(fault, authority)
+        else:
+            self._issuer.kill()
+
+    async def _heal(self, fault: Fault, place: str) -> None:
+        if (site := self._sites.get(place)) is not None:
+            await self._mend(fault, site)
+        elif (authority := self._authorities.get(place)) is not None:
+            await _mend_authority(fault, authority)
+        else:
+            await self._issuer.start()
+
+    async def _hurt(self, fault: Fault, site: Site) -> None:
+        links, place = self._cabling, site.name
         match fault:
-            case Fault.CRASH if site:
+            case Fault.CRASH:
                 await links.isolate(place)
                 site.kill()
-            case Fault.FREEZE if site:
+            case Fault.FREEZE:
                 site.freeze()
             case Fault.PARTITION:
                 await links.isolate(place)
+            case Fault.DEAF:
+                await links.deafen(place)
+            case Fault.MUTE:
+                await links.mute(place)
             case Fault.SLOW:
                 await links.slow(place, delay=SLOW_DELAY, jitter=SLOW_JITTER, loss=SLOW_LOSS)
-            case Fault.CONTROLLER if site and site.controller:
+            case Fault.LOSS:
+                await links.slow(place, delay=ONE_WAY, jitter=timedelta(0), loss=LOSS)
+            case Fault.DISK_FULL:
+                disk.fill(site.server)
+            case Fault.POSTGRES:
+                site.server.kill()
+            case Fault.POSTGRES_FREEZE:
+                site.server.freeze()
+            case Fault.PAYMENTS:
+                site.running[PAYMENTS].kill()
+            case Fault.EDGE:
+                processes.kill(*site.edge.processes())
+            case Fault.CONTROLLER if site.controller:
                 site.controller.kill()
-            case Fault.ETCD if site:
-                for process in site.etcd.processes(place):
-                    process.kill()
-            case Fault.ISSUER_DOWN:
-                self._issuer.kill()
-            case Fault.DNS_STALE if authority:
-                await authority.keep_stale(stale=True)
-            case Fault.DNS_DOWN if authority:
-                authority.silence()
-            case Fault.AUTHORITY_DOWN if authority:
-                await authority.fail_api(Rule(kind=FaultKind.HANG))
-                authority.silence()
-            case _ if authority:
-                await authority.fail_api(Rule(kind=API_FAULTS[fault]))
+            case Fault.ETCD:
+                processes.kill(*site.etcd.processes(place))
+            case Fault.ETCD_MAJORITY:
+                processes.freeze(*_majority(site))
+            case Fault.CLOCK_AHEAD | Fault.CLOCK_BEHIND:
+                site.set_clock(SKEWS[fault])
             case _:
                 raise LabError(f"there is nothing at {place} that {fault} could happen to")
 
-    async def _heal(self, fault: Fault, place: str) -> None:
-        links, site, authority = self._cabling, self._sites.get(place), self._authorities.get(place)
+    async def _mend(self, fault: Fault, site: Site) -> None:
+        links, place = self._cabling, site.name
         match fault:
-            case Fault.CRASH if site:
+            case Fault.CRASH:
                 await links.rejoin(place)
                 await site.start()
-            case Fault.FREEZE if site:
+            case Fault.FREEZE:
                 site.thaw()
             case Fault.PARTITION:
                 await links.rejoin(place)
-            case Fault.SLOW:
+            case Fault.DEAF | Fault.MUTE:
+                await links.unstop(place)
+            case Fault.SLOW | Fault.LOSS:
                 await links.slow(place, delay=ONE_WAY, jitter=timedelta(0), loss=0)
-            case Fault.CONTROLLER if site:
+            case Fault.DISK_FULL:
+                await disk.free(site.server)
+            case Fault.POSTGRES:
+                await site.server.start()
+            case Fault.POSTGRES_FREEZE:
+                site.server.thaw()
+            case Fault.PAYMENTS:
+                site.start_program(PAYMENTS)
+            case Fault.EDGE:
+                site.edge.start()
+            case Fault.CONTROLLER:
                 site.start_controller()
-            case Fault.ETCD if site:
+            case Fault.ETCD:
                 await site.etcd.rejoin(place)
-            case Fault.ISSUER_DOWN:
-                await self._issuer.start()
-            case Fault.DNS_STALE if authority:
-                await authority.keep_stale(stale=False)
-            case Fault.DNS_DOWN if authority:
-                authority.speak()
-            case Fault.AUTHORITY_DOWN if authority:
-                authority.speak()
-                await authority.fail_api()
-            case _ if authority:
-                await authority.fail_api()
+            case Fault.ETCD_MAJORITY:
+                processes.thaw(*_majority(site))
+            case Fault.CLOCK_AHEAD | Fault.CLOCK_BEHIND:
+                site.set_clock(timedelta(0))
+            case _:
+                raise LabError(f"{fault} of {place} cannot be healed")
+
+
+def _majority(site: Site) -> tuple[Supervised, ...]:
+    """Processes of the etcd members of this site and of the next one."""
+    other = SITES[(SITES.index(site.name) + 1) % len(SITES)]
+    return (*site.etcd.processes(site.name), *site.etcd.processes(other))
+
+
+async def _hurt_authority(fault: Fault, authority: Authority) -> None:
+    match fault:
+        case Fault.DNS_STALE:
+            await authority.keep_stale(stale=True)
+        case Fault.DNS_DOWN:
+            authority.silence()
+        case Fault.AUTHORITY_DOWN:
+            await authority.fail_api(Rule(kind=FaultKind.HANG))
+            authority.silence()
+        case _:
+            await authority.fail_api(Rule(kind=API_FAULTS[fault]))
+
+
+async def _mend_authority(fault: Fault, authority: Authority) -> None:
+    match fault:
+        case Fault.DNS_STALE:
+            await authority.keep_stale(stale=False)
+        case Fault.DNS_DOWN:
+            authority.speak()
+        case Fault.AUTHORITY_DOWN:
+            authority.speak()
+            await authority.fail_api()
+        case _:
+            await authority.fail_api()

@@ -42,6 +42,8 @@ class Links:
         self._relays = list(relays)
         self._severed: set[tuple[str, str]] = set()
         self._isolated: set[str] = set()
+        self._deaf: set[str] = set()
+        self._mute: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._applying, self._talking = asyncio.Lock(), asyncio.Lock()
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -101,8 +103,24 @@ class Links:
         await self._apply()
 
     async def rejoin(self, site: str) -> None:
-        """Undo `isolate`; pairs that were cut one by one, or whose other site is isolated, stay cut."""
+        """Undo `isolate`; pairs that were cut one by one, or for what happened to the other site, stay cut."""
         self._isolated.discard(site)
+        await self._apply()
+
+    async def deafen(self, site: str) -> None:
+        """Hold everything on its way to this site; what it sends goes out, and new connections hang either way round."""
+        self._deaf.add(site)
+        await self._apply()
+
+    async def mute(self, site: str) -> None:
+        """Hold everything that this site sends; what others send comes in, and new connections hang either way round."""
+        self._mute.add(site)
+        await self._apply()
+
+    async def unstop(self, site: str) -> None:
+        """Undo `deafen` and `mute`; pairs that are cut for another reason stay cut."""
+        self._deaf.discard(site)
+        self._mute.discard(site)
         await self._apply()
 
     async def slow(self, site: str, *, delay: timedelta | None = None, jitter: timedelta, loss: float) -> None:
@@ -136,11 +154,15 @@ class Links:
         }
         return joined | {(destination, source) for source, destination in joined}
 
+    def _stopped(self, source: str, destination: str) -> bool:
+        """Does something that happened to a whole site keep this direction from carrying?"""
+        return bool(self._isolated & {source, destination}) or source in self._mute or destination in self._deaf
+
     async def _apply(self) -> None:
         """Tell the process which pairs are cut; only those whose state changed."""
         async with self._applying:
-            isolated = {pair for pair in self._pairs() if self._isolated.intersection(pair)}
-            cut = self._severed | isolated
+            stopped = {pair for pair in self._pairs() if self._stopped(*pair)}
+            cut = self._severed | stopped
             changes = [(pair, True) for pair in cut - self._told] + [(pair, False) for pair in self._told - cut]
             if changes:
                 await self._tell({"set": [{"source": pair[0], "destination": pair[1], "cut": held} for pair, held in changes]})

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from controller.manifest.programs import arguments
@@ -15,6 +16,9 @@ from lab.processes import Supervised, launch
 from lab.workspace import Workspace, python_environment
 
 CONTROLLER = "controller"
+
+SKEWED = frozenset({"controller", "workload.payments"})
+"""Modules that `lab.skewed` starts with a wrong wall clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,8 @@ class Site:
     """By name: the controller and whatever it looks after."""
     running: dict[str, Supervised] = field(default_factory=dict)
     """The present process of every program that was ever started."""
+    skew: timedelta = timedelta(0)
+    """By how much the wall clock of its controller and its payments service is ahead."""
 
     @property
     def settings(self) -> Path:
@@ -90,6 +96,14 @@ class Site:
         self.start_controller()
         await asyncio.gather(self.server.start(), self.etcd.rejoin(self.name))
 
+    def set_clock(self, skew: timedelta) -> None:
+        """Start controller and payments service anew, with a wall clock that is ahead by so much: a running process cannot be told."""
+        self.skew = skew
+        for name, program in self.programs.items():
+            if program.module in SKEWED and (present := self.running.get(name)) is not None:
+                present.kill()
+                self.start_program(name)
+
     def freeze(self) -> None:
         """Stop every process of the site where it stands."""
         processes.freeze(*self.processes())
@@ -107,5 +121,11 @@ class Site:
         lab: a profile there would send the controller to a real account."""
         clean = {name: value for name, value in python_environment().items() if not name.startswith(("AWS_", "PG"))}
         settings = str(self.settings / f"{program.name}.toml")
-        command = [sys.executable, *arguments(program.module, settings, *program.verb)]
+        command = [sys.executable, *self._arguments(program, settings)]
         return launch(self.workspace, f"{program.name}-{self.name}", command, environment={**clean, **program.secrets})
+
+    def _arguments(self, program: Program, settings: str) -> tuple[str, ...]:
+        given = arguments(program.module, settings, *program.verb)
+        if not self.skew or program.module not in SKEWED:
+            return given
+        return ("-m", "lab.skewed", f"{self.skew.total_seconds():g}", *given[1:])

@@ -43,12 +43,19 @@ def nothing(app: ASGIApp) -> ASGIApp:
 class Layers:
     """Everything around one service's application, and the work beside it that this takes."""
 
-    def __init__(self, settings: LayerSettings, operations: Sequence[Operation], metrics: ServiceMetrics) -> None:
-        """`operations`: all that may be asked of the service. Raises CannotBegin when a certificate cannot be used."""
+    def __init__(
+        self,
+        settings: LayerSettings,
+        operations: Sequence[Operation],
+        metrics: ServiceMetrics,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`operations`: all that may be asked of the service. `now`: Unix seconds, by which tokens are judged. Raises CannotBegin when a
+        certificate cannot be used."""
         self._settings, self._operations = settings, operations
         self.context = None if settings.identity is None else _context(settings.identity)
         """For whoever listens."""
-        self._access = None if settings.access is None else _access(settings.access)
+        self._access = None if settings.access is None else _access(settings.access, now)
         self._observation = (
             None if settings.telemetry is None else Observation(settings.telemetry, site=settings.site, metrics=metrics)
         )
@@ -106,8 +113,8 @@ def _context(identity: Identity) -> ssl.SSLContext:
         raise process.CannotBegin(f"identity: expected {expected}: {error}") from error
 
 
-def _access(settings: AccessSettings) -> access.Access:
+def _access(settings: AccessSettings, now: Callable[[], float]) -> access.Access:
     try:
-        return access.build(settings)
+        return access.build(settings, now)
     except (OSError, ssl.SSLError) as error:
         raise process.CannotBegin(f"access: expected an authority in {settings.authority}, PEM: {error}") from error

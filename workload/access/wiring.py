@@ -41,8 +41,9 @@ class Access:
         await self.ring.keep(self.settings.refresh)
 
 
-def build(settings: AccessSettings) -> Access:
-    """Raises OSError, ssl.SSLError when the authority's file cannot be used."""
+def build(settings: AccessSettings, now: Callable[[], float] = time.time) -> Access:
+    """`now`: Unix seconds, by which tokens and kept keys are judged. Raises OSError, ssl.SSLError when the authority's file cannot be
+    used."""
     ring = Ring(
         fetch_from(settings.keys_url, authority=settings.authority, deadline=settings.deadline),
         algorithms=settings.algorithms,
@@ -50,8 +51,8 @@ def build(settings: AccessSettings) -> Access:
         spacing=settings.spacing,
         patience=settings.patience,
         monotonic=time.monotonic,
-        shelf=FileShelf(settings.keys_file, time.time) if settings.keys_file is not None else None,
+        shelf=FileShelf(settings.keys_file, now) if settings.keys_file is not None else None,
     )
     terms = Terms(issuer=settings.issuer, audience=settings.audience, leeway=settings.leeway)
-    verifier = Verifier(terms, ring, now=time.time, remembered=settings.remembered, unbound=settings.unbound)
+    verifier = Verifier(terms, ring, now=now, remembered=settings.remembered, unbound=settings.unbound)
     return Access(settings=settings, ring=ring, verifier=verifier)

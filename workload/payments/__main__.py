@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import uvloop
 
@@ -19,11 +20,17 @@ PROGRAM = process.Program(
 )
 
 
-def main(argv: Sequence[str], environ: Mapping[str, str], durably: Durably = lambda durability: durability) -> int:
-    """Run until stopped. Exit status 2 when the settings cannot be used, with one line per problem on standard error."""
+def main(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    durably: Durably = lambda durability: durability,
+    now: Callable[[], float] = time.time,
+) -> int:
+    """Run until stopped. Exit status 2 when the settings cannot be used, with one line per problem on standard error. `now`: Unix
+    seconds, by which callers' tokens are judged."""
     try:
         assembly, listener = process.begin(
-            PROGRAM, argv, environ, lambda settings, secrets: Assembly(settings, secrets[PASSWORD_VARIABLE], durably)
+            PROGRAM, argv, environ, lambda settings, secrets: Assembly(settings, secrets[PASSWORD_VARIABLE], durably, now)
         )
     except process.CannotBegin as error:
         print(error, file=sys.stderr)

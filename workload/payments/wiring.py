@@ -6,7 +6,7 @@ passes another `Durability` here; none is part of this package.
 
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -43,13 +43,20 @@ ASKERS = 2
 class Assembly:
     """Every part of one process, put together and not yet running. Raises CannotBegin when a certificate cannot be used."""
 
-    def __init__(self, settings: Settings, password: str, durably: Durably = lambda durability: durability) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        password: str,
+        durably: Durably = lambda durability: durability,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`now`: Unix seconds, by which callers' tokens are judged."""
         self.settings, self.site = settings, settings.site
         self.metrics = Metrics()
         name = process_name("payments", settings.service)
         tenant = Tenant(service=settings.service, password=password, name=name, await_held=AWAIT_HELD, durably=durably)
         self.database = Database(settings, tenant, self.metrics)
-        self.layers = Layers(settings, OPERATIONS, self.metrics)
+        self.layers = Layers(settings, OPERATIONS, self.metrics, now)
         self.lines: dict[str, Line] = {}
         screening, sources = self._screening(), self._sources()
         self.payments = Payments(
