@@ -9,6 +9,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from tests.protocol.payments_site import eventually
