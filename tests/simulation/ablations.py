@@ -62,6 +62,8 @@ FORSAKEN = (_at(4, 14, "database dies", "azure"), _at(5.42, 8, "link is cut one 
 """gcp's controller asked the winner, aws, to open, and hears nothing from it."""
 LINGERS = (_at(4, 12, "follower stands still", "gcp"), _at(5, 4, "database dies", "azure"))
 """The new reign is not settled when the old writer comes back."""
+BACK_AGAIN = (_at(3.5, 4.2, "etcd majority dies", "gcp"), _at(4.6, 1.4, "database dies", "azure"))
+"""When controllers may act again the writer answers, and is not forgiven yet."""
 TWICE = (_at(4, 5, "database dies", "azure"), _at(13, 9, "database dies", "writer"))
 FORGOTTEN = (*(_at(10 + number / 10, 1, "controller dies", site) for number, site in enumerate(("aws", "azure", "gcp"))),)
 """Every controller starts anew between two deaths."""
@@ -268,6 +270,13 @@ ABLATIONS = (
         breaks=QUORUM,
         faults=LOSSES,
         shown_by="tests/unit/core/test_health.py::test_calm_in_noise",
+    ),
+    Ablation(
+        safeguard="who is answered again accuses nobody",
+        removed=removals.ANSWERED,
+        breaks=QUORUM,
+        faults=BACK_AGAIN,
+        seed=0,
     ),
     Ablation(
         safeguard="own absence accuses nobody",

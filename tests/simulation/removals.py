@@ -13,11 +13,11 @@ from controller.coordination.commit import Commit
 from controller.coordination.records import Head, Tip
 from controller.coordination.store import Store
 from controller.coordination.transaction import Txn
-from controller.core import candidates, claims, decide, guards, naming, phases, upkeep
+from controller.core import candidates, claims, decide, guards, health, naming, phases, upkeep
 from controller.core.candidates import Candidate
 from controller.core.circumstances import Circumstances
 from controller.core.claims import Claim
-from controller.core.model import Aged, Epoch, Lsn, Observation, Position, Posture, Role, Site, Token, Trigger
+from controller.core.model import Aged, Epoch, Health, Lsn, Observation, Position, Posture, Role, Site, Token, Trigger
 from controller.core.phases import Change
 from controller.core.plans import Phase, Plan, PlanKind
 from controller.core.proposals import Proposal, Return, Shrink, Switchover, sentence
@@ -271,6 +271,7 @@ def _without(guard: str) -> tuple[tuple[Any, str, Any], ...]:
 VELOCITY, PAUSE, MODE, ORPHAN = _without("velocity"), _without("pause"), _without("mode"), _without("no_orphan_drain")
 RECALLED = ((loop, "recalled", lambda entries: ()),)
 SELF_SUSPICION = ((observe, "suspects_itself", lambda vantage, opinions, policy: False),)
+ANSWERED = ((health, "accuses", lambda said: said.health is Health.FAILING),)
 SLEEP = ((observe, "slept", lambda gap, expected, slack: timedelta(0)),)
 
 
