@@ -83,8 +83,8 @@ def accuses(said: Opinion) -> bool:
     """Does this word still hold against what it is about? An accusation lasts until it is forgiven, but counts only until the accuser is
     answered in time; its next miss makes it count again.
 
-    1. aws's database was away, and has answered everybody for a second. 2. azure's cloud dies; aws answers the cut and is elected. 3.
-    By words that are yet to be forgiven aws is failing too: it is left while it opens, and nobody pays through a second election.
+    1. azure's cloud dies while aws's database is away, and the failover waits for it. 2. aws comes back, answers the cut and is elected.
+    3. By words that are yet to be forgiven aws is failing too: it is left while it opens, and nobody pays through a second election.
     """
     return said.health is Health.FAILING and said.successes == 0
 

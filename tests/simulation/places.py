@@ -75,7 +75,7 @@ class FarCapacity:
 def drawn_policy(chance: Random) -> Policy:
     """Mostly the defaults; some services are set up otherwise."""
     freezes = (Freeze(start=EPOCH, end=EPOCH + timedelta(seconds=chance.uniform(5, 40)), reason="quarter end"),)
-    small = chance.random() < 0.2
+    small = chance.random() < 0.3
     return Policy(
         automatic_failovers=chance.choice((1, 1, 9)),
         freezes=freezes if chance.random() < 0.15 else (),

@@ -173,6 +173,16 @@ def test_a_writer_that_answers_again_is_not_left_when_a_pause_ends() -> None:
     assert decided(back).proposal is None
 
 
+def test_a_member_that_answers_again_does_not_hold_a_failover_back() -> None:
+    """azure dies when aws has just come back: a cut would be answered at once, and nobody waits until aws is forgiven."""
+    words = {**everybody(AZURE, but=(AZURE,)), **everybody(AWS, Part.DATABASE)}
+    back = replace(DEAD, words=words, answered=frozenset((vantage, AWS) for vantage in SITES))
+    assert isinstance(decided(back).proposal, Failover)
+    silent = decided(replace(back, answered=frozenset()))
+    assert isinstance(silent.withheld, Failover)
+    assert "provable-durability" in guards(silent)
+
+
 def test_an_unsettled_winner_needs_an_operator() -> None:
     """The dead winner may hold the only copy: automation refuses, names it, and an operator may waive it by name."""
     world = World(
