@@ -1,8 +1,8 @@
 """What the journal says of the time after a fault: plans that were claimed, and guards that held something back. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from controller.core.explain import DECISION
 from controller.core.model import JournalEntry, Trigger, Verdict
@@ -38,6 +38,15 @@ class Withheld:
     """Seconds after the fault when it was first said."""
     what: str
     guards: Sequence[str]
+
+
+def righted(entries: Iterable[JournalEntry], actor: str, written: range, skew: timedelta | None) -> tuple[JournalEntry, ...]:
+    """The same entries on one clock: those that this controller wrote while its clock was wrong are dated back. `written`: sequences of the
+    entries from that time."""
+    return tuple(
+        replace(entry, at=entry.at - skew) if skew and entry.actor == actor and entry.sequence in written else entry
+        for entry in entries
+    )
 
 
 def plans(entries: Iterable[JournalEntry], fault: datetime) -> tuple[ToldPlan, ...]:
