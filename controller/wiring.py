@@ -135,7 +135,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
-            databases = _databases(service, settings, stack)
+            databases = databases_of(service, settings, stack)
             loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
@@ -322,7 +322,8 @@ def _canary_key() -> str:
     return f"canary-{uuid4()}"
 
 
-def _databases(service: ServiceSettings, settings: Settings, stack: AsyncExitStack) -> Databases:
+def databases_of(service: ServiceSettings, settings: Settings, stack: AsyncExitStack) -> Databases:
+    """Every site's node of a service, closed with the stack."""
     databases = {site: PostgresDatabase(_node(service, site)) for site in settings.sites}
     for database in databases.values():
         stack.push_async_callback(database.close)
