@@ -15,7 +15,7 @@ from controller.core.circumstances import names
 from controller.core.explain import explain_reason
 from controller.core.model import NodeFacts, Pause, Posture, Role, Site, Token
 from controller.core.naming import stream
-from controller.core.rebuild import Heard, Held, Rebuilding, describe, latest_reign, rebuild
+from controller.core.rebuild import Heard, Held, Rebuilding, begun, describe, latest_reign, rebuild
 from controller.errors import Refused, StaleToken, TrimaranError
 from controller.ports import Coordination, Database, Draft, Remains
 
@@ -30,6 +30,15 @@ class Patience:
     facts: timedelta = timedelta(seconds=3)
     confirmed: timedelta = timedelta(seconds=5)
     """Until a member has confirmed what the writer has; it streams already, or it does not."""
+
+
+async def hindered(service: str, coordination: Coordination, databases: Mapping[Site, Database]) -> str:
+    """Why the service must not be founded in this etcd; empty when it may be, or is there. Raises TrimaranError without etcd."""
+    if await coordination.read(service) is not None:
+        return ""
+    answers = await asyncio.gather(*(_facts(database, Patience().facts) for database in databases.values()))
+    facts = {site: answer for site, answer in zip(databases, answers, strict=True) if isinstance(answer, NodeFacts)}
+    return begun(Heard(sites=frozenset(databases), facts=facts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,18 +114,12 @@ class Rebuilder:
     async def _hear(self, promised: frozenset[Site] | None = None) -> tuple[Heard, Mapping[Site, str]]:
         """Everybody's facts, or of those who promised only; and who has confirmed what the writer says that it has."""
         asked = sorted(self.databases) if promised is None else sorted(promised)
-        answers = await asyncio.gather(*(self._ask(site) for site in asked))
+        answers = await asyncio.gather(*(_facts(self.databases[site], self.patience.facts) for site in asked))
         facts = {site: answer for site, answer in zip(asked, answers, strict=True) if isinstance(answer, NodeFacts)}
         silent = {site: answer for site, answer in zip(asked, answers, strict=True) if isinstance(answer, str)}
         silent |= dict.fromkeys(self.databases.keys() - set(asked), "it has promised nothing")
         heard = Heard(sites=frozenset(self.databases), facts=facts)
         return replace(heard, confirmed=await self._confirmed(heard)), silent
-
-    async def _ask(self, site: Site) -> NodeFacts | str:
-        try:
-            return await self.databases[site].facts(self.patience.facts)
-        except TrimaranError as error:
-            return str(error)
 
     async def _confirmed(self, heard: Heard) -> frozenset[Site]:
         """Members of the row of whoever writes that have all that it had a moment ago; nobody when it does not say."""
@@ -155,6 +158,14 @@ class Rebuilder:
                 limit=f"{before[0]} in epoch {before[1]}, cutting {names(before[2])}, as it was shown and confirmed",
                 way_out="Give the same command again.",
             )
+
+
+async def _facts(database: Database, deadline: timedelta) -> NodeFacts | str:
+    """What the node says, or why it does not."""
+    try:
+        return await database.facts(deadline)
+    except TrimaranError as error:
+        return str(error)
 
 
 def _entry(seen: Outlook, posture: Posture, *, by: str, reason: str) -> Draft:

@@ -161,6 +161,21 @@ def lags(service: str, posture: Posture, latest: Token, facts: Mapping[Site, Nod
     return tuple(found)
 
 
+def begun(heard: Heard) -> str:
+    """Why an etcd that holds nothing of this service has lost it; empty when every site but one says that it has not begun.
+
+    1. etcd is lost on three disks, gcp is being copied. 2. A controller is started anew, finds nothing, and founds the service as the
+    settings do: gcp must be cut. 3. The writer dies; gcp's half copy stands highest, and is elected.
+    """
+    if len(heard.silent) > 1:
+        return f"{names(heard.silent)} cannot be asked whether it has begun"
+    for site, said in sorted(heard.facts.items()):
+        if said.epoch > 1 or said.token > 0:
+            stands = f"{site} is {said.role} of epoch {said.epoch} and has promised token {said.token}"
+            return f"{stands}: etcd has lost it; see trimaran rebuild"
+    return ""
+
+
 def next_range(heard: Heard, held: Held) -> Token:
     """Where the tokens of a rebuilt control plane begin: above every promise, in a range that nobody was ever given one of."""
     highest = max((held.latest, *(facts.token for facts in heard.facts.values())))
