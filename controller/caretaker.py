@@ -181,8 +181,7 @@ class Caretaker:
         weights = self._weights_to_steer(control)
         if weights is None:
             return
-        known = max(control.revisions.values(), default=None)
-        report = await authority.steer(weights, self.steer_deadline, revision=known)
+        report = await authority.steer(weights, self.steer_deadline, revision=control.as_of)
         for group, shift in report.shifts.items():
             if report.changed:
                 log.info(

@@ -294,6 +294,24 @@ class Control:
     revisions: Mapping[str, int]
     """Opaque to callers: what `commit` compares."""
 
+    @property
+    def as_of(self) -> Token | None:
+        """Its youngest change, counted as tokens are: of two wishes for one authority the one that rests on more is meant."""
+        return self.posture.token(max(self.revisions.values())) if self.revisions else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """What an etcd that may be lost or of the past still holds of a service."""
+
+    control: Control | None
+    latest: Token
+    """Highest token that it can have handed out by now."""
+    entries: int
+    """Length of its journal."""
+    revisions: Mapping[str, int]
+    """Opaque to callers: what `rebuild` compares."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -353,3 +371,11 @@ class Coordination(Protocol):
 
     async def journal(self, service: str, after: int = 0, limit: int = 1000) -> tuple[JournalEntry, ...]:
         """Entries with a sequence above `after`, in order."""
+
+    async def remains(self, service: str) -> Remains:
+        """What there is of a service, linearizable, be it nothing."""
+
+    async def rebuild(self, known: Remains, posture: Posture, journal: Sequence[Draft]) -> None:
+        """Write a posture that databases prove, without a plan and without an owner, and journal it behind whatever journal there is;
+        only if nothing has changed since `known`. Raises LostOwnership when something has, Transient when the answer is lost (it may
+        stand: look again)."""

@@ -15,11 +15,11 @@ from controller.coordination.layout import Keys, session_key
 from controller.coordination.reading import Reader, control_ranges
 from controller.coordination.records import Tip
 from controller.coordination.session import Session, replace
-from controller.coordination.transaction import ABSENT, KeyValue, LeaseLapsed, Put, Range, Txn, below
-from controller.core.model import JournalEntry, Observation, Posture
+from controller.coordination.transaction import ABSENT, KeyValue, LeaseLapsed, Put, Range, Remove, Txn, below
+from controller.core.model import JournalEntry, Observation, Posture, Token
 from controller.core.plans import Plan
 from controller.errors import LostOwnership, Transient
-from controller.ports import Clock, Control, Draft, Request
+from controller.ports import Clock, Control, Draft, Remains, Request
 
 APPENDS = 100
 """Attempts to append while other writers move the journal's head; the store's patience usually ends sooner."""
@@ -142,6 +142,36 @@ class Store:
                 break
             after = int(page[-1].key.removeprefix(keys.journal))
         return tuple(entries)
+
+    async def remains(self, service: str) -> Remains:
+        """What there is of a service, be it nothing; raises Transient, and Unreadable for a key that must be mended."""
+        keys = Keys(service)
+        answer = await self._kv.transact(Txn(reads=control_ranges(keys)))
+        control, tip = self._reader.control(keys, answer)
+        self._tips[service] = tip
+        compared = (keys.posture, keys.plan, keys.owner)
+        found = {item.key: item.revision for item in answer.found[0]}
+        return Remains(
+            control=control,
+            latest=control.posture.token(answer.revision) if control else Token(answer.revision),
+            entries=tip.head.end.sequence,
+            revisions={key: found.get(key, ABSENT) for key in compared},
+        )
+
+    async def rebuild(self, known: Remains, posture: Posture, journal: Sequence[Draft]) -> None:
+        """Write a posture that databases prove, without plan and owner; an owner of before would go on with a plan that is of the past.
+        Raises LostOwnership, Transient."""
+        keys = Keys(posture.service)
+        drafts = tuple(journal)
+        change = Change(
+            keys=keys,
+            actor=self._controller,
+            unchanged=known.revisions,
+            writes=(Put(key=keys.posture, value=encode(posture)), Remove(key=keys.plan), Remove(key=keys.owner)),
+            drafts=drafts,
+            stamp=stamp("rebuild", self._controller, known.revisions, posture, drafts),
+        )
+        await self._append(change)
 
     async def _append(self, change: Change) -> Mapping[str, int]:
         """Write the change behind the journal's end, wherever that is by now; answers the new revisions of what it compared."""

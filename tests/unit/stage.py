@@ -219,7 +219,10 @@ class Stage:
             self.world.commit(site, f"p{self._paid}")
 
     async def _watch(self) -> None:
-        posture = (await self.control()).posture
+        known = await self.reader.read(SERVICE)
+        if known is None:
+            return  # etcd was lost
+        posture = known.posture
         self.postures.append(posture)
         writer = self.world.servers[posture.writer]
         if writer.role is Role.WRITER and writer.epoch == posture.reign:
