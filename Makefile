@@ -5,12 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 FAULT ?= crash
 RUNS ?= 20
-LAB ?=
+MARKED ?=
+SEEDS ?= 1000
+SEED ?= 0
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check policy bench calm clean
+.PHONY: help demo lab test check policy bench calm model simulate clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +24,9 @@ lab: $(VENV)/lab.stamp ## The same three clouds, kept up until Ctrl-C, to play w
 	@$(BIN)/trimaran lab up
 
 test: $(VENV)/test.stamp ## Every test: unit, contract, protocol on real PostgreSQL, lab from end to end
-	$(BIN)/pytest tests/lab $(LAB) # alone: they time real parts, and two cores are just enough for one lab
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/lab
+	$(BIN)/pytest tests/lab $(MARKED) # alone: they time real parts, and two cores are just enough for one lab
+	$(if $(MARKED),,$(BIN)/pytest tests/simulation/test_seeds.py) # alone: it takes both cores for minutes
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/lab --ignore tests/simulation/test_seeds.py $(MARKED)
 
 check: $(VENV)/test.stamp ## Formatter, linter, types, import contracts
 	$(BIN)/ruff format --check .
@@ -40,6 +43,12 @@ bench: $(VENV)/test.stamp ## Distributions over many failovers and switchovers, 
 
 calm: $(VENV)/test.stamp ## Ten minutes of noise in which nothing may fail over
 	$(BIN)/python -m lab.calm
+
+model: $(VENV)/test.stamp ## Every order of the protocol's steps, also in the searches that are too large for `make test` (docs/model.md)
+	$(BIN)/python -m tests.model
+
+simulate: $(VENV)/test.stamp ## The control plane on simulated clouds, one seed after the other (SEEDS=100000 SEED=0)
+	$(BIN)/python -m tests.simulation --seed $(SEED) --seeds $(SEEDS)
 
 clean: ## Remove what was built, measured and installed here
 	rm -rf out build $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -63,6 +63,8 @@ class Checkup:
     """Name servers of the zone, as a resolver is told."""
     certificates: Mapping[str, Callable[[], Awaitable[Certificate]]] = field(default_factory=dict)
     """By who shows it."""
+    renewals: Mapping[str, str] = field(default_factory=dict)
+    """Of some of them, likewise: how a new one comes there."""
     issuer: Callable[[], Awaitable[object]] | None = None
     """Asks for an access token; None: none is needed."""
     deadline: timedelta = timedelta(seconds=3)
@@ -140,7 +142,9 @@ class Checkup:
         places = sorted(self.certificates)
         shown = await asyncio.gather(*(asked(self.certificates[place](), self.deadline) for place in places))
         now = self.clock.now()
-        findings = [papers.certificate(place, one, now) for place, one in zip(places, shown, strict=True)]
+        findings = [
+            papers.certificate(place, one, now, self.renewals.get(place, "")) for place, one in zip(places, shown, strict=True)
+        ]
         if self.issuer is not None:
             given = await asked(self.issuer(), self.deadline)
             findings.append(papers.issuer(given if isinstance(given, Unasked) else None))

@@ -98,7 +98,8 @@ class Database(KeyLookup, Protocol):
     async def await_confirmed(
         self, *, reign: Epoch, followers: frozenset[Site], lsn: Lsn, need: int, deadline: timedelta
     ) -> frozenset[Site]:
-        """Followers whose stream confirmed `lsn` by the time `need` of them had, or by the deadline."""
+        """Followers whose stream confirmed `lsn` by the time `need` of them had, or by the deadline. Raises Stuck on a node that is not on
+        its pinned timeline: there a position says nothing about what was before it."""
 
     async def place_slot(self, *, token: Token, epoch: Epoch, sibling: Site, position: Position, level: bool) -> str | None:
         """Put the sibling's slot of `epoch` exactly where the sibling stands; None when it stands there, else why it cannot."""

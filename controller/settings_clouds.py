@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from controller.settings_tables import NameTable, Port, ServiceName, SiteName, Table, Text, Url
+from controller.settings_tables import NameTable, Port, ServiceName, SiteName, Table, Text, Url, one_word
 
 
 def ipv4(given: str) -> str:
@@ -22,6 +22,9 @@ def ipv4(given: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(ipv4)]
+
+
+Account = Annotated[str, one_word(r"[0-9]{12}", "an account's number, 12 digits")]
 
 
 class AwsIdentity(Table):
@@ -68,6 +71,8 @@ class AwsCloud(Table):
     """None: AWS's own."""
     region: Text = "us-east-1"
     """Of the site's regional services; Route 53 is global."""
+    account: Account | None = None
+    """Whose it is. Asked for where secrets are sent (`trimaran bootstrap`): to no other account."""
     identity: AwsIdentity = AwsIdentity()
 
 

@@ -61,6 +61,7 @@ def put_together(settings: Settings, services: Services, deadline: timedelta, po
         },
         delegation=None if first is None else Delegation(name=first, deadline=deadline),
         certificates=dict(_certificates(settings, services, deadline)),
+        renewals=dict(_renewals(settings, services)),
         issuer=_issuer(settings),
         deadline=deadline,
     )
@@ -106,11 +107,8 @@ def _certificates(
         yield "this controller to etcd", FileCertificate(path=settings.etcd_identity.certificate)
     own = None if identity is None else identity.certificate
     trust = client_context(own, None if identity is None else identity.authority)
-    for site, seen in settings.sites.items():
-        if seen.edge.startswith("https://"):
-            yield f"edge of {site}", _https(seen.edge, trust, deadline, seen.edge_name)
-        for host in sorted(_hosts(services) - {seen.edge_name}) if seen.edge_name is not None else ():
-            yield f"edge of {site} as {host}", _https(seen.edge, trust, deadline, host)
+    for place, (site, host) in _doors(settings, services).items():
+        yield place, _https(settings.sites[site].edge, trust, deadline, host)
     if tokens is not None:
         yield "the issuer", _https(tokens.url, client_context(own, tokens.authority), deadline)
     for name, service in services.items():
@@ -118,6 +116,33 @@ def _certificates(
             if not is_loopback(at.host):
                 fetch = partial(door.certificate, at.host, at.port, deadline=deadline)
                 yield f"database of {name} at {site}", FetchedCertificate(fetch=fetch)
+
+
+def _doors(settings: Settings, services: Services) -> Mapping[str, tuple[Site, str | None]]:
+    """Every edge with a certificate, by each name that it is asked by."""
+    found: dict[str, tuple[Site, str | None]] = {}
+    for site, seen in settings.sites.items():
+        if seen.edge.startswith("https://"):
+            found[f"edge of {site}"] = site, seen.edge_name
+        for host in sorted(_hosts(services) - {seen.edge_name}) if seen.edge_name is not None else ():
+            found[f"edge of {site} as {host}"] = site, host
+    return found
+
+
+def _renewals(settings: Settings, services: Services) -> Iterator[tuple[str, str]]:
+    """Of edges that `trimaran bootstrap` fills: those that are asked by a name of their own."""
+    for place, (site, _) in _doors(settings, services).items():
+        match settings.sites[site].cloud if settings.sites[site].edge_name is not None else None:
+            case "aws" | "azure":
+                way = f"trimaran bootstrap --only secrets --rotate {site}:edge/door, with the new one given; then start that edge anew"
+                yield place, f"It comes there by {way} (docs/deploy.md, Edges' certificates)."
+            case "gcp":
+                yield (
+                    place,
+                    "Google renews it, by the records that its site asks the zone for (certificate_records): are they there?",
+                )
+            case None:
+                pass
 
 
 def _hosts(services: Services) -> frozenset[str]:

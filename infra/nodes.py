@@ -44,6 +44,7 @@ def node_of(settings: Settings, cloud: Cloud, parts: NodeParts) -> Node:
         papers=parts.papers,
         audiences=parts.audiences,
         client=parts.client,
+        joins=settings.control is not None and settings.control.joins is cloud,
     )
 
 

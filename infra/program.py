@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import pulumi
+from pulumi.runtime.config import CONFIG, is_config_secret
 
 from infra.settings import NAMESPACE, Role, Settings, SettingsError, read_settings
 
@@ -21,7 +22,7 @@ class RoleProgram(Protocol):
 def run() -> None:
     """What the stack's configuration asks for. Raises RunError with every problem of its settings."""
     try:
-        settings = read_settings(given(pulumi.Config(NAMESPACE)))
+        settings = read_settings(given())
         _is_named_for_it(pulumi.get_stack(), settings)
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from error
@@ -29,10 +30,18 @@ def run() -> None:
     program.build(settings)
 
 
-def given(config: pulumi.Config) -> dict[str, Any]:
-    """Every known key that is set."""
-    values = {key: config.get(key) for key in Settings.model_fields}
-    return {key: value for key, value in values.items() if value is not None}
+def given() -> dict[str, Any]:
+    """Every setting of ours that is there, also one that nobody knows: a misspelled one would be passed over in silence, otherwise.
+
+    Raises SettingsError for those that are kept as secrets. A stack's file seals them, and the program opens them: an owner that was set
+    with `--secret` would stand on every resource, and in the open in the state and in each preview.
+    """
+    prefix = f"{NAMESPACE}:"
+    values = {key: value for key, value in CONFIG.get().items() if key.startswith(prefix)}
+    if sealed := [key for key in sorted(values) if is_config_secret(key)]:
+        way_out = "no setting is secret, and what is secret has a place (docs/deploy.md, Secrets); set it without `--secret`, or remove it"
+        raise SettingsError(tuple(f"{key}: kept as a secret; {way_out}" for key in sealed))
+    return {key.removeprefix(prefix): value for key, value in values.items()}
 
 
 def _is_named_for_it(stack: str, settings: Settings) -> None:

@@ -12,13 +12,15 @@ from ipaddress import IPv4Network
 from math import ceil
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from infra import shapes
 from infra.address_plan import AddressPlan, SiteNetwork
 from infra.address_plan import refusals as address_refusals
+from infra.table import Table
 from infra.topology import Cloud, Jurisdiction, Refusal, Topology
 from infra.topology import refusals as topology_refusals
+from infra.trusted import TrustedTable
 
 NAMESPACE = "trimaran"
 UNBUILT = "@sha256:" + 64 * "0"
@@ -45,13 +47,6 @@ class SettingsError(Exception):
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(("this stack's settings cannot be used:", *problems)))
         self.problems = problems
-
-
-class Table(BaseModel):
-    """A setting with parts: nothing in it may be unknown, nothing in it changes, and no error repeats what was given: it may be a secret
-    that was pasted into the wrong place."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 REGISTRIES: Mapping[Cloud, str] = {
@@ -214,6 +209,12 @@ UNMADE: Mapping[str, str] = {"aws": "ami-" + 17 * "0", "azure": "/versions/0.0.0
 UNMADE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + 43 * "A"
 
 
+def _alone(given: object) -> object:
+    if given not in (None, *Cloud):
+        raise ValueError(f"one of {', '.join(Cloud)}: whose member joins needs the other two, which are there already and agree")
+    return given
+
+
 class ControlTable(Table):
     """`control`: what control nodes are started from, one image for each cloud, each by a name that is never given twice; and what runs on
     them."""
@@ -225,6 +226,9 @@ class ControlTable(Table):
     """Azure makes no machine with neither a password nor a key. This one opens nothing: no port for it is open, and its private half is
     thrown away where it was made."""
     images: ControlImagesTable
+    joins: Annotated[Cloud | None, BeforeValidator(_alone)] = None
+    """Whose node, when it is made anew, brings a member with an empty disk to a cluster that goes on (docs/nodes.md). One at most: without
+    two others there is no cluster that anybody could join, and a member that waits for one never starts."""
 
     def unmade(self) -> Iterator[str]:
         """What is still a placeholder."""
@@ -265,6 +269,8 @@ class Settings(Table):
     """Of sites only."""
     control: ControlTable | None = None
     """Of the control stack only."""
+    trusted: TrustedTable | None = None
+    """Of Google's site only."""
     filling: FillingTable | None = None
 
     @model_validator(mode="after")
@@ -284,6 +290,11 @@ class Settings(Table):
             yield from self._image_refusals()
         if self.role is Role.CONTROL:
             yield from self._control_refusals()
+        if self.role is Role.GCP and self.live and self.trusted is None:
+            # 1. The site runs, and its balancers believe nobody. 2. It is healthy by its own checks. 3. Traffic is moved to it, and no edge
+            # there reaches a service.
+            limit, way_out = "an empty list believes nobody, and no edge would reach a service", "name both (docs/deploy.md)"
+            yield Refusal(key="trusted", value="missing", limit=limit, way_out=way_out)
 
     def _filling_refusals(self) -> Iterator[Refusal]:
         if self.filling is not None and not (self.filling.aws or self.filling.gcp):
@@ -298,6 +309,9 @@ class Settings(Table):
             limit, way_out = "a control node is told what it is started from", "name a machine image for each cloud"
             yield Refusal(key="control", value="missing", limit=limit, way_out=way_out)
             return
+        if self.control.joins is not None and not self.live:
+            limit, way_out = "who joins comes to two members that run", "leave it out; first of all, all three begin together"
+            yield Refusal(key="control.joins", value=f"{self.control.joins}, and no node runs", limit=limit, way_out=way_out)
         for name in self.control.unmade() if self.live else ():
             limit, way_out = "what has not been made cannot be started", "make it, and name it here"
             yield Refusal(key=f"control.{name}", value="a placeholder", limit=limit, way_out=way_out)

@@ -17,6 +17,7 @@ _GALLERY = (
 )
 _MACHINE = r"projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/global/images/[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 _PUBLIC_KEY = r"ssh-(ed25519|rsa) [A-Za-z0-9+/]{68,}={0,2}"
+_CERTIFICATE = r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n?"
 _ROLE = r"arn:aws:iam::\d{12}:role/([\w+=,.@-]+/)*[\w+=,.@-]{1,64}"
 _POOL = r"(projects/\d{6,14}/locations/global/workloadIdentityPools|locations/global/workforcePools)/[a-z][a-z0-9-]{3,62}"
 _MEMBER = (
@@ -43,6 +44,7 @@ Ami = Annotated[str, _matching(_AMI, "an image by its id, ami-…")]
 GalleryImage = Annotated[str, _matching(_GALLERY, "a version of a gallery's image, /subscriptions/…/versions/1.2.3")]
 MachineImage = Annotated[str, _matching(_MACHINE, "an image by its name, projects/…/global/images/…; a family moves")]
 PublicKey = Annotated[str, _matching(_PUBLIC_KEY, "one public key for SSH, without a comment")]
+Certificate = Annotated[str, _matching(_CERTIFICATE, "one certificate of an authority, PEM, and no key")]
 Role = Annotated[str, _matching(_ROLE, "one role, arn:aws:iam::…:role/…, without a wildcard")]
 """Of AWS's: no account as a whole, and no user."""
 Member = Annotated[str, _matching(_MEMBER, "one user:…, group:…, serviceAccount:… or principal://iam.googleapis.com/…/subject/…")]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lab.fleet import SCREENING, VAULT, WEBHOOKS
-from lab.reconcile import Reconciliation
+from lab.reconcile import COURSE, Reconciliation
 from lab.reconcile_webhooks import WebhookReconciliation
 from lab.vault_aftermath import VaultAftermath, broken_vault
 
@@ -38,15 +38,24 @@ class Aftermath:
     """Services of which this run shows nothing, by name, and why: a verdict without them is not one of the whole fleet."""
 
 
-def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
-    """Every promise that was not kept, in words; empty when all were kept."""
-    paid = found.reconciliation
-    last_told = ", ".join(f"{count} x {why}" for why, count in list(paid.last_words.items())[:3]) or "unknown"
+def broken_payments(paid: Reconciliation) -> tuple[str, ...]:
+    """Every promise about payments that records and ledgers show to be broken, whenever they were read; empty when none is."""
     rules = (
         (paid.lost == 0, f"{paid.lost} acknowledged payments are lost"),
         (paid.duplicated == 0, f"{paid.duplicated} payments exist more than once"),
         (paid.denied == 0, f"{paid.denied} payments exist although their clients were told that they never will"),
         (paid.declined == 0, f"{paid.declined} payments were declined, though every account exists and has funds"),
+        (paid.balanced, "a ledger is not balanced"),
+        *((not (count := paid.found(fault)), f"{count} {said}") for fault, said in COURSE.items()),
+    )
+    return tuple(said for kept, said in rules if not kept)
+
+
+def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
+    """Every promise that was not kept, in words; empty when all were kept."""
+    paid = found.reconciliation
+    last_told = ", ".join(f"{count} x {why}" for why, count in list(paid.last_words.items())[:3]) or "unknown"
+    rules = (
         (paid.remembered == 0, f"{paid.remembered} times somebody was known or paid whose erasure payments had acknowledged"),
         (paid.unfulfilled == 0, f"{paid.unfulfilled} erasures and reviews were still unanswered when the load ended"),
         (paid.unplanted == 0, f"{paid.unplanted} payments were held though nothing was unusual about them"),
@@ -55,8 +64,8 @@ def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
             f"none of {paid.planted} payments that had to be held was, so nothing is proven about holding",
         ),
         (paid.strangers == 0, f"{paid.strangers} payments exist that nobody asked for"),
-        (paid.balanced, "a ledger is not balanced"),
         (paid.ledgers_equal, f"the ledgers differ: {dict(paid.digests)}"),
+        (not paid.unknown, "; ".join(paid.unknown)),
         (paid.acknowledged > 0, "nothing was ever acknowledged, so nothing is proven"),
         (paid.unresolved == 0, f"{paid.unresolved} payments were still unresolved when the load ended; last told: {last_told}"),
         (not paid.defects, f"the load generator did not do what it promises: {'; '.join(paid.defects)}"),
@@ -65,7 +74,7 @@ def broken_aftermath(found: Aftermath) -> tuple[str, ...]:
     )
     vault = broken_vault(found.vault) if found.vault else ()
     told = broken_webhooks(found.webhooks) if found.webhooks else ()
-    return (*(said for kept, said in rules if not kept), *vault, *told, *found.breaches, *found.troubles)
+    return (*broken_payments(paid), *(said for kept, said in rules if not kept), *vault, *told, *found.breaches, *found.troubles)
 
 
 def broken_webhooks(found: WebhookReconciliation) -> tuple[str, ...]:

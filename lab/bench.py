@@ -45,6 +45,7 @@ ENDS = (
     "duplicated",
     "revived",
     "unbalanced",
+    "astray",
     "broken",
     "failed",
     "aborted",

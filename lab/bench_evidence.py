@@ -1,4 +1,5 @@
-"""What is kept of a run that broke a promise: the clients' record, the journal and every process's log."""
+"""What is kept of a run that broke a promise: the clients' record, every ledger, the journal and every process's log. `lab.hindsight`
+judges it again."""
 
 import asyncio
 import json
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from controller.errors import TrimaranError
 from lab.errors import LabError
+from lab.hindsight import keep_ledgers
 from lab.laboratory import Laboratory
+from lab.ledgers import read_ledgers
 
 TROUBLE = (LabError, TrimaranError, OSError)
 """What may end a run without ending the bench (a TimeoutError is an OSError): the figures so far are worth more than a traceback."""
@@ -22,8 +25,10 @@ async def keep_evidence(lab: Laboratory, place: Path, run: str, broken: Sequence
         entries = [json.dumps(asdict(entry), default=str) for entry in await lab.witness.journal()]
     except TrimaranError as error:
         entries = [json.dumps({"unreadable": str(error)})]
+    ledgers, unread = await read_ledgers(lab)
     folders = {name: lab.workspace.directory(name) for name in ("logs", "load")}
     await asyncio.to_thread(_write, place, run, folders, {"broken.txt": broken, "journal.jsonl": entries})
+    await asyncio.to_thread(keep_ledgers, place, ledgers, unread)
 
 
 def _write(place: Path, run: str, folders: Mapping[str, Path], files: Mapping[str, Sequence[str]]) -> None:

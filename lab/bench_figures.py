@@ -21,7 +21,7 @@ CUT_TO_OPEN = "cut_to_open"
 
 WIDTHS = (34, 6, 9, 9, 9)
 CELLS = ("n", "median", "p95", "max")
-COUNTS = ("runs", "acknowledged", "lost", "duplicated", "revived", "unbalanced", "broken", "aborted", "unreconciled")
+COUNTS = ("runs", "acknowledged", "lost", "duplicated", "revived", "unbalanced", "astray", "broken", "aborted", "unreconciled")
 BESIDE = (
     "vault_acknowledged",
     "vault_lost",

@@ -7,7 +7,7 @@ loses is on no later record, and only the union of the records can miss it.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from lab.reconcile import Reconciliation
+from lab.reconcile import COURSE, Reconciliation
 from lab.reconcile_rows import Fault
 
 LOST = frozenset({Fault.LOST, Fault.ALTERED})
@@ -15,6 +15,7 @@ DUPLICATED = frozenset({Fault.DUPLICATED})
 BACK = frozenset({Fault.REMEMBERED, Fault.DENIED})
 """Who was forgotten for ever, and what was never to be."""
 UNBALANCED = frozenset({Fault.UNBALANCED})
+ASTRAY = frozenset(COURSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Tally:
     """Subjects that payments had forgotten and knows again, and payments that are there although they never were to be."""
     unbalanced: int = 0
     """Payments and accounts that do not add up."""
+    astray: int = 0
+    """Payments, accounts and epochs of which no one history is told by all."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class Reckoning:
     acknowledged: int = 0
     unreconciled: int = 0
     found: dict[frozenset[Fault], set[str]] = field(
-        default_factory=lambda: {LOST: set(), DUPLICATED: set(), BACK: set(), UNBALANCED: set()}
+        default_factory=lambda: {LOST: set(), DUPLICATED: set(), BACK: set(), UNBALANCED: set(), ASTRAY: set()}
     )
     """Subjects of findings: idempotency keys, but for what does not add up."""
 
@@ -66,6 +69,7 @@ class Reckoning:
             DUPLICATED: "payments exist more than once",
             BACK: "payments and subjects are back or were never to be",
             UNBALANCED: "payments and accounts do not add up",
+            ASTRAY: "payments, accounts and epochs have no one history",
         }
         fresh = {faults: _subjects(together, faults) - known for faults, known in self.found.items()}
         self.note(together)
@@ -89,6 +93,7 @@ def tally(reckonings: Iterable[Reckoning], *, aborted: int, broken: int) -> Tall
         duplicated=sum(len(one.found[DUPLICATED]) for one in each),
         revived=sum(len(one.found[BACK]) for one in each),
         unbalanced=sum(len(one.found[UNBALANCED]) for one in each),
+        astray=sum(len(one.found[ASTRAY]) for one in each),
     )
 
 

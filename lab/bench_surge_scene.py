@@ -13,6 +13,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from lab.addresses import LOCAL
+from lab.aftermath import broken_payments
 from lab.bench_ground import POLICY, await_calm, compare_records
 from lab.bench_surge_figures import Course
 from lab.cabling import SITES, Door
@@ -133,14 +134,7 @@ def _unkept(paid: Reconciliation | None, *, strict: bool) -> list[str]:
     """Nothing may be lost, with limits or without. `strict`: and the load must have been what it says, and all of it settled."""
     if paid is None:
         return ["no ledger could be held against the clients' records"]
-    counts = {
-        "acknowledged payments are lost": paid.lost,
-        "payments exist more than once": paid.duplicated,
-        "payments exist although their clients were told that they never will": paid.denied,
-        "payments were declined, though every account exists and has funds": paid.declined,
-    }
-    found = [f"{count} {what}" for what, count in counts.items() if count]
-    found += [] if paid.balanced else ["a ledger is not balanced"]
+    found = [*broken_payments(paid)]
     if not strict:
         return found
     found += [f"{paid.unresolved} payments were still unresolved when the load ended"] if paid.unresolved else []

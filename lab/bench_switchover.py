@@ -83,7 +83,9 @@ class Switchovers:
     def figures(self) -> dict[str, Any]:
         """Of the moves so far, however the series ended."""
         found = self.found
-        counts = {name: getattr(found, name) if found else 0 for name in ("attempted", "acknowledged", "lost", "duplicated")}
+        counts = {
+            name: getattr(found, name) if found else 0 for name in ("attempted", "acknowledged", "lost", "duplicated", "astray")
+        }
         return {
             **switchover_figures(self.pauses, failed=len(self.failed)),
             **counts,

@@ -1,17 +1,30 @@
 """What the clients were told against what the ledgers hold. Pure: record lines and ledger rows in, findings out.
 
 Nothing here believes the service, its counters or one database's word for another's. `lost` and `duplicated` are the two ways in
-which the promise `no-loss` breaks; `unresolved` is neither, because nobody was told anything.
+which the promise `no-loss` breaks; `unresolved` is neither, because nobody was told anything. What sites must hold alike, and reigns that
+must follow one another, is asked of `lab.history`.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from lab import history
 from lab.reconcile_rows import Fault, Finding, HeldRow, Ledger, PaymentRow
 from lab.reconcile_told import NOBODY, Account, digest_of, read
 from lab.record import Declined, Held, Line, Offered
 from lab.site_settings import CANARY
+
+NOT_ASKED: Mapping[str, str] = {}
+COURSE: Mapping[Fault, str] = {
+    Fault.OVERDRAWN: "accounts were overdrawn that must not be",
+    Fault.UNLIKE: "payments and accounts are told differently by two sites",
+    Fault.FORKED: "accounts have histories that fork",
+    Fault.SPLIT: "payments that nobody was told of are at some sites only",
+    Fault.RIVALS: "epochs had more than one writer",
+    Fault.REVERTED: "answers were of an earlier epoch than one that had been heard before",
+}
+"""What `lab.history` finds, in words that a count goes before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +71,17 @@ class Reconciliation:
     digests: Mapping[str, str]
     defects: tuple[str, ...]
     """What the load generator said about itself; a run with any proves less than it seems to."""
+    unknown: tuple[str, ...] = ()
+    """What was not proven either way, in words: sites that were not asked, reigns whose writer nobody knows."""
+
+    def found(self, *faults: Fault) -> int:
+        """How many things these went wrong with, each once, however many sites show it."""
+        return _count(self.findings, *faults)
+
+    @property
+    def astray(self) -> int:
+        """Of how many payments, accounts and epochs no one history is told by all."""
+        return self.found(*COURSE)
 
     @property
     def ledgers_equal(self) -> bool:
@@ -71,18 +95,26 @@ class Reconciliation:
 
 
 def reconcile(
-    lines: Iterable[Line], ledgers: Mapping[str, Ledger], leaving: Mapping[str, float] = NOBODY, others: Collection[str] = ()
+    lines: Iterable[Line],
+    ledgers: Mapping[str, Ledger],
+    leaving: Mapping[str, float] = NOBODY,
+    others: Collection[str] = (),
+    *,
+    drained: bool = False,
+    unasked: Mapping[str, str] = NOT_ASKED,
 ) -> Reconciliation:
     """Compare one run's record with every site's ledger. Raises ValueError without a ledger: nothing would be proven.
 
     `leaving`: by subject, when its erasure was first asked for elsewhere, of the vault (monotonic seconds, as in the record).
-    `others`: keys that other runs offered on these ledgers.
+    `others`: keys that other runs offered on these ledgers. `drained`: nothing is under way any more, so no follower may lag. `unasked`:
+    sites that have a ledger which is not among these, and why.
     """
     if not ledgers:
         raise ValueError("no ledger to compare with")
     account = read(lines, leaving)
     unresolved, refused = account.unresolved(), account.refused()
     findings = tuple(_findings(ledgers, account))
+    findings += tuple(_history(ledgers, account, findings, drained))
     return Reconciliation(
         attempted=len(account.offered),
         acknowledged=len(account.told),
@@ -98,6 +130,7 @@ def reconcile(
         findings=findings,
         digests={site: ledger.digest() for site, ledger in sorted(ledgers.items())},
         defects=tuple(account.defects),
+        unknown=history.unknown(ledgers, {word.epoch for word in account.words}, unasked),
         **account.counts(),
     )
 
@@ -124,7 +157,7 @@ def _findings(ledgers: Mapping[str, Ledger], account: Account) -> Iterator[Findi
     for key, detail in account.paid_by_the_erased():
         yield Finding(fault=Fault.REMEMBERED, site=None, subject=key, detail=detail)
     for site, ledger in sorted(ledgers.items()):
-        yield from _missing(site, ledger, account.offered, account.told)
+        yield from _missing(site, ledger, account)
         yield from _duplicated(site, ledger)
         yield from _unheld(site, ledger, account.offered, account.held)
         yield from _unapproved(site, ledger, account)
@@ -135,8 +168,30 @@ def _findings(ledgers: Mapping[str, Ledger], account: Account) -> Iterator[Findi
         yield from _unbalanced(site, ledger)
 
 
-def _missing(site: str, ledger: Ledger, offered: Mapping[str, Offered], told: Mapping[str, set[str]]) -> Iterator[Finding]:
-    """Acknowledged payments that this ledger lacks, or holds with another id or body."""
+def _history(ledgers: Mapping[str, Ledger], account: Account, known: Iterable[Finding], drained: bool) -> Iterator[Finding]:
+    """What is wrong with the course of things, at all sites together; `known` says what is wrong already, and is not said again."""
+    named = {finding.subject for finding in known}
+    yield from history.rivals(ledgers)
+    yield from history.unmarked(ledgers)
+    yield from history.went_back(account.words)
+    for site, ledger in sorted(ledgers.items()):
+        yield from history.overdrawn(site, ledger, named)
+    different = list(history.unlike(ledgers, named))
+    yield from different
+    named |= {finding.subject for finding in different}
+    forked = list(history.forks(ledgers, named))
+    yield from forked
+    if drained:
+        accounts = {finding.subject for finding in forked}
+        for ledger in ledgers.values():
+            named |= {row.id for row in ledger.payments if {row.debtor, row.creditor} & accounts}
+            named |= {row.id for row in ledger.held if {row.debtor, row.creditor} & accounts}
+        yield from history.split(ledgers, named)
+
+
+def _missing(site: str, ledger: Ledger, account: Account) -> Iterator[Finding]:
+    """Acknowledged payments that this ledger lacks, or holds with another id or body, or of another reign."""
+    offered, told, reigns = account.offered, account.told, account.reigns
     by_id = {payment.id: payment for payment in ledger.payments}
     for key, ids in told.items():
         for payment_id in sorted(ids):
@@ -150,6 +205,9 @@ def _missing(site: str, ledger: Ledger, offered: Mapping[str, Offered], told: Ma
                 )
             elif (body := _body(held)) != _body(wanted):
                 yield Finding(fault=Fault.ALTERED, site=site, subject=key, detail=f"asked {_body(wanted)}, holds {body}")
+            elif {held.epoch} != reigns[key]:
+                detail = f"acknowledged in epoch {', '.join(map(str, sorted(reigns[key])))}, here of epoch {held.epoch}"
+                yield Finding(fault=Fault.ALTERED, site=site, subject=key, detail=detail)
 
 
 def _body(payment: Offered | PaymentRow | HeldRow) -> tuple[str, str, int, str]:

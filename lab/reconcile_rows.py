@@ -87,6 +87,25 @@ class ErasureRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkerRow:
+    """One epoch marker of trimaran.marker: the first transaction of a reign."""
+
+    epoch: int
+    site: str
+    """Who opened it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRow:
+    """The one row of trimaran.node: what this database says it is."""
+
+    site: str
+    role: str
+    """`writer`, `follower` or `fenced`."""
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What one site's ledger holds, read in one snapshot: rows that clients were told of, and digests of everything."""
 
@@ -98,6 +117,9 @@ class Ledger:
     erasures: tuple[ErasureRow, ...] = ()
     tables: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every published table of the ledger, by name, all rows and columns."""
+    markers: tuple[MarkerRow, ...] = ()
+    node: NodeRow | None = None
+    """None: it was not read. This and the markers are no part of the digest: each node has a row of its own."""
 
     def digest(self) -> str:
         """SHA-256 over all rows and tables, whatever the order of rows; equal ledgers, equal digests."""
@@ -121,6 +143,18 @@ class Fault(StrEnum):
     """A subject whose erasure was acknowledged is known here all the same, or somebody paid from it afterwards."""
     UNBALANCED = "unbalanced"
     """Entries that are not exactly the payment's two, or a balance that is not opening balance plus entries."""
+    OVERDRAWN = "overdrawn"
+    """An account that must not be overdrawn was."""
+    UNLIKE = "unlike"
+    """Two ledgers know something else of one payment or account, in what never changes."""
+    FORKED = "forked"
+    """An account's payments are another course here than at the writer, and not only less of the same one."""
+    SPLIT = "split"
+    """A payment that nobody was told of stayed at some sites and not at others."""
+    RIVALS = "rivals"
+    """One epoch, more than one writer."""
+    REVERTED = "reverted"
+    """Begun after an answer of a later epoch, and answered in an earlier one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,5 +165,5 @@ class Finding:
     site: str | None
     """None: the client's record alone shows it."""
     subject: str
-    """Idempotency key, or payment or account id."""
+    """Idempotency key, or payment or account id, or an epoch."""
     detail: str

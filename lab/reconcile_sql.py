@@ -11,7 +11,7 @@ from typing import TypeVar
 import psycopg
 
 from lab.published import LEDGER, digests
-from lab.reconcile_rows import AccountRow, EntryRow, ErasureRow, HeldRow, Ledger, PaymentRow, SourceRow
+from lab.reconcile_rows import AccountRow, EntryRow, ErasureRow, HeldRow, Ledger, MarkerRow, NodeRow, PaymentRow, SourceRow
 
 R = TypeVar("R")
 
@@ -30,11 +30,13 @@ ACCOUNTS = "SELECT id::text, currency, opening_balance, balance, overdraft_allow
 
 SOURCES = "SELECT payment::text, token::text, subject::text FROM ledger.source"
 ERASURES = "SELECT id::text, encode(subject_digest, 'hex'), caller, reason FROM ledger.erasure"
+MARKERS = "SELECT DISTINCT epoch, site FROM trimaran.marker WHERE kind = 'epoch' ORDER BY epoch, site"
+NODE = "SELECT site, role, epoch FROM trimaran.node"
 
 
 async def read_ledger(conninfo: str, deadline: timedelta) -> Ledger:
-    """Every payment, made or held, entry, account, source and erasure of one database in one snapshot, and digests of every published
-    table. Raises as `in_one_snapshot` does."""
+    """Every payment, made or held, entry, account, source, erasure and epoch marker of one database in one snapshot, what it says it is,
+    and digests of every published table. Raises as `in_one_snapshot` does."""
     return await in_one_snapshot(conninfo, deadline, ledger_of)
 
 
@@ -79,6 +81,8 @@ async def ledger_of(connection: psycopg.AsyncConnection) -> Ledger:
     held = await (await connection.execute(HELD)).fetchall()
     sources = await (await connection.execute(SOURCES)).fetchall()
     erasures = await (await connection.execute(ERASURES)).fetchall()
+    markers = await (await connection.execute(MARKERS)).fetchall()
+    nodes = await (await connection.execute(NODE)).fetchall()
     return Ledger(
         payments=tuple(
             PaymentRow(id=i, key=k, debtor=d, creditor=c, amount=a, currency=u, epoch=e, body_digest=b, created_at=t)
@@ -110,4 +114,6 @@ async def ledger_of(connection: psycopg.AsyncConnection) -> Ledger:
         sources=tuple(SourceRow(payment=p, token=t, subject=s) for p, t, s in sources),
         erasures=tuple(ErasureRow(id=i, subject=s, caller=c, reason=r) for i, s, c, r in erasures),
         tables=await digests(connection, LEDGER),
+        markers=tuple(MarkerRow(epoch=e, site=s) for e, s in markers),
+        node=next((NodeRow(site=s, role=r, epoch=e) for s, r, e in nodes), None),
     )

@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from lab.history import Word
 from lab.record import (
     Acknowledged,
     Approved,
+    Attempted,
     Declined,
     Defect,
     Failed,
@@ -43,6 +45,12 @@ class Account:
     offered: dict[str, Offered] = field(default_factory=dict)
     told: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Ids of the payments that were acknowledged."""
+    reigns: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """Epochs in which these were said to have been made."""
+    begun: dict[str, float] = field(default_factory=dict)
+    """When the first request of each key was sent."""
+    words: list[Word] = field(default_factory=list)
+    """Every answer that counts."""
     declined: dict[str, Declined] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
@@ -53,6 +61,11 @@ class Account:
     forgotten: dict[str, Forgotten] = field(default_factory=dict)
     unfulfilled: dict[str, str] = field(default_factory=dict)
     defects: list[str] = field(default_factory=list)
+
+    def heard(self, line: Acknowledged | Held) -> None:
+        """One more answer that counts. Of a key that nobody is known to have asked for, nothing is known of when it was begun."""
+        if (begun := self.begun.get(line.key)) is not None:
+            self.words.append(Word(key=line.key, epoch=line.epoch, begun=begun, told=line.t))
 
     def was_to_forget(self, subject: str | None) -> bool:
         """Was payments ever asked to forget it?"""
@@ -108,12 +121,17 @@ def read(lines: Iterable[Line], leaving: Mapping[str, float] = NOBODY) -> Accoun
         match line:
             case Offered():
                 account.offered[line.key] = line
+            case Attempted():
+                account.begun[line.key] = min(line.t, account.begun.get(line.key, line.t))
             case Acknowledged():
                 account.told[line.key].add(line.payment)
+                account.reigns[line.key].add(line.epoch)
+                account.heard(line)
             case Declined():
                 account.declined[line.key] = line
             case Held():
                 account.held[line.key] = line
+                account.heard(line)
             case Failed():
                 account.failed[line.key] = line.why
             case ForgetWanted():

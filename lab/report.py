@@ -217,6 +217,8 @@ def _aftermath(seen: Rehearsal) -> dict[str, Any]:
         "ledgers": dict(found.digests),
         "ledgers_equal": found.ledgers_equal,
         "ledgers_balanced": found.balanced,
+        "histories_astray": found.astray,
+        "unknown": list(found.unknown),
         "findings": [asdict(finding) for finding in found.findings[:100]],
         "etcd": {"equal": not seen.etcd_disagreeing, "disagreeing": list(seen.etcd_disagreeing)},
         "etcd_leader_on_site": seen.etcd_leader_on_site,

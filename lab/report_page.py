@@ -123,8 +123,15 @@ def _timeline(said: Mapping[str, Any]) -> str:
 def _ledgers(said: Mapping[str, Any]) -> str:
     rows = [((site, ""), (digest[:SHOWN_DIGEST], "code")) for site, digest in said["ledgers"].items()]
     verdict = "All three hold the same." if said["ledgers_equal"] else "They differ."
+    course = (
+        f"{said['histories_astray']} times the course of payments is wrong." if said["histories_astray"] else "No history forks."
+    )
     etcd = "etcd's members agree." if said["etcd"]["equal"] else "etcd's members disagree."
-    return f"<p>{verdict} {etcd}</p>" + _table((("site", ""), ("SHA-256 of all rows", "")), rows)
+    return (
+        f"<p>{verdict} {course} {etcd}</p>"
+        + "".join(f"<p>{escape(one)}</p>" for one in said["unknown"])
+        + _table((("site", ""), ("SHA-256 of all rows", "")), rows)
+    )
 
 
 def _services(said: Mapping[str, Any]) -> str:

@@ -94,6 +94,8 @@ def payments_said(found: Reconciliation) -> dict[str, Any]:
         **_counts(found, found.denied),
         **{name: getattr(found, name) for name in BESIDE},
         "balanced": found.balanced,
+        "astray": found.astray,
+        "unknown": list(found.unknown),
         "last_words": dict(found.last_words),
         "defects": list(found.defects),
     }

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import aiohttp
-import psycopg
 
 from controller.core import naming
 from controller.core.model import JournalEntry
@@ -25,10 +24,10 @@ from lab.clouds.control import CloudControl
 from lab.errors import LabError
 from lab.fleet import SCREENING, VAULT, WEBHOOKS
 from lab.laboratory import Laboratory
+from lab.ledgers import read_ledgers
 from lab.offering import Offering
 from lab.reconcile import Reconciliation, reconcile
 from lab.reconcile_rows import Fault, Ledger
-from lab.reconcile_sql import read_ledger
 from lab.retrospect_webhooks import LabGround, reconciled_webhooks
 from lab.site_settings import SERVICE, WRITER
 from lab.supervision import inexcusable, told
@@ -44,6 +43,9 @@ SETTLED = timedelta(seconds=105)
 """For the load to settle what is left, longer than it takes by its own settings: one that is killed says nothing of what is left."""
 
 LOOK = 0.2
+
+ANYWHERE = (Fault.UNBALANCED, Fault.OVERDRAWN, Fault.RIVALS)
+"""What is wrong at whichever site it is seen."""
 
 
 async def look_back(
@@ -64,7 +66,7 @@ async def look_back(
     """
     loads = [load] if holding is None else [load, holding.offering]
     troubles = [*await asyncio.gather(*(one.finish(settle) for one in loads))]
-    reconciliation, unread = await _reconciled(lab, load, agree, leaving(holding))
+    reconciliation = await _reconciled(lab, load, agree, leaving(holding))
     vault, unread_vault = await look_back_vault(lab, holding, agree)
     webhooks, untold = await reconciled_webhooks(LabGround(lab)) if WEBHOOKS in lab.services else (None, ())
     control, journal, said = await _records(lab.witness)
@@ -73,7 +75,7 @@ async def look_back(
     exits = [one for one in lab.supervisor.exits if one.at >= since]
     used = ((VAULT, holding), (WEBHOOKS, WEBHOOKS in lab.services), (SCREENING, reconciliation.planted))
     unproven, forgotten = unlooked(lab.services, {name for name, was in used if was}, without)
-    troubles += [*unread, *untold, unread_vault, *forgotten, *said, *unsaid, *await _apart(lab), uncompared, *_dead(lab)]
+    troubles += [*untold, unread_vault, *forgotten, *said, *unsaid, *await _apart(lab), uncompared, *_dead(lab)]
     aftermath = Aftermath(
         reconciliation=reconciliation,
         webhooks=webhooks,
@@ -96,45 +98,43 @@ def _dead(lab: Laboratory) -> tuple[str, ...]:
     return lab.supervisor.failure, f"{', '.join(dead)} no longer run" if dead else ""
 
 
-async def _reconciled(
-    lab: Laboratory, load: Offering, deadline: timedelta, leaving: Mapping[str, float]
-) -> tuple[Reconciliation, tuple[str, ...]]:
-    """The record against every ledger that can be read, and why others cannot. Controllers go on paying canaries, so ledgers are
-    read again until they are equal, or the deadline is over; then the last reading stands, equal or not."""
+async def _reconciled(lab: Laboratory, load: Offering, deadline: timedelta, leaving: Mapping[str, float]) -> Reconciliation:
+    """The record against every ledger that can be read; it says itself which cannot, and why. Controllers go on paying canaries, so
+    ledgers are read again until they are equal, or the deadline is over; then the last reading stands, equal or not."""
     until = time.monotonic() + deadline.total_seconds()
     lines, others = load.lines(), load.others()
 
-    def judged(ledgers: Mapping[str, Ledger]) -> Reconciliation:
-        return reconcile(lines, ledgers, leaving, others)
+    def judged(ledgers: Mapping[str, Ledger], unasked: Mapping[str, str]) -> Reconciliation:
+        return reconcile(lines, ledgers, leaving, others, drained=True, unasked=unasked)
 
     while True:
-        read = await _read_ledgers(lab)
-        ledgers = {site: ledger for site, ledger in read.items() if isinstance(ledger, Ledger)}
-        unread = tuple(ledger for ledger in read.values() if isinstance(ledger, str))
+        ledgers, unread = await read_ledgers(lab)
         if not ledgers:
-            raise LabError("; ".join(unread))
-        found = judged(ledgers)
+            raise LabError("; ".join(f"{site}: {why}" for site, why in unread.items()))
+
+        found = judged(ledgers, unread)
         if found.ledgers_equal and not unread:
-            return found, ()
+            return found
         if time.monotonic() > until:
-            return await _among_the_whole(lab, judged, ledgers, found), unread
+            return await _among_the_whole(lab, judged, ledgers, found)
         await asyncio.sleep(LOOK)
 
 
 async def _among_the_whole(
     lab: Laboratory,
-    judged: Callable[[Mapping[str, Ledger]], Reconciliation],
+    judged: Callable[[Mapping[str, Ledger], Mapping[str, str]], Reconciliation],
     ledgers: Mapping[str, Ledger],
     found: Reconciliation,
 ) -> Reconciliation:
     """The same with payments looked for only where they must be: on the writer and on followers that count. A site that has not
-    returned yet breaks another promise, and what it lacks is not lost. Digests and balance are those of all."""
-    owing = {site: ledger for site, ledger in ledgers.items() if not await lab.witness.missing(site)}
+    returned yet breaks another promise, and what it lacks is not lost. Digests, and what must hold anywhere, are those of all."""
+    absent = {site: said for site in ledgers if (said := await lab.witness.missing(site))}
+    owing = {site: ledger for site, ledger in ledgers.items() if site not in absent}
     if not owing:
         return found
-    told = judged(owing)
-    unbalanced = [finding for finding in found.findings if finding.fault is Fault.UNBALANCED and finding.site not in owing]
-    return replace(told, digests=found.digests, findings=(*told.findings, *unbalanced))
+    told = judged(owing, absent)
+    anywhere = [finding for finding in found.findings if finding.fault in ANYWHERE and finding not in told.findings]
+    return replace(told, digests=found.digests, findings=(*told.findings, *anywhere), unknown=(*found.unknown, *told.unknown))
 
 
 def leaving(holding: Cardholding | None) -> Mapping[str, float]:
@@ -144,20 +144,6 @@ def leaving(holding: Cardholding | None) -> Mapping[str, float]:
         if isinstance(line, ErasureWanted):
             found.setdefault(line.subject, line.t)
     return found
-
-
-async def _read_ledgers(lab: Laboratory) -> dict[str, Ledger | str]:
-    """Every site's, past services and links, or why it cannot be read."""
-
-    async def read(site: str) -> Ledger | str:
-        dsn = lab.sites[site].server.dsn(naming.database(SERVICE), naming.control_role(SERVICE), lab.passwords[SERVICE].control)
-        try:
-            return await read_ledger(dsn, timedelta(seconds=10))
-        except (psycopg.Error, TimeoutError) as error:
-            return f"the ledger of {site} cannot be read: {error!r}"
-
-    found = await asyncio.gather(*map(read, lab.sites))
-    return dict(zip(lab.sites, found, strict=True))
 
 
 async def _records(witness: Witness) -> tuple[Control | None, tuple[JournalEntry, ...], tuple[str, ...]]:

@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -49,6 +50,8 @@ def bootstrap(
     given: secrets.GivenPlace = None,
     renew: secrets.Renew = False,
     rotate: secrets.Rotate = None,
+    replace: secrets.Replace = None,
+    restarted: secrets.Restarted = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -59,8 +62,6 @@ def bootstrap(
     In the environment: TRIMARAN_SERVICE_SITE_ADMINISTRATOR, "user=... password=..." of who may make roles there, and for each role
     TRIMARAN_SERVICE_ROLE_PASSWORD: control, stream, app, and of payments webhooks.
     """
-    from controller.errors import Refused, SettingsError, TrimaranError
-
     asked = secrets.Given(
         outputs=tuple(outputs or ()),
         environment=environment,
@@ -70,11 +71,24 @@ def bootstrap(
         given=given,
         renew=renew,
         rotate=tuple(rotate or ()),
+        replace=tuple(replace or ()),
+        restarted=restarted,
     )
-    try:
+    with _left_in_order(as_json=as_json):
         filling = _filling(settings, asked, only)
         orders = _orders(settings, service) if only != "secrets" else []
-        told = asyncio.run(_told(orders, filling, dry_run=dry_run, quiet=as_json))
+        with secrets.alone(None if dry_run else filling):
+            told = asyncio.run(_told(orders, filling, dry_run=dry_run, quiet=as_json))
+    _tell(told, dry_run=dry_run, as_json=as_json)
+
+
+@contextmanager
+def _left_in_order(*, as_json: bool) -> Iterator[None]:
+    """Whatever stops it ends the command with a status and a line."""
+    from controller.errors import Refused, SettingsError, TrimaranError
+
+    try:
+        yield
     except (SettingsError, ValueError) as error:
         leave(Ended(Exit.USAGE, str(error)), as_json=as_json)
     except Refused as refused:
@@ -83,7 +97,6 @@ def bootstrap(
         leave(Ended(Exit.UNDONE, f"{error}. What is done stays done; the same command goes on from there."), as_json=as_json)
     except KeyboardInterrupt:
         leave(Ended(Exit.STOPPED, ""), as_json=as_json)
-    _tell(told, dry_run=dry_run, as_json=as_json)
 
 
 SECRETS = "secrets"

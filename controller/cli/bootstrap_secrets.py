@@ -4,6 +4,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +37,20 @@ Rotate = Annotated[
     list[str] | None,
     typer.Option("--rotate", metavar="PLACE", help="Replace what is in READER/NAME, or in SITE:READER/NAME; again for each."),
 ]
+Replace = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--replace",
+        metavar="AUTHORITY=STEP",
+        help="Put a successor in the place of fleet, sites, clients or etcd: trust, then issue, then forget; each may be repeated.",
+    ),
+]
+Restarted = Annotated[
+    bool,
+    typer.Option(
+        "--restarted", help="Say that whoever reads what the step of --replace before this one changed was started since."
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +65,8 @@ class Given:
     given: Path | None = None
     renew: bool = False
     rotate: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+    restarted: bool = False
 
     @property
     def names_stacks(self) -> bool:
@@ -60,6 +77,7 @@ class Given:
     def unasked(self) -> tuple[str, ...]:
         """Options that mean nothing when no secrets are filled."""
         named = {"--authority": self.authority, "--given": self.given, "--renew": self.renew, "--rotate": self.rotate}
+        named |= {"--replace": self.replace, "--restarted": self.restarted}
         return tuple(name for name, value in named.items() if value)
 
 
@@ -78,39 +96,68 @@ def prepared(settings: Path, given: Given) -> Filling:
     from datetime import UTC, datetime
 
     from controller.filling.given import GivenFiles
-    from controller.filling.orders import Means, Wishes, variables
+    from controller.filling.orders import Means, variables
     from controller.filling.places import understood
+    from controller.filling.whose import Whose
     from controller.issuing.archive import Archive
     from controller.wiring_secrets import secret_stores
 
     if given.authority is None:
         raise ValueError("expected --authority DIR, where this environment's authorities lie or are to be made")
-    estate = understood(_outputs(given))
-    stores = secret_stores(_clouds(settings))
+    if given.environment is None:
+        raise ValueError("expected --environment NAME, whose secrets these are: files of outputs do not say")
+    wishes, clouds = _wishes(given), _clouds(settings)
+    stores = secret_stores(clouds)
+    estate = understood(_outputs(given), Whose.of(clouds, given.environment))
     archive = Archive(given.authority, estate.domain, lambda: datetime.now(UTC))
     archive.check()
     passwords = {name: found for name in variables(estate.places) if (found := os.environ.get(name))}
-    means = Means(archive=archive, given=GivenFiles(given.given), passwords=passwords, now=datetime.now(UTC))
-    wishes = Wishes(renew=given.renew, rotate=frozenset(given.rotate))
+    means = Means(archive=archive, given=GivenFiles(given.given, estate.domain), passwords=passwords, now=datetime.now(UTC))
     return Filling(estate=estate, stores=stores, means=means, wishes=wishes)
+
+
+def _wishes(given: Given) -> "Wishes":
+    """Raises ValueError."""
+    from controller.filling.orders import Wishes
+    from controller.issuing.archive import Issuer
+    from controller.issuing.succession import STEPS, Stage
+
+    asked = pairs(list(given.replace), "--replace AUTHORITY=STEP")
+    if wrong := [f"{name}={step}" for name, step in asked.items() if name not in set(Issuer) or step not in STEPS]:
+        raise ValueError(f"--replace: expected {', '.join(Issuer)} = {', '.join(STEPS)}, not {', '.join(wrong)}")
+    steps = {Issuer(name): Stage(step) for name, step in asked.items()}
+    return Wishes(renew=given.renew, rotate=frozenset(given.rotate), replace=steps, restarted=given.restarted)
+
+
+def alone(filling: "Filling | None") -> AbstractContextManager[None]:
+    """Nobody else fills from that directory meanwhile. Raises Refused when somebody does."""
+    return nullcontext() if filling is None else filling.means.archive.locked()
 
 
 async def decided(filling: Filling) -> "tuple[Order, ...]":
     """What would be done. Raises Refused, ProviderError."""
     from controller.filling.fill import look
-    from controller.filling.orders import orders
+    from controller.filling.objections import orders
 
     return orders(await look(filling.estate, filling.stores), filling.wishes, filling.means)
 
 
 async def filled(filling: Filling, wanted: "tuple[Order, ...]", *, quiet: bool) -> dict[str, int]:
     """Carry it out. Raises ProviderError, Stuck."""
+    from controller.errors import Stuck
     from controller.filling.fill import carry_out
 
     def tell(order: "Order") -> None:
         print(f"secrets {order.seen.place}: {_said(order)}", file=sys.stderr if quiet else sys.stdout, flush=True)
 
-    return told(await carry_out(wanted, filling.stores, filling.means, tell))
+    outcome = await carry_out(wanted, filling.stores, filling.means, tell, wishes=filling.wishes)
+    if outcome.overtaken:
+        raise Stuck(
+            step=f"filling {', '.join(outcome.overtaken)}",
+            blocked_by="somebody else, who was faster",
+            way_out="Agree who fills. What is there now is not from this directory; --rotate replaces it",
+        )
+    return told(outcome)
 
 
 def told(outcome: "Outcome") -> dict[str, int]:

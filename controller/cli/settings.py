@@ -30,6 +30,14 @@ IssuerAuthority = Annotated[
         help="Who vouches for the issuer, PEM, as the node finds it: without a folder beside the settings. Default: whom it trusts.",
     ),
 ]
+EdgeAuthority = Annotated[
+    str | None,
+    typer.Option(
+        "--edge-authority",
+        metavar="FILE",
+        help="Who vouches for the certificates that edges show to clients, PEM, as the node finds it, likewise. Default: whom it trusts.",
+    ),
+]
 Client = Annotated[
     str, typer.Option("--client", metavar="ID", help="The controller's id at the issuer. Default: controller-SITE.")
 ]
@@ -70,6 +78,7 @@ def from_stacks(
     organization: Organization = "organization",
     project: Project = "trimaran",
     issuer_authority: IssuerAuthority = None,
+    edge_authority: EdgeAuthority = None,
     client: Client = "",
     scope: Scope = "payments:write",
     currency: Currency = "EUR",
@@ -93,6 +102,7 @@ def from_stacks(
         mode=Posture(mode),
         issuer=issuer,
         issuer_authority=issuer_authority,
+        edge_authority=edge_authority,
         client=client or f"controller-{site}",
         scope=scope,
         currency=currency,
@@ -102,9 +112,7 @@ def from_stacks(
         text = toml.text(document(understood(_outputs(outputs or [], stacks)), choices))
         if out is not None:
             out.write_text(text, encoding="utf-8")
-    except Refused as refused:
-        leave(Ended(Exit.USAGE, str(refused)), as_json=False)
-    except (OSError, ValueError) as error:
+    except (Refused, OSError, ValueError) as error:
         leave(Ended(Exit.USAGE, str(error)), as_json=False)
     if out is None:
         print(text, end="")

@@ -148,3 +148,41 @@ def always_finishes(begun: Iterable[str], ended: Iterable[str], replaced: Iterab
     return tuple(
         Breach(promise="always-finishes", evidence=f"plan {plan} neither ended nor was replaced") for plan in sorted(open_plans)
     )
+
+
+def quorum_or_hold(plan: Plan, accusers: Mapping[Site, timedelta], *, vantages: int, oldest: timedelta) -> tuple[Breach, ...]:
+    """An automatic failover rests on enough vantages that had accused the very writer, one of them outside its cloud, none longer ago than
+    `oldest` when the claim was written. `accusers`: how long ago each had said so, in true time, and not by anybody's own account."""
+    fresh = {site for site, age in accusers.items() if age <= oldest}
+    if len(fresh) >= vantages and fresh - {plan.subject}:
+        return ()
+    said = ", ".join(f"{site} {accusers[site].total_seconds():.2f} s before" for site in sorted(accusers)) or "nobody"
+    return (Breach(promise="quorum-or-hold", evidence=f"{plan.id} leaves {plan.subject} on the word of {said}"),)
+
+
+def static_stability(plan: Plan, asked: Iterable[Site]) -> tuple[Breach, ...]:
+    """No step of a failover asks a provider about the site it leaves, nor about any that is to get no traffic."""
+    left = {site for site, share in (plan.weights or {}).items() if share == 0}
+    return tuple(
+        Breach(promise="static-stability", evidence=f"{plan.id} asked the provider of {site}")
+        for site in sorted(set(asked) & left)
+    )
+
+
+def same_everywhere(writer: Site, ledgers: Mapping[Site, Sequence[Entered]]) -> tuple[Breach, ...]:
+    """At rest every member has exactly the writer's payments, also those that nobody was told of: any of them may be the next writer, and
+    money that is on one ledger alone is made or lost when it is."""
+    there = set(ledgers[writer])
+    return tuple(
+        Breach(
+            promise="no-loss",
+            evidence=f"{site} lacks {_some(there - set(ledger))} of {writer}'s payments and has {_some(set(ledger) - there)} of its own",
+        )
+        for site, ledger in sorted(ledgers.items())
+        if set(ledger) != there
+    )
+
+
+def _some(entered: set[Entered]) -> str:
+    keys = sorted(one.key for one in entered)
+    return f"{len(keys)} ({', '.join(keys[:3])})" if keys else "none"

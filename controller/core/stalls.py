@@ -42,16 +42,26 @@ _TAKES_ITS_TIME = frozenset({Phase.RESEED, Phase.CONFIRM})
 
 
 def stalled(now: Circumstances) -> str:
-    """What stands still in other hands and could move in ours; empty when nothing does. The text changes when the plan moves."""
+    """What stands still in other hands and could move in ours; empty when nothing does. The text changes when the plan moves, and when
+    it changes hands: two controllers that have both been patient would otherwise take it from each other within a tick, and each
+    would turn the other's steps away.
+    """
     running, posture = now.running, now.posture
     if running is None or not running.owner_alive or running.owner == now.snapshot.vantage:
         return ""
     plan = running.plan
     needed = nodes_needed(plan, posture)
-    if not needed or any(now.facts(site) is None for site in needed):
+    if not needed or not all(_moves(site, plan, now) for site in needed):
         return ""
-    reached = ", ".join(sorted(needed))
-    return f"{plan.id} stands in phase {plan.phase} with {len(plan.positions)} cut, and {reached} can be reached from here"
+    stands = f"{plan.id} stands in phase {plan.phase} with {len(plan.positions)} cut in the hands of {running.owner}"
+    return f"{stands}, and {', '.join(sorted(needed))} can be reached from here"
+
+
+def _moves(site: Site, plan: Plan, now: Circumstances) -> bool:
+    """Could this node do its part if we asked? One that is reached, but stands on a timeline that is not its pinned one, refuses in
+    everybody's hands: a plan that waits for a person to leave it uncut was passed round between three controllers for ever."""
+    facts = now.facts(site)
+    return facts is not None and (facts.pinned or plan.kind is PlanKind.RETURN)
 
 
 def pointless(plan: Plan, now: Circumstances) -> str:

@@ -1,20 +1,22 @@
 """Looks at every place, and carries out what was decided. Begun again after anything that stopped it, it goes on: what is filled stays.
 
-One person fills at a time: two of the three stores compare nothing.
+One person fills at a time: two of the three stores compare nothing. Of two all the same, the one who comes too late is told.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
-from controller.errors import Stuck, Transient
-from controller.filling.orders import Deed, Means, Order, Seen
+from controller.errors import ProviderError, Stuck, Transient
+from controller.filling.believing import is_through
+from controller.filling.orders import Deed, Means, Order, Seen, Wishes
+from controller.filling.parcel import packed
 from controller.filling.places import Estate
-from controller.filling.plan import LIFE, Given, Issued, Password, Passwords, Place, Token, Trusted
-from controller.issuing.authority import joined
-from controller.ports import SecretStore
+from controller.filling.plan import Token
+from controller.issuing.succession import Stage
+from controller.ports import Filled, SecretStore
 
 T = TypeVar("T")
 Stores = Mapping[str, SecretStore]
@@ -35,6 +37,8 @@ class Outcome:
     replaced: int
     """Renewed or rotated."""
     found_filled: int
+    overtaken: tuple[str, ...] = ()
+    """Of these: where somebody else was faster. What is there is not ours, and nobody here knows it."""
 
 
 async def look(estate: Estate, stores: Stores, pause: timedelta = timedelta(seconds=1)) -> tuple[Seen, ...]:
@@ -53,85 +57,110 @@ async def carry_out(
     means: Means,
     tell: Tell = lambda _order: None,
     pause: timedelta = timedelta(seconds=1),
+    wishes: Wishes = Wishes(),  # noqa: B008  frozen
 ) -> Outcome:
     """One after the other. Raises ProviderError or Stuck at the first that cannot be done: what is done stays done."""
-    counts = dict.fromkeys(Deed, 0)
-    _remember(orders, means)
+    counts, now, overtaken = dict.fromkeys(Deed, 0), [], []
+    for issuer, stage in wishes.replace.items():
+        means.archive.enter(issuer, stage)
+    if any(order.deed is Deed.ROTATE and isinstance(order.seen.place.source, Token) for order in orders):
+        means.archive.another_token()
     for order in orders:
-        done = Deed.LEAVE
-        if order.deed is not Deed.LEAVE and await _put(order, stores[order.seen.place.site], means, pause):
-            done = order.deed
+        done, seen = Deed.LEAVE, order.seen
+        if order.deed is not Deed.LEAVE:
+            put = await _put(order, stores[seen.place.site], means, pause)
+            seen = replace(seen, version=put.version)
+            done = order.deed if put.ours else Deed.LEAVE
+            overtaken += [] if put.ours else [str(seen.place)]
+        now.append(seen)
         counts[done] += 1
-        tell(Order(seen=order.seen, deed=done))
-    return Outcome(filled=counts[Deed.FILL], replaced=counts[Deed.RENEW] + counts[Deed.ROTATE], found_filled=counts[Deed.LEAVE])
+        tell(Order(seen=seen, deed=done))
+    _settle(now, wishes, means)
+    return Outcome(
+        filled=counts[Deed.FILL],
+        replaced=counts[Deed.RENEW] + counts[Deed.ROTATE],
+        found_filled=counts[Deed.LEAVE],
+        overtaken=tuple(overtaken),
+    )
 
 
-async def _put(order: Order, store: SecretStore, means: Means, pause: timedelta) -> bool:
-    """Was it this call? What is put there is looked for afterwards: a store may say yes and do nothing."""
-    id, over, place = order.seen.id, order.seen.version, order.seen.place
-    known, content, lost = means.archive.issued(place.site, place.name), _content(place, means), False
+def _settle(now: list[Seen], wishes: Wishes, means: Means) -> None:
+    """What was under way at all sites has arrived everywhere."""
+    for issuer, stage in wishes.replace.items():
+        if stage is Stage.FORGET and is_through(now, issuer, means):
+            means.archive.settle(issuer)
+    following = means.archive.next_token()
+    told = [means.known(one) for one in now if isinstance(one.place.source, Token)]
+    if following is not None and all(one is not None and one.token == following for one in told):
+        means.archive.settle_token()
 
-    async def attempt() -> bool:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Put:
+    """What became of one place."""
+
+    ours: bool
+    """Was it this call?"""
+    version: str
+
+
+async def _put(order: Order, store: SecretStore, means: Means, pause: timedelta) -> _Put:
+    """Written down before it is sent, known when the store has confirmed it.
+
+    1. A certificate is noted as renewed, and sending it fails. 2. The next call finds it renewed, and leaves the place alone, and so does
+    every one after it. 3. The old certificate ends, and its program is refused by everybody.
+    """
+    id, over, place, records = order.seen.id, order.seen.version, order.seen.place, means.archive.records
+    parcel, lost = packed(order.seen, means), False
+    was = None if order.deed is Deed.FILL else over  # an answer that is lost twice is still about a place that was empty
+    records.begin(place.site, place.name, replace(parcel.record, over=was))
+
+    async def attempt() -> Filled:
         nonlocal lost
         try:
             if over is None:
-                done = await store.fill(id, content, DEADLINE)
-            else:
-                done = await store.replace(id, content, over=over, deadline=DEADLINE)
+                return await store.fill(id, parcel.content, DEADLINE)
+            return await store.replace(id, parcel.content, over=over, deadline=DEADLINE)
         except Transient:
             lost = True
             raise
-        return done.carried_out or lost
 
-    ours = await _insist(attempt, pause)
-    if not ours and isinstance(place.source, Issued):
-        means.archive.record(place.site, place.name, known)  # somebody was faster
-    if await _filled(store, id, pause) in (None, over):
+    try:
+        answer = await _insist(attempt, pause)
+    except ProviderError:
+        if not lost:
+            records.drop(place.site, place.name)
+        raise
+    ours = answer.carried_out or lost
+    version = await _confirmed(store, order, answer.version, pause)
+    if ours and version == answer.version:
+        records.confirm(place.site, place.name, parcel.record, version)
+    else:
+        records.drop(place.site, place.name)
+    if ours and version != answer.version:
         raise Stuck(
             step=f"filling {place}",
+            blocked_by=f"somebody else, who filled it a moment later (version {version} after {answer.version})",
+            way_out=f"Agree who fills. Then --rotate {place}: what is there now is not from this directory.",
+        )
+    return _Put(ours=ours, version=version)
+
+
+async def _confirmed(store: SecretStore, order: Order, version: str, pause: timedelta) -> str:
+    """What programs are told there afterwards: a store may say yes and do nothing. Asked again while it is what was there before."""
+    found = await _filled(store, order.seen.id, pause)
+    for _ in range(TRIES - 1):
+        if found not in (None, order.seen.version):
+            break
+        await asyncio.sleep(pause.total_seconds())
+        found = await _filled(store, order.seen.id, pause)
+    if found is None or found == order.seen.version:
+        raise Stuck(
+            step=f"filling {order.seen.place}",
             blocked_by="its store, which took it and does not have it",
             way_out="Repeat the command; if it stays so, look at the store's own records.",
         )
-    return ours
-
-
-def _content(place: Place, means: Means) -> bytes:
-    """What belongs there. Made now: what is made earlier lies about for longer."""
-    source, archive = place.source, means.archive
-    match source:
-        case Issued(issuer=issuer, subject=subject):
-            papers = archive.authority(issuer).issue(subject, now=means.now, life=LIFE[place.site])
-            archive.record(place.site, place.name, papers.public)
-            return papers.certificate
-        case Trusted(issuer=issuer, beside=file):
-            further = means.given.read(place.site, file) if file else None
-            return joined((archive.authority(issuer).pem, *(() if further is None else (further,))))
-        case Password(variable=variable):
-            return means.passwords[variable].encode()
-        case Passwords(variables=several):
-            return "".join(f"{one}={means.passwords[one]}\n" for one in several).encode()
-        case Given(file=file):
-            found = means.given.read(place.site, file)
-            assert found is not None, "looked at when it was decided"
-            return found
-        case Token():
-            return archive.operator_token()
-        case _:
-            assert_never(source)
-
-
-def _remember(orders: tuple[Order, ...], means: Means) -> None:
-    """Before anything is sent: whoever repeats this with other passwords is told."""
-    used: dict[str, str] = {}
-    for order in orders:
-        source = order.seen.place.source
-        if order.deed is Deed.LEAVE or not isinstance(source, Password | Passwords):
-            continue
-        several = source.variables if isinstance(source, Passwords) else (source.variable,)
-        used |= {one: means.passwords[one] for one in several}
-    for other in means.archive.other_passwords(used):
-        means.archive.forget_password(other)
-    means.archive.remember_passwords(used)
+    return found
 
 
 async def _filled(store: SecretStore, id: str, pause: timedelta) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from controller.errors import Refused
 from controller.filling.plan import AWS, AZURE, GCP, SITES, Place, plan
+from controller.filling.whose import Whose, accounts, refused, strangers
 from controller.stacks.contract import CONTRACT, MARK, Stack
 
 READ = (Stack.AWS, Stack.AZURE, Stack.GCP, Stack.EDGE, Stack.CONTROL)
@@ -16,7 +17,7 @@ SHAPES = {
     AZURE: re.compile(r"https://[a-z0-9.:-]+/secrets/[A-Za-z0-9-]+"),
     GCP: re.compile(r"projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]+"),
 }
-"""How each vendor names a place. Whether one is that vendor's is for who asks it to say."""
+"""How each vendor names a place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,9 @@ class Estate:
         return self.ids[str(place)]
 
 
-def understood(outputs: Mapping[Stack, Mapping[str, Any]]) -> Estate:
-    """All places of all sites. Raises Refused with every problem at once, each with the stack and the output."""
+def understood(outputs: Mapping[Stack, Mapping[str, Any]], whose: Whose) -> Estate:
+    """All places of all sites. Raises Refused with every problem at once, each with the stack and the output; then with every place that
+    is not where it has to be."""
     problems = list(_unreadable(outputs))
     nodes, told = _nodes(outputs.get(Stack.CONTROL, {}))
     places = plan(nodes) if not told else ()
@@ -52,6 +54,8 @@ def understood(outputs: Mapping[Stack, Mapping[str, Any]]) -> Estate:
             limit=f"outputs of contract {CONTRACT} of all of {', '.join(READ)}",
             way_out="Apply those stacks with this version (`pulumi up --stack ...`) and export them again.",
         )
+    if foreign := [*accounts(whose, outputs), *strangers(whose, ids, places)]:
+        raise refused(whose, foreign)
     return Estate(domain=domain, places=places, ids=ids)
 
 

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from controller.issuing import names
 from controller.issuing.archive import Issuer
 from controller.issuing.authority import Subject
+from controller.manifest.etcd import MEMBER
 from controller.settings import password_variable
 
 AWS, AZURE, GCP = SITES = ("aws", "azure", "gcp")
@@ -54,6 +55,17 @@ class Trusted:
 
     def __str__(self) -> str:
         return f"the certificate of {self.issuer}" + (f", and of {self.beside} where it is given" if self.beside else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """Whom a program believes who is nobody of ours."""
+
+    beside: str
+    """Name of a file that may be given; without it nobody is believed."""
+
+    def __str__(self) -> str:
+        return f"certificates of {self.beside} where it is given, and else nobody's"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +118,18 @@ class Token:
         return "what orders to controllers carry, made by chance"
 
 
-Source = Issued | Trusted | Password | Passwords | Given | Token
+Source = Issued | Trusted | Others | Password | Passwords | Given | Token
+
+
+def passwords_in(source: Source) -> tuple[str, ...]:
+    """Variables of the passwords that are in it."""
+    match source:
+        case Password(variable=variable):
+            return (variable,)
+        case Passwords(variables=several):
+            return several
+        case _:
+            return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +174,8 @@ def _services() -> Iterator[Row]:
 
 
 def _edge(site: str) -> Iterator[Row]:
-    """To services it is one of the fleet, to other edges a site, to etcd somebody who reads: with one certificate for all, a service could
-    hand requests over and say whose they are."""
+    """To services it is one of the fleet, to other edges a site, to etcd a client, who may write as well as read: with one certificate
+    for all, a service could hand requests over and say whose they are."""
     uri = names.edge_name(site)
     towards = {
         "": (Issuer.FLEET, Subject(called=f"edge {site}", uris=(uri,))),
@@ -169,9 +192,10 @@ def _edge(site: str) -> Iterator[Row]:
 
 
 def _control(site: str, address: IPv4Address) -> Iterator[Row]:
-    """Members of etcd are named by their addresses and by nothing else: they compare them with who is calling."""
+    """Members of etcd have their addresses as only names, which they compare with who is calling, and one common name, which nobody else
+    has: a certificate without it makes no member."""
     client = names.client_name(f"controller-{site}")
-    yield CONTROL, "etcd-identity", _by(Issuer.ETCD, Subject(called=f"etcd {site}", addresses=(address,)))
+    yield CONTROL, "etcd-identity", _by(Issuer.ETCD, Subject(called=MEMBER, addresses=(address,)))
     yield CONTROL, "etcd-authority", Trusted(issuer=Issuer.ETCD)
     yield (
         CONTROL,
@@ -180,7 +204,11 @@ def _control(site: str, address: IPv4Address) -> Iterator[Row]:
     )
     yield CONTROL, "controller-etcd-authority", Trusted(issuer=Issuer.ETCD)
     yield CONTROL, "identity", _by(Issuer.CLIENTS, Subject(called=f"controller-{site}", uris=(client,)))
-    yield CONTROL, "authority", Trusted(issuer=Issuer.SITES, beside=f"{CONTROL}/authority.pem")
+    yield (
+        CONTROL,
+        "authority",
+        Others(beside=f"{CONTROL}/authority.pem"),
+    )  # of an issuer of tokens that the machine does not trust
     yield CONTROL, "settings", Given(file=f"{CONTROL}/settings.toml", kind=Kind.SETTINGS)
     yield CONTROL, "environment", Passwords(variables=tuple(password_variable(*one) for one in WATCHED))
     yield CONTROL, "operator-token", Token()

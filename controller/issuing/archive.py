@@ -2,34 +2,34 @@
 
 ```
 fleet.pem sites.pem clients.pem etcd.pem    certificate and private key of each authority
+fleet.next.pem                              of the one that takes its place (`succession`)
+fleet.stage                                 how far that is, when it is further than that both are believed
 domain                                      whose environment it is
 operator.token                              what orders to controllers carry
-passwords.json                              by which another password is known for another one; no password
-issued/SITE/READER-NAME.pem                 the certificate that was issued last for a place, without its key
+operator.token.next, .previous              while it is replaced, and until the next time
+places/                                     what was put into each place (`records`)
 ```
 
-Everything in it is for its owner alone. A file is there as a whole, or not at all; authorities and the token are never changed.
+An authority is never changed, and taken away by its successor only.
 """
 
 import hashlib
-import json
-import os
 import secrets
-import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from controller.errors import Refused
-from controller.issuing.authority import Authority
+from controller.issuing.authority import Authority, Certificate
+from controller.issuing.directory import Directory, unusable
+from controller.issuing.passwords import COST, Sealed
+from controller.issuing.records import Records
+from controller.issuing.succession import STEPS, UNMADE, Stage, Succession
 
 LIFE = timedelta(days=3650)
 """Of an authority."""
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
-DOMAIN, TOKEN, PASSWORDS, ISSUED = "domain", "operator.token", "passwords.json", "issued"
-COST = 2**14
-"""Of guessing a password by what is kept of it: N of scrypt (RFC 7914), with blocks of 8 and no parallelism."""
+DOMAIN, TOKEN = "domain", "operator.token"
 
 
 class Issuer(StrEnum):
@@ -50,150 +50,158 @@ class Archive:
 
     def __init__(self, place: Path, domain: str, now: Callable[[], datetime], cost: int = COST) -> None:
         """Raises Refused for a place that somebody else may look into, or that is another environment's."""
-        self._place, self._domain, self._now, self._cost = place, domain, now, cost
-        self._read: dict[Issuer, Authority] = {}
-        if place.exists():
-            _private(place, directory=True)
-            # 1. Production is filled from the directory of a trial. 2. Whoever tried something there still has its keys. 3. They are
-            # anybody of the fleet in production.
-            if (file := place / DOMAIN).exists() and (found := file.read_text(encoding="utf-8").strip()) != domain:
-                raise _unusable(place, f"it is the directory of {found}", f"that of {domain}")
+        self._directory, self._domain, self._now = Directory(place), domain, now
+        self.records, self.sealed = Records(self._directory), Sealed(cost)
+        self._parsed: dict[tuple[Issuer, bytes], Certificate] = {}
+        # 1. Production is filled from the directory of a trial. 2. Whoever tried something there still has its keys. 3. They are anybody
+        # of the fleet in production.
+        found = self._directory.read(DOMAIN)
+        if found is not None and found.decode().strip() != domain:
+            raise unusable(place, f"it is the directory of {found.decode().strip()}", f"that of {domain}")
 
-    def has(self, issuer: Issuer) -> bool:
-        """Is this authority there?"""
-        return (self._place / f"{issuer}.pem").exists()
-
-    def authority(self, issuer: Issuer) -> Authority:
-        """This one, made when it is not there. Raises Refused for a file that cannot be it."""
-        if issuer not in self._read:
-            self._once(DOMAIN, f"{self._domain}\n".encode)
-            name = f"Trimaran {issuer}"
-            content = self._once(f"{issuer}.pem", lambda: Authority.made(name, now=self._now(), life=LIFE).sealed)
-            self._read[issuer] = self._understood(issuer, content)
-        return self._read[issuer]
+    def locked(self) -> AbstractContextManager[None]:
+        """Alone with it. Raises Refused when somebody else is."""
+        return self._directory.locked()
 
     def check(self) -> None:
         """What is there can be used. Raises Refused."""
         for issuer in Issuer:
-            if self.has(issuer):
-                self.authority(issuer)
+            self.succession(issuer)
 
-    def operator_token(self) -> bytes:
-        """Made when it is not there."""
-        return self._once(TOKEN, f"{secrets.token_urlsafe(32)}\n".encode)
+    def succession(self, issuer: Issuer) -> Succession:
+        """Who it is, and who takes its place. Makes nothing. Raises Refused for a file that cannot be it."""
+        current, successor = self._certificate(issuer), self._certificate(issuer, ".next")
+        return Succession(
+            # Without a successor the last step has ended, whatever the file says, or none was begun.
+            stage=Stage.SETTLED if successor is None else self._stage(issuer),
+            current=UNMADE if current is None else current.fingerprint,
+            successor=UNMADE if successor is None else successor.fingerprint,
+            keyless=current is not None and not isinstance(current, Authority),
+        )
 
-    def other_passwords(self, given: Mapping[str, str]) -> tuple[str, ...]:
-        """Names of those that were different the last time."""
-        known = self._passwords()
-        return tuple(name for name, password in given.items() if name in known and not _is_known(known[name], password))
+    def enter(self, issuer: Issuer, stage: Stage) -> None:
+        """Make this step of its succession, or make it again. The step has to be the next one: see `Succession.refusal`."""
+        if self.succession(issuer).stage is Stage.SETTLED:
+            if stage is not Stage.TRUST:
+                return
+            self._directory.remove(
+                f"{issuer}.stage"
+            )  # left behind by the last one: the next successor would be where that one was
+            self._made(issuer, ".next")
+        self._directory.replace(f"{issuer}.stage", f"{stage}\n".encode())
 
-    def remember_passwords(self, given: Mapping[str, str]) -> None:
-        """By what they are compared with the next time; those that are known stay."""
-        known = self._passwords()
-        if missing := {name: password for name, password in given.items() if name not in known}:
-            known |= {name: _digest(password, self._cost, secrets.token_bytes(16)) for name, password in missing.items()}
-            self._replace(PASSWORDS, json.dumps(known, indent=2).encode())
+    def settle(self, issuer: Issuer) -> None:
+        """The old one is forgotten: its successor has its place. The key of the old one is gone."""
+        if self.succession(issuer).stage is not Stage.SETTLED:
+            self._directory.rename(_file(issuer, ".next"), _file(issuer))
+        self._directory.remove(f"{issuer}.stage")
 
-    def forget_password(self, name: str) -> None:
-        """It is replaced by name: the next one is the right one."""
-        known = self._passwords()
-        if known.pop(name, None) is not None:
-            self._replace(PASSWORDS, json.dumps(known, indent=2).encode())
+    def has(self, issuer: Issuer) -> bool:
+        """Is this authority there?"""
+        return self._directory.has(_file(issuer))
 
-    def issued(self, site: str, name: str) -> bytes | None:
-        """The certificate that was issued last for this place; None: none was from here."""
-        file = self._issued(site, name)
-        return file.read_bytes() if file.exists() else None
-
-    def record(self, site: str, name: str, certificate: bytes | None) -> None:
-        """What is issued for this place now; None: nothing is. Kept before it is sent: what was sent without an answer is known then."""
-        file = self._issued(site, name)
-        if certificate is None:
-            file.unlink(missing_ok=True)
-        else:
-            self._replace(str(file.relative_to(self._place)), certificate)
-
-    def _issued(self, site: str, name: str) -> Path:
-        return self._place / ISSUED / site / f"{name.replace('/', '-')}.pem"
-
-    def _passwords(self) -> dict[str, str]:
-        file = self._place / PASSWORDS
-        if not file.exists():
-            return {}
-        _private(file)
-        try:
-            found = json.loads(file.read_bytes())
-        except ValueError as error:
-            raise _unusable(file, "no JSON", "what bootstrap wrote there") from error
-        return {str(name): str(kept) for name, kept in found.items()} if isinstance(found, dict) else {}
-
-    def _understood(self, issuer: Issuer, content: bytes) -> Authority:
-        file = self._place / f"{issuer}.pem"
-        try:
-            found = Authority.read(content)
-        except ValueError as error:
-            raise _unusable(file, "it cannot be used", str(error)) from error
-        if found.name != f"Trimaran {issuer}":
-            raise _unusable(file, f"it is the authority of {found.name}", f"that of Trimaran {issuer}")
+    def authority(self, issuer: Issuer) -> Authority:
+        """The one that issues, made when there is none. Raises Refused for a file that cannot be it, or that has no key."""
+        suffix = "" if self.succession(issuer).stage in (Stage.SETTLED, Stage.TRUST) else ".next"
+        found = self._made(issuer, suffix)
+        if not isinstance(found, Authority):
+            file = self._directory.path(_file(issuer, suffix))
+            raise unusable(file, "its key is not there, and nothing can be issued without", "a certificate and its private key")
         return found
 
-    def _once(self, name: str, content: Callable[[], bytes]) -> bytes:
-        """What is in this file; made when there is none. Of two who make it at once both are told the same."""
-        file = self._place / name
-        if not file.exists():
-            part = self._part(file, content())
-            try:
-                os.link(part, file)
-            except FileExistsError:
-                pass  # somebody else's is there first, and is what counts
-            finally:
-                part.unlink()
-        _private(file)
-        return file.read_bytes()
+    def believed(self, issuer: Issuer) -> tuple[Certificate, ...]:
+        """Those that are believed now; made when there is none."""
+        match self.succession(issuer).stage:
+            case Stage.SETTLED:
+                return (self._made(issuer),)
+            case Stage.TRUST | Stage.ISSUE:
+                return self._made(issuer), self._made(issuer, ".next")
+            case Stage.FORGET:
+                return (self._made(issuer, ".next"),)
 
-    def _replace(self, name: str, content: bytes) -> None:
-        file = self._place / name
-        self._part(file, content).replace(file)
+    def issuer_of(self, issuer: Issuer, certificate: str) -> str | None:
+        """Which of the two has issued this certificate, PEM? By its fingerprint; None: neither."""
+        return next((one.fingerprint for one in self._both(issuer) if one.has_issued(certificate.encode())), None)
 
-    def _part(self, file: Path, content: bytes) -> Path:
-        # 1. The machine goes down while a key is written. 2. The file is there, with half a key. 3. What it has issued is in use at three
-        # sites, and nothing can be issued beside it any more. So a file gets its name when it is whole, and on the disk.
-        self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in reversed(file.relative_to(self._place).parents[:-1]):  # one by one: `mkdir` makes parents for everybody
-            (self._place / folder).mkdir(mode=0o700, exist_ok=True)
-        part = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        return part
+    def ends(self, issuer: Issuer, fingerprint: str) -> datetime | None:
+        """When what this one has issued is not believed any more; None: it is not there."""
+        return next((one.ends for one in self._both(issuer) if one.fingerprint == fingerprint), None)
+
+    def operator_token(self) -> bytes:
+        """What orders carry from now on; made when it is not there."""
+        following = self._directory.read(f"{TOKEN}.next")
+        return self._directory.once(TOKEN, _token) if following is None else following
+
+    def another_token(self) -> None:
+        """The next one is made, and is what orders carry from now on. Again: the same one, until it is settled."""
+        self._directory.once(f"{TOKEN}.next", _token)
+
+    def next_token(self) -> str | None:
+        """Its fingerprint, while not every site has it."""
+        following = self._directory.read(f"{TOKEN}.next")
+        return None if following is None else fingerprint(following)
+
+    def settle_token(self) -> None:
+        """Every site has the next one. The one before it stays beside it: controllers that were not started since know that one only."""
+        if (before := self._directory.read(TOKEN)) is not None:
+            self._directory.replace(f"{TOKEN}.previous", before)
+        self._directory.rename(f"{TOKEN}.next", TOKEN)
+
+    def _stage(self, issuer: Issuer) -> Stage:
+        name = f"{issuer}.stage"
+        content = self._directory.read(name)
+        try:
+            return Stage.TRUST if content is None else Stage(content.decode().strip())
+        except ValueError as error:
+            raise unusable(self._directory.path(name), "it cannot be used", f"one of {', '.join(STEPS)}") from error
+
+    def _both(self, issuer: Issuer) -> tuple[Certificate, ...]:
+        found = (self._certificate(issuer), self._certificate(issuer, ".next"))
+        return tuple(one for one in found if one is not None)
+
+    def _made(self, issuer: Issuer, suffix: str = "") -> Certificate:
+        self._directory.once(DOMAIN, f"{self._domain}\n".encode)
+        name = _name(issuer)
+        self._directory.once(_file(issuer, suffix), lambda: Authority.made(name, now=self._now(), life=LIFE).sealed)
+        found = self._certificate(issuer, suffix)
+        assert found is not None, "made just now, when it was not there"
+        return found
+
+    def _certificate(self, issuer: Issuer, suffix: str = "") -> Certificate | None:
+        """With its key, when that is there. None: it is not there."""
+        content = self._directory.read(_file(issuer, suffix))
+        if content is None:
+            return None
+        if (issuer, content) not in self._parsed:
+            file = self._directory.path(_file(issuer, suffix))
+            self._parsed[issuer, content] = _understood(file, _name(issuer), content)
+        return self._parsed[issuer, content]
 
 
-def _private(path: Path, *, directory: bool = False) -> None:
-    """Raises Refused for what somebody else may read or replace."""
-    found = path.lstat()
-    if stat.S_ISDIR(found.st_mode) is not directory or stat.S_ISLNK(found.st_mode):
-        raise _unusable(path, "it is none", "a directory" if directory else "a file")
-    if found.st_uid != os.geteuid() or found.st_mode & OTHERS:
-        mode = "0700" if directory else "0600"
-        value = f"others have rights to it ({stat.S_IMODE(found.st_mode):04o}), or it is another user's"
-        raise _unusable(path, value, f"your own with mode {mode}: whoever reads it can be anybody of the fleet")
+def _understood(file: Path, name: str, content: bytes) -> Certificate:
+    """With its key, or the certificate alone. Raises Refused."""
+    alone = b"-----BEGIN CERTIFICATE" in content and b"PRIVATE KEY" not in content
+    try:
+        found = Certificate.read(content) if alone else Authority.read(content)
+    except ValueError as error:
+        raise unusable(file, "it cannot be used", str(error)) from error
+    if found.name != name:
+        raise unusable(file, f"it cannot be used: it is the authority of {found.name or 'nobody'}", f"that of {name}")
+    return found
 
 
-def _unusable(path: Path, value: str, limit: str) -> Refused:
-    return Refused(
-        guard="authority",
-        value=f"{path}: {value}",
-        limit=limit,
-        way_out="Name the directory that bootstrap was given the first time; for a new environment, one that is not there yet.",
-    )
+def fingerprint(content: bytes) -> str:
+    """By which it is known again, and which tells nothing of what was made by chance."""
+    return hashlib.sha256(content).hexdigest()
 
 
-def _digest(password: str, cost: int, salt: bytes) -> str:
-    made = hashlib.scrypt(password.encode(), salt=salt, n=cost, r=8, p=1)
-    return f"{cost}:{salt.hex()}:{made.hex()}"
+def _file(issuer: Issuer, suffix: str = "") -> str:
+    return f"{issuer}{suffix}.pem"
 
 
-def _is_known(kept: str, password: str) -> bool:
-    cost, salt, _ = kept.split(":")
-    return secrets.compare_digest(kept, _digest(password, int(cost), bytes.fromhex(salt)))
+def _name(issuer: Issuer) -> str:
+    return f"Trimaran {issuer}"
+
+
+def _token() -> bytes:
+    return f"{secrets.token_urlsafe(32)}\n".encode()

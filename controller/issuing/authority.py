@@ -54,11 +54,56 @@ class Subject:
         return ", ".join((*self.uris, *self.hosts, *map(str, self.addresses)))
 
 
-class Authority:
+class Certificate:
+    """An authority's, without its key: who is believed, and what it has issued."""
+
+    def __init__(self, certificate: x509.Certificate) -> None:
+        self._certificate = certificate
+
+    @classmethod
+    def read(cls, pem: bytes) -> "Certificate":
+        """The first one in this PEM. Raises ValueError, which says nothing of what was read."""
+        try:
+            return Certificate(x509.load_pem_x509_certificate(pem))
+        except ValueError as error:
+            raise ValueError("expected a certificate, PEM") from error
+
+    @property
+    def pem(self) -> bytes:
+        """What is given to whoever trusts it."""
+        return self._certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, in hexadecimal digits: names are no proof."""
+        return self._certificate.fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def name(self) -> str:
+        """As its certificates say it; empty when they do not."""
+        found = self._certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+        return str(found[0].value) if found else ""
+
+    @property
+    def ends(self) -> datetime:
+        """From then on nothing that it issued is believed."""
+        return self._certificate.not_valid_after_utc
+
+    def has_issued(self, certificate: bytes) -> bool:
+        """Is this certificate, PEM, of this authority?"""
+        try:
+            x509.load_pem_x509_certificate(certificate).verify_directly_issued_by(self._certificate)
+        except Exception:  # noqa: BLE001  whatever is wrong with it, it is none of ours
+            return False
+        return True
+
+
+class Authority(Certificate):
     """Issues certificates for both ends of a connection."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-        self._key, self._certificate = key, certificate
+        super().__init__(certificate)
+        self._key = key
 
     @classmethod
     def made(cls, name: str, *, now: datetime, life: timedelta) -> "Authority":
@@ -91,29 +136,6 @@ class Authority:
     def sealed(self) -> bytes:
         """Certificate and private key, PEM: whoever has it can be anybody."""
         return self.pem + _key_pem(self._key)
-
-    @property
-    def pem(self) -> bytes:
-        """What is given to whoever trusts it."""
-        return self._certificate.public_bytes(Encoding.PEM)
-
-    @property
-    def name(self) -> str:
-        """As its certificates say it."""
-        return str(self._certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
-
-    @property
-    def ends(self) -> datetime:
-        """From then on nothing that it issued is believed."""
-        return self._certificate.not_valid_after_utc
-
-    def has_issued(self, certificate: bytes) -> bool:
-        """Is this certificate, PEM, of this authority?"""
-        try:
-            x509.load_pem_x509_certificate(certificate).verify_directly_issued_by(self._certificate)
-        except Exception:  # noqa: BLE001  whatever is wrong with it, it is none of ours
-            return False
-        return True
 
     def issue(self, subject: Subject, *, now: datetime, life: timedelta) -> Papers:
         """A new key and its certificate, for both ends of a connection."""

@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 
 CLIENT_PORT, PEER_PORT, METRICS_PORT = 2379, 2380, 2381
 
+MEMBER = "etcd-member"
+"""Common name in the certificates of members, and in nobody else's of their authority. Without a comma and a blank: etcd 3.6 and the unit's
+command line would each take it for two."""
+
 HISTORY = timedelta(minutes=5)
 """How far back a member can be asked; etcd forgets once per such time, so up to twice as much is there.
 
@@ -54,7 +58,7 @@ class Papers:
 
     identity: PurePath
     """Its certificate with its private key, PEM. For both ends of a connection: etcd's own gateway calls etcd with it, and what it calls
-    asks for a client's certificate."""
+    asks for a client's certificate. Its common name is MEMBER: others do not speak with a member that has another."""
     authority: PurePath
     """Issues to members, controllers and edges' agents, and to nobody else: whoever holds such a certificate may write the posture."""
 
@@ -127,7 +131,13 @@ def arguments(member: Member) -> tuple[str, ...]:
 
 
 def _mutual(papers: Papers) -> tuple[str, ...]:
-    """Everybody who connects shows a certificate, clients and members alike. etcd takes nothing below TLS 1.2 by itself."""
+    """Everybody who connects shows a certificate, clients and members alike. etcd takes nothing below TLS 1.2 by itself.
+
+    Members are known by a common name besides. 1. One authority issues to members and to clients. 2. etcd compares addresses only where a
+    certificate has one, and those of edges' agents have none. 3. Whoever gets into an edge speaks to members as one of them, and has a say
+    in what the majority is. Not by a host name (`--peer-cert-allowed-hostname`; only one of the two may be given): etcd would look that up
+    where the address does not fit, and whoever answers for names could vouch for a member.
+    """
     return (
         f"--cert-file={papers.identity}",
         f"--key-file={papers.identity}",
@@ -137,6 +147,7 @@ def _mutual(papers: Papers) -> tuple[str, ...]:
         f"--peer-key-file={papers.identity}",
         f"--peer-trusted-ca-file={papers.authority}",
         "--peer-client-cert-auth=true",
+        f"--peer-cert-allowed-cn={MEMBER}",
     )
 
 

@@ -168,17 +168,27 @@ BEGIN
     RETURN me;
 END $$;
 
--- ... and steps that build on a cut also check that the timeline is still the one that was cut.
-CREATE OR REPLACE FUNCTION trimaran.promise_pinned(presented bigint) RETURNS trimaran.node
+-- Refuses on a timeline that is not the one in the row.
+CREATE OR REPLACE FUNCTION trimaran.on_pinned() RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    me  trimaran.node := trimaran.promise(presented);
+    me  trimaran.node;
     now record;
 BEGIN
+    SELECT * INTO STRICT me FROM trimaran.node;
     SELECT * INTO now FROM trimaran.identity();
     IF (now.system_identifier, now.timeline) IS DISTINCT FROM (me.system_identifier, me.timeline) THEN
         RAISE EXCEPTION 'node % runs on timeline %, pinned to %', me.site, now.timeline, me.timeline USING ERRCODE = 'TR003';
     END IF;
+END $$;
+
+-- ... and steps that build on a cut also check that the timeline is still the one that was cut.
+CREATE OR REPLACE FUNCTION trimaran.promise_pinned(presented bigint) RETURNS trimaran.node
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    me trimaran.node := trimaran.promise(presented);
+BEGIN
+    PERFORM trimaran.on_pinned();
     RETURN me;
 END $$;
 

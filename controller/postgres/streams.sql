@@ -174,6 +174,10 @@ LANGUAGE sql VOLATILE AS $$
 $$;
 
 -- Which of these slots have confirmed `target`, as soon as `need` of them have or patience is over.
+--
+-- Only on the pinned timeline, looked at behind the slots: aws is being taken out of the set, and alone has payment P; azure, the writer,
+-- fails over inside its cloud and loses P; log of its own grows past where P stood, gcp confirms that, and so seems to hold P. aws leaves
+-- the set, gcp is elected next, and P is lost, although aws has it.
 CREATE OR REPLACE FUNCTION trimaran.await_slots(names text[], target pg_lsn, need integer, patience interval) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -186,6 +190,7 @@ BEGIN
         EXIT WHEN cardinality(found_) >= need OR clock_timestamp() >= give_up;
         PERFORM pg_sleep(0.002);
     END LOOP;
+    PERFORM trimaran.on_pinned();
     RETURN found_;
 END $$;
 

@@ -36,8 +36,10 @@ class Choices:
     """Token endpoint of the issuer whose tokens the services believe."""
     issuer_authority: str | None
     """Who vouches for the issuer: a file on the node, PEM, without a folder beside the settings. None: whom the node trusts."""
+    edge_authority: str | None
+    """Who vouches for the certificates that edges show to clients: a file likewise. None: whom the node trusts."""
     client: str
-    """The controller's id there."""
+    """The controller's id at the issuer."""
     scope: str
     currency: str
     """Of the canaries' accounts."""
@@ -55,7 +57,7 @@ def document(stacks: Stacks, choices: Choices) -> Document:
             "identity": {"certificate": layout.ETCD_CERTIFICATE, "authority": layout.ETCD_AUTHORITY},
         },
         "sites": {name: _site(stacks, name, own=name == site) for name in stacks.sites},
-        "identity": {"certificate": layout.CERTIFICATE},
+        "identity": {"certificate": layout.CERTIFICATE, **_vouched(choices.edge_authority)},
         "tokens": _tokens(choices),
         "services": {service: _service(stacks, choices, service) for service in SERVICES},
         "clouds": clouds(stacks, site),
@@ -87,8 +89,12 @@ def _site(stacks: Stacks, name: str, *, own: bool) -> Document:
 
 
 def _tokens(choices: Choices) -> Document:
-    authority = {} if choices.issuer_authority is None else {"authority": choices.issuer_authority}
+    authority = _vouched(choices.issuer_authority)
     return {"url": choices.issuer, "client": choices.client, "scope": choices.scope, **authority}
+
+
+def _vouched(authority: str | None) -> Document:
+    return {} if authority is None else {"authority": authority}
 
 
 def _service(stacks: Stacks, choices: Choices, service: str) -> Document:

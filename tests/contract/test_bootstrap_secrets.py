@@ -18,15 +18,18 @@ import pytest
 from controller.cli import app
 from controller.cli.exits import Exit
 from controller.filling.plan import SITES, plan
+from controller.issuing.archive import Archive
 from controller.stacks.contract import Stack
 from tests.contract.azure_worlds import Emulated, emulated_azure
 from tests.contract.dns_worlds import vendors_client
 from tests.contract.emulated_aws import emulated_aws
 from tests.contract.google_worlds import PROJECT, emulated_google
 from tests.contract.google_worlds import vendors_client as google_client
-from tests.unit.filling.worlds import NODES, given_files, outputs, passwords
+from tests.unit.filling.worlds import DOMAIN, NODES, given_files, outputs, passwords
 
 NOBODY = "127.0.0.1:9"
+ACCOUNT = "123456789012"
+"""Of the emulated AWS."""
 
 
 @dataclass
@@ -43,7 +46,7 @@ class Clouds:
         """Empty places as the sites' stacks make them, and files that say where they are. Key Vault knows no empty ones."""
         api, client = vendors_client("secretsmanager", self.aws), google_client("secretmanager", "v1", self.google)
         for one in (one for one in plan(NODES) if one.site == "aws"):
-            flat = one.name.replace("/", "-")
+            flat = f"trimaran-prod-{one.name.replace('/', '-')}"
             made = api.create_secret(Name=f"trimaran/prod/{one.name}")
             self.stacks[Stack.AWS]["secrets"][one.name] = str(made["ARN"])
             self.stacks[Stack.AZURE]["secrets"][one.name] = f"{self.azure.url}/secrets/{flat}"
@@ -53,6 +56,9 @@ class Clouds:
                     manager.projects().secrets().create(parent=f"projects/{PROJECT}", secretId=flat, body={})
                 )
             )
+        told_by = {"aws": {"account": ACCOUNT}, "azure": {"subscription": "s"}, "gcp": {"project": PROJECT}}
+        for site, account in told_by.items():
+            self.stacks[Stack(site)]["account"] = account
         for stack, told in self.stacks.items():
             (self.folder / f"{stack}.json").write_text(json.dumps(told))
         given_files(self.folder / "given", now=datetime.now(UTC))
@@ -62,7 +68,7 @@ class Clouds:
         """The settings of whoever fills."""
         azure = f'endpoint = "{self.azure.url}"\nauthority_file = "{self.azure.authority_file}"\nsubscription = "s"\nresource_group = "g"'
         tables = {
-            "aws": f'endpoint = "{self.aws}"',
+            "aws": f'endpoint = "{self.aws}"\naccount = "{ACCOUNT}"',
             "azure": azure,
             "gcp": f'endpoint = "http://{google}"\nproject = "{PROJECT}"',
         }
@@ -73,6 +79,7 @@ class Clouds:
         """Of the command."""
         named = [part for stack in self.stacks for part in ("--outputs", f"{stack}={self.folder / f'{stack}.json'}")]
         own = ["--settings", str(self.folder / "bootstrap.toml"), "--only", "secrets", "--given", str(self.folder / "given")]
+        own += ["--environment", "prod"]
         return ["bootstrap", *own, "--authority", str(self.folder / "authority"), *named, *further]
 
     def told(self, site: str, name: str) -> bytes:
@@ -150,6 +157,36 @@ def test_everything_is_filled_once(
     after = {site: clouds.told(site, "edge/peers-identity") for site in SITES}
     assert not set(after.values()) & set(before.values())
     no_secret(planned + first.out + first.err + second.err + caplog.text, clouds, words)
+
+
+def test_an_authority_is_replaced_in_three_steps(
+    clouds: Clouds, words: Mapping[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each says what it needs, and in the end nothing is left of the old one."""
+    assert app.run(clouds.arguments(), ()) == Exit.DONE
+    old = clouds.told("azure", "control/etcd-authority")
+    assert app.run(clouds.arguments("--replace", "etcd=trust"), ()) == Exit.DONE
+    both = clouds.told("gcp", "control/etcd-authority")
+    assert both.startswith(old) and both.count(b"-----BEGIN") == 2
+    capsys.readouterr()
+    assert app.run(clouds.arguments("--replace", "etcd=issue"), ()) == Exit.REFUSED
+    assert "say --restarted when everything of control, edge was started" in capsys.readouterr().err
+    for step in ("issue", "forget"):
+        assert app.run(clouds.arguments("--replace", f"etcd={step}", "--restarted"), ()) == Exit.DONE
+        assert "secrets: 0 places filled, 9 replaced" in capsys.readouterr().out
+    assert clouds.told("aws", "edge/etcd-authority") == both.removeprefix(old)
+    assert app.run(clouds.arguments("--replace", "fleet=renew"), ()) == Exit.USAGE
+    assert "expected fleet, sites, clients, etcd = trust, issue, forget, not fleet=renew" in capsys.readouterr().err
+
+
+def test_two_do_not_fill_at_once(clouds: Clouds, words: Mapping[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """From one directory: the second one is told, and looking is free."""
+    assert app.run(clouds.arguments(), ()) == Exit.DONE
+    capsys.readouterr()
+    with Archive(clouds.folder / "authority", DOMAIN, lambda: datetime.now(UTC)).locked():
+        assert app.run(clouds.arguments(), ()) == Exit.REFUSED
+        assert "refused by lock" in capsys.readouterr().err
+        assert app.run(clouds.arguments("--dry-run"), ()) == Exit.DONE
 
 
 def test_a_store_that_cannot_be_reached_is_named_and_nothing_else(

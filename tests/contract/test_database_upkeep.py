@@ -325,3 +325,13 @@ async def test_a_writer_on_a_new_timeline_admits_nothing(three: DatabaseWorld) -
         with pytest.raises(Stuck):
             await step
     assert await node.facts(SOON)
+
+
+async def test_confirmations_on_a_new_timeline_say_nothing(three: DatabaseWorld) -> None:
+    """Followers confirmed this position of the writer, and what stood before it may be gone: nobody is said to hold it."""
+    await three.pay(AZURE, "a")
+    await three.level(AZURE, AWS, GCP)
+    lsn = (await three.facts(AZURE)).flushed
+    await three.fail_over_in_cloud(AZURE)
+    with pytest.raises(Stuck):
+        await three.databases[AZURE].await_confirmed(reign=FIRST, followers=frozenset({AWS, GCP}), lsn=lsn, need=1, deadline=SOON)

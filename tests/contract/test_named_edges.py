@@ -2,11 +2,13 @@
 
 import asyncio
 import ssl
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,8 +22,13 @@ from controller.probing.certificate_probe import HttpsCertificate
 from controller.probing.http_probe import HttpProbe
 from controller.providers.memory.clock import SteppedClock
 from controller.settings import Settings, read_settings
+from controller.stacks import toml
+from controller.stacks.contract import understood
+from controller.stacks.settings import document as from_stacks
 from controller.wiring import assembled
 from controller.wiring_checkup import put_together
+from tests.unit.stacks.samples import DOMAIN, outputs
+from tests.unit.stacks.test_settings import choices, read
 from tests.unit.test_settings import ENVIRON, document, spelled
 
 pytestmark = pytest.mark.asyncio
@@ -182,15 +189,42 @@ async def test_a_controller_asks_by_the_name_in_its_settings(tmp_path: Path) -> 
         assert not any(one.ok for one in (await measured(settings(edge, tmp_path, None))).values()) and not edge.asked
 
 
+async def nothing(_: str) -> Posture | None:
+    """No posture."""
+    return None
+
+
 async def test_the_doctor_looks_at_every_name_that_an_edge_is_asked_by(tmp_path: Path) -> None:
     """A certificate that lost one of them lets that service's clients in no more, while all probes of the other are well."""
     async with listening(tmp_path, NAME) as edge:
         given = settings(edge, tmp_path, NAME)
-
-        async def nothing(_: str) -> Posture | None:
-            return None
-
         looks = put_together(given, given.services, DEADLINE, nothing).certificates
         shown = {place: await look() for place, look in looks.items() if place.startswith("edge of aws")}
     assert shown["edge of aws"].mistrusted == ""
     assert OTHER in shown[f"edge of aws as {OTHER}"].mistrusted
+
+
+def written(edge: Edge, folder: Path, edge_authority: str | None) -> Settings:
+    """As `trimaran settings from-stacks` writes them and a node reads them, with this edge in every edge's place, and without clouds."""
+    given: dict[str, Any] = tomllib.loads(toml.text(from_stacks(understood(outputs()), choices(edge_authority=edge_authority))))
+    for table in ("clouds", "authorities", "groups", "tokens"):
+        del given[table]
+    for service in given["services"].values():
+        del service["capacity"], service["servers"]
+    given["sites"] = {site: {"edge": edge.url, "edge_name": seen["edge_name"]} for site, seen in given["sites"].items()}
+    return read(toml.text(given), folder, edge.authority.read_bytes())
+
+
+async def test_edges_of_a_private_authority_are_believed_when_settings_name_it(tmp_path: Path) -> None:
+    """By probes and by the doctor. Unnamed it vouches for nobody here, although its file lies on the node, and nothing is asked."""
+    async with listening(tmp_path, f"api.{DOMAIN}", f"vault.{DOMAIN}") as edge:
+        for named, ok in (("authority.pem", True), (None, False)):
+            given = written(edge, tmp_path, named)
+            assert {name: one.ok for name, one in (await measured(given)).items()} == dict.fromkeys(
+                ("payments", "vault", "edge"), ok
+            )
+            assert bool(edge.asked) is ok
+            edge.asked.clear()
+            looks = put_together(given, given.services, DEADLINE, nothing).certificates
+            shown = [await look() for place, look in looks.items() if place.startswith("edge of")]
+            assert [one.mistrusted == "" for one in shown] == [ok] * 6

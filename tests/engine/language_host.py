@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import suppress
 from typing import Any
 
 import grpc
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+from tests.engine.lasting import until_alone
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
@@ -83,8 +84,7 @@ def serve(engine: str) -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    with suppress(KeyboardInterrupt):
-        server.wait_for_termination()
+    until_alone(server)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""`python -m tests.engine.provider NAME`: stands in for a vendor's provider plugin. Promise: it keeps the engine's protocol, asks no cloud,
-and makes up what `tests.infra.answers` makes up, so that other stacks have addresses and ids to read.
+"""`python -m tests.engine.provider CALLS [out]`: stands in for a vendor's plugin. Promise: it keeps the engine's protocol, asks no cloud,
+and makes up what `tests.infra.answers` makes up, so that other stacks have addresses and ids to read. It wants anew what the vendor makes
+anew, and deletes nothing that the vendor would keep (`tests.engine.replacing`).
 
 Nothing is validated as the vendor's plugin would: a misspelt region is none of its business. It prints its port, and ends with the engine.
+Whatever it makes, changes and deletes is a line in the file CALLS, without any value. With `out` its cloud does not answer.
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from concurrent import futures
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,6 +19,8 @@ from pulumi import output
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from tests.engine.lasting import until_alone
+from tests.engine.replacing import REPLACED, guards
 from tests.infra.answers import ANSWERS, CALLS, planned
 
 THREADS = 16
@@ -25,6 +30,9 @@ MESSAGE = 64 * 1024 * 1024
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """One vendor. What is asked for is what there is, and what a cloud makes up besides."""
+
+    def __init__(self, calls: Path, *, is_out: bool = False) -> None:
+        self._calls, self._is_out = calls, is_out
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
         """Of a version that is new enough for every SDK."""
@@ -40,7 +48,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
         """A changed provider makes nothing anew."""
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+        is_same = _told(request.old_inputs) == _told(request.news)
+        kind = provider_pb2.DiffResponse.DIFF_NONE if is_same else provider_pb2.DiffResponse.DIFF_SOME
+        return provider_pb2.DiffResponse(changes=kind)
 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
         """Previews are told what would be made up."""
@@ -51,29 +61,35 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
-        """What is asked for now against what was asked for then, key by key; whatever differs is changed in place."""
+        """What is asked for now against what was asked for then, key by key; in place, or anew where the vendor cannot change it."""
         before, now = _told(request.old_inputs), _told(request.news)
         changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
         kind = provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
-        return provider_pb2.DiffResponse(changes=kind, diffs=changed)
+        anew = sorted(REPLACED.get(token_of(request.urn), frozenset()).intersection(changed))
+        return provider_pb2.DiffResponse(changes=kind, diffs=changed, replaces=anew)
 
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
         """It is there. In a preview nothing is, and nothing is made up."""
         asked = _told(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=_struct(planned(asked)))
+        self._note("create", request.urn, context)
         id, made = _made(request.urn, asked)
         return provider_pb2.CreateResponse(id=id, properties=_struct(made))
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
-        """As it was made, with what is asked for now."""
+        """As it was made, with what is asked for now. What the cloud has made up stays as it is, and is known in a preview too."""
         asked = _told(request.news)
-        return provider_pb2.UpdateResponse(
-            properties=_struct(planned(asked) if request.preview else _made(request.urn, asked)[1])
-        )
+        if request.preview:
+            return provider_pb2.UpdateResponse(properties=_struct({**_told(request.olds), **planned(asked)}))
+        self._note("update", request.urn, context)
+        return provider_pb2.UpdateResponse(properties=_struct(_made(request.urn, asked)[1]))
 
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
-        """It is gone."""
+        """It is gone. Ends with an error for what guards itself: it stays, whatever the engine has been told."""
+        if kept := ", ".join(guards(_told(request.properties))):
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the vendor deletes nothing that is guarded by {kept}")
+        self._note("delete", request.urn, context)
         return empty_pb2.Empty()
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
@@ -88,11 +104,22 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Nothing here takes time."""
         return empty_pb2.Empty()
 
+    def _note(self, did: str, urn: str, context: Any) -> None:
+        """One line, written at once: plugins of all vendors write to one file. Ends the call when the cloud does not answer."""
+        if self._is_out:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the cloud does not answer")
+        with self._calls.open("a") as file:
+            file.write(f"{json.dumps((did, urn))}\n")
+
+
+def token_of(urn: str) -> str:
+    """The type of what is called so, without those that it is part of."""
+    return urn.split("::")[2].rpartition("$")[2]
+
 
 def _made(urn: str, asked: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    *_, kind, name = urn.split("::")
-    token = kind.rpartition("$")[2]
-    if (answer := ANSWERS.get(token)) is None:
+    name = urn.rpartition("::")[2]
+    if (answer := ANSWERS.get(token_of(urn))) is None:
         return f"{name}-id", asked
     id, added = answer(name, asked)
     return id, {**asked, **added}
@@ -117,18 +144,17 @@ def _on_the_wire(value: Any) -> Any:
     return [_on_the_wire(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def serve() -> None:
+def serve(calls: Path, *, is_out: bool) -> None:
     """Until whoever started it ends it."""
     limits = (("grpc.max_receive_message_length", MESSAGE), ("grpc.max_send_message_length", MESSAGE))
     server = grpc.server(futures.ThreadPoolExecutor(THREADS), options=limits)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)  # type: ignore[no-untyped-call]
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(calls, is_out=is_out), server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    with suppress(KeyboardInterrupt):
-        server.wait_for_termination()
+    until_alone(server)
 
 
 if __name__ == "__main__":
-    serve()
+    serve(Path(sys.argv[1]), is_out="out" in sys.argv[2:])

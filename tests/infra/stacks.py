@@ -22,6 +22,11 @@ MADE: Mapping[str, str] = {
     "azure_public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + 43 * "B",
 }
 """Machine images, and a key, that could be a control node's."""
+TRUSTED: Mapping[str, list[str]] = {
+    whom: [f"-----BEGIN CERTIFICATE-----\n{letter * 64}\n-----END CERTIFICATE-----\n" for letter in letters]
+    for whom, letters in {"clients": "AB", "fleet": "C"}.items()
+}
+"""Certificates of authorities, as far as a stack looks at them."""
 FILLING: Mapping[str, str] = {
     "aws": ("arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Filling_0123456789abcdef"),
     "gcp": "group:filling@example.com",
@@ -71,7 +76,8 @@ def gone_live(stack: str) -> dict[str, Any]:
     """What is set when it goes live: whatever it starts could be there."""
     if stack.endswith(f"-{Role.CONTROL}"):
         return {"live": True, "control": {**MADE, "images": node_images(stack)}}
-    return {"live": True, "images": built(stack)}
+    trusted = {"trusted": TRUSTED} if stack.endswith(f"-{Role.GCP}") else {}
+    return {"live": True, "images": built(stack), **trusted}
 
 
 def as_built(image: str) -> str:

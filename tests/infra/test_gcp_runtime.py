@@ -4,9 +4,9 @@ import pytest
 
 from edge import certified
 from infra.services import AGENT, EDGE_DOOR, PROGRAMS, Service, callers_of
-from infra.settings import read_settings
-from tests.infra.recording import Recording, Resource, recorded, recorded_live
-from tests.infra.stacks import built, settings_of
+from infra.settings import SettingsError, read_settings
+from tests.infra.recording import Recording, Resource, record, recorded, recorded_live
+from tests.infra.stacks import TRUSTED, built, gone_live, settings_of
 
 STACKS = ("dev-gcp", "prod-gcp")
 SERVICE = "gcp:cloudrunv2/service:Service"
@@ -55,8 +55,8 @@ def test_nothing_runs_before_its_secrets_are_filled(stack: str) -> None:
 
 @both
 def test_going_live_adds_what_runs_and_changes_nothing_else(stack: str) -> None:
-    """Doors, addresses and ways were there before."""
-    before = {one.urn: one.inputs for one in recorded(stack).resources}
+    """Doors, addresses and ways were there before, and whom balancers believe is said before."""
+    before = {one.urn: one.inputs for one in record(stack, trusted=TRUSTED).resources}
     after = {one.urn: one.inputs for one in recorded_live(stack).resources}
     assert {urn: after.get(urn) for urn in before} == before
     assert len(after) - len(before) == len(Service)
@@ -252,12 +252,28 @@ def test_every_balancer_says_its_scheme_and_leads_to_the_program_it_is_named_for
 
 
 @both
-def test_whom_balancers_believe_is_filled_in_later_and_left_alone(stack: str) -> None:
-    """An empty list believes nobody."""
-    lists = recorded(stack).of_type("gcp:certificatemanager/trustConfig:TrustConfig")
-    assert len(lists) == 2
-    for one in lists:
-        assert "trustStores" not in one.inputs and "trustStores" in one.ignore_changes and one.protect
+def test_balancers_believe_whom_settings_name(stack: str) -> None:
+    """Nobody at first: an empty list believes nobody. Each list its own authorities, and a site that believes nobody does not go live."""
+    token = "gcp:certificatemanager/trustConfig:TrustConfig"
+    empty = recorded(stack).of_type(token)
+    assert len(empty) == 2 and all("trustStores" not in one.inputs and one.protect for one in empty)
+    for one in recorded_live(stack).of_type(token):
+        (store,) = one.inputs["trustStores"]
+        wanted = TRUSTED[one.name.rpartition("-")[2]]
+        assert [anchor["pemCertificate"] for anchor in store["trustAnchors"]] == wanted and one.protect
+        assert "trustStores" not in one.ignore_changes
+    refused = record(stack, **{**gone_live(stack), "trusted": None}).refused
+    assert refused is not None and "trimaran:trusted: missing" in refused
+
+
+def test_a_key_among_those_who_are_believed_is_refused() -> None:
+    """It would lie in the state, for whoever may read that; and is not repeated."""
+    for spoilt in ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "", "hidden"):
+        for whole in (spoilt, TRUSTED["fleet"][0] + spoilt):
+            if whole not in TRUSTED["fleet"]:
+                with pytest.raises(SettingsError, match=r"trimaran:trusted\.fleet\.0: one certificate") as found:
+                    read_settings(settings_of("prod-gcp", trusted={**TRUSTED, "fleet": [whole]}))
+                assert "AAAA" not in str(found.value) and "hidden" not in str(found.value)
 
 
 @both

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from infra.nodes import PLACES, NodeParts, node_of, words
 from infra.services import ETCD_CLIENT, ETCD_PEER, PROGRAMS
 from infra.settings import Settings, read_settings
 from infra.topology import Cloud
-from tests.infra.stacks import ENVIRONMENTS, settings_of
+from tests.infra.stacks import ENVIRONMENTS, gone_live, settings_of
 
 DISKS = {Cloud.AWS: "vol-0123456789abcdef0", Cloud.AZURE: "0", Cloud.GCP: "data"}
 REGISTRIES = {
@@ -38,6 +39,12 @@ def parts(cloud: Cloud, **changes: Any) -> NodeParts:
         "client": "c-1" if cloud is Cloud.AZURE else "",
     }
     return NodeParts(**given | changes)
+
+
+def unpacked(given: str, cloud: Cloud) -> str:
+    """Words as cloud-init reads them."""
+    text = given if cloud is Cloud.GCP else base64.b64decode(given).decode("latin-1")
+    return gzip.decompress(text.encode("latin-1")).decode() if cloud is Cloud.AWS else text
 
 
 def node(environment: str, cloud: Cloud) -> Node:
@@ -77,10 +84,7 @@ def test_ports_are_those_that_the_networks_open() -> None:
 @pytest.mark.parametrize("cloud", list(Cloud))
 def test_words_are_as_the_cloud_takes_them(environment: str, cloud: Cloud) -> None:
     """Read back, they are the node's."""
-    given = words(settings(environment), cloud, parts(cloud))
-    text = given if cloud is Cloud.GCP else base64.b64decode(given).decode("latin-1")
-    if cloud is Cloud.AWS:
-        text = gzip.decompress(text.encode("latin-1")).decode()
+    text = unpacked(words(settings(environment), cloud, parts(cloud)), cloud)
     (told,) = (one["content"] for one in yaml.safe_load(text)["write_files"] if one["path"] == "/etc/trimaran/node.json")
     found = json.loads(told)
     assert (found["site"], found["environment"]) == (cloud.value, environment)
@@ -91,3 +95,16 @@ def test_an_image_of_another_cloud_is_refused() -> None:
     """At preview, before a machine is made that could not start while that cloud is down."""
     with pytest.raises(ValueError, match="of a registry of aws"):
         words(settings("prod"), Cloud.AWS, parts(Cloud.AWS, etcd=parts(Cloud.GCP).etcd))
+
+
+@pytest.mark.parametrize("joins", [None, *Cloud])
+def test_only_whose_disk_is_empty_joins(joins: Cloud | None) -> None:
+    """The other two begin as they always do: with what is on their disks, or together."""
+    control = {**gone_live("prod-control")["control"], "joins": joins}
+    given = read_settings(settings_of("prod-control", live="true", control=control))
+    states = {}
+    for cloud in Cloud:
+        files = yaml.safe_load(unpacked(words(given, cloud, parts(cloud)), cloud))["write_files"]
+        (unit,) = (one["content"] for one in files if one["path"].endswith("/trimaran-etcd.service"))
+        (states[cloud],) = re.findall(r"--initial-cluster-state=(\w+)", unit)
+    assert states == {cloud: "existing" if cloud is joins else "new" for cloud in Cloud}

@@ -55,6 +55,7 @@ def _choices(site: str) -> Choices:
         mode=Mode.OBSERVE,
         issuer="https://issuer.example.com/token",
         issuer_authority="authority.pem",
+        edge_authority="authority.pem",
         client=f"controller-{site}",
         scope="payments:write",
         currency="EUR",

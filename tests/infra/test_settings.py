@@ -7,7 +7,7 @@ import pytest
 from infra.services import CONTROL_IMAGES
 from infra.settings import Role, Settings, SettingsError, read_settings
 from infra.topology import Cloud
-from tests.infra.stacks import FILLING, STACKS, settings_of
+from tests.infra.stacks import FILLING, STACKS, gone_live, settings_of
 
 SHARED = ("owner", "domain", "topology", "network", "accounts", "capacity", "databases", "organization")
 """What all stacks of an environment have to agree on: each of them acts by it."""
@@ -280,3 +280,27 @@ def test_a_key_that_nobody_knows_is_refused() -> None:
 def test_settings_hold_no_place_for_secrets() -> None:
     """Whatever is secret is filled in by `trimaran bootstrap`, and never passes through here."""
     assert not any(word in field for field in Settings.model_fields for word in ("password", "secret", "token"))
+
+
+@pytest.mark.parametrize(
+    ("joins", "live", "rule"),
+    [
+        (["aws", "azure", "gcp"], "true", "needs the other two, which are there already"),
+        (["aws"], "true", "needs the other two, which are there already"),
+        ("all", "true", "one of aws, azure, gcp"),
+        (True, "true", "one of aws, azure, gcp"),
+        ("aws", "false", "aws, and no node runs"),
+    ],
+)
+def test_a_member_that_nobody_is_there_for_does_not_join(joins: object, live: str, rule: str) -> None:
+    """All three would wait for each other for ever; so would one whose fellows do not run."""
+    (found,) = told("prod-control", live=live, control={**gone_live("prod-control")["control"], "joins": joins})
+    assert found.startswith("trimaran:control.joins: ") and rule in found
+
+
+@pytest.mark.parametrize("joins", [None, *Cloud])
+def test_one_member_may_join(joins: Cloud | None) -> None:
+    """Or none, as ever."""
+    control = {**gone_live("prod-control")["control"], "joins": joins}
+    found = read_settings(settings_of("prod-control", live="true", control=control)).control
+    assert found is not None and found.joins is joins

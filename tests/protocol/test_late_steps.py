@@ -17,8 +17,10 @@ async def test_a_late_cut_does_not_close_the_writer_it_helped_to_elect(trio: Tri
     await trio.executor().carry(control)
     winner = await trio.writer()
     token = control.ownership.token
+    before = await trio.streaming(winner)
     with suppress(Stuck):  # whatever it answers: nobody waits for it any more
         await trio.databases[winner].cut(token=token, epoch=Epoch(2), writer=AZURE, reign=Epoch(1))
+    assert await trio.streaming(winner) == before
     assert await trio.pay(winner)
 
 
@@ -28,7 +30,9 @@ async def test_a_late_cut_leaves_the_new_stream_alone(trio: Trio) -> None:
     control = await trio.executor().carry(control)
     (sibling,) = control.posture.must_cut
     token = control.ownership.token
+    before = await trio.streaming(control.posture.writer)
     await trio.databases[sibling].cut(token=token, epoch=Epoch(2), writer=control.posture.writer, reign=Epoch(2))
+    assert await trio.streaming(control.posture.writer) == before
     assert await trio.pay()
 
 

@@ -141,14 +141,15 @@ class Trio:
         self,
         at: Site | None = None,
         key: str | None = None,
-        patience: float = 2.0,
+        patience: float = 10.0,
         accounts: tuple[uuid.UUID, uuid.UUID] = (DEBTOR, CREDITOR),
         *,
         barrier: bool = True,
     ) -> str | None:
         """Pay 1 and wait for the barrier; the key when it was acknowledged, which is then on record, else None.
 
-        `barrier=False` is a client that believes a COMMIT.
+        `barrier=False` is a client that believes a COMMIT. Its patience is longer than the five seconds in which a server starts a worker
+        again that ended.
         """
         key = key or str(uuid.uuid4())
         writer = at or await self.writer()
@@ -171,6 +172,16 @@ class Trio:
                 return None
         self.acknowledged[key] = Epoch(epoch)
         return key
+
+    async def streaming(self, at: Site) -> tuple[int, ...]:
+        """Who streams from a site once somebody does, by process: whoever was interrupted comes back as another one."""
+        while not (
+            found := await self.sql(
+                at, "SELECT active_pid FROM pg_replication_slots WHERE slot_name LIKE %s AND active", f"{self.service}\\_e%"
+            )
+        ):
+            await asyncio.sleep(0.02)
+        return tuple(sorted(pid for (pid,) in found))
 
     async def writer(self) -> Site:
         """The writer of the highest epoch that a node admits to be."""

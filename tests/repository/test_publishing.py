@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.services import Service
+from controller.manifest.node import content
+from controller.manifest.units import units
+from infra.services import CONTROL_IMAGES, Service
+from tests.unit.manifest.nodes import node
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
@@ -116,17 +119,18 @@ def test_images_go_where_the_stacks_look_for_them_and_are_told_as_they_read_it(
     assert shell(tmp_path, environment, words).split() == [image.partition("@")[0] for image in wanted.values()]
     assert shell(tmp_path, environment, f"registry {cloud}").strip() == wanted["payments"].partition("/")[0]
     control = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{environment}-control.yaml").read_text())["config"]["trimaran:control"]
-    place = control["images"][cloud]["controller"].partition("@")[0]
-    assert shell(tmp_path, environment, f"repository {cloud} controller").strip() == place
-    pushed = {**wanted, "controller": f"{place}@{DIGEST}"}
+    places = {one: control["images"][cloud][one].partition("@")[0] for one in CONTROL_IMAGES}
+    for one, place in places.items():
+        assert shell(tmp_path, environment, f"repository {cloud} {one}").strip() == place
+    pushed = wanted | {one: f"{place}@{DIGEST}" for one, place in places.items()}
     (tmp_path / f"{cloud}.digests").write_text("".join(f"{program} {image}\n" for program, image in pushed.items()))
     said = shell(tmp_path, environment, f"told {cloud}")
     assert yaml.safe_load(said) == {"trimaran:images": wanted}
-    key = f"trimaran:control.images.{cloud}.controller"
-    assert said.splitlines()[-1] == f"# stacks/Pulumi.{environment}-control.yaml, {key}: {place}@{DIGEST}"
+    file, key = f"stacks/Pulumi.{environment}-control.yaml", f"trimaran:control.images.{cloud}"
+    assert said.splitlines()[-2:] == [f"# {file}, {key}.{one}: {place}@{DIGEST}" for one, place in places.items()]
 
 
-@pytest.mark.parametrize("words", ["repository aws nothing", "repository nowhere controller", "registry nowhere"])
+@pytest.mark.parametrize("words", ["repository aws nothing", "repository nowhere etcd", "registry nowhere"])
 def test_what_no_stack_names_ends_the_run(tmp_path: Path, words: str) -> None:
     """Before anything is done with an empty name; the file that lacks something is told."""
     status, said, complained = run(tmp_path, f'at=$({words})\necho "on to $at"')
@@ -161,3 +165,62 @@ def test_a_registry_that_answers_no_digest_ends_the_run(tmp_path: Path) -> None:
     """Nothing is told then: an empty digest in a stack's file would be somebody's to find."""
     status, _, _ = run(tmp_path, "pushed aws\ntold aws", played={"docker": ":"})
     assert status != 0 and (tmp_path / "aws.digests").read_text() == ""
+
+
+ETCD = f"etcd:v3.6.1@{DIGEST}"
+"""As images/etcd.txt has to name it."""
+
+
+def test_the_run_ends_where_etcds_image_has_no_digest(tmp_path: Path) -> None:
+    """As the file stands until somebody has looked at one: before anything is built, and with the digest to look at."""
+    named = (ROOT / "images" / "etcd.txt").read_text()
+    assert re.fullmatch(r"[\w./-]+/etcd:v3\.6\.\d+(@sha256:[0-9a-f]{64})?\n", named)
+    steps = [step["run"] for step in yaml.safe_load(WORKFLOW.read_text())["jobs"]["images"]["steps"] if "run" in step]
+    (checks,) = (number for number, words in enumerate(steps) if "images/etcd.txt" in words)
+    assert checks < next(number for number, words in enumerate(steps) if "docker build" in words)
+    file = tmp_path / "etcd.txt"
+    file.write_text(named.partition("@")[0].strip() + "\n")
+    words = steps[checks].replace("images/etcd.txt", str(file))
+    status, _, complained = run(tmp_path, words, played={"docker": f"echo {DIGEST}"})
+    assert status != 0 and f"today it is {file.read_text().strip()}@{DIGEST}: look at it" in complained
+    assert len(asked(tmp_path)) == 1, "nothing is run of what nobody has looked at"
+
+
+@pytest.mark.parametrize(
+    ("does", "ends"),
+    [
+        ('[[ $* == *etcdctl* ]] && echo "etcdctl version: 3.6.1" || echo "etcd Version: 3.6.1"', 0),
+        ('[[ $* == *etcdctl* ]] && echo "etcdctl version: 3.5.1" || echo "etcd Version: 3.6.1"', 1),
+        ('[[ $* == *etcdctl* ]] && echo "etcdctl version: 3.6.1" || echo "etcd Version: 3.7.0"', 1),
+        ('echo "etcd Version: 3.6.1"', 1),
+        ("echo 'exec: /usr/local/bin/etcd: no such file or directory' >&2; exit 127", 1),
+    ],
+)
+def test_what_is_not_etcd_as_nodes_start_it_ends_the_run(tmp_path: Path, does: str, ends: int) -> None:
+    """The very file that the unit starts, of the release that was meant, and what an operator needs beside it."""
+    status, _, complained = run(tmp_path, f"is_etcd {ETCD}", played={"docker": does})
+    assert (status, f"{ETCD}: expected 3.6 of /usr/local/bin/etcd" in complained) == (ends, bool(ends))
+    (unit,) = (one.content for one in units(node()) if one.path.name == "trimaran-etcd.service")
+    (started,) = re.findall(rf"^ExecStart={content(node().etcd)}(\S+) ", unit, re.M)
+    assert f"--entrypoint {started} {ETCD} --version" in asked(tmp_path)[0]
+    assert "--read-only --network none --cap-drop ALL" in asked(tmp_path)[0]
+
+
+def test_etcds_image_is_copied_to_every_cloud_under_its_own_digest(tmp_path: Path) -> None:
+    """To two by this run, to Azure by its control plane with the rest; the digest is the one that was looked at."""
+    words = "\n".join(step.get("run", "") for step in yaml.safe_load(WORKFLOW.read_text())["jobs"]["images"]["steps"])
+    assert re.findall(r"mirrored (\w+) \"\$ETCD\"", words) == ["aws", "gcp"]
+    played = {"docker": f'[[ $3 == inspect ]] && echo {DIGEST} || echo "copied"', "az": "cat"}
+    said, copied = run(tmp_path, f"mirrored aws {ETCD}\nmirrored gcp {ETCD}\nimported aws secret", played=played), asked(tmp_path)
+    assert said[0] == 0, said
+    for cloud in ("aws", "azure", "gcp"):
+        place = shell(tmp_path, "prod", f"repository {cloud} etcd").strip()
+        assert (tmp_path / f"{cloud}.digests").read_text() == f"etcd {place}@{DIGEST}\n"
+        assert cloud == "azure" or f"docker buildx imagetools create --prefer-index=false --tag {place}:t {ETCD}" in copied
+
+
+@pytest.mark.parametrize("does", [f"echo {DIGEST}0", "echo", "[[ $3 == inspect ]] || exit 3"])
+def test_a_copy_of_etcd_under_another_digest_ends_the_run(tmp_path: Path, does: str) -> None:
+    """It is not what somebody has looked at; no stack is told of it."""
+    status, _, _ = run(tmp_path, f"mirrored aws {ETCD}\ntold aws", played={"docker": does})
+    assert status != 0 and not (tmp_path / "aws.digests").exists()

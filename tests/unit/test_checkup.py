@@ -111,6 +111,7 @@ class World:
             nameservers=self.nameservers,
             delegation=self._told("resolver", self.delegated),
             certificates={"edge of aws": self._told("edge", self.shown)},
+            renewals={"edge of aws": "Fill aws:edge/door."},
             issuer=self._told("issuer", "a token"),
             deadline=SHORT,
         ).look()
@@ -163,6 +164,7 @@ async def test_what_the_fakes_do_wrong_is_found() -> None:
     ):
         assert verdict(findings, check, subject) is Verdict.BAD, (check, subject)
     assert verdict(findings, Check.ZONE_DRIFT, "route53") is Verdict.GOOD
+    assert [one.way_out.endswith("Fill aws:edge/door.") for one in findings if one.check is Check.CERTIFICATE] == [True]
 
 
 async def test_what_hangs_is_unknown_within_the_deadline_and_hides_nothing() -> None:

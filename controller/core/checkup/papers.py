@@ -23,12 +23,12 @@ class Certificate:
     """Why it is not believed from here; empty: it is, or nobody asked that."""
 
 
-def certificate(subject: str, asked: Certificate | Unasked, now: datetime) -> Finding:
-    """It is believed, and goes on being so for a while."""
-    return of(subject, Check.CERTIFICATE, _certificate(asked, now))
+def certificate(subject: str, asked: Certificate | Unasked, now: datetime, renewal: str = "") -> Finding:
+    """It is believed, and goes on being so for a while. `renewal`: how a new one comes there, where that is known."""
+    return of(subject, Check.CERTIFICATE, _certificate(asked, now, f" {renewal}" if renewal else ""))
 
 
-def _certificate(asked: Certificate | Unasked, now: datetime) -> Said:
+def _certificate(asked: Certificate | Unasked, now: datetime, renewal: str) -> Said:
     limit = "believed from here, and not near its end"
     if isinstance(asked, Unasked):
         return unknown(asked.because, limit, "Ask again when it answers.")
@@ -38,16 +38,16 @@ def _certificate(asked: Certificate | Unasked, now: datetime) -> Said:
         return bad(
             f"{asked.mistrusted}; {value}",
             limit,
-            "Is it another server's, or of another issuer? Mend it, or the authority in the settings.",
+            f"Has it ended, is it another server's, or of another issuer? Mend it, or the authority in the settings.{renewal}",
         )
     if asked.begins > now:
         return bad(
             f"not before {asked.begins.isoformat()}", limit, "Is this machine's clock right? Then wait, or have it issued anew."
         )
     if left <= min(LATE, lives / 20):
-        return bad(value, limit, "Have it issued anew now, and see why nobody did: from its end on nobody gets in.")
+        return bad(value, limit, f"Have it issued anew now, and see why nobody did: from its end on nobody gets in.{renewal}")
     if left <= min(NOTICED, lives / 5):
-        return warning(value, limit, "Have it issued anew; if that is automatic, see why it did not happen.")
+        return warning(value, limit, f"Have it issued anew; if that is automatic, see why it did not happen.{renewal}")
     return good(value, limit)
 
 

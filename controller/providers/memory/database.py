@@ -66,6 +66,7 @@ class MemoryDatabase:
         """Followers whose slot here has confirmed `lsn` when `need` of them had, or when the deadline was reached."""
 
         def confirmed(server: MemoryServer) -> frozenset[Site]:
+            server.stay_pinned("await_confirmed")
             slots = {site: server.slots.get(self._slot_for(reign, site)) for site in followers}
             return frozenset(site for site, slot in slots.items() if slot is not None and slot.confirmed >= lsn)
 

@@ -156,9 +156,14 @@ class MemoryServer:
         """Turn an older owner away, and whoever builds on a timeline that is gone. Raises StaleToken, then Stuck."""
         if self.token > token:
             raise StaleToken(f"{self.site}: token {token} is older than the promised {self.token}")
-        if pinned and not self.pinned:
+        if pinned:
+            self.stay_pinned("a step")
+
+    def stay_pinned(self, step: str) -> None:
+        """Raises Stuck on a timeline that is not the one in the row."""
+        if not self.pinned:
             raise Stuck(
-                step=f"a step on {self.site}",
+                step=f"{step} on {self.site}",
                 blocked_by=f"timeline {self.timeline}, pinned to {self.pinned_to}",
                 way_out="It proves nothing until it is reseeded.",
             )

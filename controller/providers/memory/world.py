@@ -10,7 +10,7 @@ from controller.core import naming
 from controller.core.invariants import Acknowledged, Entered
 from controller.core.model import Epoch, Lsn, Role, Site
 from controller.errors import Transient
-from controller.providers.memory.server import FIRST, FOUNDER, RECORD, Marker, MemoryServer, Paid, Stream
+from controller.providers.memory.server import FIRST, FOUNDER, RECORD, LogicalSlot, Marker, MemoryServer, Paid, Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,18 @@ class Waiting:
     """Flush position read after the commit."""
     epoch: Epoch
     timeline: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """One look at a site's barrier under way: the node's row as its statement's snapshot saw it, and who waited when it was sent."""
+
+    at: Site
+    role: Role
+    epoch: Epoch
+    pinned_to: int
+    ack_slots: tuple[str, ...]
+    known: tuple[Waiting, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,10 +94,15 @@ class MemoryWorld:
             if any(isinstance(row, Paid) and row.key in server.ledger for row in rows):
                 return done  # a duplicate key: the worker fails here and is started again for ever
             server.commit(*rows, origin=one.end, origin_stream=stream.oid)
-            stream.position = slot.confirmed = one.end
+            stream.position = one.end
+            self._confirm(server.site, publisher, slot, one.end)
         if count is None or count >= len(todo):
-            slot.confirmed = max(slot.confirmed, publisher.flushed)
+            self._confirm(server.site, publisher, slot, max(slot.confirmed, publisher.flushed))
         return len(todo[:count])
+
+    def _confirm(self, follower: Site, publisher: MemoryServer, slot: LogicalSlot, lsn: Lsn) -> None:  # noqa: ARG002  see below
+        """The follower tells its publisher how far it has come: at once, here; where there is a network between the two, later."""
+        slot.confirmed = lsn
 
     def _copy(self, server: MemoryServer, stream: Stream, publisher: MemoryServer) -> None:
         """The initial copy; rows that the slot sends again are skipped."""
@@ -107,37 +124,60 @@ class MemoryWorld:
 
     def commit(self, at: Site, key: str) -> None:
         """Commit one payment, or find it, and wait at the barrier. Raises Conflict when refused, Transient on a dead server."""
-        server = self.servers[at]
-        if not server.up:
+        self.waiting.setdefault(at, []).append(self.enter(at, key))
+        if self.live:
+            self.flow()
+
+    def enter(self, at: Site, key: str) -> Waiting:
+        """Commit one payment, or find it; answers what to wait for. Raises what `commit` raises."""
+        if not self.servers[at].up:
             raise Transient(f"{at} does not answer")
-        server.admit()
+        self.servers[at].admit()
+        return self.enter_admitted(at, key)
+
+    def enter_admitted(self, at: Site, key: str) -> Waiting:
+        """The rest of a transaction that passed the guard earlier."""
+        server = self.servers[at]
         paid = server.ledger.get(key)
         if paid is None:
             paid = Paid(key=key, payment=f"{key}/{at}/{server.flushed}", body=f"body of {key}", epoch=server.epoch)
             server.commit(paid)
-        one = Waiting(paid=paid, end=server.flushed, epoch=server.epoch, timeline=server.timeline)
-        self.waiting.setdefault(at, []).append(one)
-        if self.live:
-            self.flow()
+        return Waiting(paid=paid, end=server.flushed, epoch=server.epoch, timeline=server.timeline)
 
     def poll(self, at: Site) -> tuple[Acknowledged, ...]:
-        """One look at a site's barrier: who is acknowledged by it."""
-        server, waiting = self.servers[at], self.waiting.get(at, [])
-        confirmed = self._confirmed(server) if server.up and server.role is Role.WRITER and server.pinned else Lsn(-1)
-        reached = [
-            one for one in waiting if one.end <= confirmed and (one.epoch, one.timeline) == (server.epoch, server.timeline)
-        ]
+        """One look at a site's barrier, asked and answered in one moment: who is acknowledged by it."""
+        waiting = self.waiting.get(at, [])
+        reached = self.answer(self.ask(at, waiting)) if self.servers[at].up else ()
         self.waiting[at] = [one for one in waiting if one not in reached]
-        told = tuple(
-            Acknowledged(key=one.paid.key, payment=one.paid.payment, body=one.paid.body, epoch=one.epoch, writer=at)
-            for one in reached
-        )
+        told = tuple(told_of(one, at) for one in reached)
         self.acknowledged += told
         return told
 
-    def _confirmed(self, server: MemoryServer) -> Lsn:
+    def ask(self, at: Site, known: Sequence[Waiting]) -> Poll:
+        """First half of a look: its statement begins, and sees the row as it is now."""
+        server = self.servers[at]
+        return Poll(
+            at=at,
+            role=server.role,
+            epoch=server.epoch,
+            pinned_to=server.pinned_to,
+            ack_slots=server.ack_slots,
+            known=tuple(known),
+        )
+
+    def answer(self, poll: Poll) -> tuple[Waiting, ...]:
+        """Second half: slots and timeline are no rows, and are read as they are by now. Answers who of the known is durable."""
+        server = self.servers[poll.at]
+        if poll.role is not Role.WRITER or server.timeline != poll.pinned_to:
+            return ()
+        confirmed = self._confirmed(server, poll.ack_slots)
+        return tuple(
+            one for one in poll.known if one.end <= confirmed and (one.epoch, one.timeline) == (poll.epoch, server.timeline)
+        )
+
+    def _confirmed(self, server: MemoryServer, ack_slots: Sequence[str]) -> Lsn:
         """What the ack set confirmed; a slot that is ahead of the log was confirmed on a timeline that is gone."""
-        counted = (server.slots[name].confirmed for name in server.ack_slots if name in server.slots)
+        counted = (server.slots[name].confirmed for name in ack_slots if name in server.slots)
         return max((lsn for lsn in counted if lsn <= server.flushed), default=Lsn(-1))
 
     def ledgers(self, *sites: Site) -> Mapping[Site, Sequence[Entered]]:
@@ -164,6 +204,12 @@ class MemoryWorld:
         self.servers[site].timeline += 1
         if lose_last:
             self.servers[site].lose_last()
+
+
+def told_of(waiting: Waiting, at: Site) -> Acknowledged:
+    """The acknowledgement as the client writes it down."""
+    paid = waiting.paid
+    return Acknowledged(key=paid.key, payment=paid.payment, body=paid.body, epoch=waiting.epoch, writer=at)
 
 
 def found_world(service: str, sites: Sequence[Site], writer: Site) -> MemoryWorld:

@@ -30,7 +30,8 @@ class Terms:
 class Trust(pulumi.ComponentResource):
     """Whose certificates are believed: the clients' authority at the public door, our own authority at the private ones.
 
-    Both lists are made empty, and an empty list believes nobody. Who fills them takes the authorities of `trimaran bootstrap`.
+    Both lists are made empty, and an empty list believes nobody. `trusted` of the settings fills them with the authorities of `trimaran
+    bootstrap`, before the site goes live.
     """
 
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -55,7 +56,8 @@ class Trust(pulumi.ComponentResource):
             f"{self._name}-{whom}",
             location=region,
             description=f"Authorities of {whom}",
-            opts=pulumi.ResourceOptions(parent=self, protect=True, ignore_changes=["trustStores", "allowlistedCertificates"]),
+            trust_stores=_stores(self._settings, whom),
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
         return gcp.networksecurity.ServerTlsPolicy(
             f"{self._name}-{whom}",
@@ -69,6 +71,15 @@ class Trust(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def _stores(settings: Settings, whom: str) -> list[gcp.certificatemanager.TrustConfigTrustStoreArgs] | None:
+    """Google takes one of them, with all authorities in it."""
+    if settings.trusted is None:
+        return None
+    listed = {CLIENTS: settings.trusted.clients, FLEET: settings.trusted.fleet}[whom]
+    anchors = [gcp.certificatemanager.TrustConfigTrustStoreTrustAnchorArgs(pem_certificate=one) for one in listed]
+    return [gcp.certificatemanager.TrustConfigTrustStoreArgs(trust_anchors=anchors)]
 
 
 class Word(pulumi.ComponentResource):

@@ -7,20 +7,23 @@ import pytest
 
 from controller.cli import app
 from controller.cli.exits import Exit
+from controller.stacks.contract import Stack
 from tests.unit.filling.worlds import outputs
 
 CLOUDS = """
 [clouds.aws]
 endpoint = "http://127.0.0.1:9"
+account = "111111111111"
+region = "eu-central-1"
 identity = { kind = "static" }
 [clouds.azure]
 endpoint = "https://127.0.0.1:9"
-subscription = "s"
+subscription = "00000000-0000-0000-0000-000000000001"
 resource_group = "g"
 identity = { kind = "static" }
 [clouds.gcp]
 endpoint = "http://127.0.0.1:9"
-project = "p"
+project = "trimaran-prod"
 identity = { kind = "static" }
 """
 
@@ -37,8 +40,12 @@ def settings(tmp_path: Path) -> Path:
 def stacks(tmp_path: Path) -> list[str]:
     """What they tell, as options."""
     for stack, told in outputs().items():
+        if stack is Stack.AZURE:
+            names = {name: name.replace("/", "-") for name in told["secrets"]}
+            told["secrets"] = {name: f"https://127.0.0.1:9/secrets/trimaran-prod-{flat}" for name, flat in names.items()}
         (tmp_path / f"{stack}.json").write_text(json.dumps(told))
-    return [part for stack in outputs() for part in ("--outputs", f"{stack}={tmp_path / f'{stack}.json'}")]
+    named = [part for stack in outputs() for part in ("--outputs", f"{stack}={tmp_path / f'{stack}.json'}")]
+    return [*named, "--environment", "prod"]
 
 
 def ended(*arguments: str | Path) -> int:
@@ -52,6 +59,23 @@ def test_secrets_need_stacks_and_a_directory(settings: Path, stacks: list[str], 
     assert "--only secrets: expected --environment NAME" in capsys.readouterr().err
     assert ended("--settings", settings, "--only", "secrets", *stacks) == Exit.USAGE
     assert "expected --authority DIR" in capsys.readouterr().err
+    assert ended("--settings", settings, "--only", "secrets", *stacks[:-2], "--authority", settings.parent / "a") == Exit.USAGE
+    assert "expected --environment NAME, whose secrets these are" in capsys.readouterr().err
+
+
+def test_nothing_is_asked_of_places_of_somebody_else(
+    settings: Path, stacks: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Outputs are of the account that settings name, or are refused; who has said nothing is asked."""
+    settings.write_text(CLOUDS.replace('account = "111111111111"', 'account = "222222222222"'))
+    assert ended("--settings", settings, "--only", "secrets", "--authority", tmp_path / "a", *stacks) == Exit.REFUSED
+    said = capsys.readouterr().err
+    assert (
+        "refused by places: aws.account.account: 111111111111" in said and "needs places of prod in account 222222222222" in said
+    )
+    settings.write_text(CLOUDS.replace('account = "111111111111"', ""))
+    assert ended("--settings", settings, "--only", "secrets", "--authority", tmp_path / "a", *stacks) == Exit.REFUSED
+    assert "clouds.aws.account: missing" in capsys.readouterr().err
 
 
 def test_what_is_about_secrets_is_not_dropped_in_silence(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +118,7 @@ def test_clouds_that_nobody_can_ask_are_told(
     settings: Path, stacks: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By key, as everywhere."""
-    settings.write_text(CLOUDS.replace('project = "p"', "").replace("[clouds.aws]", '[clouds.aws]\nregoin = "x"'))
+    settings.write_text(CLOUDS.replace('project = "trimaran-prod"', "").replace("[clouds.aws]", '[clouds.aws]\nregoin = "x"'))
     assert ended("--settings", settings, "--only", "secrets", "--authority", tmp_path / "a", *stacks) == Exit.USAGE
     said = capsys.readouterr().err
     assert "clouds.aws.regoin: no such setting" in said and "clouds.gcp.project: a value; it is missing" in said

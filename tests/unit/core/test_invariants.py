@@ -16,6 +16,9 @@ from controller.core.invariants import (
     no_orphan_drain,
     no_surprise_return,
     one_acknowledger,
+    quorum_or_hold,
+    same_everywhere,
+    static_stability,
 )
 from controller.core.model import Epoch, Health, Site, Trigger
 from controller.core.plans import PlanKind
@@ -116,3 +119,34 @@ def test_a_plan_that_never_ends_is_caught() -> None:
     assert always_finishes(["a", "b", "c"], ["a"], ["b", "c"]) == ()
     (breach,) = always_finishes(["a", "b"], ["a"], [])
     assert breach.evidence == "plan b neither ended nor was replaced"
+
+
+def test_a_failover_on_too_little_is_caught() -> None:
+    """One voice, voices of its own cloud alone, and voices of long ago."""
+    leaves, just_now, before = plan(PlanKind.FAILOVER), timedelta(seconds=0.2), timedelta(seconds=9)
+
+    def broken(**accusers: timedelta) -> bool:
+        given = {Site(name): age for name, age in accusers.items()}
+        return bool(quorum_or_hold(leaves, given, vantages=2, oldest=timedelta(seconds=4)))
+
+    assert not broken(aws=just_now, gcp=just_now)
+    assert not broken(azure=just_now, gcp=just_now)
+    assert broken(aws=just_now)
+    assert broken(aws=just_now, gcp=before)
+    assert bool(quorum_or_hold(leaves, {AZURE: just_now}, vantages=1, oldest=before))
+
+
+def test_asking_the_provider_of_a_site_that_is_left_is_caught() -> None:
+    """Its API is gone with it; the others may be asked."""
+    leaves = plan(PlanKind.FAILOVER, weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0})
+    assert static_stability(leaves, [AWS, GCP]) == ()
+    (breach,) = static_stability(leaves, [AWS, AZURE])
+    assert breach.evidence == "p1 asked the provider of azure"
+
+
+def test_ledgers_that_differ_at_rest_are_caught() -> None:
+    """Also by payments that nobody was told of."""
+    both = [entered(1), entered(2)]
+    assert same_everywhere(AWS, {AWS: both, GCP: both}) == ()
+    (breach,) = same_everywhere(AWS, {AWS: both, GCP: [entered(1), entered(3)]})
+    assert breach.evidence == "gcp lacks 1 (k2) of aws's payments and has 1 (k3) of its own"

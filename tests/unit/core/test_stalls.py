@@ -7,7 +7,7 @@ import pytest
 from controller.core.decide import State
 from controller.core.model import Epoch, Lsn, Position
 from controller.core.plans import Phase, PlanKind
-from controller.core.proposals import GiveUp, TakeOver
+from controller.core.proposals import GiveUp, Running, TakeOver
 from controller.core.stalls import nodes_needed, stalled
 from tests.unit.core.worlds import AWS, AZURE, DEAD, GCP, World, decided, everybody, follower, plan, posture, under_way
 
@@ -44,16 +44,31 @@ def test_a_plan_that_moves_is_left_alone() -> None:
     assert _after(moved, 7, state=state) is None
 
 
+def test_a_plan_that_changed_hands_is_left_alone() -> None:
+    """azure and gcp were patient together and azure was first: gcp gives azure the same time, and does not take it at the next tick."""
+    taken = Running(plan=plan(PlanKind.FAILOVER, weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0}), owner="azure", owner_alive=True)
+    state = decided(STUCK, seconds=0).state
+    assert _after(replace(STUCK, running=taken), 7, state=state) is None
+
+
 @pytest.mark.parametrize(
     "world",
     [
         replace(STUCK, vantage=AWS),
         replace(STUCK, facts={AWS: follower(AWS)}),
+        replace(STUCK, facts={AWS: follower(AWS), GCP: follower(GCP, pinned=False)}),
         replace(STUCK, running=None),
         replace(STUCK, running=under_way(PlanKind.RETURN, subject=GCP, phase=Phase.RESEED, seeded_before=0)),
         replace(STUCK, running=under_way(PlanKind.SHRINK, subject=GCP, phase=Phase.CONFIRM, marker=Lsn(1))),
     ],
-    ids=["its owner", "who does not reach gcp either", "no plan", "a copy takes its time", "a follower takes its time"],
+    ids=[
+        "its owner",
+        "who does not reach gcp either",
+        "gcp refuses everybody",
+        "no plan",
+        "a copy takes its time",
+        "a follower takes its time",
+    ],
 )
 def test_nobody_else_takes_it(world: World) -> None:
     """Taking over what the taker cannot move either, or what is merely slow, would only pass the plan round."""

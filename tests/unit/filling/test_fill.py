@@ -14,7 +14,9 @@ from controller.filling.fill import Outcome, carry_out
 from controller.filling.orders import Wishes
 from controller.filling.plan import Issued, Trusted
 from controller.issuing.archive import Issuer
-from tests.unit.filling.worlds import NONE, World, id_of, passwords
+from controller.issuing.authority import Span
+from controller.issuing.passwords import is_known
+from tests.unit.filling.worlds import NONE, Disturbed, World, id_of
 from workload.access.identity import Identity, client_context, server_context
 from workload.entry import carried, variable_of
 
@@ -128,7 +130,8 @@ async def test_an_answer_that_is_lost_is_asked_for_again(world: World) -> None:
     for one in world.estate.places:
         if isinstance(one.source, Issued):
             told = world.told(one.site, one.name)
-            assert archive.issued(one.site, one.name) == told[: told.index(b"-----BEGIN PRIVATE")]
+            known = archive.records.known(one.site, one.name, "1")
+            assert known is not None and known.certificate.encode() == told[: told.index(b"-----BEGIN PRIVATE")]
 
 
 async def test_a_store_that_is_throttled_is_asked_again_and_not_for_ever(world: World) -> None:
@@ -153,7 +156,8 @@ async def test_who_was_faster_is_left_alone(world: World) -> None:
     world.stores["aws"].places[id_of("aws", "vault/identity")].append(b"somebody else's")
     outcome = await carry_out(wanted, world.stores, world.means(), pause=NONE)
     assert outcome.found_filled == 1 and world.told("aws", "vault/identity") == b"somebody else's"
-    assert world.means().archive.issued("aws", "vault/identity") is None
+    assert outcome.overtaken == ("aws:vault/identity",)
+    assert world.means().archive.records.known("aws", "vault/identity", "1") is None
 
 
 async def test_what_is_renewed_is_another_key_with_the_same_names(world: World) -> None:
@@ -196,9 +200,77 @@ def secrets(world: World) -> Iterator[str]:
 
 
 async def test_passwords_are_known_before_they_are_sent(world: World) -> None:
-    """The first store fails, and the next call comes with other passwords: nobody knows what was carried out."""
-    wanted = await world.decided()
-    world.stores["aws"].denied_changes = True
+    """One site was filled, at the next the answer is lost, and the next call comes with other passwords: two would be refused."""
+    with pytest.raises(Transient):
+        await world.disturbed("aws", "payments/password", silent=True)
+    known = world.means().archive.records.known("aws", "payments/password", "1")
+    assert known is not None and known.version is None
+    (kept,) = known.passwords.values()
+    assert is_known(kept, world.words["TRIMARAN_PAYMENTS_APP_PASSWORD"]) and not is_known(kept, "another")
+
+
+async def test_what_was_sent_without_an_answer_is_sent_again(world: World) -> None:
+    """By whoever comes next: nobody knows what is there. From then on it is known."""
+    for _ in range(2):
+        with pytest.raises(Transient):
+            await world.disturbed("azure", "vault/identity", silent=True)
+    assert (await world.filled()).filled == len(world.estate.places)
+    told = world.told("azure", "vault/identity")
+    known = world.means().archive.records.known("azure", "vault/identity", "3")
+    assert known is not None and told.startswith(known.certificate.encode())
+    assert (await world.filled(Wishes(rotate=frozenset({"vault/identity"})))).replaced == 3
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_renewal_that_failed_is_still_due(world: World, answered: bool) -> None:
+    """Refused, or sent without an answer: the next call renews it, and the certificate that is written down is the one that is there."""
+    await world.filled()
+    world.now += timedelta(days=300)
+    stores = dict(world.stores)
+    if answered:
+        stores["aws"].denied_changes = True
+    else:
+        stores["aws"] = Disturbed(stores["aws"], silent=True)  # type: ignore[assignment]
+    due = await world.decided(Wishes(renew=True))
+    with pytest.raises((Denied, Transient)):
+        await carry_out(due, stores, world.means(), pause=NONE)
+    world.stores["aws"].denied_changes = False
+    assert (await world.filled(Wishes(renew=True))).replaced == 30
+    for one in world.estate.places:
+        if isinstance(one.source, Issued):
+            version = str(len(world.stores[one.site].places[id_of(one.site, one.name)]))
+            known = world.means().archive.records.known(one.site, one.name, version)
+            assert known is not None and world.told(one.site, one.name).startswith(known.certificate.encode())
+            assert Span.of(known.certificate.encode()).ends > world.now + timedelta(days=300)
+
+
+async def test_of_two_who_fill_at_once_the_loser_is_told(world: World) -> None:
+    """The store took both, and programs are told the later one."""
+    with pytest.raises(Stuck, match="somebody else, who filled it a moment later"):
+        await world.disturbed("gcp", "edge/identity", trampled=True)
+    assert world.means().archive.records.known("gcp", "edge/identity", "2") is None
+
+
+async def test_another_token_reaches_every_site_before_it_counts(world: World) -> None:
+    """Interrupted, it goes on with the same one; the one before stays beside it for controllers that were not started since."""
+    await world.filled()
+    folder, wish = world.folder / "authority", Wishes(rotate=frozenset({"control/operator-token"}))
+    before = (folder / "operator.token").read_bytes()
+    world.stores["gcp"].denied_changes = True
     with pytest.raises(Denied):
-        await carry_out(wanted, world.stores, world.means(), pause=NONE)
-    assert set(world.means().archive.other_passwords(passwords("other"))) == set(passwords())
+        await world.filled(wish)
+    world.stores["gcp"].denied_changes = False
+    assert (folder / "operator.token").read_bytes() == before == world.told("gcp", "control/operator-token")
+    begun = world.told("aws", "control/operator-token")
+    assert begun != before
+    assert (await world.filled()).replaced == 1, "without being asked again"
+    assert {world.told(site, "control/operator-token") for site in world.stores} == {begun}
+    assert (folder / "operator.token").read_bytes() == begun and (folder / "operator.token.previous").read_bytes() == before
+    assert (await world.filled(wish)).replaced == 3
+    assert world.told("aws", "control/operator-token") != begun
+
+
+async def test_whom_nobody_gave_is_nobody(world: World) -> None:
+    """A place that may not stay empty holds no certificate, and none of ours."""
+    await world.filled()
+    assert b"CERTIFICATE" not in world.told("aws", "control/authority")

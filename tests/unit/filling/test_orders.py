@@ -9,8 +9,8 @@ import pytest
 
 from controller.errors import Refused
 from controller.filling.orders import Deed, Wishes
-from controller.issuing.authority import Authority
-from tests.unit.filling.worlds import NOW, World, id_of, passwords
+from controller.issuing.authority import Authority, Subject
+from tests.unit.filling.worlds import DOMAIN, NOW, World, id_of, passwords
 
 
 @pytest.fixture
@@ -97,7 +97,20 @@ async def test_a_file_that_cannot_be_meant_is_refused(world: World, spoilt: byte
 async def test_a_door_whose_certificate_has_ended_is_refused(world: World) -> None:
     """Clients would be turned away, and nobody here."""
     world.now = NOW + timedelta(days=81)
-    assert "aws:edge/door" in await refused(world)
+    assert "aws:edge/door: edge/door.pem is not what is expected: a certificate for clients' names" in (
+        said := await refused(world)
+    )
+    assert "certificate 1 ended at" in said
+
+
+async def test_a_door_for_another_environments_names_is_refused(world: World) -> None:
+    """Each site whose file it is, with the names that are missing."""
+    another = Authority.made("public", now=NOW, life=timedelta(days=90)).issue(
+        Subject(called="door", hosts=("api.dev.example.com", "vault.dev.example.com")), now=NOW, life=timedelta(days=80)
+    )
+    (world.folder / "given" / "azure" / "edge" / "door.pem").write_bytes(another.certificate)
+    said = await refused(world)
+    assert f"not for api.{DOMAIN}, vault.{DOMAIN}" in said and "azure:edge/door" in said and "aws:edge/door" not in said
 
 
 @pytest.mark.parametrize("word", ["a b", "a'b", 'a"b', "a\\b", "a$b", "a`b", "a\nb", "\u00e9"])
@@ -161,7 +174,7 @@ async def test_a_directory_that_did_not_fill_the_rest_is_refused(world: World) -
 async def test_what_was_filled_by_hand_is_not_renewed_in_silence(world: World) -> None:
     """Nobody here knows when it ends."""
     await world.filled()
-    (world.folder / "authority" / "issued" / "gcp" / "vault-identity.pem").unlink()
+    (world.folder / "authority" / "places" / "gcp" / "vault-identity.json").unlink()
     assert "gcp:vault/identity: filled from another directory" in await refused(world, Wishes(renew=True))
     assert (await world.filled(Wishes(renew=True, rotate=frozenset({"gcp:vault/identity"})))).replaced == 1
 
@@ -186,6 +199,51 @@ async def test_a_private_key_among_those_who_are_believed_is_refused(world: Worl
     file.write_bytes(stray.pem)
     await world.filled()
     assert stray.pem in world.told("aws", "edge/clients") and stray.pem not in world.told("gcp", "edge/clients")
+
+
+@pytest.mark.parametrize("place", ["edge/clients", "control/authority"])
+async def test_who_was_given_stays_believed(world: World, place: str) -> None:
+    """Unless somebody gives others, or says that there is nobody any more; by whom a place was filled that is not known here is asked."""
+    merchants = Authority.made("merchants", now=NOW, life=timedelta(days=9))
+    file, wish = world.folder / "given" / f"{place}.pem", Wishes(rotate=frozenset({place}))
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(merchants.pem)
+    await world.filled()
+    file.unlink()
+    assert (await world.filled(wish)).replaced == 3
+    assert all(merchants.pem in world.told(site, place) for site in world.stores)
+    world.stores["aws"].places[id_of("aws", place)].append(b"by hand")
+    assert f"aws:{place}: nobody here knows what was given there; give {place}.pem" in await refused(world, wish)
+    file.write_text("none\n")
+    assert (await world.filled(wish)).replaced == 3
+    assert not any(merchants.pem in world.told(site, place) for site in world.stores)
+
+
+async def test_a_token_is_replaced_at_all_sites(world: World) -> None:
+    """Whoever takes over at another site would refuse the orders of people on duty."""
+    await world.filled()
+    said = await refused(world, Wishes(rotate=frozenset({"aws:control/operator-token"})))
+    assert "aws:control/operator-token: one for all sites; --rotate control/operator-token" in said
+
+
+async def test_a_password_that_somebody_else_replaced_is_not_taken_for_ours(world: World) -> None:
+    """What is written down is about the version that was sent: about a later one it says nothing."""
+    await world.filled()
+    world.stores["azure"].places[id_of("azure", "vault/password")].append(b"by hand")
+    world.stores["gcp"].places[id_of("gcp", "vault/password")].clear()
+    assert "nobody here knows what azure:vault/password was filled with last" in await refused(world)
+    assert (await world.filled(Wishes(rotate=frozenset({"azure:vault/password"})))).replaced == 1
+
+
+async def test_places_that_moved_are_refused(world: World) -> None:
+    """What was filled first is where programs are told from, until somebody says otherwise."""
+    await world.filled()
+    other = id_of("aws", "edge/door").replace("AbCdEf", "GhIjKl")
+    world.stores["aws"].places[other] = []
+    world.estate = replace(world.estate, ids={**world.estate.ids, "aws:edge/door": other})
+    with pytest.raises(Refused, match="refused by places") as found:
+        await world.filled()
+    assert f"aws:edge/door: {other}; filled first: {id_of('aws', 'edge/door')}" in found.value.value
 
 
 def test_a_wish_is_about_one_site_or_all(world: World) -> None:

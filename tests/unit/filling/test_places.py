@@ -5,12 +5,12 @@ import pytest
 from controller.errors import Refused
 from controller.filling.places import understood
 from controller.stacks.contract import Stack
-from tests.unit.filling.worlds import id_of, outputs
+from tests.unit.filling.worlds import WHOSE, id_of, outputs
 
 
 def test_every_place_has_its_vendors_name() -> None:
     """Of all three sites."""
-    estate = understood(outputs())
+    estate = understood(outputs(), WHOSE)
     assert estate.domain == "example.com" and len(estate.places) == len(estate.ids)
     assert all(estate.id(one) == id_of(one.site, one.name) for one in estate.places)
 
@@ -31,7 +31,7 @@ def test_what_cannot_be_meant_is_refused(stack: Stack, key: str, value: object, 
     told = outputs()
     told[stack][key] = value
     with pytest.raises(Refused) as found:
-        understood(told)
+        understood(told, WHOSE)
     assert said in found.value.value and "pulumi up" in found.value.way_out
 
 
@@ -54,14 +54,14 @@ def test_a_place_that_is_none_or_somebody_elses_is_refused(stack: Stack, name: s
     told = outputs()
     told[stack]["secrets"] = {**told[stack]["secrets"], name: id}
     with pytest.raises(Refused) as found:
-        understood(told)
+        understood(told, WHOSE)
     assert said in found.value.value
 
 
 def test_a_stack_of_which_nothing_is_known_is_named() -> None:
     """All of them at once."""
     with pytest.raises(Refused) as found:
-        understood({Stack.AWS: {}})
+        understood({Stack.AWS: {}}, WHOSE)
     assert (
         "aws: it has published nothing; azure: nothing is known" in found.value.value and "control: nothing" in found.value.value
     )

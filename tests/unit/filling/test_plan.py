@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from controller.filling.plan import LIFE, SITES, Given, Issued, Kind, Password, Place, Trusted, plan
 from controller.issuing.archive import Issuer
+from controller.manifest.etcd import MEMBER
 from tests.unit.filling.worlds import NODES
 from workload.payments.settings import PASSWORD_VARIABLE
 
@@ -43,7 +44,7 @@ def test_services_are_told_apart_by_uri_and_found_by_host() -> None:
 
 
 def test_an_edge_is_three() -> None:
-    """One of the fleet to services, a site to other edges, a reader to etcd: no certificate is good for two of these."""
+    """One of the fleet to services, a site to other edges, a client to etcd: no certificate is good for two of these."""
     places = at("gcp")
     found = {name: places[f"edge/{name}"].source for name in ("identity", "peers-identity", "etcd-identity")}
     issuers = [source.issuer for source in found.values() if isinstance(source, Issued)]
@@ -57,6 +58,13 @@ def test_a_member_of_etcd_is_its_address_and_nothing_else() -> None:
     source = at("azure")["control/etcd-identity"].source
     assert isinstance(source, Issued) and source.issuer is Issuer.ETCD
     assert source.subject.addresses == (IPv4Address("10.11.0.4"),) and not source.subject.uris and not source.subject.hosts
+
+
+def test_members_of_etcd_alone_are_called_so() -> None:
+    """Other papers of the same authority make no member by this."""
+    issued = [(one.name, one.source) for one in plan(NODES) if isinstance(one.source, Issued)]
+    assert {name for name, source in issued if source.subject.called == MEMBER} == {"control/etcd-identity"}
+    assert {name for name, source in issued if source.issuer is Issuer.ETCD} > {"control/etcd-identity"}
 
 
 def test_only_the_balancers_word_is_no_certificate() -> None:

@@ -69,6 +69,21 @@ def test_nobody_believes_another_authority_of_the_same_name(tmp_path: Path) -> N
     assert other.has_issued(issued.public) and not fleet.has_issued(issued.public)
 
 
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_two_authorities_of_one_name_are_believed_side_by_side(tmp_path: Path, newest_first: bool) -> None:
+    """While one takes the other's place, as OpenSSL looks for who has issued what: whichever of them stands first in the list."""
+    old, new, now = made(), made(), datetime.now(UTC)
+    both = joined((new.pem, old.pem) if newest_first else (old.pem, new.pem))
+    papers = {one.fingerprint: one.issue(PAYMENTS, now=now, life=YEAR) for one in (old, new)}
+    assert len(papers) == 2
+    for server in papers.values():
+        for client in papers.values():
+            assert met(server, both, tmp_path, client=client, host=service_host("payments"))
+            if server is not client:
+                with pytest.raises(ssl.SSLError):
+                    met(server, new.pem, tmp_path, client=client, host=service_host("payments"))
+
+
 def test_who_was_issued_a_certificate_issues_none(tmp_path: Path) -> None:
     """Else every service were an authority."""
     fleet, now = made(), datetime.now(UTC)

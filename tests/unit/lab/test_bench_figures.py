@@ -99,7 +99,7 @@ def test_a_bench_without_a_single_good_run_still_has_figures() -> None:
     assert found["crash"]["first_ack_s"] is None
     assert found["switchover"]["pause_s"] is None
     assert (
-        "crash: 3 runs, 0 acknowledged, 0 lost, 0 duplicated, 0 revived, 0 unbalanced, 3 broken, 3 aborted, 3 unreconciled,"
+        "crash: 3 runs, 0 acknowledged, 0 lost, 0 duplicated, 0 revived, 0 unbalanced, 0 astray, 3 broken, 3 aborted, 3 unreconciled,"
         " 0 never acknowledged" in table(found)
     )
 

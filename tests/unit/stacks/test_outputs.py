@@ -2,6 +2,7 @@
 
 import json
 import stat
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,14 @@ def test_the_command_writes_a_file_or_to_the_screen(tmp_path: Path, capsys: pyte
     assert 'client = "controller-gcp"' in shown and 'mode = "observe"' in shown
     assert app.run([*CHOSEN, *given, "--issuer-authority", "authority.pem"], ()) == Exit.DONE
     assert 'authority = "authority.pem"' in capsys.readouterr().out and 'authority = "authority.pem"' not in shown
+
+
+def test_each_authority_is_named_for_one_thing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The issuer's for tokens, the edges' for who shows itself to clients."""
+    authorities = ("--issuer-authority", "issuer.pem", "--edge-authority", "edges.pem")
+    assert app.run([*CHOSEN, *files(tmp_path, outputs()), *authorities], ()) == Exit.DONE
+    written = tomllib.loads(capsys.readouterr().out)
+    assert (written["tokens"]["authority"], written["identity"]["authority"]) == ("issuer.pem", "edges.pem")
 
 
 @pytest.mark.parametrize(

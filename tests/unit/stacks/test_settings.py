@@ -19,7 +19,7 @@ ENVIRON = {f"TRIMARAN_{service}_{role}_PASSWORD": "x" for service in ("PAYMENTS"
 ISSUER = "https://issuer.example.com/token"
 
 
-def choices(site: str = "aws", issuer_authority: str | None = None) -> Choices:
+def choices(site: str = "aws", issuer_authority: str | None = None, edge_authority: str | None = None) -> Choices:
     """Of an ordinary person."""
     return Choices(
         site=site,
@@ -27,20 +27,21 @@ def choices(site: str = "aws", issuer_authority: str | None = None) -> Choices:
         mode=Mode.OBSERVE,
         issuer=ISSUER,
         issuer_authority=issuer_authority,
+        edge_authority=edge_authority,
         client=f"controller-{site}",
         scope="payments:write",
         currency="EUR",
     )
 
 
-def read(text: str, node: Path) -> Settings:
-    """Read where the node's papers are, by the names that the node gives them."""
+def read(text: str, node: Path, authority: bytes | None = None) -> Settings:
+    """Read where the node's papers are, by the names that the node gives them. `authority`: who is believed besides whom it trusts."""
     papers = {paper.name: node / paper.file for paper in PAPERS if paper.owner is CONTROLLER}
     clients, members = Authority("clients"), Authority("members")
     papers["operator-token"].write_text("0123456789abcdef")
     papers["operator-token"].chmod(0o600)
     papers["identity"].write_bytes(clients.issue(client_name("controller-aws")).certificate)
-    papers["authority"].write_bytes(Authority("issuer").pem)
+    papers["authority"].write_bytes(authority or Authority("issuer").pem)
     papers["controller-etcd-identity"].write_bytes(members.issue(client_name("controller-aws")).certificate)
     papers["controller-etcd-authority"].write_bytes(members.pem)
     path = papers["settings"]
@@ -129,6 +130,17 @@ def test_an_issuer_is_believed_by_the_machine_unless_said_otherwise(tmp_path: Pa
     assert own is not None and own.authority == tmp_path / "authority.pem"
     with pytest.raises(SettingsError, match=r"tokens\.authority: certificates of an authority"):
         read(toml.text(document(understood(outputs()), choices(issuer_authority="missing.pem"))), tmp_path)
+
+
+def test_edges_are_believed_by_the_machine_unless_said_otherwise(tmp_path: Path) -> None:
+    """A private authority vouches for them to controllers as to clients. Whoever vouches for the issuer is not asked about edges."""
+    ordinary = read(toml.text(document(understood(outputs()), choices(issuer_authority="authority.pem"))), tmp_path).identity
+    assert ordinary is not None and ordinary.authority is None
+    own = read(toml.text(document(understood(outputs()), choices(edge_authority="authority.pem"))), tmp_path)
+    assert own.identity is not None and own.identity.authority == tmp_path / "authority.pem"
+    assert own.tokens is not None and own.tokens.authority is None
+    with pytest.raises(SettingsError, match=r"identity\.authority: certificates of an authority"):
+        read(toml.text(document(understood(outputs()), choices(edge_authority="missing.pem"))), tmp_path)
 
 
 def test_databases_are_believed_for_their_authorities_only() -> None:

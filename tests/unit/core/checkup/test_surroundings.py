@@ -194,6 +194,16 @@ def test_a_certificate_that_is_not_believed_or_not_shown() -> None:
     assert papers.certificate("edge of aws", MUTE, NOW).verdict is UNKNOWN
 
 
+def test_whoever_has_to_renew_is_told_how() -> None:
+    """Where that is known, with whatever is wrong; who has nothing to do is told nothing."""
+    shown = Certificate(begins=NOW - timedelta(days=360), ends=NOW + timedelta(days=40))
+    soon, late, ended = (NOW + timedelta(days=days) for days in (20, 35, 41))
+    for asked, now in ((shown, soon), (shown, late), (replace(shown, mistrusted="certificate has expired"), ended)):
+        assert papers.certificate("edge of aws", asked, now, "By hand.").way_out.endswith(" By hand.")
+        assert papers.certificate("the issuer", asked, now).way_out.endswith((".", "?"))
+    assert "By hand" not in papers.certificate("edge of aws", shown, NOW, "By hand.").way_out
+
+
 def test_the_issuer_and_etcd() -> None:
     """To be turned away is bad, to hear nothing is unknown."""
     assert [papers.issuer(asked).verdict for asked in (None, MUTE, TURNED_AWAY)] == [GOOD, UNKNOWN, BAD]
