@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.search import search, told
 
 AT_LEAST = 300
-WITHIN = float(os.environ.get("SIMULATE_SECONDS", "170"))
+WITHIN = float(os.environ.get("SIMULATE_SECONDS", "150"))
 
 
 @pytest.mark.long
