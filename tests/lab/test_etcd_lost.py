@@ -61,6 +61,7 @@ async def test_etcd_is_lost_under_load_and_rebuilt() -> None:
             assert load.progress()["acknowledged"] > paid, "payments go on"
             status, told = await rebuild(lab, "--yes", "--reason", "three disks are gone")
             assert (status, told["written"], told["office"]) == (0, True, "writes"), told
+            assert told["journal"]["put_back"] > 10, "the failover's entries, by the copies of three sites"
             after = await posture(lab)
             assert (after.writer, after.reign, after.must_cut) == (before.writer, before.reign, before.must_cut)
             assert after.epoch == before.epoch + CLAIMS
