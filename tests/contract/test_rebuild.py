@@ -102,7 +102,7 @@ async def test_a_lost_answer_of_a_rebuild_is_settled_by_asking_again(world: "Wor
 
 
 async def test_a_history_is_put_back_before_the_posture(world: "World") -> None:
-    """Pages of it, in one chain with the entry that tells of the rebuild; interrupted behind it, the same again ends it."""
+    """Pages of it, in one chain with the entry that tells of the rebuild; interrupted in between, the same again ends it."""
     a, b = world.controller("a"), world.controller("b")
     elsewhere, _ = coordination(MemoryEtcd(clock=SteadyClock()), "lost")
     await elsewhere.found(first_posture(world.service))
@@ -114,6 +114,9 @@ async def test_a_history_is_put_back_before_the_posture(world: "World") -> None:
     nothing = await a.remains(world.service)
     with pytest.raises(LostOwnership):
         await b.rebuild(await b.remains(world.service), proven(world.service), WRITTEN, history[:5] + history[6:])
+    with world.lose_answers("a"), pytest.raises(Transient):
+        await a.rebuild(nothing, proven(world.service), WRITTEN, history)
+    assert await b.read(world.service) is None, "pages without a head mean nothing"
     await a.rebuild(nothing, proven(world.service), WRITTEN, history)
     found = await b.journal(world.service)
     assert found[:-1] == history and found[-1].kind == REBUILT and verify(found) is None
