@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from controller.coordination.chain import End
 from controller.core.circumstances import names
 from controller.core.explain import explain_reason
-from controller.core.model import NodeFacts, Pause, Posture, Role, Site, Token
+from controller.core.model import JournalEntry, NodeFacts, Pause, Posture, Role, Site, Token
 from controller.core.naming import stream
 from controller.core.rebuild import Heard, Held, Rebuilding, begun, describe, latest_reign, rebuild
 from controller.errors import Refused, StaleToken, TrimaranError
-from controller.ports import Coordination, Database, Draft, Remains
+from controller.journal_copy import read_back
+from controller.ports import Coordination, Database, Draft, JournalCopy, Remains
 
 REBUILT = "rebuilt"
 """Kind of the journal entry that a rebuilt control plane begins with."""
@@ -49,6 +51,8 @@ class Outlook:
     facts: Mapping[Site, NodeFacts]
     silent: Mapping[Site, str]
     """Sites that did not answer, and why."""
+    history: tuple[JournalEntry, ...]
+    """What the sites' copies of the journal have behind the one that etcd has."""
     decision: Rebuilding
 
 
@@ -62,6 +66,8 @@ class Rebuilder:
     """The new etcd, or the old one from its backup."""
     first: Posture
     """What a service starts from by the settings; for what no database knows."""
+    copies: Mapping[Site, JournalCopy] = field(default_factory=dict)
+    """Of the journal."""
     pause: Pause | None = None
     """With which it begins; None: with that of the backup, or none."""
     patience: Patience = field(default_factory=Patience)
@@ -71,7 +77,8 @@ class Rebuilder:
         remains = await self.coordination.remains(self.service)
         heard, silent = await self._hear()
         decision = self._decide(heard, remains)
-        return Outlook(remains=remains, facts=heard.facts, silent=silent, decision=decision)
+        history = await self._history(remains, heard)
+        return Outlook(remains=remains, facts=heard.facts, silent=silent, history=history, decision=decision)
 
     async def carry_out(self, seen: Outlook, *, by: str, reason: str) -> Posture:
         """Make what was seen so. Answers the posture that was written.
@@ -85,10 +92,11 @@ class Rebuilder:
         decision = self._decide(heard, seen.remains, planned.promise)
         self._check(planned, decision)
         assert decision.posture is not None, "a refusal was raised"
-        now = Outlook(remains=seen.remains, facts=heard.facts, silent=silent, decision=decision)
+        now = replace(seen, facts=heard.facts, silent=silent, decision=decision)
         # What was confirmed by the person is what is written, its epoch too: a slot that a late step left meanwhile has no epoch above it.
         posture = replace(decision.posture, epoch=max(decision.posture.epoch, planned.posture.epoch))
-        await self.coordination.rebuild(seen.remains, posture, (_entry(now, posture, by=by, reason=reason),))
+        entry = _entry(now, posture, by=by, reason=reason)
+        await self.coordination.rebuild(seen.remains, posture, (entry,), seen.history)
         return posture
 
     async def _promised(self, seen: Outlook, promise: Token) -> frozenset[Site]:
@@ -120,6 +128,13 @@ class Rebuilder:
         silent |= dict.fromkeys(self.databases.keys() - set(asked), "it has promised nothing")
         heard = Heard(sites=frozenset(self.databases), facts=facts)
         return replace(heard, confirmed=await self._confirmed(heard)), silent
+
+    async def _history(self, remains: Remains, heard: Heard) -> tuple[JournalEntry, ...]:
+        """The longest unbroken copy; of equal ones any, because they are the same entries."""
+        asked = [copy for site, copy in self.copies.items() if site in heard.facts]
+        end = End(sequence=remains.entries, digest=remains.digest)
+        found = await asyncio.gather(*(read_back(copy, end) for copy in asked))
+        return max(found, key=len, default=())
 
     async def _confirmed(self, heard: Heard) -> frozenset[Site]:
         """Members of the row of whoever writes that have all that it had a moment ago; nobody when it does not say."""
@@ -185,6 +200,7 @@ def _entry(seen: Outlook, posture: Posture, *, by: str, reason: str) -> Draft:
             "posture": posture,
             "said": said,
             "silent": dict(seen.silent),
+            "put_back": len(seen.history),
             "guards": [explain_reason(one) for one in seen.decision.reasons],
         },
     )

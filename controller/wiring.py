@@ -28,6 +28,7 @@ from controller.core.model import Epoch, Posture, Site
 from controller.core.traffic import Limits, Track
 from controller.errors import TrimaranError
 from controller.execute import Executor
+from controller.journal_copy import Copyist
 from controller.loop import Loop
 from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
@@ -55,7 +56,7 @@ log = structlog.get_logger()
 FOUND_AGAIN = timedelta(seconds=0.2)
 """Before founding is tried again while etcd does not answer."""
 
-Databases = Mapping[Site, Database]
+Databases = Mapping[Site, PostgresDatabase]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Assembly:
     """Keeps the access token that canaries are paid with."""
     traffic: TrafficWatch | None = None
     """None: the own site's edge has no agent that the settings name."""
-    nodes: Mapping[str, Databases] = field(default_factory=dict)
+    nodes: Mapping[str, Mapping[Site, Database]] = field(default_factory=dict)
     """Every service's, for who founds."""
 
     async def found(self, service: ServiceSettings) -> None:
@@ -139,14 +140,15 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar()))
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
-        nodes: dict[str, Databases] = {}
+        nodes: dict[str, Mapping[Site, Database]] = {}
         caretakers = []
         asked = {service.name: providers(service, settings) for service in settings.services.values()}
         edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
-            databases = nodes[service.name] = databases_of(service, settings, stack)
+            databases = databases_of(service, settings, stack)
+            nodes[service.name] = databases
             loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
@@ -160,7 +162,10 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             metrics.watch(loop)
             rudders = _rudders(helms, service, settings, urgent=False)
             own = databases[settings.site]
-            caretakers.append(Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock))
+            copyist = Copyist(service=service.name, coordination=store, copy=own)
+            caretakers.append(
+                Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock, copyist=copyist)
+            )
         stack.push_async_callback(store.session.stop)
         yield Assembly(
             settings=settings,
@@ -335,7 +340,7 @@ def _canary_key() -> str:
 
 def databases_of(service: ServiceSettings, settings: Settings, stack: AsyncExitStack) -> Databases:
     """Every site's node of a service, closed with the stack."""
-    databases: dict[Site, PostgresDatabase] = {site: PostgresDatabase(_node(service, site)) for site in settings.sites}
+    databases = {site: PostgresDatabase(_node(service, site)) for site in settings.sites}
     for database in databases.values():
         stack.push_async_callback(database.close)
     return databases

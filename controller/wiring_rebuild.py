@@ -18,9 +18,11 @@ async def rebuilder(settings: Settings, service: ServiceSettings, deadline: time
     async with AsyncExitStack() as stack:
         etcd = Etcd(settings.etcd, call_deadline=deadline / 3, deadline=deadline, context=known_to_etcd(settings))
         stack.push_async_callback(etcd.close)
+        databases = databases_of(service, settings, stack)
         yield Rebuilder(
             service=service.name,
-            databases=databases_of(service, settings, stack),
+            databases=databases,
+            copies=databases,
             coordination=Store(etcd, controller=REBUILT, clock=SystemClock()),
             first=first_posture(service, settings),
             patience=Patience(facts=deadline),

@@ -153,6 +153,7 @@ def lines(service: str, seen: "Outlook") -> list[str]:
         *heard,
         "why it is proven:",
         *(f"  {explain_reason(one)}" for one in seen.decision.reasons),
+        f"journal: {seen.remains.entries} entries in etcd, {len(seen.history)} to be put back from the sites' copies",
         "what is written:",
         *(f"  {line}" for line in describe(seen.decision)),
         f"then: {next_order(seen.decision)}",
@@ -174,6 +175,7 @@ def document(service: str, seen: "Outlook", written: "Posture | None", refused: 
         "unknown": list(seen.decision.unknown),
         "guards": [plain(one) for one in seen.decision.reasons],
         "silent": dict(seen.silent),
+        "journal": {"held": seen.remains.entries, "put_back": len(seen.history)},
     }
 
 

@@ -8,6 +8,7 @@ with the same arguments: it is written once, and the second asking is answered a
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from controller.coordination.chain import End, before, end_of, verify
 from controller.coordination.change import Change, Moved, stamp
 from controller.coordination.codec import decode, encode
 from controller.coordination.commit import Commit
@@ -155,13 +156,18 @@ class Store:
             control=control,
             latest=control.posture.token(answer.revision) if control else Token(answer.revision),
             entries=tip.head.end.sequence,
+            digest=tip.head.end.digest,
             revisions={key: found.get(key, ABSENT) for key in compared},
         )
 
-    async def rebuild(self, known: Remains, posture: Posture, journal: Sequence[Draft]) -> None:
+    async def rebuild(
+        self, known: Remains, posture: Posture, journal: Sequence[Draft], history: Sequence[JournalEntry] = ()
+    ) -> None:
         """Write a posture that databases prove, without plan and owner; an owner of before would go on with a plan that is of the past.
-        Raises LostOwnership, Transient."""
+        First the `history` that continues the journal, which means nothing by itself. Raises LostOwnership, Transient."""
         keys = Keys(posture.service)
+        if history:
+            await self._put_back(keys, known, history)
         drafts = tuple(journal)
         change = Change(
             keys=keys,
@@ -172,6 +178,30 @@ class Store:
             stamp=stamp("rebuild", self._controller, known.revisions, posture, drafts),
         )
         await self._append(change)
+
+    async def _put_back(self, keys: Keys, known: Remains, history: Sequence[JournalEntry]) -> None:
+        """Entries a page at a time, then the head that makes them the journal. Interrupted, the same ones are put there again."""
+        known_end, tip = End(sequence=known.entries, digest=known.digest), self._tips.get(keys.service, Tip())
+        after = known_end if known.entries else before(history[0])
+        if tip.head.end != known_end or verify(history, after=after) is not None:
+            raise LostOwnership(
+                f"{keys.head} changed since it was read, or the history does not continue it; nothing was put back"
+            )
+        for at in range(0, len(history), PAGE // 4):
+            puts = tuple(Put(key=keys.entry(one.sequence), value=encode(one)) for one in history[at : at + PAGE // 4])
+            answer = await self._kv.transact(Txn(unchanged={keys.head: tip.revision}, writes=puts))
+            if not answer.succeeded:
+                raise Moved([keys.head])
+        end = end_of(history[-1])
+        head = tip.head.after(end, stamp("put back", end))
+        txn = Txn(
+            unchanged={keys.head: tip.revision}, writes=(Put(key=keys.head, value=encode(head)),), reads=(Range(key=keys.head),)
+        )
+        answer = await self._kv.transact(txn)
+        seen = tip if answer.succeeded else self._reader.tip(answer.found[0])
+        if not answer.succeeded and seen.head != head:
+            raise Moved([keys.head])
+        self._tips[keys.service] = Tip(head=head, revision=answer.revision if answer.succeeded else seen.revision)
 
     async def _append(self, change: Change) -> Mapping[str, int]:
         """Write the change behind the journal's end, wherever that is by now; answers the new revisions of what it compared."""

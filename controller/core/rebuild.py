@@ -333,6 +333,6 @@ def _unknown(heard: Heard, held: Held, posture: Posture) -> Iterator[str]:
         yield "what was changed since the backup: weights, drains, mode, pause"
     yield "orders that waited, and a plan that was under way"
     for site in sorted(heard.silent):
-        yield f"{site} is silent; nothing that it holds can be of a later reign and acknowledged"
+        yield f"what {site} holds, which is silent; nothing of it was acknowledged in a later reign"
     if posture.writer in posture.must_cut:
         yield f"who was proven level with {posture.writer} at its election"

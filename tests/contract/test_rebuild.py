@@ -101,7 +101,44 @@ async def test_a_lost_answer_of_a_rebuild_is_settled_by_asking_again(world: "Wor
     assert await kinds(a, world) == [REBUILT]
 
 
+async def test_a_history_is_put_back_before_the_posture(world: "World") -> None:
+    """Pages of it, in one chain with the entry that tells of the rebuild; interrupted in between, the same again ends it."""
+    a, b = world.controller("a"), world.controller("b")
+    elsewhere, _ = coordination(MemoryEtcd(clock=SteadyClock()), "lost")
+    await elsewhere.found(first_posture(world.service))
+    for number in range(120):
+        known = await elsewhere.read(world.service)
+        assert known is not None
+        await elsewhere.commit(known, journal=[Draft(kind="said", body={"number": number})])
+    history = await elsewhere.journal(world.service)
+    nothing = await a.remains(world.service)
+    with pytest.raises(LostOwnership):
+        await b.rebuild(await b.remains(world.service), proven(world.service), WRITTEN, history[:5] + history[6:])
+    with world.lose_answers("a"), pytest.raises(Transient):
+        await a.rebuild(nothing, proven(world.service), WRITTEN, history)
+    assert await b.read(world.service) is None, "pages without a head mean nothing"
+    await a.rebuild(nothing, proven(world.service), WRITTEN, history)
+    found = await b.journal(world.service)
+    assert found[:-1] == history and found[-1].kind == REBUILT and verify(found) is None
+    assert (await now(b, world)).posture == proven(world.service)
+
+
 # ------------------------------------------------------------------------------------------------ databases
+
+
+async def test_a_copy_of_the_journal_is_appended_to_and_read_in_order(three: DatabaseWorld) -> None:
+    """What stands under a number stays, on a follower too; a copy says nothing about the node."""
+    copy = three.databases[AWS]
+    assert await copy.last_kept() == await copy.kept_journal() == {}  # type: ignore[attr-defined]
+    before = await three.facts(AWS)
+    for _ in range(2):
+        await copy.keep_journal({2: "two", 1: "one", 11: "eleven"})  # type: ignore[attr-defined]
+    await copy.keep_journal({2: "another", 3: "three"})  # type: ignore[attr-defined]
+    assert list((await copy.kept_journal(1, 2)).items()) == [(2, "two"), (3, "three")]  # type: ignore[attr-defined]
+    assert await copy.last_kept() == {11: "eleven"}  # type: ignore[attr-defined]
+    after = await three.facts(AWS)
+    assert (after.role, after.epoch, after.token, after.schema) == (before.role, before.epoch, before.token, before.schema)
+    assert await three.databases[GCP].kept_journal() == {}, "nobody else has it"  # type: ignore[attr-defined]
 
 
 def rebuilder(three: DatabaseWorld, etcd: MemoryEtcd) -> Rebuilder:

@@ -193,7 +193,7 @@ class Stage:
     # ------------------------------------------------------------------------------------------------ after every effect
 
     async def _changed(self, site: Site, method: str) -> None:
-        if method not in {"facts", "digest", "lacks", "await_confirmed"}:
+        if method not in {"facts", "digest", "lacks", "await_confirmed", "keep_journal", "kept_journal"}:
             self.called.add((site, method))
             await self._effect(method)
 

@@ -13,6 +13,7 @@ from controller.core.model import Epoch, Pause, Posture, Role, Token
 from controller.core.policy import Policy
 from controller.core.rebuild import RANGE
 from controller.errors import LostOwnership, Refused
+from controller.journal_copy import Copyist
 from controller.providers.memory.database import MemoryDatabase
 from controller.rebuild import REBUILT, Rebuilder
 from tests.unit.crew import crew
@@ -47,9 +48,11 @@ FOUNDED = Posture(
 
 def rebuilder(stage: Stage) -> Rebuilder:
     """With ways of its own to every node and to etcd."""
+    databases = {site: MemoryDatabase(stage.world, site, stage.clock) for site in SITES}
     return Rebuilder(
         service=SERVICE,
-        databases={site: MemoryDatabase(stage.world, site, stage.clock) for site in SITES},
+        databases=databases,
+        copies=databases,
         coordination=Store(AllSeeing(stage.etcd), controller=REBUILT, clock=stage.clock),
         first=FOUNDED,
     )
@@ -123,8 +126,10 @@ async def test_a_whole_course(lost: str) -> None:
         assert len(stage.world.acknowledged) > paid
         assert (await stage.control()).posture.must_cut == frozenset(SITES) - {after.writer}
         assert await stage.promises() == ()
-        (entry,) = await given.journal(REBUILT)
-        assert (entry.sequence == 1) is (lost == "wiped"), "what a backup holds of the journal is gone on from"
+        kinds = [entry.kind for entry in await given.journal()]
+        assert kinds[0] == "founded" and kinds.count("elected") == 1 + (lost == "wiped") and kinds.count(REBUILT) == 1, (
+            "one chain, from the first entry"
+        )
 
 
 async def test_nothing_is_rebuilt_that_is_not_lost() -> None:
@@ -137,11 +142,14 @@ async def test_nothing_is_rebuilt_that_is_not_lost() -> None:
         assert (await stage.control(), await _answered(stage)) == before
 
 
-@pytest.mark.parametrize("number", range(1, 5))
+@pytest.mark.parametrize("number", range(1, 7))
 async def test_a_rebuild_that_ends_behind_any_of_its_effects_is_repeated(number: int) -> None:
-    """Three promises and one write: the same command again leaves a control plane that can move the writer."""
+    """Three promises, a page of the journal, its head, the posture: the same command again leaves a control plane that can move the
+    writer, and one chain."""
     async with staged() as stage:
         await stage.carry(switchover(AWS))
+        keeping = Copyist(service=SERVICE, coordination=stage.reader, copy=MemoryDatabase(stage.world, GCP, stage.clock))
+        copied = await keeping.keep()
         stage.etcd.restore()
         ending, ways = asyncio.Event(), rebuilder(stage)
         link = WatchedLink(stage.etcd)
@@ -162,10 +170,11 @@ async def test_a_rebuild_that_ends_behind_any_of_its_effects_is_repeated(number:
         await stage.drive(ending.wait())
         work.cancel()
         again = await stage.drive(rebuilder(stage).look())
-        written = number == 4
+        written = number == 6
         assert (again.decision.posture is None) == written, "written, and only the answer is missing"
         posture = (await stage.control()).posture if written else await rebuilt(stage)
         assert (await stage.carry(switchover(AZURE), SECOND)).posture.reign > posture.epoch
+        assert [entry.kind for entry in await stage.reader.journal(SERVICE)].index(REBUILT) == copied
         assert await stage.promises() == ()
 
 

@@ -183,7 +183,7 @@ def test_what_nobody_knows_is_said() -> None:
     """Whoever confirms reads what the settings stand in for."""
     found = decided(writer(), follower(AWS), confirmed=(AWS,))
     told = "\n".join(describe(found))
-    assert "unknown: weights, drains, mode and pause of before" in told and "unknown: gcp is silent" in told
+    assert "unknown: weights, drains, mode and pause of before" in told and "unknown: what gcp holds, which is silent" in told
     assert describe(decided()) == ()
 
 
