@@ -10,6 +10,8 @@ SEEDS ?= 1000
 SEED ?= 0
 FAULTS ?=
 VICTIMS ?=
+SEQUENCES ?=
+COUNT ?=
 RESUME ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -47,8 +49,8 @@ bench: $(VENV)/test.stamp ## Distributions over many failovers and switchovers, 
 calm: $(VENV)/test.stamp ## Ten minutes of noise in which nothing may fail over
 	$(BIN)/python -m lab.calm
 
-faults: $(VENV)/test.stamp ## Every fault at every victim against what docs/failure_modes.md promises, to out/faults (FAULTS=crash,deaf VICTIMS=writer RESUME=1)
-	FAULTS=$(FAULTS) VICTIMS=$(VICTIMS) RESUME=$(RESUME) $(BIN)/python -m lab.matrix
+faults: $(VENV)/test.stamp ## Every fault at every victim against what docs/failure_modes.md promises, to out/faults (FAULTS=crash,deaf VICTIMS=writer SEQUENCES=random COUNT=100 RESUME=1)
+	FAULTS=$(FAULTS) VICTIMS=$(VICTIMS) SEQUENCES=$(SEQUENCES) COUNT=$(COUNT) SEED=$(SEED) RESUME=$(RESUME) $(BIN)/python -m lab.matrix
 
 model: $(VENV)/test.stamp ## Every order of the protocol's steps, also in the searches that are too large for `make test` (docs/model.md)
 	$(BIN)/python -m tests.model

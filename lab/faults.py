@@ -33,6 +33,9 @@ class Fault(StrEnum):
 
     CRASH = "crash"
     """Links cut, then every process of the site stopped and killed: from outside, nothing answers and nothing refuses."""
+    BLACKOUT = "blackout"
+    """A crash in which etcd's member is stopped where it stands and not killed: of two sites at once a wheel's etcd, which can lose data
+    when it is killed, would have to be founded anew."""
     FREEZE = "freeze"
     """Every process stopped where it stands; healed, they go on as if no time had passed."""
     PARTITION = "partition"
@@ -215,6 +218,9 @@ class Faults:
             case Fault.CRASH:
                 await links.isolate(place)
                 site.kill()
+            case Fault.BLACKOUT:
+                await links.isolate(place)
+                site.black_out()
             case Fault.FREEZE:
                 site.freeze()
             case Fault.PARTITION:
@@ -253,6 +259,10 @@ class Faults:
         match fault:
             case Fault.CRASH:
                 await links.rejoin(place)
+                await site.start()
+            case Fault.BLACKOUT:
+                await links.rejoin(place)
+                site.thaw()
                 await site.start()
             case Fault.FREEZE:
                 site.thaw()

@@ -1,6 +1,7 @@
 """One site of the lab: its database server, etcd member, edge and programs, started, frozen and killed together."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,9 @@ class Site:
     """The present process of every program that was ever started."""
     skew: timedelta = timedelta(0)
     """By how much the wall clock of its controller and its payments service is ahead."""
+
+    packages: Path | None = None
+    """Where its controller is imported from; None: this checkout."""
 
     @property
     def settings(self) -> Path:
@@ -116,10 +120,18 @@ class Site:
         """Kill every process of the site, all stopped before the first dies. Cut the site's links before."""
         processes.kill(*self.processes())
 
+    def black_out(self) -> None:
+        """Stop every process of the site and kill all but etcd's member. Cut the site's links before."""
+        members = self.etcd.processes(self.name)
+        processes.freeze(*members)
+        processes.kill(*(process for process in self.processes() if process not in members))
+
     def _launch(self, program: Program) -> Supervised:
         """A program of the site finds its secrets in the environment, and none of the clouds' settings of the person who runs the
         lab: a profile there would send the controller to a real account."""
         clean = {name: value for name, value in python_environment().items() if not name.startswith(("AWS_", "PG"))}
+        if self.packages is not None and program.name == CONTROLLER:
+            clean["PYTHONPATH"] = f"{self.packages}{os.pathsep}{clean['PYTHONPATH']}"
         settings = str(self.settings / f"{program.name}.toml")
         command = [sys.executable, *self._arguments(program, settings)]
         return launch(self.workspace, f"{program.name}-{self.name}", command, environment={**clean, **program.secrets})

@@ -123,6 +123,7 @@ TABLE: Mapping[Victim, Mapping[Fault, tuple[Outcome, str]]] = {
 }
 
 LEFT_OUT: Mapping[Fault, str] = {
+    Fault.BLACKOUT: "a crash, for two sites at once: the sequences have it",
     Fault.API_THROTTLE: "less than an API that refuses; tests/contract/test_dns.py has it",
     Fault.API_LOSE_ANSWER: "less than an API that answers without acting; tests/contract/test_dns.py has it",
     Fault.DNS_DOWN: "tests/lab/test_faults.py has it with a failover",

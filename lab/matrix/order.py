@@ -1,4 +1,4 @@
-"""An operator's switchover that one controller carries out, and none of the others: so that the owner of a plan can be hurt."""
+"""An operator's order that one controller carries out, and none of the others: so that the owner of a plan can be hurt."""
 
 import asyncio
 import time
@@ -26,14 +26,24 @@ LOOK = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A switchover that is wanted."""
+    """A move that is wanted."""
 
     to: str
+    """Where a switchover leads; the site that a failover leaves."""
     owner: str
     """Site whose controller is to carry it out."""
+    verb: str = "switchover"
+
+
+ARGUMENT = {"switchover": "to", "failover": "from"}
 
 
 async def order_switchover(lab: Laboratory, order: Order) -> None:
+    """See `order_move`."""
+    await order_move(lab, order)
+
+
+async def order_move(lab: Laboratory, order: Order) -> None:
     """Ask as an operator would, and return once the owner has claimed it. Raises LabError when it has not.
 
     Whichever controller looks first claims: the other two are stopped for the moment that this takes, which is no longer than a pause
@@ -42,13 +52,12 @@ async def order_switchover(lab: Laboratory, order: Order) -> None:
     control = await lab.witness.control()
     if control is None:
         raise LabError("etcd does not answer before the order")
-    urls = [f"http://{LOCAL}:{lab.cabling.direct(site, Door.ETCD)}" for site in SITES]
-    etcd = Etcd(urls, call_deadline=timedelta(seconds=0.5))
+    etcd = Etcd(_urls(lab), call_deadline=timedelta(seconds=0.5))
     store = Store(etcd, controller="matrix", clock=SystemClock())
     before = int(control.posture.epoch)
     wish = Request(
-        id=f"matrix-{before}", verb="switchover", by="matrix", reason="its owner is to be hurt", at=datetime.now(UTC),
-        arguments={"to": order.to},
+        id=f"matrix-{before}", verb=order.verb, by="matrix", reason="its owner is to be hurt", at=datetime.now(UTC),
+        arguments={ARGUMENT[order.verb]: order.to},
     )  # fmt: skip
     try:
         with _stopped(lab, order.owner):
@@ -57,7 +66,20 @@ async def order_switchover(lab: Laboratory, order: Order) -> None:
     finally:
         await etcd.close()
     if owner != order.owner:
-        raise LabError(f"the switchover is in the hands of {owner}'s controller, not of {order.owner}'s")
+        raise LabError(f"the {order.verb} is in the hands of {owner}'s controller, not of {order.owner}'s")
+
+
+async def ask(lab: Laboratory, wish: Request) -> None:
+    """Leave an operator's wish for whichever controller looks first. Raises TrimaranError without etcd's majority."""
+    etcd = Etcd(_urls(lab), call_deadline=timedelta(seconds=0.5))
+    try:
+        await Store(etcd, controller="matrix", clock=SystemClock()).request(SERVICE, wish)
+    finally:
+        await etcd.close()
+
+
+def _urls(lab: Laboratory) -> list[str]:
+    return [f"http://{LOCAL}:{lab.cabling.direct(site, Door.ETCD)}" for site in SITES]
 
 
 async def await_claim(lab: Laboratory, epoch: int, deadline: timedelta = CLAIMED) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.matrix.cells import Victim
 from lab.matrix.report import AS_PROMISED, DOCUMENT
+from lab.matrix.sequel_page import sequences
 
 STYLE = """
 td.matrix { min-width: 11rem; } td.matrix p { margin: 0; } td.matrix .soft { font-size: .82rem; }
@@ -18,7 +19,14 @@ def page(said: Mapping[str, Any]) -> str:
     """The whole page; `said` is the report."""
     title = headline(said)
     body = "".join(
-        (_head(said, title), _figures(said), _matrix(said["results"]), _wrong(said["results"]), _every(said["results"]))
+        (
+            _head(said, title),
+            _figures(said),
+            _matrix(said["results"]) if said["results"] else "",
+            _wrong(said["results"]),
+            sequences(said["sequences"]),
+            _every(said["results"]),
+        )
     )
     style = resources.files("lab").joinpath("report.css").read_text() + STYLE
     return (
@@ -30,17 +38,23 @@ def page(said: Mapping[str, Any]) -> str:
 
 def headline(said: Mapping[str, Any]) -> str:
     """The matrix in one sentence."""
-    return f"Fault matrix: {said['as_promised']} of {said['cells']} cells as promised, {said['lost']} payments lost"
+    told = said["sequences"]
+    kept = sum(one["verdict"] == AS_PROMISED for one in told)
+    parts = [f"{said['as_promised']} of {said['cells']} cells"] if said["cells"] else []
+    parts += [f"{kept} of {len(told) + len(said['sequences_left'])} sequences"] if told else []
+    return f"Fault matrix: {' and '.join(parts)} as promised, {said['lost']} payments lost"
 
 
 def _head(said: Mapping[str, Any], title: str) -> str:
-    kept = said["as_promised"] == said["cells"]
-    verdict = "every cell is as promised" if kept else "not every cell is as promised"
+    sequels = not said["sequences_left"] and all(one["verdict"] == AS_PROMISED for one in said["sequences"])
+    kept = said["as_promised"] == said["cells"] and sequels
+    verdict = "everything is as promised" if kept else "not everything is as promised"
     note = (
         f"Every cell ran on three clouds of its own; what had to come of it stands in {DOCUMENT}. A pause is the longest time in which"
         " nobody anywhere was told that a payment is made, from the fault to the end of the run."
     )
-    left = f"<p>Not played: {escape(', '.join(said['left']))}.</p>" if said["left"] else ""
+    missing = [*said["left"], *said["sequences_left"]]
+    left = f"<p>Not played: {escape(', '.join(missing))}.</p>" if missing else ""
     return (
         f'<h1>{escape(title)}</h1><p><span class="verdict {"kept" if kept else "broken"}">{verdict}</span></p>'
         f'<p class="soft">{escape(note)}</p>{left}'

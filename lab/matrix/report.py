@@ -5,10 +5,12 @@ Rules for changing this file: keys are read by other programs; none is renamed o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from lab.matrix.cells import Cell
 from lab.matrix.judgement import Seen, Standing, amiss, answered_by
+from lab.matrix.sequences import Sequence as Rounds
 
 DOCUMENT = "docs/failure_modes.md"
 
@@ -67,9 +69,15 @@ def played(cell: Cell, seen: Seen, took: float) -> dict[str, Any]:
     }
 
 
-def document(cells: Sequence[Cell], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The whole matrix, as far as it was played: `results` by the cell's name."""
+def document(
+    cells: Sequence[Cell],
+    results: Mapping[str, Mapping[str, Any]],
+    sequences: Sequence[Rounds] = (),
+    courses: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The whole matrix, as far as it was played: `results` by the cell's name, `courses` by the sequence's."""
     own = [results[cell.name] for cell in cells if cell.name in results]
+    told = [courses[one.name] for one in sequences if one.name in courses]
     counts = {verdict: sum(one["verdict"] == verdict for one in own) for verdict in (AS_PROMISED, DIFFERS, NOT_PLAYED)}
     return {
         "cells": len(cells),
@@ -78,9 +86,11 @@ def document(cells: Sequence[Cell], results: Mapping[str, Mapping[str, Any]]) ->
         "differs": counts[DIFFERS],
         "not_played": counts[NOT_PLAYED],
         "left": [cell.name for cell in cells if cell.name not in results],
-        "acknowledged": sum(one.get("acknowledged", 0) for one in own),
-        "lost": sum(one.get("lost", 0) for one in own),
+        "acknowledged": sum(one.get("acknowledged", 0) for one in (*own, *told)),
+        "lost": sum(one.get("lost", 0) for one in (*own, *told)),
         "results": own,
+        "sequences": told,
+        "sequences_left": [one.name for one in sequences if one.name not in courses],
     }
 
 

@@ -281,7 +281,7 @@ def test_the_report_counts_what_failed_and_what_was_not_played() -> None:
     assert len(said["left"]) == len(cells()) - 2
     assert json.loads(json.dumps(said))["results"][0]["verdict"] == NOT_PLAYED
     shown = page(said)
-    assert "not every cell is as promised" in shown and "&lt;no&gt; lab" in shown and "did not become whole" in shown
+    assert "not everything is as promised" in shown and "&lt;no&gt; lab" in shown and "did not become whole" in shown
     assert "http" not in shown and "<script" not in shown
 
 
@@ -297,7 +297,9 @@ def test_a_run_writes_after_every_cell_and_goes_on_where_it_was_ended(tmp_path: 
         return MOVED
 
     def run(resume: bool, *wanted: Cell) -> bool:
-        return asyncio.run(runner.carry_out(wanted, tmp_path, resume=resume, say=lambda line: None, player=player))
+        return asyncio.run(
+            runner.carry_out(runner.Wishes(cells=wanted, resume=resume), tmp_path, say=lambda line: None, player=player)
+        )
 
     def verdicts() -> dict[str, str]:
         return {one["cell"]: one["verdict"] for one in json.loads((tmp_path / "report.json").read_text())["results"]}

@@ -1,0 +1,136 @@
+"""Plays a sequence on a lab of its own: every round from calm to calm under one load, and the look back over all of them."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from controller.core.model import JournalEntry
+from controller.ports import Request
+from lab.bench_evidence import TROUBLE
+from lab.bench_ground import await_calm
+from lab.errors import LabError
+from lab.fleet import LEAN
+from lab.laboratory import Laboratory, Say, laboratory
+from lab.matrix import next_version
+from lab.matrix.judgement import Standing
+from lab.matrix.order import ask
+from lab.matrix.play import AFTER, CALM, RATE, WHOLE, longest_pause, standing
+from lab.matrix.rounds import Course, Ground, owner_of, suffer
+from lab.matrix.sequel import RoundSeen, SequenceSeen
+from lab.matrix.sequences import Newer, Round
+from lab.matrix.sequences import Sequence as Rounds
+from lab.matrix.told import plans, withheld
+from lab.matrix.watching import last_written
+from lab.offering import offer
+from lab.record import Line
+from lab.retrospect import look_back
+
+
+@dataclass(slots=True, kw_only=True)
+class _Played:
+    """One round, and where it lies in the journal and in the clients' record."""
+
+    course: Course
+    after: Standing | None = None
+    until: int = 0
+    """Last entry of the journal in it."""
+    ended: float = 0.0
+    whole: float | None = None
+
+
+async def perform(sequence: Rounds, name: str, say: Say) -> SequenceSeen:
+    """From a lab's start to its end. Raises LabError, TrimaranError or OSError when nothing can be said of it."""
+    async with laboratory(name, services=LEAN, policy=sequence.policy) as lab:
+        await await_calm(lab)
+        if sequence.by_hand:
+            await ask(lab, _wish("mode", mode="traffic-only"))
+        load = await offer(lab, "sequence", rate=RATE)
+        began, troubles, played = time.monotonic(), list[str](), list[_Played]()
+        ground = Ground(lab=lab, load=load, say=say)
+        for number, one in enumerate(sequence.rounds, 1):
+            say(f"  round {number}/{len(sequence.rounds)}: {one.name}")
+            try:
+                played.append(await _play(ground, one))
+            except TROUBLE as error:
+                troubles.append(f"{one.name}: {type(error).__name__}: {error}")
+                await _heal_all(lab, troubles)
+                break
+            if played[-1].whole is None:
+                break
+        await asyncio.sleep(AFTER.total_seconds())
+        late = float(load.progress().get("latest_offer_s", 0.0))
+        found, journal = await look_back(lab, load, since=began)
+        lines = load.lines()
+        return SequenceSeen(
+            rounds=[_seen(one, journal, lines) for one in played],
+            aftermath=replace(found, troubles=(*troubles, *found.troubles)),
+            load_late=round(late, 3),
+        )
+
+
+async def _play(ground: Ground, one: Round) -> _Played:
+    lab = ground.lab
+    await await_calm(lab)
+    before = await standing(lab)
+    if before is None:
+        raise LabError("etcd does not answer before the round")
+    if one.newer is not Newer.NOBODY:
+        next_version.bring(lab, one.newer, owner_of(before.writer, one.target))
+        await await_calm(lab)
+    await asyncio.sleep(CALM.total_seconds())
+    course = Course(round=one, before=before, since=await last_written(lab), at=time.monotonic(), wall=datetime.now(UTC))
+    played = _Played(course=course)
+    try:
+        await suffer(ground, course)
+    except TROUBLE as error:
+        course.missed = course.missed or str(error)
+    await _heal_all(lab, course.troubles)
+    with suppress(LabError):
+        await lab.wait_until_whole(WHOLE, say=lambda said: ground.say(f"    {said}"))
+        played.whole = time.monotonic() - course.at
+    played.after, played.ended = await standing(lab), time.monotonic()
+    with suppress(*TROUBLE):
+        played.until = await last_written(lab)
+    next_version.bring(lab, Newer.NOBODY, before.writer)
+    return played
+
+
+async def _heal_all(lab: Laboratory, troubles: list[str]) -> None:
+    for place in list(lab.faults.active):
+        try:
+            await lab.faults.heal(place)
+        except TROUBLE as error:
+            troubles.append(f"{place} could not be healed: {error}")
+
+
+def _wish(verb: str, **arguments: str) -> Request:
+    return Request(id=f"matrix-{verb}", verb=verb, by="matrix", reason="people order", at=datetime.now(UTC), arguments=arguments)
+
+
+def _seen(played: _Played, journal: Sequence[JournalEntry], lines: Sequence[Line]) -> RoundSeen:
+    course = played.course
+    until = played.until or max((entry.sequence for entry in journal), default=0)
+    entries = [entry for entry in journal if course.since < entry.sequence <= until]
+    began, pause = longest_pause(lines, begin=course.at, end=played.ended)
+    newer = [entry for entry in entries if next_version.wrote(entry)]
+    hurt = [entry for entry in entries if course.plan and entry.body.get("plan") == course.plan]
+    return RoundSeen(
+        before=course.before,
+        after=played.after,
+        struck=course.struck,
+        missed=course.missed,
+        plans=plans(entries, course.wall),
+        withheld=withheld(entries, course.wall, played.ended - course.at),
+        guards=course.guards,
+        held=round(course.held, 3),
+        hurt=course.hurt,
+        newer_acted=[entry.kind for entry in newer],
+        older_acted=[entry.kind for entry in hurt if not next_version.wrote(entry)],
+        pause=round(pause, 3),
+        pause_began=round(began - course.at, 3),
+        whole=None if played.whole is None else round(played.whole, 3),
+        troubles=tuple(course.troubles),
+    )
