@@ -5,7 +5,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from lab.matrix.cells import Victim
+from lab.matrix.cells import Victim, cells
 from lab.matrix.report import AS_PROMISED, DOCUMENT
 from lab.matrix.sequel_page import sequences
 
@@ -50,8 +50,9 @@ def _head(said: Mapping[str, Any], title: str) -> str:
     kept = said["as_promised"] == said["cells"] and sequels
     verdict = "everything is as promised" if kept else "not everything is as promised"
     note = (
-        f"Every cell ran on three clouds of its own; what had to come of it stands in {DOCUMENT}. A pause is the longest time in which"
-        " nobody anywhere was told that a payment is made, from the fault to the end of the run."
+        f"The matrix has {len(cells())} cells, {said['cells']} of them are told here. Every cell ran on three clouds of its own; what had"
+        f" to come of it stands in {DOCUMENT}. A pause is the longest time in which nobody anywhere was told"
+        " that a payment is made, from the fault to the end of the run."
     )
     missing = [*said["left"], *said["sequences_left"]]
     left = f"<p>Not played: {escape(', '.join(missing))}.</p>" if missing else ""

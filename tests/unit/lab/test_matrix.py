@@ -282,6 +282,7 @@ def test_the_report_counts_what_failed_and_what_was_not_played() -> None:
     assert json.loads(json.dumps(said))["results"][0]["verdict"] == NOT_PLAYED
     shown = page(said)
     assert "not everything is as promised" in shown and "&lt;no&gt; lab" in shown and "did not become whole" in shown
+    assert f"The matrix has {len(cells())} cells" in shown
     assert "http" not in shown and "<script" not in shown
 
 
