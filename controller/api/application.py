@@ -83,7 +83,10 @@ class Desk:
         chronicle = self.chronicles[loop.service]
         now = Moment(wall=self.clock.now(), monotonic=self.clock.monotonic())
         if loop.view is None:
-            raise Problem(503, "not-ready", "no tick since the start of this controller: etcd's majority has not answered yet")
+            lost = "or it holds nothing of the service, and the controller's log says what then"
+            raise Problem(
+                503, "not-ready", f"no tick since the start of this controller: etcd's majority has not answered yet, {lost}"
+            )
         if now.monotonic - loop.view.at <= loop.policy.freshness:
             await chronicle.glance(GLANCE)
         return Told(

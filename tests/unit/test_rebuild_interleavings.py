@@ -70,6 +70,8 @@ class LosingCourse(Course):
                 await self.stage.drive(work.carry_out(seen, by="kim", reason="lost"))
             except (Refused, LostOwnership):
                 return False
+            # An owner of before may have gone on in what was restored, and elected somebody: it reached no node, or that is what was found.
+            self.stage.postures.clear()
             self.lost, self.rebuilt = False, self.rebuilt + 1
         return not self.lost
 
