@@ -186,6 +186,13 @@ async def _facts(database: Database, deadline: timedelta) -> NodeFacts | str:
         return str(error)
 
 
+def dropped(seen: Outlook) -> list[str]:
+    """Orders that wait in what is left of etcd, as people read them; they are not carried out."""
+    orders = seen.remains.control.requests if seen.remains.control is not None else ()
+    said = ((one, " ".join(f"{name}={value}" for name, value in sorted(one.arguments.items()))) for one in orders)
+    return [f"{one.verb} {arguments} of {one.by}, {one.at.isoformat()}" for one, arguments in said]
+
+
 def _entry(seen: Outlook, posture: Posture, *, by: str, reason: str) -> Draft:
     """What the control plane was rebuilt from: afterwards nothing else tells."""
     said = {
@@ -204,6 +211,7 @@ def _entry(seen: Outlook, posture: Posture, *, by: str, reason: str) -> Draft:
             "said": said,
             "silent": dict(seen.silent),
             "put_back": len(seen.history),
+            "dropped": dropped(seen),
             "guards": [explain_reason(one) for one in seen.decision.reasons],
         },
     )

@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from controller.cli.rebuild import lines
 from controller.coordination.codec import encode
 from controller.coordination.store import Store
 from controller.core.model import Epoch, Pause, Posture, Role, Token
@@ -15,6 +16,7 @@ from controller.core.policy import Policy
 from controller.core.rebuild import RANGE
 from controller.errors import LostOwnership, Refused
 from controller.journal_copy import Copyist
+from controller.ports import Request
 from controller.providers.memory.database import MemoryDatabase
 from controller.rebuild import REBUILT, Rebuilder
 from tests.unit.crew import crew
@@ -242,6 +244,26 @@ async def test_a_plan_that_was_under_way_ends_in_the_journal(told_by: str) -> No
         assert (last.kind, last.body["plan"], last.body["plan_kind"]) == ("plan.done", claimed.plan.id, "shrink")
         assert "rebuilt" in str(last.body["failure"])
         assert await stage.promises() == ()
+
+
+async def test_an_order_that_waited_in_a_backup_moves_nobody_again() -> None:
+    """1. kim orders a switchover to aws; in this moment the backup is made. 2. aws writes, and azure again. 3. etcd is restored: the order
+    waits there once more, and controllers would move the writer to aws. It is shown, dropped, and the same order again is not a new one."""
+    async with staged() as stage:
+        order = Request(id="w1", verb="switchover", by="kim", reason="", at=THEN, arguments={"to": "aws"})
+        await stage.reader.request(SERVICE, order)
+        backup = stage.etcd.backup()
+        await stage.carry(switchover(AWS))
+        await stage.carry(switchover(AZURE))
+        stage.etcd.restore(backup)
+        stage.postures.clear()
+        assert (await stage.control()).requests == (order,)
+        work = rebuilder(stage)
+        seen = await stage.drive(work.look())
+        assert "  not carried out: switchover to=aws of kim, 2026-01-01T00:00:00+00:00" in lines(SERVICE, seen)
+        await stage.drive(work.carry_out(seen, by="kim", reason=""))
+        await stage.reader.request(SERVICE, order)
+        assert (await stage.control()).requests == ()
 
 
 async def test_a_pause_is_kept_from_the_backup_or_begun_by_name() -> None:
