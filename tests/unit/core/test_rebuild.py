@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from controller.core.model import Epoch, NodeFacts, Posture, Role, Site, Slot, Subscription, Token
@@ -233,6 +233,7 @@ def _stands(site: Site) -> some.SearchStrategy[NodeFacts]:
 FIRST_LSN = follower(AWS).subscriptions[0].position
 
 
+@settings(deadline=None)
 @given(
     facts=some.tuples(*(some.none() | _stands(site) for site in SITES)),
     confirmed=some.frozensets(some.sampled_from(SITES)),
