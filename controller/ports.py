@@ -393,6 +393,6 @@ class Coordination(Protocol):
     async def rebuild(
         self, known: Remains, posture: Posture, journal: Sequence[Draft], history: Sequence[JournalEntry] = ()
     ) -> None:
-        """Write a posture that databases prove, without a plan and without an owner, and journal it behind whatever journal there is
-        and the `history` that continues it; only if nothing has changed since `known`. Raises LostOwnership when something has,
+        """Write a posture that databases prove, without a plan, an owner and the orders that waited, and journal it behind whatever journal
+        there is and the `history` that continues it; only if nothing has changed since `known`. Raises LostOwnership when something has,
         Transient when the answer is lost (it may stand: look again)."""

@@ -24,6 +24,9 @@ from controller.ports import Coordination, Database, Draft, JournalCopy, Remains
 REBUILT = "rebuilt"
 """Kind of the journal entry that a rebuilt control plane begins with."""
 
+CLAIM, DONE = "claim", "plan.done"
+"""Kinds of the entries that a plan begins and ends with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
@@ -95,8 +98,8 @@ class Rebuilder:
         now = replace(seen, facts=heard.facts, silent=silent, decision=decision)
         # What was confirmed by the person is what is written, its epoch too: a slot that a late step left meanwhile has no epoch above it.
         posture = replace(decision.posture, epoch=max(decision.posture.epoch, planned.posture.epoch))
-        entry = _entry(now, posture, by=by, reason=reason)
-        await self.coordination.rebuild(seen.remains, posture, (entry,), seen.history)
+        journal = (_entry(now, posture, by=by, reason=reason), *_forgotten(seen))
+        await self.coordination.rebuild(seen.remains, posture, journal, seen.history)
         return posture
 
     async def _promised(self, seen: Outlook, promise: Token) -> frozenset[Site]:
@@ -183,6 +186,13 @@ async def _facts(database: Database, deadline: timedelta) -> NodeFacts | str:
         return str(error)
 
 
+def dropped(seen: Outlook) -> list[str]:
+    """Orders that wait in what is left of etcd, as people read them; they are not carried out."""
+    orders = seen.remains.control.requests if seen.remains.control is not None else ()
+    said = ((one, " ".join(f"{name}={value}" for name, value in sorted(one.arguments.items()))) for one in orders)
+    return [f"{one.verb} {arguments} of {one.by}, {one.at.isoformat()}" for one, arguments in said]
+
+
 def _entry(seen: Outlook, posture: Posture, *, by: str, reason: str) -> Draft:
     """What the control plane was rebuilt from: afterwards nothing else tells."""
     said = {
@@ -201,6 +211,24 @@ def _entry(seen: Outlook, posture: Posture, *, by: str, reason: str) -> Draft:
             "said": said,
             "silent": dict(seen.silent),
             "put_back": len(seen.history),
+            "dropped": dropped(seen),
             "guards": [explain_reason(one) for one in seen.decision.reasons],
         },
     )
+
+
+def _forgotten(seen: Outlook) -> tuple[Draft, ...]:
+    """The end of the plan that was under way, as far as the backup or the journal's copies tell of one. Without it the journal has a plan
+    that nobody carries out and that never ended, and whoever asked for it goes on waiting."""
+    control = seen.remains.control
+    plan = control.plan if control is not None else None
+    left: Mapping[str, object] = {"plan": plan.id, "plan_kind": plan.kind, "epoch": plan.epoch} if plan is not None else {}
+    for entry in seen.history:
+        if entry.kind == CLAIM and "plan" in entry.body:
+            left = {name: entry.body.get(name, "") for name in ("plan", "plan_kind", "epoch")}
+        elif entry.kind == DONE and entry.body.get("plan") == left.get("plan"):
+            left = {}
+    if not left:
+        return ()
+    failure = "etcd was lost with it, and the control plane rebuilt"
+    return (Draft(kind=DONE, body={**left, "sentence": f"{left['plan_kind']} ended without it: {failure}", "failure": failure}),)

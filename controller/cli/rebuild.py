@@ -142,6 +142,7 @@ def lines(service: str, seen: "Outlook") -> list[str]:
     """The plan, for people."""
     from controller.core.explain import explain_reason
     from controller.core.rebuild import describe, next_order
+    from controller.rebuild import dropped
 
     heard = [
         f"  {site}: {facts.role} of epoch {facts.epoch}, promised {facts.token}{'' if facts.pinned else ', on another timeline'}"
@@ -156,6 +157,7 @@ def lines(service: str, seen: "Outlook") -> list[str]:
         f"journal: {seen.remains.entries} entries in etcd, {len(seen.history)} to be put back from the sites' copies",
         "what is written:",
         *(f"  {line}" for line in describe(seen.decision)),
+        *(f"  not carried out: {order}" for order in dropped(seen)),
         f"then: {next_order(seen.decision)}",
     ]
 

@@ -164,16 +164,19 @@ class Store:
         self, known: Remains, posture: Posture, journal: Sequence[Draft], history: Sequence[JournalEntry] = ()
     ) -> None:
         """Write a posture that databases prove, without plan and owner; an owner of before would go on with a plan that is of the past.
-        First the `history` that continues the journal, which means nothing by itself. Raises LostOwnership, Transient."""
+        An order that waited in a backup was answered long ago, and moves nobody a second time. First the `history` that continues the
+        journal, which means nothing by itself. Raises LostOwnership, Transient."""
         keys = Keys(posture.service)
         if history:
             await self._put_back(keys, known, history)
-        drafts = tuple(journal)
+        drafts, orders = tuple(journal), known.control.requests if known.control is not None else ()
+        settled = (Put(key=keys.settled(order.id), value=encode(self._controller)) for order in orders)
+        gone = (keys.plan, keys.owner, *(keys.request(order.id) for order in orders))
         change = Change(
             keys=keys,
             actor=self._controller,
             unchanged=known.revisions,
-            writes=(Put(key=keys.posture, value=encode(posture)), Remove(key=keys.plan), Remove(key=keys.owner)),
+            writes=(Put(key=keys.posture, value=encode(posture)), *(Remove(key=key) for key in gone), *settled),
             drafts=drafts,
             stamp=stamp("rebuild", self._controller, known.revisions, posture, drafts),
         )

@@ -41,6 +41,9 @@ class Office(StrEnum):
     CLOSED = "is closed"
     """A move had begun: clients are refused, nobody writes."""
     ELECTED = "was elected and had not opened"
+    LEFT = "was being left"
+    """A move had begun: it still writes, but everybody who answers was cut off from it. Nothing is acknowledged, and that stays so: the
+    plan that would have opened another writer is gone, and no controller leaves a writer that is well."""
     SILENT = "does not answer"
 
 
@@ -118,7 +121,7 @@ def rebuild(service: str, heard: Heard, held: Held, first: Posture, promise: Tok
         return Rebuilding(reasons=tuple(reasons), posture=None)
     must_cut, reason = _must_cut(service, heard, reign.epoch, writer)
     reasons.append(reason)
-    office = _office(heard, reign.epoch, writer)
+    office = _office(service, heard, reign.epoch, writer)
     if any(reason.verdict is Verdict.REFUSED for reason in reasons):
         return Rebuilding(reasons=tuple(reasons), posture=None, office=office)
     known = held.posture or first
@@ -209,6 +212,8 @@ def next_order(rebuilding: Rebuilding) -> str:
             return "controllers go on by themselves: see trimaran status"
         case Office.WRITES:
             return f"see trimaran status; when payments are not acknowledged: {leave}"
+        case Office.LEFT:
+            return f"payments are not acknowledged, and no controller changes that: {leave}"
         case Office.CLOSED | Office.ELECTED:
             return f"nobody writes: {leave}"
         case Office.SILENT:
@@ -230,13 +235,18 @@ def _row(service: str, facts: NodeFacts, sites: frozenset[Site]) -> frozenset[Si
     return frozenset(site for site in sites if stream(service, facts.epoch, facts.site, site) in facts.ack_slots)
 
 
-def _office(heard: Heard, epoch: Epoch, writer: Site) -> Office:
+def _office(service: str, heard: Heard, epoch: Epoch, writer: Site) -> Office:
     facts = heard.facts.get(writer)
     if facts is None:
         return Office.SILENT
     if facts.epoch != epoch or facts.role is Role.FOLLOWER:
         return Office.ELECTED
-    return Office.WRITES if facts.role is Role.WRITER else Office.CLOSED
+    if facts.role is not Role.WRITER:
+        return Office.CLOSED
+    row = _row(service, facts, heard.sites)
+    follow = {stream(service, epoch, writer, site) for site in heard.facts}
+    streams = any(one.enabled and one.name in follow for said in heard.facts.values() for one in said.subscriptions)
+    return Office.LEFT if row and not streams and not heard.confirmed & row else Office.WRITES
 
 
 def _must_cut(service: str, heard: Heard, epoch: Epoch, writer: Site) -> tuple[frozenset[Site], Reason]:

@@ -8,12 +8,15 @@ from itertools import count
 
 import pytest
 
+from controller.cli.rebuild import lines
+from controller.coordination.codec import encode
 from controller.coordination.store import Store
 from controller.core.model import Epoch, Pause, Posture, Role, Token
 from controller.core.policy import Policy
 from controller.core.rebuild import RANGE
 from controller.errors import LostOwnership, Refused
 from controller.journal_copy import Copyist
+from controller.ports import Request
 from controller.providers.memory.database import MemoryDatabase
 from controller.rebuild import REBUILT, Rebuilder
 from tests.unit.crew import crew
@@ -217,6 +220,50 @@ async def test_a_site_that_falls_silent_in_between_is_decided_upon_again() -> No
         with pytest.raises(Refused, match="heard-from"):
             await stage.drive(work.carry_out(seen, by="kim", reason=""))
         assert await stage.reader.read(SERVICE) is None
+
+
+@pytest.mark.parametrize("told_by", ["backup", "copy"])
+async def test_a_plan_that_was_under_way_ends_in_the_journal(told_by: str) -> None:
+    """gcp was being taken out when etcd was lost. Whoever reads the journal, or waits for that plan, is told that nobody goes on with it;
+    of a plan that had ended nothing is said."""
+    async with staged() as stage:
+        await stage.carry(switchover(AWS))
+        claimed = await stage.claim(shrink(GCP), FIRST)
+        assert claimed.plan is not None
+        backup = stage.etcd.backup()
+        copy = {entry.sequence: encode(entry) for entry in await stage.reader.journal(SERVICE)}
+        stage.world.servers[AWS].promise(Token(1000))
+        stage.etcd.restore(backup if told_by == "backup" else None)
+        stage.postures.clear()
+        work = rebuilder(stage)
+        if told_by == "copy":
+            stage.world.servers[AWS].journal = copy
+            work = replace(work, copies={AWS: MemoryDatabase(stage.world, AWS, stage.clock)})
+        await stage.drive(work.carry_out(await stage.drive(work.look()), by="kim", reason=""))
+        last = (await stage.reader.journal(SERVICE))[-1]
+        assert (last.kind, last.body["plan"], last.body["plan_kind"]) == ("plan.done", claimed.plan.id, "shrink")
+        assert "rebuilt" in str(last.body["failure"])
+        assert await stage.promises() == ()
+
+
+async def test_an_order_that_waited_in_a_backup_moves_nobody_again() -> None:
+    """1. kim orders a switchover to aws; in this moment the backup is made. 2. aws writes, and azure again. 3. etcd is restored: the order
+    waits there once more, and controllers would move the writer to aws. It is shown, dropped, and the same order again is not a new one."""
+    async with staged() as stage:
+        order = Request(id="w1", verb="switchover", by="kim", reason="", at=THEN, arguments={"to": "aws"})
+        await stage.reader.request(SERVICE, order)
+        backup = stage.etcd.backup()
+        await stage.carry(switchover(AWS))
+        await stage.carry(switchover(AZURE))
+        stage.etcd.restore(backup)
+        stage.postures.clear()
+        assert (await stage.control()).requests == (order,)
+        work = rebuilder(stage)
+        seen = await stage.drive(work.look())
+        assert "  not carried out: switchover to=aws of kim, 2026-01-01T00:00:00+00:00" in lines(SERVICE, seen)
+        await stage.drive(work.carry_out(seen, by="kim", reason=""))
+        await stage.reader.request(SERVICE, order)
+        assert (await stage.control()).requests == ()
 
 
 async def test_a_pause_is_kept_from_the_backup_or_begun_by_name() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from controller.core.model import Epoch, NodeFacts, Posture, Role, Site, Slot, Subscription, Token
@@ -113,6 +113,21 @@ def test_a_writer_that_was_closed_is_cut_itself() -> None:
     assert proven(found).must_cut == {AWS, AZURE, GCP} and found.office is Office.CLOSED
 
 
+def test_a_writer_whose_followers_were_cut_is_to_be_left() -> None:
+    """A failover had cut both and elected nobody. azure is well, so no controller would leave it, and nobody would ever confirm anything
+    to it. As long as one still streams, or none is counted, controllers mend it by themselves."""
+    aws, gcp = (
+        replace(one, subscriptions=(replace(one.subscriptions[0], enabled=False),)) for one in (follower(AWS), follower(GCP))
+    )
+    found = decided(writer(), aws, gcp)
+    assert found.office is Office.LEFT and proven(found).must_cut == {AWS, AZURE, GCP}
+    assert next_order(found) == "payments are not acknowledged, and no controller changes that: trimaran failover --from azure"
+    assert decided(writer(), aws).office is Office.LEFT, "gcp is silent, and has confirmed nothing"
+    assert decided(writer(), aws, confirmed=(GCP,)).office is Office.WRITES
+    assert decided(writer(), aws, follower(GCP)).office is Office.WRITES
+    assert decided(writer(row=()), aws, gcp).office is Office.WRITES
+
+
 def test_a_writer_on_another_timeline_proves_nothing_by_itself() -> None:
     """What followers confirm to it says nothing, so everybody is cut; an empty row is no proof either."""
     moved = writer(pinned=False)
@@ -218,6 +233,7 @@ def _stands(site: Site) -> some.SearchStrategy[NodeFacts]:
 FIRST_LSN = follower(AWS).subscriptions[0].position
 
 
+@settings(deadline=None)
 @given(
     facts=some.tuples(*(some.none() | _stands(site) for site in SITES)),
     confirmed=some.frozensets(some.sampled_from(SITES)),
