@@ -10,12 +10,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from controller.core import naming
 from controller.core.model import Lsn, NodeFacts, Site
 from controller.errors import TrimaranError
+from controller.journal_copy import Copyist
 from controller.loop import Loop, View
 from controller.ports import Clock, Control, Database
 from controller.steering import Rudder
@@ -36,6 +38,9 @@ class Caretaker:
     authorities: Sequence[Rudder]
     """Of the group that this service leads; none for a service that goes with another one."""
     clock: Clock
+    copyist: Copyist | None = None
+    """Keeps a copy of the journal; None: nobody does."""
+    copy_every: timedelta = timedelta(seconds=10)
     tend_every: timedelta = timedelta(seconds=1)
     look_every: timedelta = timedelta(seconds=1)
     """Between two looks at whether other weights are wanted."""
@@ -51,6 +56,8 @@ class Caretaker:
         """Do the chores until cancelled; what fails is told and tried again in the next round."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat("spare slots", self.tend_every, self._tend))
+            if self.copyist is not None:
+                tasks.create_task(self._repeat("copy of the journal", self.copy_every, partial(_copy, self.copyist)))
             for authority in self.authorities:
                 tasks.create_task(self._keep(authority))
 
@@ -181,8 +188,7 @@ class Caretaker:
         weights = self._weights_to_steer(control)
         if weights is None:
             return
-        known = max(control.revisions.values(), default=None)
-        report = await authority.steer(weights, self.steer_deadline, revision=known)
+        report = await authority.steer(weights, self.steer_deadline, revision=control.as_of)
         for group, shift in report.shifts.items():
             if report.changed:
                 log.info(
@@ -194,6 +200,10 @@ class Caretaker:
                 )
         for group, refusal in report.refused.items():
             log.warning("chore", chore=authority.name, service=self.loop.service, group=group, error=refusal)
+
+
+async def _copy(copyist: Copyist, _: View) -> None:
+    await copyist.keep()
 
 
 def _beat(last: timedelta, every: timedelta) -> timedelta:

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import structlog
 
-from controller.core.health import Sample, Track, judge, opinion, slept, suspects_itself, unmeasured, waiting
+from controller.core.health import Sample, Track, accuses, judge, opinion, slept, suspects_itself, unmeasured, waiting
 from controller.core.model import Aged, Health, NodeFacts, Observation, Opinion, Part, Posture, Site, Snapshot
 from controller.core.plans import Phase
 from controller.core.policy import Policy
@@ -160,9 +160,11 @@ def changed(before: Observation | None, after: Observation) -> bool:
     return before is None or _words(before) != _words(after)
 
 
-def _words(observation: Observation) -> tuple[bool, list[tuple[Site, Part, Health]]]:
+def _words(observation: Observation) -> tuple[bool, list[tuple[Site, Part, Health, bool]]]:
     said = observation.opinions.items()
-    return observation.suspects_itself, [(site, part, heard.health) for site, parts in said for part, heard in parts.items()]
+    return observation.suspects_itself, [
+        (site, part, heard.health, accuses(heard)) for site, parts in said for part, heard in parts.items()
+    ]
 
 
 def calm(control: Control, heard: Mapping[Site, Aged[Observation]], own: Observation, policy: Policy) -> bool:

@@ -138,6 +138,19 @@ class Database(KeyLookup, Protocol):
         """Order-free digest of every payment and entry of epochs up to `up_to`; equal ledgers, equal digests."""
 
 
+class JournalCopy(Protocol):
+    """Where a site keeps what it has seen of the journal: texts by number, as etcd holds them. Bounded; nothing decides by it."""
+
+    async def keep_journal(self, entries: Mapping[int, str]) -> None:
+        """Add these; what stands under a number already stays as it is. The oldest go when there are too many."""
+
+    async def kept_journal(self, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
+        """Entries above a number, in order."""
+
+    async def last_kept(self) -> Mapping[int, str]:
+        """The last one; empty when there is none."""
+
+
 Ratios = Mapping[Site, float]
 """Share of traffic per site; 0 is drained."""
 
@@ -294,6 +307,26 @@ class Control:
     revisions: Mapping[str, int]
     """Opaque to callers: what `commit` compares."""
 
+    @property
+    def as_of(self) -> Token | None:
+        """Its youngest change, counted as tokens are: of two wishes for one authority the one that rests on more is meant."""
+        return self.posture.token(max(self.revisions.values())) if self.revisions else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """What an etcd that may be lost or of the past still holds of a service."""
+
+    control: Control | None
+    latest: Token
+    """Highest token that it can have handed out by now."""
+    entries: int
+    """Length of its journal."""
+    digest: str
+    """Of its last entry; empty without any."""
+    revisions: Mapping[str, int]
+    """Opaque to callers: what `rebuild` compares."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -353,3 +386,13 @@ class Coordination(Protocol):
 
     async def journal(self, service: str, after: int = 0, limit: int = 1000) -> tuple[JournalEntry, ...]:
         """Entries with a sequence above `after`, in order."""
+
+    async def remains(self, service: str) -> Remains:
+        """What there is of a service, linearizable, be it nothing."""
+
+    async def rebuild(
+        self, known: Remains, posture: Posture, journal: Sequence[Draft], history: Sequence[JournalEntry] = ()
+    ) -> None:
+        """Write a posture that databases prove, without a plan and without an owner, and journal it behind whatever journal there is
+        and the `history` that continues it; only if nothing has changed since `known`. Raises LostOwnership when something has,
+        Transient when the answer is lost (it may stand: look again)."""

@@ -28,10 +28,11 @@ from controller.core.model import Epoch, Posture, Site
 from controller.core.traffic import Limits, Track
 from controller.errors import TrimaranError
 from controller.execute import Executor
+from controller.journal_copy import Copyist
 from controller.loop import Loop
 from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
-from controller.ports import Clock, Probe
+from controller.ports import Clock, Database, Probe
 from controller.postgres.database import PostgresDatabase
 from controller.postgres.node import Node
 from controller.postgres.session import Address, Sessions
@@ -43,6 +44,7 @@ from controller.probing.sql_probe import SqlProbe
 from controller.probing.traffic_probe import TrafficProbe
 from controller.probing.zone_probe import Nameservers, ZoneProbe
 from controller.provider_watch import APART, ProviderWatch, calm
+from controller.rebuild import hindered
 from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSettings, Settings, SiteSettings
 from controller.steering import Helm, Rudder
 from controller.traffic_watch import TrafficWatch
@@ -74,16 +76,25 @@ class Assembly:
     """Keeps the access token that canaries are paid with."""
     traffic: TrafficWatch | None = None
     """None: the own site's edge has no agent that the settings name."""
+    nodes: Mapping[str, Mapping[Site, Database]] = field(default_factory=dict)
+    """Every service's, for who founds."""
 
     async def found(self, service: ServiceSettings) -> None:
-        """Have a posture for the service; tries until etcd answers, and keeps an existing one."""
+        """Have a posture for the service; tries until etcd answers, and keeps an existing one. Nothing is founded beside databases that
+        have been led already: etcd has lost the service then, and a person is told so."""
+        told = ""
         while True:
             try:
-                await self.store.found(first_posture(service, self.settings))
-                return
+                hindrance = await hindered(service.name, self.store, self.nodes.get(service.name, {}))
+                if not hindrance:
+                    await self.store.found(first_posture(service, self.settings))
+                    return
             except TrimaranError as error:
-                log.warning("found", service=service.name, error=str(error))
-                await self.clock.sleep(FOUND_AGAIN)
+                hindrance = str(error)
+            if hindrance != told:
+                log.warning("found", service=service.name, error=hindrance)
+            told = hindrance
+            await self.clock.sleep(FOUND_AGAIN)
 
     async def work(self) -> None:
         """Found what is new, then observe, decide and act until cancelled."""
@@ -129,13 +140,15 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar()))
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
+        nodes: dict[str, Mapping[Site, Database]] = {}
         caretakers = []
         asked = {service.name: providers(service, settings) for service in settings.services.values()}
         edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
-            databases = _databases(service, settings, stack)
+            databases = databases_of(service, settings, stack)
+            nodes[service.name] = databases
             loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
@@ -149,7 +162,10 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             metrics.watch(loop)
             rudders = _rudders(helms, service, settings, urgent=False)
             own = databases[settings.site]
-            caretakers.append(Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock))
+            copyist = Copyist(service=service.name, coordination=store, copy=own)
+            caretakers.append(
+                Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock, copyist=copyist)
+            )
         stack.push_async_callback(store.session.stop)
         yield Assembly(
             settings=settings,
@@ -322,7 +338,8 @@ def _canary_key() -> str:
     return f"canary-{uuid4()}"
 
 
-def _databases(service: ServiceSettings, settings: Settings, stack: AsyncExitStack) -> Databases:
+def databases_of(service: ServiceSettings, settings: Settings, stack: AsyncExitStack) -> Databases:
+    """Every site's node of a service, closed with the stack."""
     databases = {site: PostgresDatabase(_node(service, site)) for site in settings.sites}
     for database in databases.values():
         stack.push_async_callback(database.close)

@@ -15,7 +15,7 @@ from lab.binaries import EtcdBinary
 from lab.errors import LabError
 from lab.etcd_gateway import Gateway, NoAnswerError, Status
 from lab.links import Links
-from lab.processes import Supervised, launch
+from lab.processes import Supervised, kill, launch
 from lab.workspace import Workspace
 
 PEER_KIND = "etcd-peer"
@@ -121,6 +121,16 @@ class EtcdCluster:
                 pass
             self._require_alive(until, f"the member of {site} did not catch up")
             await asyncio.sleep(LOOK)
+
+    async def lose(self) -> None:
+        """Kill every member, throw every disk away, and start empty ones in their places, as a group that knows nothing."""
+        lost = [member.process for member in self.members.values() if member.process is not None]
+        for member in self.members.values():
+            member.process = None  # before it ends: nobody ordered this of a site, and its supervisor would bring a member back
+        kill(*lost)
+        for member in self.members.values():
+            shutil.rmtree(member.data, ignore_errors=True)
+        await self.start()
 
     async def leader(self) -> str | None:
         """Site of the leader as the newest term knows it; None while there is none or nobody answers."""

@@ -31,10 +31,12 @@ SAID = {
     Exit.USAGE: "the command, a settings file or a context file cannot be used as given, or was not confirmed; nothing was changed",
     Exit.REFUSED: "refused by a guard, which is named with what it saw, what it needs and the way out; nothing was changed. "
     "Of an erasure: a service refused, which is named; what the others answered stands",
-    Exit.NOBODY: "no controller answers, or none of them reaches etcd's majority; nothing was asked for",
+    Exit.NOBODY: "no controller answers, or none of them reaches etcd's majority; nothing was asked for. Of a rebuild: etcd does not "
+    "answer",
     Exit.UNFINISHED: "not finished within --timeout; it goes on without us",
     Exit.UNKNOWN: "asked for, and nobody told what became of it: it may be carried out or not; --request ID is the same order, and tells. "
-    "Of an erasure: not every service has answered, or finished; the same command again is the same order",
+    "Of an erasure: not every service has answered, or finished; the same command again is the same order. "
+    "Of a rebuild: the same command again tells, or writes it",
     Exit.UNDONE: "the plan is over without what it was for: the wanted site could not be proven and another one writes, or a provider "
     "failed",
     Exit.UNPROVEN: "carried out, but the check at its end failed or was not made: a serving site did not take the canary payment, "

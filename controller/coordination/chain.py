@@ -57,6 +57,11 @@ def end_of(entry: JournalEntry) -> End:
     return End(sequence=entry.sequence, digest=entry.digest)
 
 
+def before(entry: JournalEntry) -> End:
+    """Where the chain stood before this entry, by its own word."""
+    return End(sequence=entry.sequence - 1, digest=entry.previous)
+
+
 def digest(entry: JournalEntry) -> str:
     """SHA-256 in hexadecimal over every field but the digest itself."""
     fields = {

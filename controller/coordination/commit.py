@@ -10,7 +10,7 @@ from controller.coordination.layout import Keys, session_key
 from controller.coordination.reading import unfinished
 from controller.coordination.records import Owner
 from controller.coordination.transaction import ABSENT, Put, Remove
-from controller.core.model import Posture, Token
+from controller.core.model import Posture
 from controller.core.plans import Plan
 from controller.errors import LostOwnership
 from controller.ports import Control, Draft, Ownership
@@ -61,10 +61,12 @@ class Commit:
         """The control state that the commit leaves; `revisions` of the keys it wrote, and none for a key it removed."""
         keys, known = self.keys, self.known
         gone = keys.request(self.settle_request) if self.settle_request is not None else None
-        mine = Ownership(controller=self.controller, session=self.session, token=Token(revisions.get(keys.owner, ABSENT)))
+        posture = self.posture or known.posture
+        token = posture.token(revisions.get(keys.owner, ABSENT))
+        mine = Ownership(controller=self.controller, session=self.session, token=token)
         return changed(
             known,
-            posture=self.posture or known.posture,
+            posture=posture,
             plan=unfinished(self.plan) if self.plan is not None else known.plan,
             ownership=mine if self.take else known.ownership,
             sessions={**known.sessions, self.controller: self.session} if self.take else known.sessions,

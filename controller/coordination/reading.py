@@ -9,7 +9,7 @@ from controller.coordination.codec import Unreadable, decode
 from controller.coordination.layout import SESSIONS, Keys
 from controller.coordination.records import Head, Owner, Tip
 from controller.coordination.transaction import Answer, Item, Range, below
-from controller.core.model import Observation, Posture, Site, Token
+from controller.core.model import Observation, Posture, Site
 from controller.core.plans import Phase, Plan
 from controller.ports import Control, Ownership, Request
 
@@ -47,11 +47,11 @@ class Reader:
         tip = self.tip(head)
         if not posture:
             return None, tip
-        latest = self.value(Plan, plan[0]) if plan else None
+        latest, wanted = self.value(Plan, plan[0]) if plan else None, self.value(Posture, posture[0])
         control = Control(
-            posture=self.value(Posture, posture[0]),
+            posture=wanted,
             plan=unfinished(latest),
-            ownership=self._ownership(owner),
+            ownership=self._ownership(owner, wanted),
             observations={
                 Site(item.key.removeprefix(keys.observations)): seen for item, seen in self._left(Observation, observations)
             },
@@ -65,11 +65,11 @@ class Reader:
         """The end of the journal; the start of one when there is none."""
         return Tip(head=self.value(Head, head[0]), revision=head[0].revision) if head else Tip()
 
-    def _ownership(self, owner: tuple[Item, ...]) -> Ownership | None:
+    def _ownership(self, owner: tuple[Item, ...], posture: Posture) -> Ownership | None:
         if not owner:
             return None
         who = self.value(Owner, owner[0])
-        return Ownership(controller=who.controller, session=who.session, token=Token(owner[0].revision))
+        return Ownership(controller=who.controller, session=who.session, token=posture.token(owner[0].revision))
 
     def _left(self, kind: type[T], items: Iterable[Item]) -> Iterable[tuple[Item, T]]:
         """What others left for us. Unreadable is absent, and said once: one vantage a version ahead, or one mistyped wish,

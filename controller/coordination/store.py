@@ -8,6 +8,7 @@ with the same arguments: it is written once, and the second asking is answered a
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from controller.coordination.chain import End, before, end_of, verify
 from controller.coordination.change import Change, Moved, stamp
 from controller.coordination.codec import decode, encode
 from controller.coordination.commit import Commit
@@ -15,11 +16,11 @@ from controller.coordination.layout import Keys, session_key
 from controller.coordination.reading import Reader, control_ranges
 from controller.coordination.records import Tip
 from controller.coordination.session import Session, replace
-from controller.coordination.transaction import ABSENT, KeyValue, LeaseLapsed, Put, Range, Txn, below
-from controller.core.model import JournalEntry, Observation, Posture
+from controller.coordination.transaction import ABSENT, KeyValue, LeaseLapsed, Put, Range, Remove, Txn, below
+from controller.core.model import JournalEntry, Observation, Posture, Token
 from controller.core.plans import Plan
 from controller.errors import LostOwnership, Transient
-from controller.ports import Clock, Control, Draft, Request
+from controller.ports import Clock, Control, Draft, Remains, Request
 
 APPENDS = 100
 """Attempts to append while other writers move the journal's head; the store's patience usually ends sooner."""
@@ -142,6 +143,65 @@ class Store:
                 break
             after = int(page[-1].key.removeprefix(keys.journal))
         return tuple(entries)
+
+    async def remains(self, service: str) -> Remains:
+        """What there is of a service, be it nothing; raises Transient, and Unreadable for a key that must be mended."""
+        keys = Keys(service)
+        answer = await self._kv.transact(Txn(reads=control_ranges(keys)))
+        control, tip = self._reader.control(keys, answer)
+        self._tips[service] = tip
+        compared = (keys.posture, keys.plan, keys.owner)
+        found = {item.key: item.revision for item in answer.found[0]}
+        return Remains(
+            control=control,
+            latest=control.posture.token(answer.revision) if control else Token(answer.revision),
+            entries=tip.head.end.sequence,
+            digest=tip.head.end.digest,
+            revisions={key: found.get(key, ABSENT) for key in compared},
+        )
+
+    async def rebuild(
+        self, known: Remains, posture: Posture, journal: Sequence[Draft], history: Sequence[JournalEntry] = ()
+    ) -> None:
+        """Write a posture that databases prove, without plan and owner; an owner of before would go on with a plan that is of the past.
+        First the `history` that continues the journal, which means nothing by itself. Raises LostOwnership, Transient."""
+        keys = Keys(posture.service)
+        if history:
+            await self._put_back(keys, known, history)
+        drafts = tuple(journal)
+        change = Change(
+            keys=keys,
+            actor=self._controller,
+            unchanged=known.revisions,
+            writes=(Put(key=keys.posture, value=encode(posture)), Remove(key=keys.plan), Remove(key=keys.owner)),
+            drafts=drafts,
+            stamp=stamp("rebuild", self._controller, known.revisions, posture, drafts),
+        )
+        await self._append(change)
+
+    async def _put_back(self, keys: Keys, known: Remains, history: Sequence[JournalEntry]) -> None:
+        """Entries a page at a time, then the head that makes them the journal. Interrupted, the same ones are put there again."""
+        known_end, tip = End(sequence=known.entries, digest=known.digest), self._tips.get(keys.service, Tip())
+        after = known_end if known.entries else before(history[0])
+        if tip.head.end != known_end or verify(history, after=after) is not None:
+            raise LostOwnership(
+                f"{keys.head} changed since it was read, or the history does not continue it; nothing was put back"
+            )
+        for at in range(0, len(history), PAGE // 4):
+            puts = tuple(Put(key=keys.entry(one.sequence), value=encode(one)) for one in history[at : at + PAGE // 4])
+            answer = await self._kv.transact(Txn(unchanged={keys.head: tip.revision}, writes=puts))
+            if not answer.succeeded:
+                raise Moved([keys.head])
+        end = end_of(history[-1])
+        head = tip.head.after(end, stamp("put back", end))
+        txn = Txn(
+            unchanged={keys.head: tip.revision}, writes=(Put(key=keys.head, value=encode(head)),), reads=(Range(key=keys.head),)
+        )
+        answer = await self._kv.transact(txn)
+        seen = tip if answer.succeeded else self._reader.tip(answer.found[0])
+        if not answer.succeeded and seen.head != head:
+            raise Moved([keys.head])
+        self._tips[keys.service] = Tip(head=head, revision=answer.revision if answer.succeeded else seen.revision)
 
     async def _append(self, change: Change) -> Mapping[str, int]:
         """Write the change behind the journal's end, wherever that is by now; answers the new revisions of what it compared."""

@@ -79,6 +79,16 @@ def unmeasured(track: Track, detail: str) -> Track:
     return replace(track, health=Health.UNKNOWN, misses=0, lates=0, successes=0, detail=detail)
 
 
+def accuses(said: Opinion) -> bool:
+    """Does this word still hold against what it is about? An accusation lasts until it is forgiven, but counts only until the accuser is
+    answered in time; its next miss makes it count again.
+
+    1. azure's cloud dies while aws's database is away, and the failover waits for it. 2. aws comes back, answers the cut and is elected.
+    3. By words that are yet to be forgiven aws is failing too: it is left while it opens, and nobody pays through a second election.
+    """
+    return said.health is Health.FAILING and said.successes == 0
+
+
 def opinion(track: Track) -> Opinion:
     """The track as it is published."""
     return Opinion(
@@ -169,7 +179,8 @@ def agreed(site: Site, part: Part, observations: Mapping[Site, Aged[Observation]
     """What the vantages agree on: at least `policy.vantages` of the same word, one from outside, and more than contradict it.
 
     A partition that only B suffers makes B accuse A while A and C see it healthy: two against one, and A stays healthy. With one
-    for and one against the answer is unknown, and nothing is done about the site.
+    for and one against the answer is unknown, and nothing is done about the site. Who accused it and is answered again (`accuses`) speaks
+    neither for nor against it.
     """
     voices = tuple(_voice(name, site, part, observations[name], policy) for name in sorted(observations))
     failing = {voice.vantage for voice in voices if voice.counted and voice.health is Health.FAILING}
@@ -202,6 +213,8 @@ def _voice(vantage: Site, site: Site, part: Part, aged: Aged[Observation], polic
         counted, detail = False, f"older than {_seconds(policy.freshness)}"
     elif aged.value.suspects_itself:
         counted, detail = False, "it suspects itself"
+    elif health is Health.FAILING and not accuses(said):
+        counted, detail = False, f"{site} answers again, {said.successes} in time"
     else:
         counted, detail = True, said.detail
     return Voice(vantage=vantage, health=health, age=aged.age, counted=counted, detail=detail)

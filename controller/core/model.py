@@ -22,7 +22,7 @@ Epoch = NewType("Epoch", int)
 """Number of a writer's reign. It only grows, and it is the fencing token of the data path."""
 
 Token = NewType("Token", int)
-"""etcd revision at which the present owner took the plan. Databases refuse every older one."""
+"""etcd revision at which the present owner took the plan, counted on from `Posture.tokens_above`. Databases refuse every older one."""
 
 Lsn = NewType("Lsn", int)
 """Position in one server's write-ahead log, in bytes. Positions of different servers or epochs are never compared."""
@@ -105,6 +105,13 @@ class Posture:
     """Sites drained on purpose by an operator: no healthy probe brings them back."""
     mode: Mode = Mode.AUTOMATIC
     pause: Pause | None = None
+    tokens_above: Token | None = field(default=None, metadata={UNSAID: True})
+    """What is added to etcd's revisions to make tokens: after etcd was lost they begin anew, and databases refuse what is older than
+    what they promised. None: nothing is, this etcd is the first."""
+
+    def token(self, revision: int) -> Token:
+        """A revision of the etcd that holds this posture as databases count them."""
+        return Token(revision + (self.tokens_above or 0))
 
     @property
     def settled(self) -> bool:

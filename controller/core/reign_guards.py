@@ -136,7 +136,7 @@ def epoch_monotone(proposal: Proposal, now: Circumstances) -> Reason:
     if not beyond or isinstance(proposal, SetPause | SetMode):
         return allowed(guard, f"highest seen {max(seen.values(), default='unknown')}", limit)
     value = ", ".join(f"{site} is in epoch {beyond[site]}" for site in beyond)
-    return refused(guard, value, limit, "etcd is behind the databases: restore its newer state before anything moves.")
+    return refused(guard, value, limit, "etcd is behind the databases: trimaran rebuild, before anything moves.")
 
 
 def no_surprise_return(proposal: Proposal, now: Circumstances) -> Reason:

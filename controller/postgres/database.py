@@ -6,8 +6,8 @@ from typing import Any
 
 from controller.core.model import Epoch, Lsn, NodeFacts, Position, Role, Site, Slot, Subscription, Token
 from controller.errors import Unsupported
-from controller.ports import KeyLookup, TailReport
-from controller.postgres import cut, promote, slots, tail
+from controller.ports import JournalCopy, KeyLookup, TailReport
+from controller.postgres import cut, journal, promote, slots, tail
 from controller.postgres.errors import translated
 from controller.postgres.node import Node
 
@@ -101,6 +101,18 @@ class PostgresDatabase:
         )
         return dict(rows[0])
 
+    async def keep_journal(self, entries: Mapping[int, str]) -> None:
+        """See `journal.keep`."""
+        await journal.keep(self._node, entries)
+
+    async def kept_journal(self, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
+        """See `journal.kept`."""
+        return await journal.kept(self._node, after, limit)
+
+    async def last_kept(self) -> Mapping[int, str]:
+        """See `journal.last`."""
+        return await journal.last(self._node)
+
     async def close(self) -> None:
         """End every warm session."""
         await self._node.sessions.close()
@@ -153,4 +165,4 @@ def _facts(said: Mapping[str, Any]) -> NodeFacts:
     )
 
 
-_: type[KeyLookup] = PostgresDatabase
+_: tuple[type[KeyLookup], type[JournalCopy]] = (PostgresDatabase, PostgresDatabase)

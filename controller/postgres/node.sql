@@ -46,10 +46,18 @@ CREATE TABLE IF NOT EXISTS trimaran.migration (
     ended_at timestamptz                             -- null while steps are missing
 );
 
+-- The journal as the controller beside this node has seen it, each entry as etcd holds it, with its digest and the one before. Nothing is
+-- decided by it: it is there to be put back when etcd is lost with everything in it. Not published: every node has its own.
+CREATE TABLE IF NOT EXISTS trimaran.journal (
+    sequence bigint PRIMARY KEY,
+    entry    text   NOT NULL
+);
+
 -- Labels: how long, where, and what of (docs/schema.md).
 COMMENT ON TABLE trimaran.node IS 'retention=forever residency=any contains=none: who this node is';
 COMMENT ON TABLE trimaran.marker IS 'retention=forever residency=any contains=none: where reigns and members begin';
 COMMENT ON TABLE trimaran.quarantine IS 'retention=forever residency=any contains=personal: what a person has to look at before it may go';
+COMMENT ON TABLE trimaran.journal IS 'retention=forever residency=any contains=personal: what was decided here, why, and which operator asked';
 COMMENT ON TABLE trimaran.migration IS 'retention=forever residency=any contains=none: what was changed here, and when';
 
 -- Whoever listens hears that this node's role or epoch has changed, in the moment of the commit, and asks which it is now. Services learn of

@@ -43,6 +43,8 @@ class Seen:
     """Seconds from the fault until one writer reigned and every other site counted; None: it never came to that."""
     answers: Mapping[str, Answers] = field(default_factory=dict)
     """In an outage: what each authority told clients from the decision to drain the site until healing, by the authority's place."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Failed attempts while the fault lasted, by site and reason; the most frequent."""
     load_late: float = 0.0
     """Largest delay of an offer, seconds: much of it, and the machine was too busy for a pause to mean much."""
     steered: bool = True

@@ -61,6 +61,7 @@ def played(cell: Cell, seen: Seen, took: float) -> dict[str, Any]:
         "plans": [asdict(plan) for plan in seen.plans],
         "withheld": [asdict(one) for one in seen.withheld],
         "answers": {place: asdict(one) for place, one in seen.answers.items()},
+        "failed_attempts": dict(seen.failures),
         "exits": list(seen.aftermath.exits),
         "load_late_s": seen.load_late,
         "machine_too_busy": seen.busy,

@@ -1,8 +1,8 @@
 """What the journal says of the time after a fault: plans that were claimed, and guards that held something back. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from controller.core.explain import DECISION
 from controller.core.model import JournalEntry, Trigger, Verdict
@@ -23,8 +23,8 @@ class ToldPlan:
     claimed_by: str
     claimed: float
     """Seconds after the fault; negative before it."""
-    steps_before: int
-    """Steps that were journaled before the fault: how far the plan had come when it struck."""
+    steps: Sequence[tuple[float, str]]
+    """What was done of it, with the seconds after the fault at which that was journaled."""
     taken_over_by: Sequence[str]
     ended: float | None
     """Seconds after the fault; None: neither done nor replaced by a later plan."""
@@ -38,6 +38,15 @@ class Withheld:
     """Seconds after the fault when it was first said."""
     what: str
     guards: Sequence[str]
+
+
+def righted(entries: Iterable[JournalEntry], actor: str, written: range, skew: timedelta | None) -> tuple[JournalEntry, ...]:
+    """The same entries on one clock: those that this controller wrote while its clock was wrong are dated back. `written`: sequences of the
+    entries from that time."""
+    return tuple(
+        replace(entry, at=entry.at - skew) if skew and entry.actor == actor and entry.sequence in written else entry
+        for entry in entries
+    )
 
 
 def plans(entries: Iterable[JournalEntry], fault: datetime) -> tuple[ToldPlan, ...]:
@@ -62,10 +71,20 @@ def _plan(claim: JournalEntry, own: Sequence[JournalEntry], every: Sequence[Jour
         epoch=int(str(body.get("epoch", 0))),
         claimed_by=claim.actor,
         claimed=_after(claim, fault),
-        steps_before=sum(entry.kind.startswith("step.") and entry.at < fault for entry in own),
+        steps=tuple((_after(entry, fault), _step(entry)) for entry in own if entry.kind.startswith("step.")),
         taken_over_by=tuple(entry.actor for entry in own if entry.kind == "takeover"),
         ended=min((_after(entry, fault) for entry in ends), default=None),
     )
+
+
+def _step(entry: JournalEntry) -> str:
+    step = entry.body.get("step")
+    subjects = (
+        [str(step[name]) for name in ("site", "sibling", "winner", "newcomer") if name in step]
+        if isinstance(step, Mapping)
+        else []
+    )
+    return " ".join([entry.kind.removeprefix("step.").replace("_", " "), *subjects])
 
 
 def moves(told: Iterable[ToldPlan]) -> tuple[ToldPlan, ...]:

@@ -15,7 +15,7 @@ from controller.boot.asking import NotYet, asker
 from controller.issuing.archive import Archive, Issuer
 from controller.issuing.authority import Subject, joined
 from controller.issuing.succession import Stage
-from controller.manifest.etcd import Member, Papers, arguments
+from controller.manifest.etcd import MEMBER, Member, Papers, arguments
 from tests.contract.conftest import HOST, etcd_program, free_ports
 
 pytestmark = [pytest.mark.timeout(180)]
@@ -38,7 +38,7 @@ class Node:
 
     def shows(self, archive: Archive) -> None:
         """A new certificate, of who issues now."""
-        subject = Subject(called=f"etcd {self.member.name}", addresses=(IPv4Address(HOST),))
+        subject = Subject(called=MEMBER, addresses=(IPv4Address(HOST),))
         papers = archive.authority(Issuer.ETCD).issue(subject, now=datetime.now(UTC), life=timedelta(days=1))
         (self.folder / "identity.pem").write_bytes(papers.certificate)
 

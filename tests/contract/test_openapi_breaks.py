@@ -111,6 +111,7 @@ BREAKS: Mapping[Callable[[Message, Message], None], str] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", BREAKS, ids=lambda change: change.__name__)
 async def test_a_service_that_does_otherwise_is_found(change: Callable[[Message, Message], None], tmp_path: Path) -> None:
     """Each kind of deviation by the check that is there for it."""

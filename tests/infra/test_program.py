@@ -1,5 +1,6 @@
 """What a program takes from its stack's configuration before it reads it, what it loads, and in which order programs run."""
 
+import ast
 import json
 import re
 import subprocess
@@ -16,6 +17,8 @@ from infra.settings import SITES, Role, SettingsError, read_settings
 from tests.infra.stacks import ROOT, configuration
 
 STACK = "prod-aws"
+TABLES_OF_TEXTS = {"tags", "metadata", "attribute_mapping"}
+"""Inputs of vendors that have any keys: there is no class for them."""
 
 
 def taken(config: Mapping[str, str], *secrets: str) -> dict[str, Any]:
@@ -76,3 +79,21 @@ def test_the_readme_applies_stacks_in_the_order_in_which_they_read_each_other() 
         r"^pulumi up --stack prod-(\w+) --policy-pack policies\b", (ROOT / "README.md").read_text(), re.MULTILINE
     )
     assert applied == [role.value for role in Role]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_what_lies_inside_of_inputs_is_of_a_class(role: Role) -> None:
+    """A key that is misspelled in a table is passed over by the vendor in silence; in a class it is an error of types."""
+    for path in (ROOT / "infra" / "components" / role).glob("*.py"):
+        calls = [one for one in ast.walk(ast.parse(path.read_text())) if isinstance(one, ast.Call)]
+        named = [(ast.unparse(call.func), one) for call in calls for one in call.keywords if isinstance(call.func, ast.Attribute)]
+        assert [f"{called}({one.arg})" for called, one in named if _is_table(one.value) and one.arg not in TABLES_OF_TEXTS] == []
+
+
+def _is_table(value: ast.expr) -> bool:
+    """Is it written as one, or as a list of them?"""
+    if isinstance(value, ast.List | ast.Tuple):
+        return any(_is_table(one) for one in value.elts)
+    return isinstance(value, ast.Dict | ast.DictComp) or (
+        isinstance(value, ast.ListComp | ast.GeneratorExp) and _is_table(value.elt)
+    )

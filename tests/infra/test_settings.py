@@ -94,6 +94,24 @@ def test_a_site_that_may_not_grow_to_the_peak_is_refused() -> None:
     assert found.startswith("trimaran:capacity.vault.ceiling: ")
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_stack_is_previewed_on_what_cannot_keep_the_promises(stack: str) -> None:
+    """Whichever of the twelve it is, and everything at once: the key, and the rule that it breaks."""
+    network, capacity = table(stack, "network"), table(stack, "capacity")
+    network["azure"]["block"] = network["aws"]["block"]
+    capacity["edge"] = {"peak": 9, "floor": 2, "ceiling": 9}
+    regions = {**table(stack, "topology"), "azure": "germanywestcentral"}
+    found = told(stack, topology=regions, network=network, capacity=capacity)
+    for key, rule in (
+        ("topology.aws, topology.azure: ", "apart"),
+        ("network.aws.block, network.azure.block: ", "no address belongs to two sites"),
+        ("capacity.edge.floor: ", "N-1"),
+    ):
+        assert [one for one in found if one.startswith(f"trimaran:{key}") and rule in one], found
+    for key in ("environment", "role", "owner", "domain", "topology", "network", "accounts", "capacity", "databases"):
+        assert told(stack, **{key: None}) == (f"trimaran:{key}: missing",)
+
+
 @pytest.mark.parametrize(
     ("stack", "image"),
     [

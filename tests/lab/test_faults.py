@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from controller.core.model import JournalEntry
 from lab.aftermath import broken_aftermath
 from lab.cabling import CLIENTS, ISSUER, Door
 from lab.faults import Fault, OccupiedError, UnknownTargetError, parse
-from lab.fleet import LEAN, PAYMENTS
+from lab.fleet import LEAN, PAYMENTS, WHOLE
 from lab.laboratory import Laboratory, laboratory
 from lab.offering import Offering, offer
 from lab.record import Unanswered
@@ -49,11 +49,12 @@ async def epoch(lab: Laboratory) -> int:
     return control.posture.reign
 
 
+@pytest.mark.parametrize("services", [LEAN, pytest.param(WHOLE, marks=pytest.mark.long)], ids=["lean", "whole"])
 @pytest.mark.parametrize("fault", [Fault.CRASH, Fault.FREEZE, Fault.PARTITION])
-async def test_payments_survive_the_loss_of_the_writers_site(fault: Fault) -> None:
+async def test_payments_survive_the_loss_of_the_writers_site(fault: Fault, services: Sequence[str]) -> None:
     """Another site writes in the next epoch, nothing acknowledged is lost, and the site comes back as a follower that counts; where it
     comes back believing that it still writes, payers were there to be told so."""
-    async with laboratory(f"test-{fault}") as lab:
+    async with laboratory(f"test-{fault}", services=services) as lab:
         seen = await rehearse(lab, Course(fault=fault, rate=RATE))
     assert broken_promises(seen) == ()
     assert seen.site == WRITER
@@ -178,6 +179,7 @@ async def test_losing_an_authority_holds_back_no_other(fault: Fault, place: str)
             await lab.wait_until_whole(timedelta(seconds=45))
 
 
+@pytest.mark.long
 async def test_answers_change_although_no_api_answers() -> None:
     """The static path: with all three APIs hanging, the authorities' own health checks leave the dead site out, each at its vendor's
     pace. Route 53 asks every 10 s and needs 3 failures, each of up to 6 s; Traffic Manager needs 4, of up to 5 s."""
@@ -252,7 +254,7 @@ async def test_what_ends_by_itself_is_noted_and_started_again() -> None:
 
 def test_unknown_faults_and_places_name_the_known_ones() -> None:
     """Whoever mistypes learns what there is."""
-    with pytest.raises(UnknownTargetError, match="crash, freeze, partition, slow"):
+    with pytest.raises(UnknownTargetError, match="crash, freeze, partition, deaf, mute, slow"):
         parse("explode", "aws")
     with pytest.raises(UnknownTargetError, match="aws, azure, gcp"):
         parse("crash", "ibm")

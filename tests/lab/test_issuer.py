@@ -74,6 +74,7 @@ async def served_by(load: Offering, site: str, since: float, seconds: float) -> 
     return False
 
 
+@pytest.mark.long
 async def test_a_whole_failover_without_the_issuer() -> None:
     """Gone before the writer's site dies, and until after that site is back: payments go on, the canaries of the failover are paid, and
     the services of the site that was dead start with the keys that they kept, and serve. The issuer comes back with its own keys."""

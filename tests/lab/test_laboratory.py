@@ -232,7 +232,10 @@ def test_commands_ask_order_and_refuse() -> None:
     assert "trimaran lab up" in gone.stderr
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)],
+)
 def test_nothing_is_left_however_the_lab_ends(number: signal.Signals, status: int) -> None:
     """Ctrl-C, an ordinary end and a crash of the lab itself leave no process, no directory and no lock behind."""
     name = f"test-ended-{number.name.lower()}"

@@ -166,6 +166,29 @@ async def test_a_partition_can_be_one_sided() -> None:
             writer.close()
 
 
+@pytest.mark.parametrize("deaf", [True, False])
+async def test_a_deaf_site_is_told_nothing_and_a_mute_one_tells_nothing(deaf: bool) -> None:
+    """From everywhere at once: what is held, the question or the answer, arrives after the healing, and another fault of the site stays."""
+    async with network() as net:
+        streams = [await net.connect(source) for source in ("aws", "clients")]
+        for stream in streams:
+            await ask(stream)
+        await (net.links.deafen("azure") if deaf else net.links.mute("azure"))
+        await net.links.cut("azure", "gcp")
+        for stream in streams:
+            stream[1].write(b"there")
+            assert await silent(stream, 0.2)
+        severed = {(pair["source"], pair["destination"]) for pair in (await net.links.stats())["pairs"] if pair["cut"]}
+        ways = {("aws", "azure"), ("clients", "azure"), ("gcp", "azure")} if deaf else {("azure", "aws"), ("azure", "clients")}
+        assert severed == {*ways, ("azure", "gcp")}
+        await net.links.unstop("azure")
+        for reader, writer in streams:
+            async with asyncio.timeout(2):
+                assert await reader.readexactly(5) == b"there"
+            writer.close()
+        assert [pair["destination"] for pair in (await net.links.stats())["pairs"] if pair["cut"]] == ["gcp"]
+
+
 async def test_the_death_of_a_server_does_not_leak_through_a_cut() -> None:
     """Without the cut a kill is seen at once (so the link does carry it); with it, not until the link heals, and then surely."""
     async with network() as net:

@@ -34,6 +34,7 @@ def logged(lab: Laboratory, service: str) -> Iterator[Mapping[str, object]]:
             yield said
 
 
+@pytest.mark.long
 async def test_a_failover_is_seen_from_the_client_to_the_disk_of_another_cloud() -> None:
     """No step of any of them is missing, the vault's of one from a token among them, every service counted, and each of the services'
     lines about a request names a trace that the collector has, but for what a dying process took with it."""

@@ -114,6 +114,7 @@ async def until(lab: Laboratory, wanted: Mapping[str, str], within: timedelta) -
     return told
 
 
+@pytest.mark.long
 async def test_a_site_whose_traffic_fails_is_told_by_another_and_drained_by_nobody() -> None:
     """Half of aws's requests fail. gcp's controller says so, warns, and names who does well; shares, writer, epoch and plan stay as they
     were, and nothing is claimed. When its requests are answered again it is well."""

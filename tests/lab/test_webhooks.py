@@ -35,6 +35,7 @@ def misguide(lab: Laboratory) -> None:
         site.start_program(WEBHOOKS)
 
 
+@pytest.mark.long
 async def test_merchants_are_told_of_every_payment_and_a_run_notices_when_they_are_not() -> None:
     """The same lab with the dispatcher and with one that skips events and calls them delivered: kept, and then broken by name."""
     async with laboratory("test-webhooks") as lab:

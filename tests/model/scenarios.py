@@ -11,7 +11,8 @@ NO_DATA = frozenset({PlanKind.STEER, PlanKind.PROMOTE})
 """Kinds of plans that move no data: weights, and a provider's own replica."""
 
 _MOVES = frozenset({PlanKind.FAILOVER, PlanKind.SWITCHOVER})
-_SETS = frozenset({PlanKind.FAILOVER, PlanKind.SHRINK, PlanKind.GROW})
+_CHANGES = frozenset({PlanKind.SHRINK, PlanKind.GROW})
+_SETS = _CHANGES | {PlanKind.FAILOVER}
 _ALL = frozenset({PlanKind.FAILOVER, PlanKind.GROW, PlanKind.SHRINK, PlanKind.RETURN, PlanKind.SETTLE})
 _RETURNS = frozenset({PlanKind.RETURN, PlanKind.GROW})
 
@@ -34,6 +35,13 @@ SMALL = {
         budget=Budget(upkeep=2),
         in_flight=1,
         late_tries=True,
+    ),
+    "stale ack set": Scenario(
+        about="three changes of the set, the owner replaced in between, its call under way",
+        kinds=_CHANGES,
+        epochs=1,
+        budget=Budget(takeovers=1, upkeep=3),
+        in_flight=1,
     ),
     "switchover": Scenario(
         about="a move, planned or not, with a payment open across the fence", kinds=_MOVES, budget=Budget(), two_phases=True
@@ -72,12 +80,6 @@ LARGE = {
         about="the only member is replaced: two changes of the set, two owners, a call under way",
         kinds=_SETS,
         members=(AWS,),
-        budget=Budget(takeovers=1, upkeep=2),
-        in_flight=1,
-    ),
-    "stale ack set": Scenario(
-        about="two changes of the set, the owner replaced in between, its call under way",
-        kinds=_SETS,
         budget=Budget(takeovers=1, upkeep=2),
         in_flight=1,
     ),

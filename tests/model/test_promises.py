@@ -20,6 +20,7 @@ STATES = {
     "ack set": 13_053,
     "return": 119_280,
     "late return": 9_769,
+    "stale ack set": 8_254,
     "switchover": 6_405,
     "follower in its cloud": 66_235,
     "writer in its cloud": 55_282,
@@ -27,7 +28,7 @@ STATES = {
 }
 """All there are, counted: one more or one less is another protocol, or another model."""
 
-RECOVERS = ("failover", "second failover", "late", "ack set", "late return", "switchover")
+RECOVERS = ("failover", "second failover", "late", "ack set", "late return", "stale ack set", "switchover")
 """Where no node went through an in-cloud failover, nothing may ever wait for a person."""
 
 

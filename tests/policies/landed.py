@@ -7,7 +7,7 @@ from typing import Any
 
 from infra.settings import Role
 from infra.topology import Cloud
-from tests.infra.recording import Recording, Resource, previewed, recorded, recorded_live
+from tests.infra.recording import Recording, Resource, previewed, recorded, recorded_filling, recorded_live
 from tests.policies.breaking import broken_by
 from tests.policies.samples import Told
 
@@ -19,9 +19,12 @@ class Landed:
     stack: str
     live: bool = False
     preview: bool = False
+    filling: bool = False
+    """Do its settings name who may fill places for secrets? Before it is live."""
 
     def __str__(self) -> str:
-        return "-".join((self.stack, *(("live",) if self.live else ()), *(("preview",) if self.preview else ())))
+        said = {"live": self.live, "filling": self.filling, "preview": self.preview}
+        return "-".join((self.stack, *(name for name, is_so in said.items() if is_so)))
 
     @property
     def role(self) -> str:
@@ -31,6 +34,8 @@ class Landed:
     @property
     def recording(self) -> Recording:
         """What it asks for."""
+        if self.filling:
+            return recorded_filling(self.stack, preview=self.preview)
         if self.preview:
             return previewed(self.stack, live=self.live)
         return recorded_live(self.stack) if self.live else recorded(self.stack)

@@ -9,6 +9,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from tests.protocol.payments_site import eventually
@@ -72,6 +73,7 @@ def looks_past(number: int) -> tuple[Look, Look]:
     return replace(whole, places=48), replace(between, places=48, also=DOWN)
 
 
+@pytest.mark.long
 async def test_a_look_past_thousands_that_fail_takes_no_square_of_them(market: Market) -> None:
     """Sixteen thousand wait. From its sixth execution on the database knows nothing of the arrays when it plans: were accounts compared one
     by one, a hundred times as many names would take five times as long. Both are measured in turn, so whatever else this machine does
@@ -121,6 +123,7 @@ async def is_answered(outbox: WriterOutbox) -> bool:
     return True
 
 
+@pytest.mark.long
 async def test_thousands_that_fail_keep_nobody_waiting(market: Market) -> None:
     """They were all paid a moment ago, all have been tried, and rest. Two others are paid, and hear of it; every look is answered."""
     await are_owed(market)

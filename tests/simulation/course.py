@@ -32,6 +32,8 @@ STORM = 22.0
 """Until everything is healed."""
 LIMIT = 60.0
 """Seconds of peace within which everything must be well again."""
+HELD = 20.0
+"""Seconds of peace for which only a person could have gone on, without a break, after which one is waited for."""
 REST = 24
 """Half seconds within which all ledgers are equal, once nobody pays."""
 
@@ -144,9 +146,12 @@ class Peace:
 
     async def come(self) -> str:
         """Wait until all is well, or until it should be. Answers why a person is needed, if one is."""
-        asked_at = self._began
+        asked_at, moved_at = self._began, self._began
         while self._loop.time() - self._began < LIMIT and not self.places.watch.breaches:
             await asyncio.sleep(0.5)
+            moved_at = moved_at if self._needs_a_person() else self._loop.time()
+            if self._loop.time() - moved_at > HELD:
+                break
             if self._well():
                 await asyncio.sleep(1.0)
                 if self._well():

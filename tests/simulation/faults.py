@@ -167,6 +167,12 @@ LONELY = Weather(
     ),
     bursts=(3, 5),
 )
+ERRANDS = Weather(
+    kinds=("failover", "failover", "promote", "promote", "switchover", "resume", "edge dies", "provider hangs"),
+    victims=("writer", "writer", "gcp", "aws", "azure"),
+    bursts=(4, 6),
+)
+"""What only people ask for: a promotion, and a writer left although its site can serve."""
 MIXED = (
     ANY,
     ANY,
@@ -182,5 +188,6 @@ MIXED = (
     EDGES,
     NOISE,
     SWITCHOVERS,
+    ERRANDS,
 )
 """What a seed draws its own from."""

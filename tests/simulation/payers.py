@@ -48,6 +48,7 @@ class Till:
     waiters: dict[Site, list[Waiter]] = field(default_factory=dict)
     writer: Site | None = None
     _polling: set[Site] = field(default_factory=set)
+    _finding: "asyncio.Task[None] | None" = None
 
     async def pay(self, key: str, told: Callable[[Acknowledged], None]) -> None:
         """Until it is durable, or nobody waits any more."""
@@ -63,7 +64,7 @@ class Till:
                 waiting = await self.net.ask_for(self.process, at, partial(self._enter, at, key), COMMIT)
             except (Conflict, Stuck, Transient):
                 self.writer = None
-                await clock.sleep(timedelta(seconds=0.1 * self.chance.random()))
+                await clock.sleep(timedelta(seconds=0.05 + 0.2 * self.chance.random()))
                 continue
             if await self._wait(at, waiting):
                 told(told_of(waiting, at))
@@ -76,11 +77,17 @@ class Till:
         self.world.rows[at].pass_guard(finish, lambda: self.world.enter_admitted(at, key), lasts)
 
     async def _find(self) -> bool:
+        """One search for everybody who wants to know, as in the service."""
+        if self._finding is None or self._finding.done():
+            self._finding = self.process.start(self._search())
+        await asyncio.wait([self._finding])
+        return self.writer is not None
+
+    async def _search(self) -> None:
         """Ask every node who writes; the highest epoch wins."""
         said = await asyncio.gather(*(self._ask_role(site) for site in self.world.servers))
         writers = sorted((epoch, site) for site, role, epoch in said if role is Role.WRITER)
         self.writer = writers[-1][1] if writers else None
-        return bool(writers)
 
     async def _ask_role(self, site: Site) -> tuple[Site, Role | None, Epoch]:
         def look() -> tuple[Site, Role, Epoch]:

@@ -75,7 +75,7 @@ class FarCapacity:
 def drawn_policy(chance: Random) -> Policy:
     """Mostly the defaults; some services are set up otherwise."""
     freezes = (Freeze(start=EPOCH, end=EPOCH + timedelta(seconds=chance.uniform(5, 40)), reason="quarter end"),)
-    small = chance.random() < 0.2
+    small = chance.random() < 0.3
     return Policy(
         automatic_failovers=chance.choice((1, 1, 9)),
         freezes=freezes if chance.random() < 0.15 else (),
@@ -268,8 +268,8 @@ def judged(places: Places, plan: Plan, actor: Site) -> tuple[Breach, ...]:
     accusers = {}
     for vantage, heard in life.loop.view.snapshot.observations.items():
         said = heard.value.opinions.get(plan.subject, {}).get(Part.DATABASE)
-        if said is None or said.health is not Health.FAILING or heard.value.suspects_itself:
-            continue
+        if said is None or said.health is not Health.FAILING or said.successes or heard.value.suspects_itself:
+            continue  # who was answered again since accuses nobody
         if vantage == actor:
             clock = life.process.clock
             accusers[vantage] = (clock.monotonic() - life.loop.view.at) / clock.rate

@@ -1,7 +1,7 @@
 """How each safeguard is taken away: what stands in its place. Each entry is owner, name, and what is there instead."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,17 +11,19 @@ from controller.actions import Actions
 from controller.coordination.change import Change as Written
 from controller.coordination.commit import Commit
 from controller.coordination.records import Head, Tip
+from controller.coordination.store import Store
 from controller.coordination.transaction import Txn
-from controller.core import candidates, claims, decide, guards, naming, phases, upkeep
+from controller.core import candidates, claims, decide, guards, health, naming, phases, upkeep
 from controller.core.candidates import Candidate
 from controller.core.circumstances import Circumstances
 from controller.core.claims import Claim
-from controller.core.model import Aged, Epoch, Lsn, Observation, Position, Posture, Role, Site, Token
+from controller.core.model import Aged, Epoch, Health, Lsn, Observation, Position, Posture, Role, Site, Token, Trigger
 from controller.core.phases import Change
 from controller.core.plans import Phase, Plan, PlanKind
-from controller.core.proposals import Proposal, Return, Shrink
-from controller.core.steps import Result, SetAckSet, Steered, Step
+from controller.core.proposals import Proposal, Return, Shrink, Switchover, sentence
+from controller.core.steps import Attach, Open, Result, SetAckSet, Steered, Step, Unanswered
 from controller.errors import Conflict, StaleToken
+from controller.ports import Control, Draft
 from controller.providers.memory import positions
 from controller.providers.memory.server import FIRST, Marker, MemoryServer
 from controller.providers.memory.world import MemoryWorld, Poll, Waiting
@@ -269,6 +271,7 @@ def _without(guard: str) -> tuple[tuple[Any, str, Any], ...]:
 VELOCITY, PAUSE, MODE, ORPHAN = _without("velocity"), _without("pause"), _without("mode"), _without("no_orphan_drain")
 RECALLED = ((loop, "recalled", lambda entries: ()),)
 SELF_SUSPICION = ((observe, "suspects_itself", lambda vantage, opinions, policy: False),)
+ANSWERED = ((health, "accuses", lambda said: said.health is Health.FAILING),)
 SLEEP = ((observe, "slept", lambda gap, expected, slack: timedelta(0)),)
 
 
@@ -317,6 +320,48 @@ COMPARED = (
     (Commit, "_check_ownership", lambda self: None),
 )
 TAKEOVER = ((decide, "_carried", lambda running, seen, held: iter(())),)
+
+_commit = Store.commit
+
+
+async def _commit_in_two(self: Store, known: Control, *, journal: Sequence[Draft] = (), **given: Any) -> Control:
+    """What is done first, and why in a write of its own."""
+    after = await _commit(self, known, **given)
+    return await _commit(self, after, journal=journal) if journal else after
+
+
+JOURNALED = ((Store, "commit", _commit_in_two),)
+
+
+def _advance_or_go_back(plan: Plan, posture: Posture, step: Step, result: Result) -> Change:
+    """A winner that does not answer is given up for another one, in the same plan."""
+    others = sorted(position.site for position in plan.positions if position.site != plan.winner)
+    if isinstance(step, Attach | Open) and isinstance(result, Unanswered) and plan.kind is PlanKind.FAILOVER and others:
+        return Change(plan=replace(plan, winner=others[0]), posture=replace(posture, writer=others[0]))
+    return _advance(plan, posture, step, result)
+
+
+FORWARD = ((execute, "advance", _advance_or_go_back),)
+
+_needs, _conditions = decide._needs, decide._conditions
+
+
+def _needs_home(seen: Circumstances, held: Mapping[str, timedelta]) -> tuple[Proposal, ...]:
+    """The writer belongs home, wherever that was, as soon as it counts again."""
+    home, posture = Site("azure"), seen.posture
+    if seen.running is not None or home not in posture.must_cut or not posture.settled:
+        return _needs(seen, held)
+    return (Switchover(to=home, trigger=Trigger.AUTOMATIC, because="home"), *_needs(seen, held))
+
+
+def _conditions_beside_plans(seen: Circumstances) -> frozenset[str]:
+    """Repairs ripen beside any plan."""
+    return _conditions(seen) | {sentence(repair) for repair in upkeep.repairs(seen)}
+
+
+GOES_HOME = ((decide, "_needs", _needs_home),)
+RIPENS = ((decide, "_conditions", _conditions_beside_plans),)
+SURPRISE, ONE_PLAN, WRITER = _without("no_surprise_return"), _without("one_plan"), _without("exactly_one_writer")
 
 _steer = Actions._steer
 

@@ -7,9 +7,7 @@ import pytest
 from tests.simulation.search import search, told
 
 AT_LEAST = 300
-RARE = {"ask", "complete", "surviving-capacity refused"}
-"""Not met in the first fifty seeds; how often they are met was not measured yet."""
-WITHIN = float(os.environ.get("SIMULATE_SECONDS", "170"))
+WITHIN = float(os.environ.get("SIMULATE_SECONDS", "150"))
 
 
 @pytest.mark.long
@@ -20,4 +18,4 @@ def test_no_seed_breaks_a_promise(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(f"\n{found}")
     assert not found.broken, "\n\n".join(map(told, found.broken))
-    assert set(found.missing) <= RARE
+    assert not found.missing

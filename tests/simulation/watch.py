@@ -10,6 +10,7 @@ from controller.coordination.codec import decode, encode
 from controller.coordination.layout import Keys
 from controller.coordination.transaction import Put, Txn
 from controller.core.decide import Decision
+from controller.core.guards import CLAIMING
 from controller.core.invariants import (
     Acknowledged,
     Breach,
@@ -98,7 +99,7 @@ class Watch:
         self.phases.add(str(plan.phase))
         if plan.id not in self.plans:
             replaced = [str(entry.body["replaces"]) for entry in entries if entry.body.get("replaces")]
-            self.replaced.update(replaced)
+            self._replace(plan, replaced)
             paused = self.posture is not None and self.posture.pause is not None and self.posture.pause.until is None
             if paused and plan.trigger is not Trigger.OPERATOR:
                 self.breach(Breach(promise="no-surprise-return", evidence=f"plan {plan.id} began in a pause"))
@@ -111,6 +112,13 @@ class Watch:
         if self.plan is None or (plan.id, plan.phase) != (self.plan.id, self.plan.phase):
             self.note("plan", f"{plan.id}: {plan.phase}")
         self.plan = self.plans[plan.id] = plan
+
+    def _replace(self, plan: Plan, replaced: list[str]) -> None:
+        """Upkeep and steering may be replaced by anybody, because what they were for is still wanted; a claim only by another claim."""
+        for gone in replaced:
+            if self.plans[gone].kind in CLAIMING and plan.kind not in CLAIMING:
+                self.breach(Breach(promise="always-finishes", evidence=f"plan {gone} gave way to {plan.id}"))
+        self.replaced.update(replaced)
 
     def _postured(self, posture: Posture, entries: list[JournalEntry]) -> None:
         before, self.posture = self.posture, posture

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from controller.caretaker import Caretaker
 from controller.core.model import JournalEntry, Site
 from controller.core.policy import Policy
+from controller.journal_copy import Copyist
 from controller.loop import Loop
 from controller.observe import Observer
 from controller.ports import Clock, Request
@@ -104,7 +105,9 @@ class Crew:
             clock=clock,
         )
         rudders = tuple(helm.rudder(GROUP, urgent=False) for helm in helms)
-        caretaker = Caretaker(site=site, loop=loop, database=given.databases[site], authorities=rudders, clock=clock)
+        copyist = Copyist(service=SERVICE, coordination=given.store, copy=given.databases[site])
+        own = given.databases[site]
+        caretaker = Caretaker(site=site, loop=loop, database=own, authorities=rudders, clock=clock, copyist=copyist)
         work = asyncio.create_task(_both(loop, caretaker))
         self.members[site] = Member(loop, caretaker, clock, work)
         return self.members[site]

@@ -193,7 +193,7 @@ class Stage:
     # ------------------------------------------------------------------------------------------------ after every effect
 
     async def _changed(self, site: Site, method: str) -> None:
-        if method not in {"facts", "digest", "lacks", "await_confirmed"}:
+        if method not in {"facts", "digest", "lacks", "await_confirmed", "keep_journal", "kept_journal"}:
             self.called.add((site, method))
             await self._effect(method)
 
@@ -219,7 +219,10 @@ class Stage:
             self.world.commit(site, f"p{self._paid}")
 
     async def _watch(self) -> None:
-        posture = (await self.control()).posture
+        known = await self.reader.read(SERVICE)
+        if known is None:
+            return  # etcd was lost
+        posture = known.posture
         self.postures.append(posture)
         writer = self.world.servers[posture.writer]
         if writer.role is Role.WRITER and writer.epoch == posture.reign:

@@ -319,6 +319,12 @@ def test_only_another_word_is_published_at_once() -> None:
         await given.clock.advance(seconds(1.5))
         assert changed(before, given.observer.observe())
         assert changed(before, replace(before, suspects_itself=True))
+        accusing = given.observer.observe()
+        given.revive(GCP)
+        await given.clock.advance(seconds(2.25))  # the question under way is given up after three, and the next one is answered
+        answered = given.observer.observe()
+        assert given.opinion(GCP).health is Health.FAILING
+        assert changed(accusing, answered), "an accusation that no longer counts is news, too"
 
     play(scene)
 

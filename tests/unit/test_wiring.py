@@ -6,12 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from controller.core.model import Health, Site
+from controller.core.model import Health, Site, Token
 from controller.metrics import Metrics
 from controller.probing.zone_probe import ZoneProbe
 from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.coordination import MemoryEtcd, coordination
+from controller.providers.memory.database import MemoryDatabase
+from controller.providers.memory.world import found_world
 from controller.settings import Settings, read_settings
 from controller.wiring import Assembly, assembled, first_posture
 from controller.zone_watch import ZoneWatch
@@ -52,6 +55,34 @@ async def test_founding_waits_for_etcd_and_keeps_what_is_there(settings: Setting
     await assembly.found(replace(settings.services["payments"], writer=GCP))
     control = await store.read("payments")
     assert control is not None and control.posture.writer == AZURE
+
+
+async def test_nothing_is_founded_beside_databases_that_were_led_already(settings: Settings) -> None:
+    """etcd came back empty and a controller is started anew: founding would hand out tokens and a set that are of the past. It waits
+    until somebody rebuilds, and while nobody says whether the service has begun."""
+    clock = SteppedClock()
+    world = found_world("payments", SITES, AZURE)
+    store, _ = coordination(MemoryEtcd(clock=clock), "aws")
+    zone = ZoneWatch(probe=ZoneProbe(authorities=(), clock=clock), leads={}, clock=clock)
+    nodes = {"payments": {site: MemoryDatabase(world, site, clock) for site in SITES}}
+    assembly = Assembly(
+        settings=settings, store=store, metrics=Metrics(clock), loops={}, caretakers=(), zone=zone, clock=clock, nodes=nodes
+    )
+    world.servers[GCP].promise(Token(7))
+    with capture_logs() as logs:
+        founding = asyncio.create_task(assembly.found(settings.services["payments"]))
+        await clock.advance(timedelta(seconds=10))
+    assert not founding.done() and await store.read("payments") is None
+    assert [one["error"] for one in logs] == [
+        "gcp is follower of epoch 1 and has promised token 7: etcd has lost it; see trimaran rebuild"
+    ]
+    world.crash(AWS)
+    world.crash(GCP)
+    await clock.advance(timedelta(seconds=10))
+    assert not founding.done()
+    world.start(AWS)
+    await clock.advance(timedelta(seconds=10))
+    assert founding.done() and await store.read("payments") is not None, "gcp alone is silent"
 
 
 async def test_probing_and_acting_share_their_database_sessions(settings: Settings) -> None:

@@ -69,6 +69,16 @@ class MemoryEtcd:
         if session is not None:
             self.revoke(session.lease)
 
+    def backup(self) -> "MemoryEtcd":
+        """As it is now, for `restore`; leases are no part of it, nor is what is under them."""
+        items = {key: item for key, item in self._items.items() if not item.lease}
+        return MemoryEtcd(clock=self.clock, _revision=self._revision, _items=items)
+
+    def restore(self, backup: "MemoryEtcd | None" = None) -> None:
+        """Begin anew from a backup, or with nothing: revisions go on from there, and every session is gone."""
+        before = backup or MemoryEtcd(clock=self.clock)
+        self._revision, self._items, self._leases = before._revision, dict(before._items), {}
+
     def _write(self, txn: Txn) -> None:
         if any(isinstance(write, Put) and write.lease and write.lease not in self._leases for write in txn.writes):
             raise LeaseLapsed

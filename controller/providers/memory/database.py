@@ -10,7 +10,7 @@ from hashlib import sha256
 from controller.core import naming
 from controller.core.model import Epoch, Lsn, NodeFacts, Position, Site, Token
 from controller.errors import Transient
-from controller.ports import Clock, Database, KeyLookup, TailReport
+from controller.ports import Clock, Database, JournalCopy, KeyLookup, TailReport
 from controller.providers.memory import positions
 from controller.providers.memory.path import MemoryPath
 from controller.providers.memory.server import MemoryServer
@@ -200,6 +200,28 @@ class MemoryDatabase:
 
         await self.path.call("offer_seed", work)
 
+    # ------------------------------------------------------------------------------------------------ copy of the journal
+
+    async def keep_journal(self, entries: Mapping[int, str]) -> None:
+        """Add entries to this node's copy."""
+
+        def keep(server: MemoryServer) -> None:
+            server.journal = dict(sorted({**entries, **server.journal}.items()))
+
+        await self.path.call("keep_journal", self.path.alone(keep))
+
+    async def kept_journal(self, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
+        """Entries above a number."""
+
+        def read(server: MemoryServer) -> Mapping[int, str]:
+            return dict([(number, text) for number, text in server.journal.items() if number > after][:limit])
+
+        return await self.path.call("kept_journal", self.path.alone(read))
+
+    async def last_kept(self) -> Mapping[int, str]:
+        """The last one."""
+        return await self.path.call("kept_journal", self.path.alone(lambda server: dict(list(server.journal.items())[-1:])))
+
     # ------------------------------------------------------------------------------------------------ caretaker
 
     async def tend(
@@ -214,4 +236,4 @@ class MemoryDatabase:
         return await self.path.call("tend", work)
 
 
-_: type[Database] = MemoryDatabase
+_: tuple[type[Database], type[JournalCopy]] = (MemoryDatabase, MemoryDatabase)

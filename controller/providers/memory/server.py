@@ -5,6 +5,7 @@ different servers start apart and grow apart; one that is compared with a foreig
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -53,6 +54,10 @@ class Transaction:
     """Where it ended in the log of the server it came from; None: it began here."""
     origin_stream: int = 0
     """Number of the stream it came through, as PostgreSQL's replication origin `pg_<oid>`."""
+
+
+def _end(one: Transaction) -> Lsn:
+    return one.end
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +110,8 @@ class MemoryServer:
     ledger: dict[str, Paid] = field(default_factory=dict)
     quarantine: dict[str, bool] = field(default_factory=dict)
     """Keys kept for a person, and whether the present writer had them."""
+    journal: dict[int, str] = field(default_factory=dict)
+    """Copy of the journal, by number."""
     slots: dict[str, LogicalSlot] = field(default_factory=dict)
     streams: dict[str, Stream] = field(default_factory=dict)
     markers: set[Epoch] = field(default_factory=set)
@@ -134,7 +141,7 @@ class MemoryServer:
 
     def behind(self, position: Lsn) -> Iterator[Transaction]:
         """Published transactions that end behind a position, in order."""
-        return (one for one in self.log if one.end > position)
+        return iter(self.log[bisect_right(self.log, position, key=_end) :])
 
     def lose_last(self) -> None:
         """The last published transaction never was, and a stream it came through stands before it again."""

@@ -152,6 +152,37 @@ def test_a_dead_winner_is_left_too() -> None:
     assert decision.proposal.site == AWS
 
 
+def test_a_winner_that_has_just_come_back_is_not_left() -> None:
+    """aws's database was away, came back and was elected. That everybody accused it before it answered is no reason to elect another one;
+    its next silence is, at once."""
+    world = World(
+        posture=posture(epoch=Epoch(5), reign=Epoch(5), writer=AWS, must_cut=frozenset({GCP, AZURE})),
+        words=everybody(AWS, Part.DATABASE),
+        running=under_way(PlanKind.FAILOVER, subject=AZURE, winner=AWS),
+        answered=frozenset((vantage, AWS) for vantage in SITES),
+    )
+    assert decided(world).proposal is None
+    silent = decided(replace(world, answered=frozenset({(AWS, AWS)}))).proposal
+    assert isinstance(silent, Failover)
+    assert silent.site == AWS
+
+
+def test_a_writer_that_answers_again_is_not_left_when_a_pause_ends() -> None:
+    """azure's database was away in a pause. Whatever held automation back ends a moment after azure is back: nothing is wrong any more."""
+    back = replace(World(words=everybody(AZURE, Part.DATABASE)), answered=frozenset((vantage, AZURE) for vantage in SITES))
+    assert decided(back).proposal is None
+
+
+def test_a_member_that_answers_again_does_not_hold_a_failover_back() -> None:
+    """azure dies when aws has just come back: a cut would be answered at once, and nobody waits until aws is forgiven."""
+    words = {**everybody(AZURE, but=(AZURE,)), **everybody(AWS, Part.DATABASE)}
+    back = replace(DEAD, words=words, answered=frozenset((vantage, AWS) for vantage in SITES))
+    assert isinstance(decided(back).proposal, Failover)
+    silent = decided(replace(back, answered=frozenset()))
+    assert isinstance(silent.withheld, Failover)
+    assert "provable-durability" in guards(silent)
+
+
 def test_an_unsettled_winner_needs_an_operator() -> None:
     """The dead winner may hold the only copy: automation refuses, names it, and an operator may waive it by name."""
     world = World(

@@ -8,6 +8,7 @@ import pytest
 from controller.core.health import (
     Sample,
     Track,
+    accuses,
     agreed,
     fresh_vantages,
     judge,
@@ -91,6 +92,17 @@ def test_an_answer_after_the_accusation_does_not_take_it_back() -> None:
     slow = Sample(ok=True, took=timedelta(seconds=1.5))
     assert after(WELL, slow).health is Health.FAILING
     assert after(WELL, slow, *[WELL] * 8).health is Health.HEALTHY
+
+
+def test_an_accusation_counts_until_its_accuser_is_answered() -> None:
+    """It takes eight answers to be forgiven and one to stop counting; one miss makes it count again, and a late answer changes nothing."""
+    accused = after(WELL, MISS, MISS, MISS)
+    assert accuses(opinion(accused))
+    assert not accuses(opinion(after(WELL, track=accused)))
+    assert accuses(opinion(after(WELL, MISS, track=accused)))
+    assert accuses(opinion(after(Sample(ok=True, took=LATE), track=accused)))
+    silence = waiting(after(WELL, track=accused), Part.DATABASE, POLICY.probe_timeout, POLICY)
+    assert accuses(opinion(silence)), "silence for as long as one miss is one"
 
 
 def test_always_late_is_failing_in_the_end() -> None:
@@ -192,6 +204,16 @@ def test_a_minority_of_many_vantages_does_not_accuse() -> None:
     assert agreed(AZURE, Part.DATABASE, observations, POLICY).health is Health.HEALTHY
     del observations[AWS]
     assert agreed(AZURE, Part.DATABASE, observations, POLICY).health is Health.UNKNOWN
+
+
+def test_who_is_answered_again_neither_accuses_nor_clears() -> None:
+    """aws and gcp had accused azure. While either of them is answered, only one accuses; healthy it is when both have forgiven."""
+    world = World(words=everybody(AZURE, but=(AZURE,)), silent=frozenset({AZURE}))
+    assert agreement(replace(world, answered=frozenset({(AWS, AZURE)}))) is Health.UNKNOWN
+    answered = replace(world, answered=frozenset({(AWS, AZURE), (GCP, AZURE)}))
+    assert agreement(answered) is Health.UNKNOWN
+    reason = agreed(AZURE, Part.DATABASE, answered.snapshot().observations, POLICY).reason
+    assert "aws says failing (0.2 s ago, not counted: azure answers again, 1 in time)" in reason.limit
 
 
 @pytest.mark.parametrize("excuse", ["stale", "suspects itself"])

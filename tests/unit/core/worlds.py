@@ -1,7 +1,7 @@
 """Three sites as plain values: azure writes, aws and gcp confirm, everybody is well, unless a test says otherwise."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,9 +70,13 @@ def said(health: Health, misses: int = 0) -> Opinion:
     )
 
 
-def observation(vantage: Site, words: Words, *, suspects_itself: bool = False) -> Observation:
-    """What one vantage says about every part of every site."""
+def observation(
+    vantage: Site, words: Words, *, suspects_itself: bool = False, answered: frozenset[tuple[Site, Site]] = frozenset()
+) -> Observation:
+    """What one vantage says about every part of every site; who is `answered` got one answer in time since it last missed one."""
     opinions = {site: {part: said(words.get((vantage, site, part), Health.HEALTHY)) for part in Part} for site in SITES}
+    for site in (site for by, site in sorted(answered) if by == vantage):
+        opinions[site] = {part: replace(word, misses=0, successes=1) for part, word in opinions[site].items()}
     return Observation(vantage=vantage, sequence=7, opinions=opinions, suspects_itself=suspects_itself)
 
 
@@ -119,6 +123,8 @@ class World:
     words: Words = field(default_factory=dict)
     ages: Mapping[Site, timedelta] = field(default_factory=dict)
     suspecting: frozenset[Site] = frozenset()
+    answered: frozenset[tuple[Site, Site]] = frozenset()
+    """(vantage, site) whose last probe was answered in time."""
     silent: frozenset[Site] = frozenset()
     facts: Mapping[Site, NodeFacts] = field(default_factory=lambda: {AWS: follower(AWS), AZURE: writing(), GCP: follower(GCP)})
     vantage: Site = AZURE
@@ -131,7 +137,8 @@ class World:
         """What this world's controller knows."""
         observations = {
             site: Aged(
-                value=observation(site, self.words, suspects_itself=site in self.suspecting), age=self.ages.get(site, FRESH)
+                value=observation(site, self.words, suspects_itself=site in self.suspecting, answered=self.answered),
+                age=self.ages.get(site, FRESH),
             )
             for site in SITES
             if site not in self.silent

@@ -18,11 +18,11 @@ from lab.matrix import __main__ as runner
 from lab.matrix.cells import LEFT_OUT, Cell, Outcome, Promise, Scene, Victim, cells, select
 from lab.matrix.judgement import Seen, Standing, amiss, answered_by
 from lab.matrix.page import page
-from lab.matrix.play import longest_pause
+from lab.matrix.play import failures, longest_pause
 from lab.matrix.report import AS_PROMISED, DIFFERS, NOT_PLAYED, document, played, unplayed
-from lab.matrix.told import ToldPlan, Withheld, drained, plans, withheld
+from lab.matrix.told import ToldPlan, Withheld, drained, plans, righted, withheld
 from lab.reconcile_answers import Answers
-from lab.record import Acknowledged
+from lab.record import Acknowledged, Declined, Failed
 from tests.unit.lab.runs import reconciliation
 
 AT = datetime(2026, 7, 18, 12, 0, tzinfo=UTC)
@@ -38,7 +38,7 @@ def plan(kind: str, trigger: str, claimed: float, ended: float | None = 3.0) -> 
         epoch=2,
         claimed_by="gcp",
         claimed=claimed,
-        steps_before=0,
+        steps=(),
         taken_over_by=(),
         ended=ended,
     )
@@ -189,7 +189,7 @@ JOURNAL = (
     entry(-60, "claim", plan="old", plan_kind="grow", trigger="upkeep", epoch=1, subject="gcp"),
     entry(-59, "plan.done", plan="old"),
     entry(-0.3, "claim", plan="s", plan_kind="switchover", trigger="operator", epoch=2),
-    entry(-0.1, "step.cut", plan="s"),
+    entry(-0.1, "step.cut", plan="s", step={"step": "cut", "site": "azure"}),
     entry(
         1,
         "decision",
@@ -205,7 +205,8 @@ JOURNAL = (
 def test_the_journal_tells_the_plans_under_way_and_after_the_fault() -> None:
     """One that had ended before is none of them; one that a later claim replaced has ended with it."""
     struck, replacing = plans(JOURNAL, AT)
-    assert (struck.id, struck.claimed, struck.steps_before, struck.ended, struck.taken_over_by) == ("s", -0.3, 1, 3.0, ("gcp",))
+    assert (struck.id, struck.claimed, struck.ended, struck.taken_over_by) == ("s", -0.3, 3.0, ("gcp",))
+    assert struck.steps == ((-0.1, "cut azure"),)
     assert (replacing.id, replacing.trigger, replacing.ended) == ("f", "automatic", None)
 
 
@@ -214,6 +215,26 @@ def test_the_journal_tells_what_was_held_back_and_by_which_guard() -> None:
     assert withheld(JOURNAL, AT, 8.0) == (Withheld(t=1.0, what="fail over", guards=("velocity",)),)
     assert withheld(JOURNAL, AT, 0.5) == ()
     assert (drained(JOURNAL, "azure", AT), drained(JOURNAL, "gcp", AT)) == (3.0, None)
+
+
+def test_what_a_controller_with_a_wrong_clock_wrote_is_dated_back() -> None:
+    """Its own entries from that time, and nobody else's: else a plan of before the fault seems to come after it."""
+    ours, later = entry(29.8, "claim"), replace(entry(60.0, "claim"), sequence=9)
+    theirs = replace(ours, actor="aws")
+    times = [one.at - AT for one in righted((ours, theirs, later), "gcp", range(1, 5), timedelta(seconds=30))]
+    assert times == [timedelta(seconds=-0.2), timedelta(seconds=29.8), timedelta(seconds=60)]
+    assert righted((ours,), "gcp", range(1, 5), None) == (ours,)
+
+
+def test_what_clients_were_told_is_counted_by_site_and_reason() -> None:
+    """While the fault lasted, refusals for good too."""
+    lines = [
+        *(Failed(key="k", attempt=1, site="aws", why="503 not-durable", t=t) for t in (1, 2, 9)),
+        Failed(key="k", attempt=1, site=None, why="no address", t=3),
+        Declined(key="k", attempt=1, site="azure", status=401, why="unknown-token", t=4),
+    ]
+    told = {"aws: 503 not-durable": 2, "nowhere: no address": 1, "azure: unknown-token": 1}
+    assert failures(lines, begin=0, end=8) == told
 
 
 def test_how_a_fault_was_answered_is_said_in_one_phrase() -> None:
