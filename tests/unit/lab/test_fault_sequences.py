@@ -55,7 +55,7 @@ def plan(kind: str, trigger: str, *, ended: float | None = 3.0, epoch: int = 2) 
         epoch=epoch,
         claimed_by="gcp",
         claimed=1.5,
-        steps_before=0,
+        steps=(),
         taken_over_by=("aws",),
         ended=ended,
     )
