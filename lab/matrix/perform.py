@@ -17,11 +17,11 @@ from lab.fleet import LEAN
 from lab.laboratory import Laboratory, Say, laboratory
 from lab.matrix import next_version
 from lab.matrix.judgement import Standing
-from lab.matrix.order import ask
+from lab.matrix.order import AstrayError, ask
 from lab.matrix.play import AFTER, CALM, RATE, WHOLE, longest_pause, standing
 from lab.matrix.rounds import Course, Ground, owner_of, suffer
 from lab.matrix.sequel import RoundSeen, SequenceSeen, amiss_sequence
-from lab.matrix.sequences import Newer, Round
+from lab.matrix.sequences import Newer, Round, Strike
 from lab.matrix.sequences import Sequence as Rounds
 from lab.matrix.told import plans, withheld
 from lab.matrix.watching import last_written
@@ -30,6 +30,9 @@ from lab.record import Line
 from lab.retrospect import look_back
 
 RUN, OUT = "sequence", Path("out/faults")
+
+TRIES = 3
+"""How often a round is played whose moment is not met: on a busy machine a plan is done before anybody has read of its step."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,7 +62,7 @@ async def perform(sequence: Rounds, name: str, say: Say, keep: Path = OUT) -> Se
         for number, one in enumerate(sequence.rounds, 1):
             say(f"  round {number}/{len(sequence.rounds)}: {one.name}")
             try:
-                played.append(await _play(ground, one))
+                played.append(await _play_until_met(ground, one))
             except TROUBLE as error:
                 troubles.append(f"{one.name}: {type(error).__name__}: {error}")
                 await _heal_all(lab, troubles)
@@ -80,6 +83,23 @@ async def perform(sequence: Rounds, name: str, say: Say, keep: Path = OUT) -> Se
         return seen
 
 
+async def _play_until_met(ground: Ground, one: Round) -> _Played:
+    """Play it again while all that went amiss is that the moment was not met: an order went into other hands, or a plan was done before
+    its owner was gone. What every try left behind is in the look back."""
+    for _ in range(TRIES - 1):
+        played = await _play(ground, one)
+        if not _unmet(played):
+            return played
+        ground.say("    the moment was not met; once more")
+    return await _play(ground, one)
+
+
+def _unmet(played: _Played) -> bool:
+    course = played.course
+    too_late = course.round.strike is Strike.OWNER and course.round.lasting_steps and not course.hurt
+    return played.whole is not None and not course.troubles and (bool(course.missed) or too_late)
+
+
 async def _play(ground: Ground, one: Round) -> _Played:
     lab = ground.lab
     await await_calm(lab)
@@ -94,8 +114,10 @@ async def _play(ground: Ground, one: Round) -> _Played:
     played = _Played(course=course)
     try:
         await suffer(ground, course)
+    except AstrayError as error:
+        course.missed = str(error)
     except TROUBLE as error:
-        course.missed = course.missed or str(error)
+        course.troubles.append(f"{type(error).__name__}: {error}")
     await _heal_all(lab, course.troubles)
     with suppress(LabError):
         await lab.wait_until_whole(WHOLE, say=lambda said: ground.say(f"    {said}"))
