@@ -21,7 +21,7 @@ from lab.matrix.order import AstrayError, ask
 from lab.matrix.play import AFTER, CALM, RATE, WHOLE, longest_pause, standing
 from lab.matrix.rounds import Course, Ground, owner_of, suffer
 from lab.matrix.sequel import RoundSeen, SequenceSeen, amiss_sequence
-from lab.matrix.sequences import Newer, Round, Strike
+from lab.matrix.sequences import Newer, Round
 from lab.matrix.sequences import Sequence as Rounds
 from lab.matrix.told import plans, withheld
 from lab.matrix.watching import last_written
@@ -88,16 +88,10 @@ async def _play_until_met(ground: Ground, one: Round) -> _Played:
     its owner was gone. What every try left behind is in the look back."""
     for _ in range(TRIES - 1):
         played = await _play(ground, one)
-        if not _unmet(played):
+        if played.whole is None or not played.course.unmet:
             return played
         ground.say("    the moment was not met; once more")
     return await _play(ground, one)
-
-
-def _unmet(played: _Played) -> bool:
-    course = played.course
-    too_late = course.round.strike is Strike.OWNER and course.round.lasting_steps and not course.hurt
-    return played.whole is not None and not course.troubles and (bool(course.missed) or too_late)
 
 
 async def _play(ground: Ground, one: Round) -> _Played:
