@@ -38,13 +38,17 @@ class Order:
 ARGUMENT = {"switchover": "to", "failover": "from"}
 
 
+class AstrayError(LabError):
+    """The owner that was wanted did not claim the order; another one may."""
+
+
 async def order_switchover(lab: Laboratory, order: Order) -> None:
     """See `order_move`."""
     await order_move(lab, order)
 
 
 async def order_move(lab: Laboratory, order: Order) -> None:
-    """Ask as an operator would, and return once the owner has claimed it. Raises LabError when it has not.
+    """Ask as an operator would, and return once the owner has claimed it. Raises AstrayError when it has not.
 
     Whichever controller looks first claims: the other two are stopped for the moment that this takes, which is no longer than a pause
     that noise brings.
@@ -63,10 +67,12 @@ async def order_move(lab: Laboratory, order: Order) -> None:
         with _stopped(lab, order.owner):
             await store.request(SERVICE, wish)
             owner = await await_claim(lab, before, STOPPED)
+    except LabError as error:
+        raise AstrayError(str(error)) from error
     finally:
         await etcd.close()
     if owner != order.owner:
-        raise LabError(f"the {order.verb} is in the hands of {owner}'s controller, not of {order.owner}'s")
+        raise AstrayError(f"the {order.verb} is in the hands of {owner}'s controller, not of {order.owner}'s")
 
 
 async def ask(lab: Laboratory, wish: Request) -> None:

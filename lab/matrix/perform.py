@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from controller.core.model import JournalEntry
 from controller.ports import Request
-from lab.bench_evidence import TROUBLE
+from lab.bench_evidence import TROUBLE, keep_evidence
 from lab.bench_ground import await_calm
 from lab.errors import LabError
 from lab.fleet import LEAN
 from lab.laboratory import Laboratory, Say, laboratory
 from lab.matrix import next_version
 from lab.matrix.judgement import Standing
-from lab.matrix.order import ask
+from lab.matrix.order import AstrayError, ask
 from lab.matrix.play import AFTER, CALM, RATE, WHOLE, longest_pause, standing
 from lab.matrix.rounds import Course, Ground, owner_of, suffer
-from lab.matrix.sequel import RoundSeen, SequenceSeen
+from lab.matrix.sequel import RoundSeen, SequenceSeen, amiss_sequence
 from lab.matrix.sequences import Newer, Round
 from lab.matrix.sequences import Sequence as Rounds
 from lab.matrix.told import plans, withheld
@@ -28,32 +29,40 @@ from lab.offering import offer
 from lab.record import Line
 from lab.retrospect import look_back
 
+RUN, OUT = "sequence", Path("out/faults")
+
+TRIES = 3
+"""How often a round is played whose moment is not met: on a busy machine a plan is done before anybody has read of its step."""
+
 
 @dataclass(slots=True, kw_only=True)
 class _Played:
-    """One round, and where it lies in the journal and in the clients' record."""
+    """One round, and what the control plane wrote in it."""
 
     course: Course
     after: Standing | None = None
-    until: int = 0
-    """Last entry of the journal in it."""
+    entries: Sequence[JournalEntry] = ()
+    """What was journaled in it. Read at its end: at the end of the course etcd may answer nothing any more."""
     ended: float = 0.0
     whole: float | None = None
 
 
-async def perform(sequence: Rounds, name: str, say: Say) -> SequenceSeen:
-    """From a lab's start to its end. Raises LabError, TrimaranError or OSError when nothing can be said of it."""
+async def perform(sequence: Rounds, name: str, say: Say, keep: Path = OUT) -> SequenceSeen:
+    """From a lab's start to its end; of one that differs, records, ledgers, journal and logs are kept below `keep`.
+
+    Raises LabError, TrimaranError or OSError when nothing can be said of it.
+    """
     async with laboratory(name, services=LEAN, policy=sequence.policy) as lab:
         await await_calm(lab)
         if sequence.by_hand:
             await ask(lab, _wish("mode", mode="traffic-only"))
-        load = await offer(lab, "sequence", rate=RATE)
+        load = await offer(lab, RUN, rate=RATE)
         began, troubles, played = time.monotonic(), list[str](), list[_Played]()
         ground = Ground(lab=lab, load=load, say=say)
         for number, one in enumerate(sequence.rounds, 1):
             say(f"  round {number}/{len(sequence.rounds)}: {one.name}")
             try:
-                played.append(await _play(ground, one))
+                played.append(await _play_until_met(ground, one))
             except TROUBLE as error:
                 troubles.append(f"{one.name}: {type(error).__name__}: {error}")
                 await _heal_all(lab, troubles)
@@ -62,13 +71,27 @@ async def perform(sequence: Rounds, name: str, say: Say) -> SequenceSeen:
                 break
         await asyncio.sleep(AFTER.total_seconds())
         late = float(load.progress().get("latest_offer_s", 0.0))
-        found, journal = await look_back(lab, load, since=began)
+        found, _ = await look_back(lab, load, since=began)
         lines = load.lines()
-        return SequenceSeen(
-            rounds=[_seen(one, journal, lines) for one in played],
+        seen = SequenceSeen(
+            rounds=[_seen(one, lines) for one in played],
             aftermath=replace(found, troubles=(*troubles, *found.troubles)),
             load_late=round(late, 3),
         )
+        if broken := amiss_sequence(sequence, seen):
+            await keep_evidence(lab, keep / f"failed-{sequence.name}", RUN, broken)
+        return seen
+
+
+async def _play_until_met(ground: Ground, one: Round) -> _Played:
+    """Play it again while all that went amiss is that the moment was not met: an order went into other hands, or a plan was done before
+    its owner was gone. What every try left behind is in the look back."""
+    for _ in range(TRIES - 1):
+        played = await _play(ground, one)
+        if played.whole is None or not played.course.unmet:
+            return played
+        ground.say("    the moment was not met; once more")
+    return await _play(ground, one)
 
 
 async def _play(ground: Ground, one: Round) -> _Played:
@@ -85,15 +108,19 @@ async def _play(ground: Ground, one: Round) -> _Played:
     played = _Played(course=course)
     try:
         await suffer(ground, course)
+    except AstrayError as error:
+        course.missed = str(error)
     except TROUBLE as error:
-        course.missed = course.missed or str(error)
+        course.troubles.append(f"{type(error).__name__}: {error}")
     await _heal_all(lab, course.troubles)
     with suppress(LabError):
         await lab.wait_until_whole(WHOLE, say=lambda said: ground.say(f"    {said}"))
         played.whole = time.monotonic() - course.at
     played.after, played.ended = await standing(lab), time.monotonic()
-    with suppress(*TROUBLE):
-        played.until = await last_written(lab)
+    try:
+        played.entries = await lab.witness.journal(course.since)
+    except TROUBLE as error:
+        course.troubles.append(f"the journal of the round cannot be read: {error}")
     next_version.bring(lab, Newer.NOBODY, before.writer)
     return played
 
@@ -110,10 +137,8 @@ def _wish(verb: str, **arguments: str) -> Request:
     return Request(id=f"matrix-{verb}", verb=verb, by="matrix", reason="people order", at=datetime.now(UTC), arguments=arguments)
 
 
-def _seen(played: _Played, journal: Sequence[JournalEntry], lines: Sequence[Line]) -> RoundSeen:
-    course = played.course
-    until = played.until or max((entry.sequence for entry in journal), default=0)
-    entries = [entry for entry in journal if course.since < entry.sequence <= until]
+def _seen(played: _Played, lines: Sequence[Line]) -> RoundSeen:
+    course, entries = played.course, played.entries
     began, pause = longest_pause(lines, begin=course.at, end=played.ended)
     newer = [entry for entry in entries if next_version.wrote(entry)]
     hurt = [entry for entry in entries if course.plan and entry.body.get("plan") == course.plan]

@@ -54,6 +54,12 @@ class Course:
     troubles: list[str] = field(default_factory=list)
 
     @property
+    def unmet(self) -> bool:
+        """Was the moment not met, and nothing else amiss? The product did what it does, and nothing is proven by it."""
+        too_late = self.round.strike is Strike.OWNER and self.round.lasting_steps and not self.hurt
+        return not self.troubles and (bool(self.missed) or too_late)
+
+    @property
     def others(self) -> tuple[str, ...]:
         """The sites that did not write."""
         return tuple(site for site in SITES if site != self.before.writer)

@@ -23,7 +23,7 @@ from lab.matrix.cells import Outcome
 from lab.matrix.judgement import Standing
 from lab.matrix.page import page
 from lab.matrix.report import AS_PROMISED, DIFFERS, NOT_PLAYED, document
-from lab.matrix.rounds import owner_of
+from lab.matrix.rounds import Course, owner_of
 from lab.matrix.sequel import RoundSeen, SequenceSeen, amiss_round, amiss_sequence
 from lab.matrix.sequel_report import played_sequence, unplayed_sequence
 from lab.matrix.sequences import (
@@ -55,7 +55,7 @@ def plan(kind: str, trigger: str, *, ended: float | None = 3.0, epoch: int = 2) 
         epoch=epoch,
         claimed_by="gcp",
         claimed=1.5,
-        steps_before=0,
+        steps=(),
         taken_over_by=("aws",),
         ended=ended,
     )
@@ -251,6 +251,15 @@ def test_rounds_of_a_sequence_have_names_of_their_own() -> None:
         assert len({each.name for each in one.rounds}) == len(one.rounds)
         assert one.policy == OFTEN or len(one.rounds) == 1
     assert select_sequences({"random"}, known)[0].name == "random"
+
+
+def test_a_moment_is_not_met_by_the_labs_own_doing_alone() -> None:
+    """An order in other hands, or an owner killed too late; never a plan that did not come or did not end."""
+    one = Course(round=ENDED, before=AZURE, since=0, at=0.0, wall=AT, hurt=True)
+    assert not one.unmet
+    assert replace(one, hurt=False).unmet and replace(one, missed="in the hands of aws").unmet
+    assert not replace(one, round=RETURNED, hurt=False).unmet
+    assert not replace(one, hurt=False, missed="late", troubles=["no failover came to claim"]).unmet
 
 
 def test_an_orders_owner_is_on_neither_side_of_it() -> None:
