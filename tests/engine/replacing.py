@@ -151,6 +151,7 @@ GUARDS: Mapping[str, object] = {
     "deletionPolicy": "PREVENT",
     "deletionProtection": True,
     "deletionProtectionEnabled": True,
+    "disableApiTermination": True,
     "enableDeletionProtection": True,
 }
 """A resource that says this of itself is deleted by nobody, whatever the engine was told."""

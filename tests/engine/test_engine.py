@@ -55,6 +55,7 @@ PROTECTED = re.compile(r'unable to replace resource "([^"]+)"')
 GUARDS_OFF = (
     "sed -i.guarded -e 's/deletion_protection=True/deletion_protection=False/' "
     "-e 's/deletion_protection_enabled=True/deletion_protection_enabled=False/' "
+    "-e 's/disable_api_termination=True/disable_api_termination=False/' "
     '-e \'s/deletion_policy="PREVENT"/deletion_policy="DELETE"/\' infra/components/*/*.py'
 )
 """As docs/deploy.md has it."""

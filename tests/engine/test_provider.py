@@ -95,6 +95,7 @@ def test_what_cannot_be_changed_is_made_anew(now: Mapping[str, Any]) -> None:
         {"deletionPolicy": "PREVENT"},
         {"settings": {"deletionProtectionEnabled": True}},
         {"enableDeletionProtection": True},
+        {"disableApiTermination": True},
     ],
 )
 def test_what_guards_itself_is_not_deleted(kept: Mapping[str, Any], tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ class Runtime(pulumi.ComponentResource):
         return pulumi.ResourceOptions(
             parent=self,
             ignore_changes=[owned, "client", "clientVersion"],
-            depends_on=[*self._secrets.readers[service], *self._keys.services[service].grants],
+            depends_on=[*self._secrets.grants[service], *self._keys.services[service].grants],
         )
 
 

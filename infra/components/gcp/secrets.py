@@ -31,7 +31,7 @@ class Secrets(pulumi.ComponentResource):
     ) -> None:
         super().__init__("trimaran:gcp:Secrets", name, None, opts)
         self._name, self._settings, self._keys, self._identities = name, settings, keys, identities
-        self.readers: dict[Service, list[pulumi.Resource]] = {}
+        self.grants: dict[Service, list[pulumi.Resource]] = {}
         """The leaves to read. An instance that starts before it may read does not start."""
         self.places: Places = {
             service: {one.name: self._of_service(service, one.name) for one in program.secrets}
@@ -47,7 +47,7 @@ class Secrets(pulumi.ComponentResource):
 
     def _of_service(self, service: Service, secret: str) -> gcp.secretmanager.Secret:
         place, leave = self._place(service, secret, self._keys.services[service], self._identities.services[service])
-        self.readers.setdefault(service, []).append(leave)
+        self.grants.setdefault(service, []).append(leave)
         return place
 
     def _place(

@@ -115,8 +115,8 @@ class Ways(pulumi.ComponentResource):
         self._send("control-to-agents", account, [_alone(self._balancers[Service.EDGE]), *self._services_elsewhere], AGENT)
         self._send("control-to-outside", account, [ANYWHERE], HTTPS, priority=OUTSIDE)
         self._send("control-to-authorities", account, [ANYWHERE], DNS, priority=OUTSIDE, protocols=("tcp", "udp"))
-        readers = [self._network.ranges[one] for one, program in PROGRAMS.items() if program.asks_etcd]
-        self._receive("etcd-clients", account, [*readers, *self._services_elsewhere], ETCD_CLIENT)
+        clients = [self._network.ranges[one] for one, program in PROGRAMS.items() if program.asks_etcd]
+        self._receive("etcd-clients", account, [*clients, *self._services_elsewhere], ETCD_CLIENT)
         self._receive("etcd-members", account, self._control_elsewhere, ETCD_CLIENT, ETCD_PEER)
 
     def _send(
