@@ -86,20 +86,15 @@ class Engine:
 
     def run(self, *arguments: str) -> Said:
         """One command, whatever comes of it. Raises TimeoutExpired when it does not come to an end; then nothing of it is left running."""
-        number = f"{len(list((self.place / 'said').iterdir())):03}"
-        events = self.place / "events" / number
+        events = self.place / "events" / self._next
         logged = ("--event-log", str(events)) if arguments[0] in LOGGED else ()
-        command = (found("pulumi"), "--non-interactive", "--cwd", str(self.place), *arguments, *logged)
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment(), start_new_session=True
-        ) as process:
-            try:
-                text, _ = process.communicate(timeout=LIMIT)
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, 9)
-        (self.place / "said" / number).write_text(text)
-        return Said(exit=process.returncode, text=text, steps=tuple(_steps(events)))
+        ended, text = self._ended((found("pulumi"), "--non-interactive", "--cwd", str(self.place), *arguments, *logged))
+        return Said(exit=ended, text=text, steps=tuple(_steps(events)))
+
+    def follow(self, commands: str) -> Said:
+        """What a page says, as it stands there, by a shell that stops where something goes wrong. Nobody is asked anything."""
+        ended, text = self._ended(("sh", "-euc", commands))
+        return Said(exit=ended, text=text)
 
     def up(self, stack: str, *more: str) -> Said:
         """As the README has it."""
@@ -189,6 +184,31 @@ class Engine:
     def _calls(self) -> Path:
         return self.place / "calls"
 
+    @property
+    def _next(self) -> str:
+        """Commands are numbered."""
+        return f"{len(list((self.place / 'said').iterdir())):03}"
+
+    def _ended(self, command: tuple[str, ...]) -> tuple[int, str]:
+        """Its exit, and everything that it printed."""
+        with subprocess.Popen(
+            command,
+            cwd=self.place,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self._environment(),
+            start_new_session=True,
+        ) as process:
+            try:
+                text, _ = process.communicate(timeout=LIMIT)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, 9)
+        (self.place / "said" / self._next).write_text(text)
+        return process.returncode, text
+
     def _file(self, stack: str) -> Path:
         return self.place / "stacks" / f"Pulumi.{stack}.yaml"
 
@@ -200,6 +220,7 @@ class Engine:
             "PULUMI_BACKEND_URL": f"file://{self.place / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
             "PULUMI_DEBUG_COMMANDS": "true",
+            "PULUMI_SKIP_CONFIRMATIONS": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "NO_COLOR": "1",

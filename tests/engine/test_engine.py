@@ -18,11 +18,12 @@ import pytest
 
 from infra.program import stack_name
 from infra.settings import Role
+from infra.topology import Cloud
 from policies.check import main as check
 from tests.engine.ground import ANEW, Engine, Said
 from tests.engine.provider import token_of
 from tests.infra.answers import ANSWERS
-from tests.infra.recording import Recording, recorded, recorded_live
+from tests.infra.recording import Recording, record, recorded, recorded_live
 from tests.infra.stacks import ROOT, gone_live
 
 pytestmark = [
@@ -59,6 +60,13 @@ GUARDS_OFF = (
     '-e \'s/deletion_policy="PREVENT"/deletion_policy="DELETE"/\' infra/components/*/*.py'
 )
 """As docs/deploy.md has it."""
+MACHINES = {
+    Cloud.AWS: "aws:ec2/instance:Instance",
+    Cloud.AZURE: "azure-native:compute:VirtualMachine",
+    Cloud.GCP: "gcp:compute/instance:Instance",
+}
+ANEW_BY_HAND = re.compile(r"```sh\n(node=aws .*?)```", re.DOTALL)
+"""In docs/nodes.md."""
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +286,32 @@ def test_going_live_takes_nothing_away(engine: Engine, applied: dict[str, Said],
     assert {one.type for one in said.done(*ANEW)} == ({TASK} if stack == AWS else set())
     assert not said.done("delete")
     assert there(engine, stack) == named(recorded_live(stack)) >= before
+
+
+@pytest.mark.parametrize("goes", ["machine", "data"])
+@pytest.mark.parametrize("cloud", list(Cloud))
+def test_a_node_is_made_anew_as_its_page_says(engine: Engine, applied: dict[str, Said], cloud: Cloud, goes: str) -> None:
+    """Its machine goes, with what stands on it, and another one comes that is told today's words; its disk stays unless that is lost. Of
+    whatever else there is plugins are asked nothing."""
+    (page,) = ANEW_BY_HAND.findall((ROOT / "docs" / "nodes.md").read_text())
+    before, calls = there(engine, CONTROL), len(engine.calls())
+    control = {**gone_live(CONTROL)["control"], "joins": cloud}
+    with engine.configured(CONTROL, control=control):
+        said = engine.follow(page.replace("node=aws", f"node={cloud}").replace("goes=machine", f"goes={goes}"))
+    assert said.is_well, said.text[-6000:]
+    node, (machine, card) = f"control-{cloud}-node", (MACHINES[cloud], "azure-native:network:NetworkInterface")
+    asks_for = {one.urn: one for one in record(CONTROL, live=True, control=control).resources if one.custom}
+    wanted = {
+        urn for urn, one in asks_for.items() if one.name.startswith((f"{node}-machine", f"{node}-{goes}")) and one.type != card
+    }
+    wanted |= {urn for urn, one in asks_for.items() if one.name == f"{node}-data" and "Attachment" in one.type}
+    asked = Counter(engine.calls()[calls:])
+    assert {urn for _, urn in asked} == wanted
+    assert all(asked[did, urn] == 1 for did in ("delete", "create") for urn in wanted)
+    assert there(engine, CONTROL) == before
+    (now,) = (one for one in engine.state(CONTROL) if one["type"] == machine)
+    assert now["protect"] and now["inputs"] == asks_for[now["urn"]].inputs
+    assert engine.preview(CONTROL, "--expect-no-changes").is_well
 
 
 @pytest.mark.parametrize("stack", STACKS)
