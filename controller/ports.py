@@ -139,16 +139,19 @@ class Database(KeyLookup, Protocol):
 
 
 class JournalCopy(Protocol):
-    """Where a site keeps what it has seen of the journal: texts by number, as etcd holds them. Bounded; nothing decides by it."""
+    """Where a site keeps what it has seen of the journal: texts by branch and number. Bounded; nothing decides by it."""
 
-    async def keep_journal(self, entries: Mapping[int, str]) -> None:
+    async def keep_journal(self, branch: int, entries: Mapping[int, str]) -> None:
         """Add these; what stands under a number already stays as it is. The oldest go when there are too many."""
 
-    async def kept_journal(self, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
-        """Entries above a number, in order."""
+    async def kept_journal(self, branch: int, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
+        """Entries of a branch above a number, in order."""
 
-    async def last_kept(self) -> Mapping[int, str]:
-        """The last one; empty when there is none."""
+    async def last_kept(self, branch: int) -> Mapping[int, str]:
+        """The last one of a branch; empty when there is none."""
+
+    async def branches(self) -> tuple[int, ...]:
+        """Every branch, the oldest first."""
 
 
 Ratios = Mapping[Site, float]

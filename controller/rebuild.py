@@ -18,11 +18,8 @@ from controller.core.model import JournalEntry, NodeFacts, Pause, Posture, Role,
 from controller.core.naming import stream
 from controller.core.rebuild import Heard, Held, Rebuilding, begun, describe, latest_reign, rebuild
 from controller.errors import Refused, StaleToken, TrimaranError
-from controller.journal_copy import read_back
+from controller.journal_copy import REBUILT, most_believed, read_back
 from controller.ports import Coordination, Database, Draft, JournalCopy, Remains
-
-REBUILT = "rebuilt"
-"""Kind of the journal entry that a rebuilt control plane begins with."""
 
 CLAIM, DONE = "claim", "plan.done"
 """Kinds of the entries that a plan begins and ends with."""
@@ -133,11 +130,11 @@ class Rebuilder:
         return replace(heard, confirmed=await self._confirmed(heard)), silent
 
     async def _history(self, remains: Remains, heard: Heard) -> tuple[JournalEntry, ...]:
-        """The longest unbroken copy; of equal ones any, because they are the same entries."""
+        """What the copies say that is to be believed."""
         asked = [copy for site, copy in self.copies.items() if site in heard.facts]
         end = End(sequence=remains.entries, digest=remains.digest)
         found = await asyncio.gather(*(read_back(copy, end) for copy in asked))
-        return max(found, key=len, default=())
+        return most_believed(found)
 
     async def _confirmed(self, heard: Heard) -> frozenset[Site]:
         """Members of the row of whoever writes that have all that it had a moment ago; nobody when it does not say."""

@@ -7,7 +7,8 @@ from datetime import timedelta
 from controller.clock import SystemClock
 from controller.coordination.etcd import Etcd
 from controller.coordination.store import Store
-from controller.rebuild import REBUILT, Patience, Rebuilder
+from controller.journal_copy import REBUILT
+from controller.rebuild import Patience, Rebuilder
 from controller.settings import ServiceSettings, Settings
 from controller.wiring import databases_of, first_posture, known_to_etcd
 

@@ -101,17 +101,21 @@ class PostgresDatabase:
         )
         return dict(rows[0])
 
-    async def keep_journal(self, entries: Mapping[int, str]) -> None:
+    async def keep_journal(self, branch: int, entries: Mapping[int, str]) -> None:
         """See `journal.keep`."""
-        await journal.keep(self._node, entries)
+        await journal.keep(self._node, branch, entries)
 
-    async def kept_journal(self, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
+    async def kept_journal(self, branch: int, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
         """See `journal.kept`."""
-        return await journal.kept(self._node, after, limit)
+        return await journal.kept(self._node, branch, after, limit)
 
-    async def last_kept(self) -> Mapping[int, str]:
+    async def last_kept(self, branch: int) -> Mapping[int, str]:
         """See `journal.last`."""
-        return await journal.last(self._node)
+        return await journal.last(self._node, branch)
+
+    async def branches(self) -> tuple[int, ...]:
+        """See `journal.branches`."""
+        return await journal.branches(self._node)
 
     async def close(self) -> None:
         """End every warm session."""

@@ -1,33 +1,43 @@
-"""A site's copy of the journal, in its own node: texts by number, as etcd has them. Nothing is decided by it."""
+"""A site's copy of the journal, in its own node: texts by branch and number, as etcd has them. Nothing is decided by it."""
 
 from collections.abc import Mapping
 
 from controller.postgres.node import Node, alone
 
 KEPT = 50_000
-"""Entries: years of them. The oldest go."""
+"""Entries of all branches: years of them. The oldest go."""
 
 _KEEP = """
-    INSERT INTO trimaran.journal (sequence, entry)
-    SELECT * FROM unnest(%s::bigint[], %s::text[])
-    ON CONFLICT (sequence) DO NOTHING"""
-_FORGET = "DELETE FROM trimaran.journal WHERE sequence <= (SELECT max(sequence) FROM trimaran.journal) - %s"
-_READ = "SELECT sequence, entry FROM trimaran.journal WHERE sequence > %s ORDER BY sequence LIMIT %s"
-_LAST = "SELECT sequence, entry FROM trimaran.journal ORDER BY sequence DESC LIMIT 1"
+    INSERT INTO trimaran.journal (branch, sequence, entry)
+    SELECT %s, given.* FROM unnest(%s::bigint[], %s::text[]) AS given
+    ON CONFLICT (branch, sequence) DO NOTHING"""
+_FORGET = """
+    DELETE FROM trimaran.journal WHERE (branch, sequence) <=
+    (SELECT branch, sequence FROM trimaran.journal ORDER BY branch DESC, sequence DESC OFFSET %s LIMIT 1)"""
+_READ = "SELECT sequence, entry FROM trimaran.journal WHERE branch = %s AND sequence > %s ORDER BY sequence LIMIT %s"
+_LAST = "SELECT sequence, entry FROM trimaran.journal WHERE branch = %s ORDER BY sequence DESC LIMIT 1"
+_BRANCHES = "SELECT DISTINCT branch FROM trimaran.journal ORDER BY branch"
 
 
-async def keep(node: Node, entries: Mapping[int, str]) -> None:
-    """Before: any copy. After: it has these too; what stood under a number stays."""
-    await node.run("keep_journal", *alone(_KEEP, list(entries), list(entries.values())), (_FORGET, (KEPT,)))
+async def keep(node: Node, branch: int, entries: Mapping[int, str]) -> None:
+    """Before: any copy. After: this branch has these too; what stood under a number stays."""
+    added = alone(_KEEP, branch, list(entries), list(entries.values()))
+    await node.run("keep_journal", *added, (_FORGET, (KEPT,)))
 
 
-async def kept(node: Node, after: int, limit: int) -> Mapping[int, str]:
-    """Entries above a number, in order."""
-    rows = await node.run("kept_journal", (_READ, (after, limit)))
+async def kept(node: Node, branch: int, after: int, limit: int) -> Mapping[int, str]:
+    """Entries of a branch above a number, in order."""
+    rows = await node.run("kept_journal", (_READ, (branch, after, limit)))
     return {int(number): str(text) for number, text in rows[0]}
 
 
-async def last(node: Node) -> Mapping[int, str]:
-    """The last one; empty without any."""
-    rows = await node.run("kept_journal", (_LAST, ()))
+async def last(node: Node, branch: int) -> Mapping[int, str]:
+    """The last one of a branch; empty without any."""
+    rows = await node.run("kept_journal", (_LAST, (branch,)))
     return {int(number): str(text) for number, text in rows[0]}
+
+
+async def branches(node: Node) -> tuple[int, ...]:
+    """Every branch, the oldest first."""
+    rows = await node.run("kept_journal", (_BRANCHES, ()))
+    return tuple(int(branch) for (branch,) in rows[0])

@@ -49,8 +49,10 @@ CREATE TABLE IF NOT EXISTS trimaran.migration (
 -- The journal as the controller beside this node has seen it, each entry as etcd holds it, with its digest and the one before. Nothing is
 -- decided by it: it is there to be put back when etcd is lost with everything in it. Not published: every node has its own.
 CREATE TABLE IF NOT EXISTS trimaran.journal (
-    sequence bigint PRIMARY KEY,
-    entry    text   NOT NULL
+    branch   integer NOT NULL,                       -- another one for every journal that did not continue the one before
+    sequence bigint  NOT NULL,
+    entry    text    NOT NULL,
+    PRIMARY KEY (branch, sequence)
 );
 
 -- Labels: how long, where, and what of (docs/schema.md).

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from controller.coordination.chain import START, End, end_of
 from controller.coordination.codec import encode
-from controller.errors import Stuck
-from controller.journal_copy import PAGE, Copyist, read_back
+from controller.journal_copy import PAGE, REBUILT, Copyist, read_back
 from controller.ports import Draft
 from controller.providers.memory.database import MemoryDatabase
 from tests.unit.stage import AWS, SERVICE, Stage, staged
@@ -44,20 +44,42 @@ async def test_what_is_new_is_copied_in_pages_and_read_back_as_it_was() -> None:
         assert await read_back(copy_of(stage), end_of(middle)) == (last,)
 
 
-async def test_a_journal_that_tells_another_story_is_not_copied() -> None:
-    """etcd begins anew, or somebody rewrote it: what was seen before stays, and a person is told."""
+async def test_a_journal_that_tells_another_story_is_another_branch() -> None:
+    """etcd begins anew, or somebody rewrote it: what was seen before stays, a person is told once, and what comes is copied too."""
     async with staged() as stage:
         await journaled(stage, 3)
         keeping = copyist(stage)
         await keeping.keep()
-        before = dict(stage.world.servers[AWS].journal)
+        before = dict(stage.world.servers[AWS].journal[1])
         stage.etcd.restore()
         await stage.found()
-        assert await keeping.keep() == 0
-        await journaled(stage, 6, "another story")
-        with pytest.raises(Stuck, match="does not continue the copy"):
-            await keeping.keep()
-        assert stage.world.servers[AWS].journal == before
+        with capture_logs() as said:
+            assert await keeping.keep() == 1, "shorter is another story too"
+            await journaled(stage, 6, "another story")
+            assert await keeping.keep() == 6
+        assert [one["event"] for one in said] == ["the journal is not the one that was copied"]
+        assert stage.world.servers[AWS].journal[1] == before
+        assert await read_back(copy_of(stage), START) == await stage.reader.journal(SERVICE), "the longest"
+        assert await copyist(stage).keep() == 0, "a controller that starts anew goes on with the latest branch"
+
+
+async def test_a_restored_journal_that_went_on_is_copied_and_put_back() -> None:
+    """Somebody writes to etcd between its restoration and its rebuild. When it is lost again, what happened since is put back, although
+    the branch of before is longer."""
+    async with staged() as stage:
+        await journaled(stage, 3)
+        backup = stage.etcd.backup()
+        await journaled(stage, 20)
+        keeping = copyist(stage)
+        await keeping.keep()
+        stage.etcd.restore(backup)
+        await journaled(stage, 1, "a controller that ran on")
+        await journaled(stage, 1, REBUILT)
+        assert await keeping.keep() == 6
+        await journaled(stage, 2)
+        assert await keeping.keep() == 2
+        assert len(stage.world.servers[AWS].journal[1]) > 8
+        assert await read_back(copy_of(stage), START) == await stage.reader.journal(SERVICE)
 
 
 async def test_a_copy_is_believed_as_far_as_its_chain_holds() -> None:
@@ -67,7 +89,7 @@ async def test_a_copy_is_believed_as_far_as_its_chain_holds() -> None:
         keeping = copyist(stage)
         while await keeping.keep():
             pass
-        kept = stage.world.servers[AWS].journal
+        kept = stage.world.servers[AWS].journal[1]
         entries = await stage.reader.journal(SERVICE)
         forged = replace(entries[PAGE + 3], body={"forged": True})
         kept[forged.sequence] = encode(forged)
@@ -82,7 +104,7 @@ async def test_a_copy_whose_oldest_have_gone_is_put_back_from_where_it_begins() 
     async with staged() as stage:
         await journaled(stage, 8)
         await copyist(stage).keep()
-        kept = stage.world.servers[AWS].journal
+        kept = stage.world.servers[AWS].journal[1]
         for number in (1, 2, 3):
             del kept[number]
         entries = await stage.reader.journal(SERVICE)

@@ -15,10 +15,10 @@ from controller.core.model import Epoch, Pause, Posture, Role, Token
 from controller.core.policy import Policy
 from controller.core.rebuild import RANGE
 from controller.errors import LostOwnership, Refused
-from controller.journal_copy import Copyist
+from controller.journal_copy import REBUILT, Copyist
 from controller.ports import Request
 from controller.providers.memory.database import MemoryDatabase
-from controller.rebuild import REBUILT, Rebuilder
+from controller.rebuild import Rebuilder
 from tests.unit.crew import crew
 from tests.unit.stage import (
     AWS,
@@ -237,7 +237,7 @@ async def test_a_plan_that_was_under_way_ends_in_the_journal(told_by: str) -> No
         stage.postures.clear()
         work = rebuilder(stage)
         if told_by == "copy":
-            stage.world.servers[AWS].journal = copy
+            stage.world.servers[AWS].journal = {1: copy}
             work = replace(work, copies={AWS: MemoryDatabase(stage.world, AWS, stage.clock)})
         await stage.drive(work.carry_out(await stage.drive(work.look()), by="kim", reason=""))
         last = (await stage.reader.journal(SERVICE))[-1]

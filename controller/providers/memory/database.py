@@ -202,25 +202,33 @@ class MemoryDatabase:
 
     # ------------------------------------------------------------------------------------------------ copy of the journal
 
-    async def keep_journal(self, entries: Mapping[int, str]) -> None:
+    async def keep_journal(self, branch: int, entries: Mapping[int, str]) -> None:
         """Add entries to this node's copy."""
 
         def keep(server: MemoryServer) -> None:
-            server.journal = dict(sorted({**entries, **server.journal}.items()))
+            server.journal[branch] = dict(sorted({**entries, **server.journal.get(branch, {})}.items()))
 
         await self.path.call("keep_journal", self.path.alone(keep))
 
-    async def kept_journal(self, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
-        """Entries above a number."""
+    async def kept_journal(self, branch: int, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
+        """Entries of a branch above a number."""
 
         def read(server: MemoryServer) -> Mapping[int, str]:
-            return dict([(number, text) for number, text in server.journal.items() if number > after][:limit])
+            return dict([(number, text) for number, text in server.journal.get(branch, {}).items() if number > after][:limit])
 
         return await self.path.call("kept_journal", self.path.alone(read))
 
-    async def last_kept(self) -> Mapping[int, str]:
-        """The last one."""
-        return await self.path.call("kept_journal", self.path.alone(lambda server: dict(list(server.journal.items())[-1:])))
+    async def last_kept(self, branch: int) -> Mapping[int, str]:
+        """The last one of a branch."""
+
+        def read(server: MemoryServer) -> Mapping[int, str]:
+            return dict(list(server.journal.get(branch, {}).items())[-1:])
+
+        return await self.path.call("kept_journal", self.path.alone(read))
+
+    async def branches(self) -> tuple[int, ...]:
+        """Every branch."""
+        return await self.path.call("kept_journal", self.path.alone(lambda server: tuple(sorted(server.journal))))
 
     # ------------------------------------------------------------------------------------------------ caretaker
 

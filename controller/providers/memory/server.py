@@ -110,8 +110,8 @@ class MemoryServer:
     ledger: dict[str, Paid] = field(default_factory=dict)
     quarantine: dict[str, bool] = field(default_factory=dict)
     """Keys kept for a person, and whether the present writer had them."""
-    journal: dict[int, str] = field(default_factory=dict)
-    """Copy of the journal, by number."""
+    journal: dict[int, dict[int, str]] = field(default_factory=dict)
+    """Copy of the journal, by branch and number."""
     slots: dict[str, LogicalSlot] = field(default_factory=dict)
     streams: dict[str, Stream] = field(default_factory=dict)
     markers: set[Epoch] = field(default_factory=set)
