@@ -72,8 +72,9 @@ class Copyist:
         branches = await self.copy.branches()
         if not branches:
             return Mark(branch=1, end=START)
-        last = await self.copy.last_kept(branches[-1])
-        return Mark(branch=branches[-1], end=next((end_of(_entry(text, number)) for number, text in last.items()), START))
+        branch, last = max(branches.items())
+        ((number, text),) = (await self.copy.kept_journal(branch, last - 1, 1)).items()
+        return Mark(branch=branch, end=end_of(_entry(text, number)))
 
 
 async def read_back(copy: JournalCopy, end: End) -> tuple[JournalEntry, ...]:

@@ -147,11 +147,8 @@ class JournalCopy(Protocol):
     async def kept_journal(self, branch: int, after: int = 0, limit: int = 1000) -> Mapping[int, str]:
         """Entries of a branch above a number, in order."""
 
-    async def last_kept(self, branch: int) -> Mapping[int, str]:
-        """The last one of a branch; empty when there is none."""
-
-    async def branches(self) -> tuple[int, ...]:
-        """Every branch, the oldest first."""
+    async def branches(self) -> Mapping[int, int]:
+        """Number of the last entry of every branch, the oldest branch first."""
 
 
 Ratios = Mapping[Site, float]

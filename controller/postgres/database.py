@@ -109,11 +109,7 @@ class PostgresDatabase:
         """See `journal.kept`."""
         return await journal.kept(self._node, branch, after, limit)
 
-    async def last_kept(self, branch: int) -> Mapping[int, str]:
-        """See `journal.last`."""
-        return await journal.last(self._node, branch)
-
-    async def branches(self) -> tuple[int, ...]:
+    async def branches(self) -> Mapping[int, int]:
         """See `journal.branches`."""
         return await journal.branches(self._node)
 

@@ -15,8 +15,7 @@ _FORGET = """
     DELETE FROM trimaran.journal WHERE (branch, sequence) <=
     (SELECT branch, sequence FROM trimaran.journal ORDER BY branch DESC, sequence DESC OFFSET %s LIMIT 1)"""
 _READ = "SELECT sequence, entry FROM trimaran.journal WHERE branch = %s AND sequence > %s ORDER BY sequence LIMIT %s"
-_LAST = "SELECT sequence, entry FROM trimaran.journal WHERE branch = %s ORDER BY sequence DESC LIMIT 1"
-_BRANCHES = "SELECT DISTINCT branch FROM trimaran.journal ORDER BY branch"
+_BRANCHES = "SELECT branch, max(sequence) FROM trimaran.journal GROUP BY branch ORDER BY branch"
 
 
 async def keep(node: Node, branch: int, entries: Mapping[int, str]) -> None:
@@ -31,13 +30,7 @@ async def kept(node: Node, branch: int, after: int, limit: int) -> Mapping[int, 
     return {int(number): str(text) for number, text in rows[0]}
 
 
-async def last(node: Node, branch: int) -> Mapping[int, str]:
-    """The last one of a branch; empty without any."""
-    rows = await node.run("kept_journal", (_LAST, (branch,)))
-    return {int(number): str(text) for number, text in rows[0]}
-
-
-async def branches(node: Node) -> tuple[int, ...]:
-    """Every branch, the oldest first."""
+async def branches(node: Node) -> Mapping[int, int]:
+    """Number of the last entry of every branch, the oldest branch first."""
     rows = await node.run("kept_journal", (_BRANCHES, ()))
-    return tuple(int(branch) for (branch,) in rows[0])
+    return {int(branch): int(last) for branch, last in rows[0]}

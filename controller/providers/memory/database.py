@@ -218,17 +218,13 @@ class MemoryDatabase:
 
         return await self.path.call("kept_journal", self.path.alone(read))
 
-    async def last_kept(self, branch: int) -> Mapping[int, str]:
-        """The last one of a branch."""
+    async def branches(self) -> Mapping[int, int]:
+        """The last number of every branch."""
 
-        def read(server: MemoryServer) -> Mapping[int, str]:
-            return dict(list(server.journal.get(branch, {}).items())[-1:])
+        def read(server: MemoryServer) -> Mapping[int, int]:
+            return {branch: max(kept) for branch, kept in sorted(server.journal.items())}
 
         return await self.path.call("kept_journal", self.path.alone(read))
-
-    async def branches(self) -> tuple[int, ...]:
-        """Every branch."""
-        return await self.path.call("kept_journal", self.path.alone(lambda server: tuple(sorted(server.journal))))
 
     # ------------------------------------------------------------------------------------------------ caretaker
 
