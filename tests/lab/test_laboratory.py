@@ -201,7 +201,7 @@ def test_commands_ask_order_and_refuse() -> None:
         assert said["services"] == {"payments": standing, "vault": standing}
         assert said["load"] is None or 0 <= said["load"]["age_s"] < 5
         for arguments, status, words in (
-            (("fault", "explode", "aws"), 2, "crash, freeze, partition"),
+            (("fault", "explode", "aws"), 2, ", ".join(Fault)),
             (("fault", "crash", "ibm"), 2, "aws, azure, gcp"),
             (("heal", "ibm"), 2, "aws, azure, gcp"),
             (("heal", "aws"), 3, "aws suffers from nothing"),
