@@ -76,8 +76,8 @@ class Assembly:
     """Keeps the access token that canaries are paid with."""
     traffic: TrafficWatch | None = None
     """None: the own site's edge has no agent that the settings name."""
-    nodes: Mapping[str, Mapping[Site, Database]] = field(default_factory=dict)
-    """Every service's, for who founds."""
+    nodes: Mapping[str, Mapping[Site, Database]]
+    """Every service's: who founds one asks them first whether it was led already."""
 
     async def found(self, service: ServiceSettings) -> None:
         """Have a posture for the service; tries until etcd answers, and keeps an existing one. Nothing is founded beside databases that
@@ -85,7 +85,7 @@ class Assembly:
         told = ""
         while True:
             try:
-                hindrance = await hindered(service.name, self.store, self.nodes.get(service.name, {}))
+                hindrance = await hindered(service.name, self.store, self.nodes[service.name])
                 if not hindrance:
                     await self.store.found(first_posture(service, self.settings))
                     return
@@ -147,8 +147,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
-            databases = databases_of(service, settings, stack)
-            nodes[service.name] = databases
+            databases = nodes[service.name] = databases_of(service, settings, stack)
             loop = loops[service.name] = MeasuredLoop(
                 service=service.name,
                 controller=settings.site,
@@ -178,6 +177,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             providers=_watches(settings, asked, clock, metrics),
             bearer=bearer,
             traffic=traffic,
+            nodes=nodes,
         )
 
 

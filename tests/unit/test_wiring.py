@@ -44,7 +44,11 @@ async def test_founding_waits_for_etcd_and_keeps_what_is_there(settings: Setting
     clock = SteppedClock()
     store, link = coordination(MemoryEtcd(clock=clock), "aws")
     zone = ZoneWatch(probe=ZoneProbe(authorities=(), clock=clock), leads={}, clock=clock)
-    assembly = Assembly(settings=settings, store=store, metrics=Metrics(clock), loops={}, caretakers=(), zone=zone, clock=clock)
+    world = found_world("payments", SITES, AZURE)
+    nodes = {"payments": {site: MemoryDatabase(world, site, clock) for site in SITES}}
+    assembly = Assembly(
+        settings=settings, store=store, metrics=Metrics(clock), loops={}, caretakers=(), zone=zone, clock=clock, nodes=nodes
+    )
     link.reachable = False
     founding = asyncio.create_task(assembly.found(settings.services["payments"]))
     await clock.advance(timedelta(seconds=1))
@@ -83,6 +87,14 @@ async def test_nothing_is_founded_beside_databases_that_were_led_already(setting
     world.start(AWS)
     await clock.advance(timedelta(seconds=10))
     assert founding.done() and await store.read("payments") is not None, "gcp alone is silent"
+
+
+async def test_who_founds_asks_the_databases_that_are_acted_on(settings: Settings) -> None:
+    """A controller put together without them asked nobody, and founded beside databases that were led already: epoch 1 began again."""
+    async with assembled(settings, SteppedClock()) as assembly:
+        assert set(assembly.nodes) == set(assembly.loops) and set(assembly.nodes["payments"]) == set(SITES)
+        for name, loop in assembly.loops.items():
+            assert assembly.nodes[name] == loop.executor.actions.databases
 
 
 async def test_probing_and_acting_share_their_database_sessions(settings: Settings) -> None:
