@@ -42,11 +42,6 @@ class AstrayError(LabError):
     """The owner that was wanted did not claim the order; another one may."""
 
 
-async def order_switchover(lab: Laboratory, order: Order) -> None:
-    """See `order_move`."""
-    await order_move(lab, order)
-
-
 async def order_move(lab: Laboratory, order: Order) -> None:
     """Ask as an operator would, and return once the owner has claimed it. Raises AstrayError when it has not.
 
@@ -56,8 +51,6 @@ async def order_move(lab: Laboratory, order: Order) -> None:
     control = await lab.witness.control()
     if control is None:
         raise LabError("etcd does not answer before the order")
-    etcd = Etcd(_urls(lab), call_deadline=timedelta(seconds=0.5))
-    store = Store(etcd, controller="matrix", clock=SystemClock())
     before = int(control.posture.epoch)
     wish = Request(
         id=f"matrix-{before}", verb=order.verb, by="matrix", reason="its owner is to be hurt", at=datetime.now(UTC),
@@ -65,27 +58,22 @@ async def order_move(lab: Laboratory, order: Order) -> None:
     )  # fmt: skip
     try:
         with _stopped(lab, order.owner):
-            await store.request(SERVICE, wish)
+            await ask(lab, wish)
             owner = await await_claim(lab, before, STOPPED)
     except LabError as error:
         raise AstrayError(str(error)) from error
-    finally:
-        await etcd.close()
     if owner != order.owner:
         raise AstrayError(f"the {order.verb} is in the hands of {owner}'s controller, not of {order.owner}'s")
 
 
 async def ask(lab: Laboratory, wish: Request) -> None:
     """Leave an operator's wish for whichever controller looks first. Raises TrimaranError without etcd's majority."""
-    etcd = Etcd(_urls(lab), call_deadline=timedelta(seconds=0.5))
+    urls = [f"http://{LOCAL}:{lab.cabling.direct(site, Door.ETCD)}" for site in SITES]
+    etcd = Etcd(urls, call_deadline=timedelta(seconds=0.5))
     try:
         await Store(etcd, controller="matrix", clock=SystemClock()).request(SERVICE, wish)
     finally:
         await etcd.close()
-
-
-def _urls(lab: Laboratory) -> list[str]:
-    return [f"http://{LOCAL}:{lab.cabling.direct(site, Door.ETCD)}" for site in SITES]
 
 
 async def await_claim(lab: Laboratory, epoch: int, deadline: timedelta = CLAIMED) -> str:

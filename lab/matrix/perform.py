@@ -57,12 +57,14 @@ async def perform(sequence: Rounds, name: str, say: Say, keep: Path = OUT) -> Se
         if sequence.by_hand:
             await ask(lab, _wish("mode", mode="traffic-only"))
         load = await offer(lab, RUN, rate=RATE)
-        began, troubles, played = time.monotonic(), list[str](), list[_Played]()
+        began, troubles, played, tries = time.monotonic(), list[str](), list[_Played](), list[_Played]()
         ground = Ground(lab=lab, load=load, say=say)
         for number, one in enumerate(sequence.rounds, 1):
             say(f"  round {number}/{len(sequence.rounds)}: {one.name}")
             try:
-                played.append(await _play_until_met(ground, one))
+                *unmet, last = await _play_until_met(ground, one)
+                tries += unmet
+                played.append(last)
             except TROUBLE as error:
                 troubles.append(f"{one.name}: {type(error).__name__}: {error}")
                 await _heal_all(lab, troubles)
@@ -77,21 +79,21 @@ async def perform(sequence: Rounds, name: str, say: Say, keep: Path = OUT) -> Se
             rounds=[_seen(one, lines) for one in played],
             aftermath=replace(found, troubles=(*troubles, *found.troubles)),
             load_late=round(late, 3),
+            tries=[(one.course.round, _seen(one, lines)) for one in tries],
         )
         if broken := amiss_sequence(sequence, seen):
             await keep_evidence(lab, keep / f"failed-{sequence.name}", RUN, broken)
         return seen
 
 
-async def _play_until_met(ground: Ground, one: Round) -> _Played:
-    """Play it again while all that went amiss is that the moment was not met: an order went into other hands, or a plan was done before
-    its owner was gone. What every try left behind is in the look back."""
-    for _ in range(TRIES - 1):
-        played = await _play(ground, one)
-        if played.whole is None or not played.course.unmet:
-            return played
+async def _play_until_met(ground: Ground, one: Round) -> list[_Played]:
+    """Play it again while the moment was not met: an order went into other hands, or a plan was done before its owner was gone. Every
+    try is judged for what it owes all the same, and what it left behind is in the look back."""
+    tries = [await _play(ground, one)]
+    while tries[-1].whole is not None and tries[-1].course.unmet and len(tries) < TRIES:
         ground.say("    the moment was not met; once more")
-    return await _play(ground, one)
+        tries.append(await _play(ground, one))
+    return tries
 
 
 async def _play(ground: Ground, one: Round) -> _Played:

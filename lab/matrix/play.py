@@ -16,7 +16,7 @@ from lab.fleet import LEAN
 from lab.laboratory import Laboratory, Say, laboratory
 from lab.matrix.cells import Cell, Outcome, Scene, Victim, authority_of
 from lab.matrix.judgement import Seen, Standing
-from lab.matrix.order import Order, await_claim, order_switchover
+from lab.matrix.order import Order, await_claim, order_move
 from lab.matrix.told import drained, plans, righted, withheld
 from lab.offering import Offering, offer
 from lab.reconcile_answers import Answers, answers
@@ -129,7 +129,7 @@ async def _strike_a_plan(lab: Laboratory, cell: Cell, before: Standing, early: A
     """A switchover from azure to aws, in gcp's hands, and then the fault at gcp. A wrong clock is there already."""
     written = await _written(lab)
     say(f"a switchover to {TARGET}, in the hands of {FOLLOWER}'s controller")
-    await order_switchover(lab, Order(to=TARGET, owner=FOLLOWER))
+    await order_move(lab, Order(to=TARGET, owner=FOLLOWER))
     if early is not None:
         return _Course(before=before, struck=_now(early), place=FOLLOWER, site=FOLLOWER, skewed_from=written)
     say(f"{cell.fault} of {FOLLOWER}")

@@ -59,6 +59,8 @@ class SequenceSeen:
     """Those that were played, in order: fewer than there are when one ended the course."""
     aftermath: Aftermath
     load_late: float
+    tries: Sequence[tuple[Round, RoundSeen]] = ()
+    """Rounds that were played again because their moment was not met, as often as that was so."""
 
     @property
     def busy(self) -> bool:
@@ -75,14 +77,27 @@ def amiss_sequence(promised: Rounds, seen: SequenceSeen) -> tuple[str, ...]:
     ]
     left = [one.name for one in promised.rounds[len(seen.rounds) :]]
     unplayed = (f"not played: {', '.join(left)}",) if left else ()
-    return (*told, *unplayed, *broken_aftermath(seen.aftermath))
+    tried = [f"{one.name}, played again: {said}" for one, found in seen.tries for said in _amiss_anyway(one, found)]
+    return (*told, *tried, *unplayed, *broken_aftermath(seen.aftermath))
 
 
 def amiss_round(promised: Round, seen: RoundSeen) -> tuple[str, ...]:
     """The same of one round."""
+    missed = (f"the moment was not met, and nothing is proven: {seen.missed}",) if seen.missed else ()
+    differing = (*_differing(promised, seen), *_unheld(promised, seen), *_unhurt(promised, seen))
+    return (*missed, *_lasting(promised, seen), *differing, *seen.troubles)
+
+
+def _amiss_anyway(promised: Round, seen: RoundSeen) -> tuple[str, ...]:
+    """What a round owes although its moment was not met. Were it forgotten with the try, a plan that hung would be played away."""
+    unended = (f"{_ids(_unended(seen))} never ended",) if _unended(seen) else ()
+    return (*_lasting(promised, seen), *unended, *seen.troubles)
+
+
+def _lasting(promised: Round, seen: RoundSeen) -> tuple[str, ...]:
+    """How long it took until payments were acknowledged, and all was whole."""
     longest = promised.pause.total_seconds() + seen.held
     rules = (
-        (not seen.missed, f"the moment was not met, and nothing is proven: {seen.missed}"),
         (seen.whole is not None, "the service did not become whole again"),
         (
             seen.pause <= longest,
@@ -90,8 +105,7 @@ def amiss_round(promised: Round, seen: RoundSeen) -> tuple[str, ...]:
             " promised",
         ),
     )
-    general = tuple(said for kept, said in rules if not kept)
-    return (*general, *_differing(promised, seen), *_unheld(promised, seen), *_unhurt(promised, seen), *seen.troubles)
+    return tuple(said for kept, said in rules if not kept)
 
 
 def _differing(promised: Round, seen: RoundSeen) -> tuple[str, ...]:

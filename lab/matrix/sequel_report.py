@@ -36,6 +36,7 @@ def played_sequence(sequence: Sequence, seen: SequenceSeen, took: float) -> dict
         "verdict": DIFFERS if wrong else AS_PROMISED,
         "wrong": list(wrong),
         "rounds": [_round(one, found) for one, found in zip(sequence.rounds, seen.rounds, strict=False)],
+        "played_again": [one.name for one, _ in seen.tries],
         "attempted": paid.attempted,
         "acknowledged": paid.acknowledged,
         "lost": paid.lost,

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio
 SHORT = Patience(requests=timedelta(seconds=0.3), leaving=timedelta(seconds=0.3))
 LONG = Patience(requests=timedelta(seconds=20), leaving=timedelta(seconds=20))
 
-# Within that text time is let pass: it plays a program that does nothing else.
+# Within that text time is let pass: it plays a program that does nothing else until it is told, in a process of its own.
 PLAYED = """
 import glob, signal, sys, time
 place, name, manner = sys.argv[1:]

@@ -28,7 +28,7 @@ def until(holds: Callable[[], bool], deadline: timedelta = timedelta(seconds=30)
     """Does this come true in time?"""
     end = time.monotonic() + deadline.total_seconds()
     while not (held := holds()) and time.monotonic() < end:
-        time.sleep(0.1)
+        time.sleep(0.1)  # a server in another process does not say when it has recovered
     return held
 
 

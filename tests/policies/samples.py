@@ -108,7 +108,7 @@ def may(action: str, resource: str) -> str:
 
 def script(text: str) -> Mapping[str, str]:
     """What a machine does when it starts, by cloud, as each takes it in a document of cloud-init."""
-    document = f"#cloud-config\n{json.dumps({'write_files': [{'path': '/root/start', 'content': text}]})}\n"
+    document = f"#cloud-config\n{json.dumps({'write_files': [{'path': '/opt/start', 'content': text}]})}\n"
     content = document.encode()
     return {
         "aws": base64.b64encode(gzip.compress(content, mtime=0)).decode(),

@@ -238,6 +238,22 @@ def test_who_picks_cells_gets_no_sequences_and_the_other_way_round() -> None:
             runner.read_wishes(wrong)
 
 
+def test_a_try_whose_moment_was_not_met_owes_an_end_all_the_same() -> None:
+    """It is played again and told; a plan of it that hung, a pause that was too long or what the lab could not do is not forgotten."""
+    promised, whole = Sequence(name="tried", rounds=(ENDED,)), course(AS_ENDED)
+    missed = replace(AS_ENDED, hurt=False, missed="in the hands of aws")
+    again = replace(whole, tries=[(ENDED, missed)])
+    assert amiss_sequence(promised, again) == ()
+    assert played_sequence(promised, again, 60.0)["played_again"] == ["one"]
+    for amiss, words in (
+        (replace(missed, pause=40.0), "no payment was acknowledged for 40.0 s"),
+        (replace(missed, plans=(plan("failover", "automatic", ended=None),)), "failover-e2 never ended"),
+        (replace(missed, troubles=("gcp could not be healed",)), "gcp could not be healed"),
+    ):
+        (said,) = amiss_sequence(promised, replace(whole, tries=[(ENDED, amiss)]))
+        assert said.startswith("one, played again: ") and words in said
+
+
 def test_the_same_seed_gives_the_same_moves() -> None:
     """And another one others; both kinds are among them."""
     assert random_rounds(1, 20) == random_rounds(1, 20) != random_rounds(2, 20)
