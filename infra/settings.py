@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from infra import shapes
 from infra.address_plan import AddressPlan, SiteNetwork
 from infra.address_plan import refusals as address_refusals
-from infra.table import Table
+from infra.table import LeftOut, Table
 from infra.topology import Cloud, Jurisdiction, Refusal, Topology
 from infra.topology import refusals as topology_refusals
 from infra.trusted import TrustedTable
@@ -265,13 +265,13 @@ class Settings(Table):
     accounts: AccountsTable
     capacity: CapacitiesTable
     databases: DatabasesTable
-    images: ImagesTable | None = None
+    images: LeftOut[ImagesTable] = None
     """Of sites only."""
-    control: ControlTable | None = None
+    control: LeftOut[ControlTable] = None
     """Of the control stack only."""
-    trusted: TrustedTable | None = None
+    trusted: LeftOut[TrustedTable] = None
     """Of Google's site only."""
-    filling: FillingTable | None = None
+    filling: LeftOut[FillingTable] = None
 
     @model_validator(mode="after")
     def _promises_can_be_kept(self) -> Self:
@@ -285,7 +285,9 @@ class Settings(Table):
         for name in type(self.capacity).model_fields:
             given: CapacityTable = getattr(self.capacity, name)
             yield from given.refusals(f"capacity.{name}")
-        yield from self._filling_refusals()
+        if self.founded and self.role is not Role.AZURE:
+            limit, way_out = "only Azure's site is made without passwords", "set it in that site's file"
+            yield Refusal(key="founded", value="true", limit=limit, way_out=way_out)
         if self.role in SITES:
             yield from self._image_refusals()
         if self.role is Role.CONTROL:
@@ -295,14 +297,6 @@ class Settings(Table):
             # there reaches a service.
             limit, way_out = "an empty list believes nobody, and no edge would reach a service", "name both (docs/deploy.md)"
             yield Refusal(key="trusted", value="missing", limit=limit, way_out=way_out)
-
-    def _filling_refusals(self) -> Iterator[Refusal]:
-        if self.filling is not None and not (self.filling.aws or self.filling.gcp):
-            limit, way_out = "it names who may fill places for secrets", "name a principal, or leave the key out"
-            yield Refusal(key="filling", value="empty", limit=limit, way_out=way_out)
-        if self.founded and self.role is not Role.AZURE:
-            limit, way_out = "only Azure's site is made without passwords", "set it in that site's file"
-            yield Refusal(key="founded", value="true", limit=limit, way_out=way_out)
 
     def _control_refusals(self) -> Iterator[Refusal]:
         if self.control is None:

@@ -1,6 +1,8 @@
 """What every table of a stack's settings has in common."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class Table(BaseModel):
@@ -8,3 +10,13 @@ class Table(BaseModel):
     that was pasted into the wrong place."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _said(given: object) -> object:
+    """The engine wants a default of whatever `Pulumi.yaml` declares, and knows none that is nothing: so an empty table is one left out."""
+    return None if given == {} else given
+
+
+Said = TypeVar("Said", bound=Table)
+LeftOut = Annotated[Said | None, BeforeValidator(_said)]
+"""A table that a stack may leave out."""

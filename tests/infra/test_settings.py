@@ -257,10 +257,9 @@ def test_more_than_one_principal_or_none_is_refused_to_fill_places(cloud: str, w
         assert found.startswith(f"trimaran:filling.{cloud}: one ")
 
 
-def test_a_table_that_names_nobody_to_fill_places_is_refused() -> None:
-    """And so is what is no table."""
-    (found,) = told(filling={})
-    assert found.startswith("trimaran:filling: empty")
+def test_a_table_that_names_nobody_lets_nobody_fill_places() -> None:
+    """What says nothing is left out; what names somebody in no way that is one, and what is no table, is refused."""
+    assert read_settings(settings_of("prod-aws", filling={})).filling is None
     assert [line.partition(" ")[0] for line in told(filling={"aws": None, "azure": "x"})] == [
         "trimaran:filling.aws:",
         "trimaran:filling.azure:",
