@@ -20,11 +20,13 @@ from infra.program import stack_name
 from infra.settings import Role
 from infra.topology import Cloud
 from policies.check import main as check
+from tests.engine.exports import passed_over
 from tests.engine.ground import ANEW, Engine, Said
 from tests.engine.provider import token_of
 from tests.infra.answers import ANSWERS
 from tests.infra.recording import Recording, record, recorded, recorded_live
 from tests.infra.stacks import ROOT, gone_live
+from tests.policies.landed import LIVE, Landed
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("pulumi") is None, reason="Pulumi's engine is not installed: `pulumi` is not on PATH"),
@@ -160,6 +162,20 @@ def test_what_there_is_keeps_the_same_rules(
     assert check([str(file)]) == 0, capsys.readouterr().out
 
 
+def test_what_was_applied_without_policies_is_told_afterwards(
+    engine: Engine, applied: dict[str, Said], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever runs an update can leave the pack out: `make policy` then names what there is now, and the rule, and ends with an error."""
+    file = tmp_path / "state.json"
+    with engine.spoilt("components/edge/zone.py", "TTL = 10\n", "TTL = 300\n"):
+        said = engine.run("up", "--yes", "--stack", EDGE)
+    file.write_text(engine.run("stack", "export", "--stack", EDGE).text)
+    back = engine.up(EDGE)
+    assert said.is_well and back.is_well, said.text[-3000:] + back.text[-3000:]
+    assert check([str(file)]) == 1
+    assert f"{EDGE}: dns-three-authorities (mandatory" in capsys.readouterr().out
+
+
 def test_a_stack_goes_on_in_another_backend(engine: Engine, applied: dict[str, Said], tmp_path: Path) -> None:
     """The cloud of the backend is lost, and an export is left."""
     (tmp_path / "state.json").write_text(engine.run("stack", "export", "--stack", GCP).text)
@@ -288,6 +304,13 @@ def test_going_live_takes_nothing_away(engine: Engine, applied: dict[str, Said],
     assert there(engine, stack) == named(recorded_live(stack)) >= before
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_one_thing_that_is_wrong_in_an_export_is_noticed(engine: Engine, applied: dict[str, Said], stack: str) -> None:
+    """By exactly the rule that notices it in a recording, whatever the engine adds, renames and seals when it writes down what there is."""
+    landed = Landed(stack=stack, live=stack.partition("-")[2] in LIVE)
+    assert list(passed_over(landed, engine.state(stack))) == []
+
+
 @pytest.mark.parametrize("goes", ["machine", "data"])
 @pytest.mark.parametrize("cloud", list(Cloud))
 def test_a_node_is_made_anew_as_its_page_says(engine: Engine, applied: dict[str, Said], cloud: Cloud, goes: str) -> None:
@@ -295,7 +318,7 @@ def test_a_node_is_made_anew_as_its_page_says(engine: Engine, applied: dict[str,
     whatever else there is plugins are asked nothing."""
     (page,) = ANEW_BY_HAND.findall((ROOT / "docs" / "nodes.md").read_text())
     before, calls = there(engine, CONTROL), len(engine.calls())
-    control = {**gone_live(CONTROL)["control"], "joins": cloud}
+    control = {**gone_live(CONTROL)["control"], "joins": cloud.value}
     with engine.configured(CONTROL, control=control):
         said = engine.follow(page.replace("node=aws", f"node={cloud}").replace("goes=machine", f"goes={goes}"))
     assert said.is_well, said.text[-6000:]
