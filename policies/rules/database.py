@@ -104,8 +104,12 @@ def pg_ha(one: Resource, facts: Facts) -> Iterator[Finding]:
     yield from unmet(one, _DOUBLE)
 
 
+LOG_DAYS = 7
+"""The most that Cloud SQL's edition of these stacks keeps of its log (`infra/components/gcp/database.py`)."""
+
+
 def pg_backup(one: Resource, facts: Facts, *, least_days: float) -> Iterator[Finding]:
-    """Every moment of the last `least_days` can be had again, also after the server was deleted."""
+    """Backups reach back `least_days`, to any moment while the log does (Google: 7 days). AWS and Google keep them when a server goes."""
     backups = "settings.backupConfiguration"
     table: Table = {
         RDS: (
@@ -120,8 +124,10 @@ def pg_backup(one: Resource, facts: Facts, *, least_days: float) -> Iterator[Fin
         CLOUD_SQL: (
             Is(path=f"{backups}.enabled", allowed=(True,)),
             Is(path=f"{backups}.pointInTimeRecoveryEnabled", allowed=(True,)),
+            AtLeast(path=f"{backups}.transactionLogRetentionDays", least=LOG_DAYS),
             AtLeast(path=f"{backups}.backupRetentionSettings.retainedBackups", least=least_days),
             Is(path=f"{backups}.backupRetentionSettings.retentionUnit", allowed=("COUNT",), absent=True),
+            Is(path="settings.retainBackupsOnDelete", allowed=(True,)),
         ),
     }
     yield from unmet(one, table)

@@ -225,6 +225,8 @@ GCP = (
     _b("pg-logical-replication", SQL, "settings.databaseFlags", []),
     _b("pg-ha", SQL, "settings.availabilityType", "ZONAL"),
     _b("pg-backup", SQL, "settings.backupConfiguration.pointInTimeRecoveryEnabled", False),
+    _b("pg-backup", SQL, "settings.backupConfiguration.transactionLogRetentionDays", 3),
+    _b("pg-backup", SQL, "settings.retainBackupsOnDelete", False),
     _b("pg-backup", SQL, "settings.backupConfiguration.backupRetentionSettings.retainedBackups", 7),
     _b("pg-private", SQL, "settings.ipConfiguration.ipv4Enabled", True),
     _b("pg-private", SQL, "settings.ipConfiguration.authorizedNetworks", [{"value": "0.0.0.0/0"}]),

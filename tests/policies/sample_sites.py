@@ -216,6 +216,7 @@ def gcp() -> list[Told]:
     backups = {
         "enabled": True,
         "pointInTimeRecoveryEnabled": True,
+        "transactionLogRetentionDays": 7,
         "location": GCP_REGION,
         "backupRetentionSettings": {"retainedBackups": 35},
     }
@@ -223,6 +224,7 @@ def gcp() -> list[Told]:
         "availabilityType": "REGIONAL",
         "deletionProtectionEnabled": True,
         "backupConfiguration": backups,
+        "retainBackupsOnDelete": True,
         "ipConfiguration": {"ipv4Enabled": False, "privateNetwork": "network-id", "sslMode": "ENCRYPTED_ONLY"},
         "databaseFlags": [{"name": "cloudsql.logical_decoding", "value": "on"}],
     }
