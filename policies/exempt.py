@@ -35,7 +35,6 @@ EXEMPT: Mapping[str, str] = {
     "aws:iam/outboundWebIdentityFederation:OutboundWebIdentityFederation": "a switch of the account; who believes it is asked about",
     "aws:kms/alias:Alias": "a name of a key",
     "aws:rds/subnetGroup:SubnetGroup": _GROUPS,
-    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": _BUCKET,
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _BUCKET,
     "aws:s3/bucketVersioning:BucketVersioning": _BUCKET,
     "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": _NAMES,

@@ -13,13 +13,22 @@ DAY = 86_400
 
 
 def audit_retention(one: Resource, facts: Facts, *, least_days: float) -> Iterator[Finding]:
-    """Records of who did what are kept `least_days` or more, and whoever did it cannot shorten that unseen."""
+    """Records of who did what are kept `least_days` or more; whoever did it cannot shorten that unseen, and their places are guarded."""
     table: Mapping[str, tuple[Expectation, ...]] = {
-        LOG_GROUP: (AtLeast(path="retentionInDays", least=least_days),),
+        LOG_GROUP: (
+            AtLeast(path="retentionInDays", least=least_days),
+            Is(path="deletionProtectionEnabled", allowed=(True,)),
+        ),
         TRAIL: (Is(path="enableLogFileValidation", allowed=(True,)), Is(path="enableLogging", allowed=(True,), absent=True)),
         WORKSPACE: (AtLeast(path="retentionInDays", least=least_days),),
         AZURE_FLOWS: (AtLeast(path="retentionPolicy.days", least=least_days, absent=True),),
-        LOG_BUCKET: (AtLeast(path="retentionDays", least=least_days),),
+        ACCOUNT: (
+            Is(path="immutableStorageWithVersioning.enabled", allowed=(True,)),
+            AtLeast(path=f"{_UNCHANGED}.immutabilityPeriodSinceCreationInDays", least=least_days),
+            Is(path=f"{_UNCHANGED}.state", allowed=("Unlocked", "Locked")),
+        ),
+        LOG_BUCKET: (AtLeast(path="retentionDays", least=least_days), Is(path="deletionPolicy", allowed=("PREVENT",))),
+        S3_LOCK: (AtLeast(path="rule.defaultRetention.days", least=least_days),),
         S3_LIFE: (AtLeast(path="rules[].expiration.days", least=least_days, absent=True),),
         BUCKET: (AtLeast(path="retentionPolicy.retentionPeriod", least=least_days * DAY),),
     }
@@ -27,9 +36,12 @@ def audit_retention(one: Resource, facts: Facts, *, least_days: float) -> Iterat
 
 
 LOG_GROUP, TRAIL = "aws:cloudwatch/logGroup:LogGroup", "aws:cloudtrail/trail:Trail"
+ACCOUNT, _UNCHANGED = "azure-native:storage:StorageAccount", "immutableStorageWithVersioning.immutabilityPolicy"
+"""All that these stacks have keep records, and nothing else."""
 WORKSPACE, AZURE_FLOWS = "azure-native:operationalinsights:Workspace", "azure-native:network:FlowLog"
 LOG_BUCKET, BUCKET = "gcp:logging/projectBucketConfig:ProjectBucketConfig", "gcp:storage/bucket:Bucket"
 S3_LIFE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+S3_LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 
 REQUIRED = ("app", "environment", "owner", "data-class", "residency")
 BY_PROVIDER: Mapping[Cloud, str] = {Cloud.AWS: "defaultTags.tags", Cloud.GCP: "defaultLabels"}
@@ -116,4 +128,4 @@ def image_digest(one: Resource, facts: Facts) -> Iterator[Finding]:
             yield one.finding(f"{place} {said(image)}; it must end in @sha256: and a digest")
 
 
-LOOKS_AT = TAGGED | {LOG_GROUP, TRAIL, WORKSPACE, AZURE_FLOWS, LOG_BUCKET, BUCKET, S3_LIFE, TASK}
+LOOKS_AT = TAGGED | {LOG_GROUP, TRAIL, WORKSPACE, AZURE_FLOWS, LOG_BUCKET, BUCKET, S3_LIFE, S3_LOCK, TASK}

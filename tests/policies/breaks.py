@@ -50,6 +50,8 @@ ATTACHED, TO_AZURE = "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "azure
 DEFINED = "azure-native:authorization:RoleDefinition"
 POOL = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
 PARAMETER = "azure-native:dbforpostgresql:Configuration"
+LOCKED = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+UNCHANGED = "immutableStorageWithVersioning.immutabilityPolicy"
 CMK = "encryption-at-rest-cmk"
 OTHER_TAGS = {**TAGS, "residency": "us"}
 
@@ -124,6 +126,8 @@ AWS = (
     _gone("flow-logs-on", "aws:ec2/flowLog:FlowLog"),
     _gone("waf-or-exempt", "aws:wafv2/webAclAssociation:WebAclAssociation"),
     _b("audit-retention", "aws:cloudwatch/logGroup:LogGroup", "retentionInDays", 90),
+    _b("audit-retention", "aws:cloudwatch/logGroup:LogGroup", "deletionProtectionEnabled", False),
+    _b("audit-retention", LOCKED, "rule.defaultRetention.days", 90),
     _b("audit-retention", "aws:cloudtrail/trail:Trail", "enableLogFileValidation", False),
     _b("iam-least-privilege", "aws:iam/rolePolicy:RolePolicy", "policy", may("*", "*"), in_preview=TRACED),
     _b("iam-least-privilege", "aws:iam/rolePolicy:RolePolicy", "policy", may("kms:*", "*"), in_preview=TRACED),
@@ -186,6 +190,9 @@ AZURE = (
     _b("no-open-ingress", "azure-native:app:ManagedEnvironment", "vnetConfiguration.internal", False),
     _gone("flow-logs-on", "azure-native:network:FlowLog"),
     _b("audit-retention", "azure-native:operationalinsights:Workspace", "retentionInDays", 30),
+    _b("audit-retention", "azure-native:storage:StorageAccount", "immutableStorageWithVersioning", GONE),
+    _b("audit-retention", "azure-native:storage:StorageAccount", f"{UNCHANGED}.immutabilityPeriodSinceCreationInDays", 90),
+    _b("audit-retention", "azure-native:storage:StorageAccount", f"{UNCHANGED}.state", "Disabled"),
     _b("no-long-lived-keys", "azure-native:storage:StorageAccount", "allowSharedKeyAccess", True),
     _b("no-long-lived-keys", "azure-native:containerregistry:Registry", "adminUserEnabled", True),
     _b("secrets-not-plaintext", APP, "template.containers[0].env", [{"name": "DATABASE_PASSWORD", "value": "x"}]),
@@ -254,6 +261,7 @@ GCP = (
         hand=True,
     ),
     _b("audit-retention", "gcp:logging/projectBucketConfig:ProjectBucketConfig", "retentionDays", 30),
+    _b("audit-retention", "gcp:logging/projectBucketConfig:ProjectBucketConfig", "deletionPolicy", "DELETE"),
     _b("iam-least-privilege", "gcp:projects/iAMMember:IAMMember", "role", "roles/editor"),
     _b("iam-least-privilege", "gcp:projects/iAMMember:IAMMember", "member", "allUsers", in_preview=TRACED),
     _b("iam-least-privilege", "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "role", "roles/owner"),

@@ -15,7 +15,8 @@ def aws() -> list[Told]:
     vpc = s.has("aws:ec2/vpc:Vpc", "network", cidrBlock="10.10.0.0/16")
     s.has("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "nobody", sources={"vpcId": vpc}, vpcId="network-id")
     s.has("aws:ec2/subnet:Subnet", "services-0", vpcId="network-id", cidrBlock="10.10.16.0/22", mapPublicIpOnLaunch=False)
-    s.has("aws:cloudwatch/logGroup:LogGroup", "flows", protect=True, retentionInDays=400, kmsKeyId=KEYS["aws"])
+    kept = {"retentionInDays": 400, "deletionProtectionEnabled": True, "kmsKeyId": KEYS["aws"]}
+    s.has("aws:cloudwatch/logGroup:LogGroup", "flows", protect=True, **kept)
     s.has("aws:ec2/flowLog:FlowLog", "flows", sources={"vpcId": vpc}, vpcId="network-id", trafficType="ALL")
     s.has("aws:ec2/securityGroup:SecurityGroup", "door", vpcId="network-id")
     rule: dict[str, Any] = {"ipProtocol": "tcp", "securityGroupId": "door-id"}
@@ -98,6 +99,8 @@ def aws() -> list[Told]:
         "restrictPublicBuckets": True,
     }
     s.has("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "audit", sources={"bucket": bucket}, **shut)
+    lasts = {"defaultRetention": {"mode": "COMPLIANCE", "days": 400}}
+    s.has("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", "audit", protect=True, rule=lasts)
     s.has("aws:iam/rolePolicy:RolePolicy", "edge", sources={"policy": key}, policy=may("kms:Decrypt", KEYS["aws"]))
     return s.told
 
@@ -167,7 +170,9 @@ def azure() -> list[Told]:
         "enableHttpsTrafficOnly": True,
     }
     ours = {"keySource": "Microsoft.Keyvault", "keyVaultProperties": {"keyName": "audit"}}
-    s.has("azure-native:storage:StorageAccount", "audit", encryption=ours, **closed, **here)
+    unchanged = {"immutabilityPeriodSinceCreationInDays": 400, "state": "Unlocked"}
+    kept = {"immutableStorageWithVersioning": {"enabled": True, "immutabilityPolicy": unchanged}}
+    s.has("azure-native:storage:StorageAccount", "audit", encryption=ours, **kept, **closed, **here)
     s.has("azure-native:app:ManagedEnvironment", "environment", protect=True, vnetConfiguration={"internal": True}, **here)
     mapped = [{"external": True, "targetPort": 8444, "exposedPort": 8444}]
     ingress = {"external": False, "targetPort": 8443, "allowInsecure": False, "additionalPortMappings": mapped}
@@ -282,6 +287,7 @@ def gcp() -> list[Told]:
         protect=True,
         location=GCP_REGION,
         retentionDays=400,
+        deletionPolicy="PREVENT",
         cmekSettings={"kmsKeyName": KEYS["gcp"]},
     )
     s.has("gcp:projects/iAMMember:IAMMember", "edge", role="roles/logging.logWriter", member="serviceAccount:edge")
