@@ -26,6 +26,8 @@ class Authority:
     """Name below the zone (`@` for itself), and type."""
     addresses: set[str] = field(default_factory=set)
     """Of weighted names."""
+    lives: set[float] = field(default_factory=set)
+    """Seconds for which these may be remembered."""
     has_unknown: bool = False
     """Are there addresses that nobody knows yet?"""
 
@@ -54,7 +56,7 @@ def dns_three_authorities(resources: tuple[Resource, ...], facts: Facts, *, most
                 yield from _weighted(one, ("weight", "endpointStatus"))
                 _hear(told[Cloud.AZURE], [one.at("target")])
             case "azure-native:trafficmanager:Profile":
-                yield from _short(one, "dnsConfig.ttl", most_seconds)
+                yield from _short(one, "dnsConfig.ttl", most_seconds, told[Cloud.AZURE])
             case "gcp:dns/recordSet:RecordSet":
                 yield from _clouddns(one, told[Cloud.GCP], domain, most_seconds)
     yield from _compared(facts.stack, told)
@@ -73,6 +75,9 @@ def _compared(stack: str, told: Mapping[Cloud, Authority]) -> Iterator[Finding]:
     if any(addresses - one.addresses for one in told.values() if not one.has_unknown):
         heard = "; ".join(f"{cloud}: {', '.join(sorted(one.addresses)) or 'none'}" for cloud, one in told.items())
         yield Finding(problem=f"{stack}: the authorities name different addresses: {heard}")
+    if len({frozenset(one.lives) for one in told.values() if one.lives}) > 1:
+        heard = "; ".join(f"{cloud}: {', '.join(f'{life:g}' for life in sorted(one.lives))}" for cloud, one in told.items())
+        yield Finding(problem=f"{stack}: the authorities' answers are remembered for different times, in seconds: {heard}")
 
 
 def _templated(one: Resource, told: Authority, domain: str) -> None:
@@ -92,7 +97,7 @@ def _route53(one: Resource, told: Authority, domain: str, most_seconds: float) -
     told.names.add(_name(one.at("name"), one.at("type"), domain))
     if one.at("weightedRoutingPolicies"):
         yield from _weighted(one, ("weightedRoutingPolicies",))
-        yield from _short(one, "ttl", most_seconds)
+        yield from _short(one, "ttl", most_seconds, told)
         _hear(told, one.at("records"))
 
 
@@ -100,7 +105,7 @@ def _clouddns(one: Resource, told: Authority, domain: str, most_seconds: float) 
     told.names.add(_name(one.at("name"), one.at("type"), domain))
     if one.at("routingPolicy"):
         yield from _weighted(one, ("routingPolicy",))
-        yield from _short(one, "ttl", most_seconds)
+        yield from _short(one, "ttl", most_seconds, told)
         for _, found in one.every("routingPolicy.wrrs[].rrdatas"):
             _hear(told, found)
         for _, found in one.every("routingPolicy.wrrs[].healthCheckedTargets.externalEndpoints"):
@@ -113,8 +118,10 @@ def _weighted(one: Resource, owned: tuple[str, ...]) -> Iterator[Finding]:
             yield one.finding(f"ignore_changes lacks {name}: the next `pulumi up` would undo what the controller steered")
 
 
-def _short(one: Resource, path: str, most_seconds: float) -> Iterator[Finding]:
+def _short(one: Resource, path: str, most_seconds: float, told: Authority) -> Iterator[Finding]:
     number = as_number(one.at(path))
+    if number is not None:
+        told.lives.add(number)
     if number is None or number > most_seconds:
         yield one.finding(f"{path} {said(one.at(path))}; it must be {most_seconds:g} seconds or less")
 

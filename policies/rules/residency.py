@@ -77,6 +77,9 @@ def _is_within(one: Resource, name: str, value: object, region: str) -> bool:
     return plain.rpartition("-")[0] == region if name == "zone" else plain == region
 
 
+STAYS = ("Standard_LRS", "Standard_ZRS", "Premium_LRS", "Premium_ZRS")
+"""Of a storage account's kinds of copies at Azure, those that stay in its region."""
+
 _HOME: Table = {
     "aws:kms/key:Key": (Is(path="multiRegion", allowed=(False,), absent=True),),
     "aws:ecr/replicationConfiguration:ReplicationConfiguration": (
@@ -85,6 +88,7 @@ _HOME: Table = {
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": (
         Absent(path="rules", limit="copies of a bucket go where nobody looks; every site keeps its own"),
     ),
+    "azure-native:storage:StorageAccount": (Is(path="sku.name", allowed=STAYS),),
     "gcp:secretmanager/secret:Secret": (
         Absent(path="replication.auto", limit="automatic replication is everywhere; use a RegionalSecret"),
     ),
@@ -121,8 +125,8 @@ def no_extra_jurisdiction_replica(one: Resource, facts: Facts) -> Iterator[Findi
 def _under(law: Jurisdiction | None, cloud: Cloud | None, value: object) -> bool:
     if law is None or cloud is None or not isinstance(value, str):
         return False
-    place = PLACES[cloud].get(value)
-    return value in MULTI[law] or value in PAIRS.values() or (place is not None and place.jurisdiction is law)
+    places = [place for region, place in PLACES[cloud].items() if value in (region, PAIRS.get(region))]
+    return value in MULTI[law] or any(place.jurisdiction is law for place in places)
 
 
 def explicit_provider(one: Resource, facts: Facts) -> Iterator[Finding]:

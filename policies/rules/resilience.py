@@ -33,6 +33,8 @@ STATEFUL: frozenset[str] = frozenset(
         "aws:cloudwatch/logGroup:LogGroup",
         "azure-native:operationalinsights:Workspace",
         "gcp:logging/projectBucketConfig:ProjectBucketConfig",
+        "aws:s3/bucket:Bucket",
+        "azure-native:storage:StorageAccount",
         "aws:ebs/volume:Volume",
         "azure-native:compute:Disk",
         "gcp:compute/disk:Disk",

@@ -167,7 +167,7 @@ def test_what_was_applied_without_policies_is_told_afterwards(
 ) -> None:
     """Whoever runs an update can leave the pack out: `make policy` then names what there is now, and the rule, and ends with an error."""
     file = tmp_path / "state.json"
-    with engine.spoilt("components/edge/zone.py", "TTL = 10\n", "TTL = 300\n"):
+    with engine.spoilt("components/edge/zone.py", "\nTTL = 10\n", "\nTTL = 300\n"):
         said = engine.run("up", "--yes", "--stack", EDGE)
     file.write_text(engine.run("stack", "export", "--stack", EDGE).text)
     back = engine.up(EDGE)
@@ -209,8 +209,9 @@ def test_a_site_is_applied_while_the_other_clouds_cannot_be_asked(engine: Engine
 
 
 def test_what_is_shared_is_changed_at_the_clouds_that_are_left(engine: Engine, applied: dict[str, Said]) -> None:
-    """Azure answers nothing, and answers at Route 53 have to live longer: `--target` names what is asked of whom."""
-    with engine.spoilt("components/edge/zone.py", "TTL = 10\n", "TTL = 20\n"), engine.out("azure-native"):
+    """Azure answers nothing, and Route 53's word for who serves the zone has to live longer: `--target` names what is asked of whom."""
+    longer = ("NAMESERVERS_TTL = 3600\n", "NAMESERVERS_TTL = 7200\n")
+    with engine.spoilt("components/edge/zone.py", *longer), engine.out("azure-native"):
         said = engine.up(EDGE, "--target", "**aws:route53/**")
         whole = engine.up(EDGE)
     back = engine.up(EDGE)

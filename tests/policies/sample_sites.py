@@ -15,7 +15,7 @@ def aws() -> list[Told]:
     vpc = s.has("aws:ec2/vpc:Vpc", "network", cidrBlock="10.10.0.0/16")
     s.has("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "nobody", sources={"vpcId": vpc}, vpcId="network-id")
     s.has("aws:ec2/subnet:Subnet", "services-0", vpcId="network-id", cidrBlock="10.10.16.0/22", mapPublicIpOnLaunch=False)
-    kept = {"retentionInDays": 400, "deletionProtectionEnabled": True, "kmsKeyId": KEYS["aws"]}
+    kept: dict[str, Any] = {"retentionInDays": 400, "deletionProtectionEnabled": True, "kmsKeyId": KEYS["aws"]}
     s.has("aws:cloudwatch/logGroup:LogGroup", "flows", protect=True, **kept)
     s.has("aws:ec2/flowLog:FlowLog", "flows", sources={"vpcId": vpc}, vpcId="network-id", trafficType="ALL")
     s.has("aws:ec2/securityGroup:SecurityGroup", "door", vpcId="network-id")
@@ -84,7 +84,7 @@ def aws() -> list[Told]:
     s.has("aws:lb/targetGroup:TargetGroup", "passed", protocol="TCP", port=8443)
     s.has("aws:lb/listener:Listener", "plain", port=80, protocol="HTTP", defaultActions=[{"type": "redirect"}])
     s.has("aws:cloudtrail/trail:Trail", "audit", kmsKeyId=KEYS["aws"], enableLogFileValidation=True)
-    bucket = s.has("aws:s3/bucket:Bucket", "audit")
+    bucket = s.has("aws:s3/bucket:Bucket", "audit", protect=True)
     ours = [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEYS["aws"]}}]
     s.has(
         BUCKET_KEY,
@@ -171,8 +171,11 @@ def azure() -> list[Told]:
     }
     ours = {"keySource": "Microsoft.Keyvault", "keyVaultProperties": {"keyName": "audit"}}
     unchanged = {"immutabilityPeriodSinceCreationInDays": 400, "state": "Unlocked"}
-    kept = {"immutableStorageWithVersioning": {"enabled": True, "immutabilityPolicy": unchanged}}
-    s.has("azure-native:storage:StorageAccount", "audit", encryption=ours, **kept, **closed, **here)
+    kept: dict[str, Any] = {
+        "sku": {"name": "Standard_ZRS"},
+        "immutableStorageWithVersioning": {"enabled": True, "immutabilityPolicy": unchanged},
+    }
+    s.has("azure-native:storage:StorageAccount", "audit", protect=True, encryption=ours, **kept, **closed, **here)
     s.has("azure-native:app:ManagedEnvironment", "environment", protect=True, vnetConfiguration={"internal": True}, **here)
     mapped = [{"external": True, "targetPort": 8444, "exposedPort": 8444}]
     ingress = {"external": False, "targetPort": 8443, "allowInsecure": False, "additionalPortMappings": mapped}

@@ -88,6 +88,16 @@ def test_real_stacks_are_as_sensitive(landed: Landed, row: Break) -> None:
     assert landed.broken_by(with_break(told, row)) - usually(landed) == ({row.control} | row.also) - usually(landed)
 
 
+@pytest.mark.parametrize(
+    ("place", "is_refused"), [("swedensouth", False), ("italynorth", False), ("centralus", True), ("southcentralus", True)]
+)
+def test_a_copy_stays_under_the_law_also_in_the_pair_of_a_region(place: str, is_refused: bool) -> None:
+    """Azure's pair of a region in America is in America."""
+    copied = {**SAMPLES["azure"]()[-1], "type": "azure-native:containerregistry:Replication", "inputs": {"location": place}}
+    found = broken_by("prod-azure", [*SAMPLES["azure"](), copied])
+    assert ("no-extra-jurisdiction-replica" in found) is is_refused
+
+
 ANY_TYPE = "secrets-not-plaintext"
 """Looks for keys in whatever there is."""
 OF_ONE = {control.id for control in CONTROLS if control.scope is Scope.RESOURCE} - {ANY_TYPE}
