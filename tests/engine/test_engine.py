@@ -129,9 +129,10 @@ def test_the_same_again_changes_nothing(engine: Engine, applied: dict[str, Said]
         ({"topology": IN_ONE_TOWN}, "trimaran:topology.aws, topology.azure: "),
         ({"capacity": TOO_FEW}, "trimaran:capacity.payments.floor: "),
         ({"images": None}, "trimaran:images: missing"),
+        ({"environment": None}, "is missing configuration value 'trimaran:environment'"),
         ({"lives": True}, "trimaran:lives: Extra inputs are not permitted"),
     ],
-    ids=["overlap", "one town", "undersized", "missing", "misspelled"],
+    ids=["overlap", "one town", "undersized", "missing", "missing anywhere", "misspelled"],
 )
 def test_what_cannot_keep_the_promises_is_refused_at_preview(
     engine: Engine, applied: dict[str, Said], changed: Mapping[str, object], told: str

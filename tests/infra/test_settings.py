@@ -59,6 +59,14 @@ def test_regions_in_one_town_are_refused() -> None:
     assert len(found) == 3 and found[0].startswith("trimaran:topology.aws, topology.azure: ")
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_sites_are_a_thousand_kilometres_apart_unless_somebody_says_otherwise(stack: str) -> None:
+    """In every stack of the repository, and where a stack names regions of its own and no distance."""
+    regions = {key: value for key, value in table(stack, "topology").items() if key != "least_km"}
+    assert table(stack, "topology")["least_km"] == 1000
+    assert read_settings(settings_of(stack, topology=regions)).topology.least_km == 1000
+
+
 def test_distance_cannot_be_configured_away() -> None:
     """Less than 300 km is one storm."""
     (found,) = told(topology={**table("prod-aws", "topology"), "least_km": 10})

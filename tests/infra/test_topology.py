@@ -51,6 +51,13 @@ def test_one_town_in_three_clouds_is_one_site() -> None:
     assert "Frankfurt" in found[0].value and "0 km" in found[0].value and "1000 km" in found[0].limit
 
 
+def test_two_of_three_that_are_a_little_too_near_are_refused() -> None:
+    """968 km: the usual thousand is a limit, and the pair is named that misses it."""
+    (found,) = refusals(topology("eu-west-1", "swedencentral", "europe-central2"))
+    assert found.key == "topology.azure, topology.gcp" and "1000 km" in found.limit
+    assert list(refusals(topology("eu-west-1", "swedencentral", "europe-central2", least_km=950))) == []
+
+
 def test_a_region_under_another_law_is_refused() -> None:
     """Its data would be looked for by other courts."""
     (found,) = refusals(topology("us-east-1", "swedencentral", "europe-southwest1"))
