@@ -9,13 +9,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent import futures
 from typing import Any
 
-import grpc
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-from tests.engine.lasting import until_alone
+from tests.engine.lasting import serve
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
@@ -76,16 +74,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         yield language_pb2.RunPluginResponse(exitcode=process.wait())
 
 
-def serve(engine: str) -> None:
-    """Until the engine ends it."""
-    server = grpc.server(futures.ThreadPoolExecutor(8))
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine), server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    until_alone(server)
+def main(engine: str) -> None:
+    """Serve until the engine ends it."""
+    host = LanguageHost(engine)
+    serve(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server))  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":
-    serve(next(one for one in reversed(sys.argv[1:]) if not one.startswith("-")))
+    main(next(one for one in reversed(sys.argv[1:]) if not one.startswith("-")))

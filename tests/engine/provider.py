@@ -9,7 +9,6 @@ Whatever it makes, changes and deletes is a line in the file CALLS, without any 
 import json
 import sys
 from collections.abc import Mapping
-from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,9 @@ from pulumi import output
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from tests.engine.lasting import until_alone
+from tests.engine.lasting import serve
 from tests.engine.replacing import REPLACED, guards
 from tests.infra.answers import ANSWERS, CALLS, planned
-
-THREADS = 16
-MESSAGE = 64 * 1024 * 1024
-"""Bytes of one message at most: a stack's whole state never comes near it."""
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
@@ -144,17 +139,11 @@ def _on_the_wire(value: Any) -> Any:
     return [_on_the_wire(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def serve(calls: Path, *, is_out: bool) -> None:
-    """Until whoever started it ends it."""
-    limits = (("grpc.max_receive_message_length", MESSAGE), ("grpc.max_send_message_length", MESSAGE))
-    server = grpc.server(futures.ThreadPoolExecutor(THREADS), options=limits)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(calls, is_out=is_out), server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    until_alone(server)
+def main(calls: Path, *, is_out: bool) -> None:
+    """Serve until whoever started it ends it."""
+    provider = Provider(calls, is_out=is_out)
+    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server))  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), is_out="out" in sys.argv[2:])
+    main(Path(sys.argv[1]), is_out="out" in sys.argv[2:])

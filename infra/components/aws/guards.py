@@ -12,6 +12,8 @@ from infra.components.aws.ways import GUARDED, IMAGES, Guarded, Side, Way, ways
 from infra.names import name_of
 from infra.settings import Settings
 
+Rule = aws.vpc.SecurityGroupEgressRule | aws.vpc.SecurityGroupIngressRule
+
 
 class Guards(pulumi.ComponentResource):
     """A guard for each service, each database, both doors, the control node and AWS's own services. A way within the site stands in both
@@ -50,35 +52,27 @@ class Guards(pulumi.ComponentResource):
 
     def _out(self, way: Way) -> None:
         if isinstance(way.source, Guarded):
-            cidr, group, prefixes = self._other(way.target)
-            aws.vpc.SecurityGroupEgressRule(
-                self._rule(way, "out"),
-                security_group_id=self.groups[way.source].id,
-                ip_protocol=way.protocol,
-                from_port=way.port,
-                to_port=way.port,
-                cidr_ipv4=cidr,
-                referenced_security_group_id=group,
-                prefix_list_id=prefixes,
-                description=way.why,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+            self._open(aws.vpc.SecurityGroupEgressRule, way, "out", self.groups[way.source], way.target)
 
     def _in(self, way: Way) -> None:
         if isinstance(way.target, Guarded) and way.target != IMAGES:
-            cidr, group, prefixes = self._other(way.source)
-            aws.vpc.SecurityGroupIngressRule(
-                self._rule(way, "in"),
-                security_group_id=self.groups[way.target].id,
-                ip_protocol=way.protocol,
-                from_port=way.port,
-                to_port=way.port,
-                cidr_ipv4=cidr,
-                referenced_security_group_id=group,
-                prefix_list_id=prefixes,
-                description=way.why,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+            self._open(aws.vpc.SecurityGroupIngressRule, way, "in", self.groups[way.target], way.source)
+
+    def _open(self, kind: type[Rule], way: Way, direction: str, group: aws.ec2.SecurityGroup, other: Side) -> None:
+        """One way, in one guard."""
+        cidr, guarded, prefixes = self._other(other)
+        kind(
+            self._rule(way, direction),
+            security_group_id=group.id,
+            ip_protocol=way.protocol,
+            from_port=way.port,
+            to_port=way.port,
+            cidr_ipv4=cidr,
+            referenced_security_group_id=guarded,
+            prefix_list_id=prefixes,
+            description=way.why,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _other(self, side: Side) -> tuple[str | None, pulumi.Input[str] | None, pulumi.Input[str] | None]:
         """A block of addresses, a guard, or a list of addresses: one of the three."""

@@ -12,7 +12,7 @@ import pulumi
 from pulumi import CustomTimeouts, ResourceOptions
 from pulumi_azure_native import authorization, network
 
-from infra.components.azure.network import Network
+from infra.components.azure.network import Network, static_address
 from infra.components.azure.provider import Ground
 from infra.components.azure.runtime import Environment
 from infra.services import HTTPS, PROGRAMS, Service
@@ -39,18 +39,8 @@ class Ingress(pulumi.ComponentResource):
         self.register_outputs({"address": self.address.ip_address})
 
     def _address(self) -> network.PublicIPAddress:
-        address = network.PublicIPAddress(
-            f"{self._name}-address",
-            resource_group_name=self._ground.group,
-            public_ip_address_name=self._ground.called("clients"),
-            public_ip_allocation_method="Static",
-            public_ip_address_version="IPv4",
-            sku=network.PublicIPAddressSkuArgs(name="Standard"),
-            zones=["1", "2", "3"],
-            tags=self._ground.tags("none"),
-            # Three zones name it, and clients keep it for as long as they like.
-            opts=ResourceOptions(parent=self, protect=True),
-        )
+        # Three zones name it, and clients keep it for as long as they like.
+        address = static_address(f"{self._name}-address", self._ground, "clients", parent=self)
         authorization.ManagementLockByScope(
             f"{self._name}-address-lock",
             lock_name="clients-address-stays",

@@ -51,6 +51,21 @@ class _Part:
     called: str | None = None
 
 
+def static_address(name: str, ground: Ground, what: str, parent: pulumi.Resource) -> network.PublicIPAddress:
+    """One that stands in three zones and stays as it is, because others have written it down."""
+    return network.PublicIPAddress(
+        name,
+        resource_group_name=ground.group,
+        public_ip_address_name=ground.called(what),
+        public_ip_allocation_method="Static",
+        public_ip_address_version="IPv4",
+        sku=network.PublicIPAddressSkuArgs(name="Standard"),
+        zones=["1", "2", "3"],
+        tags=ground.tags("none"),
+        opts=ResourceOptions(parent=parent, protect=True),
+    )
+
+
 class Network(pulumi.ComponentResource):
     """Promise: nothing comes in or goes out but what `ways.Ways` names, and no part of it has an address in common with another site."""
 
@@ -91,18 +106,8 @@ class Network(pulumi.ComponentResource):
         )
 
     def _way_out(self) -> tuple[network.PublicIPAddress, network.NatGateway]:
-        outside = network.PublicIPAddress(
-            f"{self._name}-outside",
-            resource_group_name=self._ground.group,
-            public_ip_address_name=self._ground.called("outside"),
-            public_ip_allocation_method="Static",
-            public_ip_address_version="IPv4",
-            sku=network.PublicIPAddressSkuArgs(name="Standard"),
-            zones=["1", "2", "3"],
-            tags=self._ground.tags("none"),
-            # Merchants let this address in: another one would end webhooks.
-            opts=ResourceOptions(parent=self, protect=True),
-        )
+        # Merchants let this address in: another one would end webhooks.
+        outside = static_address(f"{self._name}-outside", self._ground, "outside", parent=self)
         nat = network.NatGateway(
             f"{self._name}-nat",
             resource_group_name=self._ground.group,

@@ -24,7 +24,7 @@ from infra.components.edge.zone import (
     Kind,
     Plan,
     RecordSet,
-    absolute,
+    stand,
 )
 from infra.names import APP, name_of
 from infra.settings import Settings
@@ -81,14 +81,7 @@ class AzureDns(pulumi.ComponentResource):
         )
         self.id, self.zone, self.nameservers = zone.id, zone.name, zone.name_servers
         self._weigh()
-        for door in args.plan.doors:
-            self._record(RecordSet(name=door, kind=Kind.CNAME, values=(absolute(args.plan.weighted),)))
-
-        def stand(sets: Sequence[RecordSet]) -> None:
-            for one in sets:
-                self._record(one)
-
-        pulumi.Output.from_input(args.asked_for).apply(stand)
+        stand(args.plan, args.asked_for, self._record)
         self.register_outputs({})
 
     def delegate(self, nameservers: pulumi.Input[Sequence[str]]) -> None:

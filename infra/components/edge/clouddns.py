@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_gcp import compute, dns
 
-from infra.components.edge.zone import BEACON, LASTING_TTL, NAMESERVERS_TTL, PORT, TTL, Kind, Plan, RecordSet, absolute
+from infra.components.edge.zone import BEACON, LASTING_TTL, NAMESERVERS_TTL, PORT, TTL, Kind, Plan, RecordSet, absolute, stand
 from infra.names import name_of
 from infra.settings import Settings
 from infra.topology import Cloud, Jurisdiction
@@ -61,14 +61,7 @@ class CloudDns(pulumi.ComponentResource):
         )
         self.zone, self.nameservers = zone.name, zone.name_servers
         self._weigh()
-        for door in args.plan.doors:
-            self._record(RecordSet(name=door, kind=Kind.CNAME, values=(args.plan.weighted,)))
-
-        def stand(sets: Sequence[RecordSet]) -> None:
-            for one in sets:
-                self._record(one)
-
-        pulumi.Output.from_input(args.asked_for).apply(stand)
+        stand(args.plan, args.asked_for, self._record)
         self.register_outputs({})
 
     def delegate(self, nameservers: pulumi.Input[Sequence[str]]) -> None:

@@ -19,10 +19,9 @@ from infra.components.edge.zone import (
     NAMESERVERS_TTL,
     PORT,
     TTL,
-    Kind,
     Plan,
     RecordSet,
-    absolute,
+    stand,
 )
 from infra.topology import Cloud
 
@@ -60,14 +59,7 @@ class Route53(pulumi.ComponentResource):
         self.zone_id, self.nameservers = zone.zone_id, zone.name_servers
         for cloud, address in args.addresses.items():
             self._weigh(cloud, address)
-        for door in args.plan.doors:
-            self._record(RecordSet(name=door, kind=Kind.CNAME, values=(absolute(args.plan.weighted),)))
-
-        def stand(sets: Sequence[RecordSet]) -> None:
-            for one in sets:
-                self._record(one)
-
-        pulumi.Output.from_input(args.asked_for).apply(stand)
+        stand(args.plan, args.asked_for, self._record)
         self.register_outputs({})
 
     def delegate(self, nameservers: pulumi.Input[Sequence[str]]) -> None:

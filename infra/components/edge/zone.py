@@ -6,7 +6,7 @@ for it. A thousand services more would be a thousand names more, and none to ste
 The zone is not signed. Three authorities would have to publish each other's keys (RFC 8901), and none of the three takes a foreign one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -115,6 +115,18 @@ def asked_for(plan: Plan, records: Iterable[Mapping[str, str]]) -> tuple[RecordS
     sets = tuple(RecordSet(name=name, kind=kind, values=tuple(values)) for (name, kind), values in sorted(found.items()))
     _refuse_beside_cname(plan, sets)
     return sets
+
+
+def stand(plan: Plan, asked: pulumi.Input[Sequence[RecordSet]], record: Callable[[RecordSet], None]) -> None:
+    """Have an authority record what is not steered: clients' names, and what sites asked for."""
+    for door in plan.doors:
+        record(RecordSet(name=door, kind=Kind.CNAME, values=(absolute(plan.weighted),)))
+
+    def each(sets: Sequence[RecordSet]) -> None:
+        for one in sets:
+            record(one)
+
+    pulumi.Output.from_input(asked).apply(each)
 
 
 def _refuse_beside_cname(plan: Plan, sets: tuple[RecordSet, ...]) -> None:
