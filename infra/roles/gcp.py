@@ -14,6 +14,7 @@ from infra.components.gcp.images import Images
 from infra.components.gcp.ingress import Balancer, Ingress
 from infra.components.gcp.keys import Keys
 from infra.components.gcp.network import Network
+from infra.components.gcp.project import Project
 from infra.components.gcp.provider import make_provider
 from infra.components.gcp.runtime import Runtime
 from infra.components.gcp.secrets import Secrets
@@ -29,6 +30,7 @@ def build(settings: Settings) -> None:
     """Everything the site has."""
     named = partial(name_of, settings.environment)
     here = pulumi.ResourceOptions(provider=make_provider(settings))
+    Project(named("project"), settings, here)
     keys = Keys(named("keys"), settings, here)
     audit = Audit(named("logs"), settings, keys.logs, here)
     identities = Identities(named("identities"), settings, here)

@@ -38,6 +38,7 @@ STATEFUL: frozenset[str] = frozenset(
         "aws:ebs/volume:Volume",
         "azure-native:compute:Disk",
         "gcp:compute/disk:Disk",
+        "gcp:resourcemanager/lien:Lien",
     }
 )
 """What cannot be made again as it was: data, keys, names, addresses that others wrote down, records. Azure's environment of containers

@@ -130,6 +130,7 @@ _GOOGLE: Mapping[str, str] = {
     "logging/projectBucketConfig:ProjectBucketConfig": "bucketId location",
     "logging/projectSink:ProjectSink": "name",
     "projects/iAMAuditConfig:IAMAuditConfig": "service",
+    "resourcemanager/lien:Lien": "origin parent reason restrictions",
     "secretmanager/secret:Secret": "replication secretId",
     "secretmanager/secretIamMember:SecretIamMember": "member role secretId",
     "serviceaccount/account:Account": "accountId",

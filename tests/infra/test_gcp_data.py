@@ -5,6 +5,7 @@ import json
 import pytest
 
 from infra.services import CONTROL, CONTROL_SECRETS, DATABASES, PROGRAMS, Service
+from infra.settings import read_settings
 from tests.infra.recording import Recording, Resource, record, recorded
 from tests.infra.stacks import settings_of
 
@@ -101,6 +102,15 @@ def test_a_server_has_every_guard_against_deletion(stack: str) -> None:
     for server in servers(stack):
         assert server.protect and server.inputs["deletionProtection"] is True and server.inputs["deletionPolicy"] == "PREVENT"
         assert server.inputs["settings"]["deletionProtectionEnabled"] is True
+
+
+@both
+def test_the_project_is_not_deleted_with_everything_that_is_in_it(stack: str) -> None:
+    """Guards of servers and keys say nothing to whoever deletes the project."""
+    (lien,) = recorded(stack).of_type("gcp:resourcemanager/lien:Lien")
+    assert lien.inputs["parent"] == f"projects/{read_settings(settings_of(stack)).accounts.gcp.number}"
+    assert lien.inputs["restrictions"] == ["resourcemanager.projects.delete"]
+    assert lien.protect and lien.inputs["deletionPolicy"] == "PREVENT" and len(lien.inputs["reason"]) <= 200
 
 
 @both

@@ -30,6 +30,7 @@ STATEFUL = (
     "gcp:kms/keyRing:KeyRing",
     "gcp:logging/projectBucketConfig:ProjectBucketConfig",
     "gcp:projects/iAMAuditConfig:IAMAuditConfig",
+    "gcp:resourcemanager/lien:Lien",
     "gcp:secretmanager/secret:Secret",
     "gcp:serviceaccount/account:Account",
     "gcp:servicenetworking/connection:Connection",

@@ -248,6 +248,7 @@ GCP = (
     _bare("gcp:kms/cryptoKey:CryptoKey"),
     _bare("gcp:logging/projectBucketConfig:ProjectBucketConfig"),
     _bare("gcp:compute/address:Address"),
+    _bare("gcp:resourcemanager/lien:Lien"),
     _b("no-open-ingress", "gcp:compute/firewall:Firewall", "sourceRanges", ["0.0.0.0/0"], name="mesh", hand=True),
     _b("no-open-ingress", "gcp:compute/firewall:Firewall", "sourceRanges", GONE, name="mesh", hand=True),
     _b("no-open-ingress", "gcp:compute/firewall:Firewall", "sourceTags", GONE, name="tagged", hand=True),

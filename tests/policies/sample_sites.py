@@ -294,4 +294,5 @@ def gcp() -> list[Told]:
         cmekSettings={"kmsKeyName": KEYS["gcp"]},
     )
     s.has("gcp:projects/iAMMember:IAMMember", "edge", role="roles/logging.logWriter", member="serviceAccount:edge")
+    s.has("gcp:resourcemanager/lien:Lien", "lien", protect=True, restrictions=["resourcemanager.projects.delete"])
     return s.told
