@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
-from controller.core.model import Role, Site
+from controller.core.model import Mode, Role, Site
 from controller.core.proposals import Proposal
 from controller.errors import LostOwnership, Transient
 from controller.ports import Control
@@ -16,6 +16,7 @@ from tests.unit.stage import (
     AWS,
     AZURE,
     GCP,
+    SERVICE,
     Stage,
     bring_back,
     failover,
@@ -223,6 +224,25 @@ async def test_a_controller_that_stalls_after_any_effect_harms_nobody_when_it_go
             else:
                 await stage.drive(work)
             await _judge(stage, play)
+
+
+@plays
+async def test_what_a_step_found_survives_whatever_is_changed_beside_the_plan(play: Play) -> None:
+    """Behind any effect somebody sets the mode, as a drain changes the weights: the posture that the owner read is of the past. It ends
+    the plan all the same, without beginning a step anew that takes its time."""
+
+    async def change() -> None:
+        store = stage.controller(SECOND).store
+        known = await store.read(SERVICE)
+        assert known is not None
+        await store.commit(known, posture=replace(known.posture, mode=Mode.TRAFFIC_ONLY))
+
+    for number in await _effects(play):
+        async with play.claimed() as (stage, control):
+            stage.at_effect[number] = change
+            await _carry(stage, control)
+            await _judge(stage, play)
+            assert (await stage.control()).posture.mode is Mode.TRAFFIC_ONLY
 
 
 @plays
