@@ -46,6 +46,8 @@ class View:
     decision: Decision
     at: timedelta
     """Monotonic time before etcd was asked: a process that was stopped in between knows nothing younger."""
+    written: bool = False
+    """What was decided, if it was news, is in the journal; False: another controller was first, or etcd did not answer."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,7 +122,7 @@ class Loop:
         self._state = replace(decision.state, said=self._state.said)
         if (recorded := await self._record(control, decision)) is not None:
             control, self._state = recorded, decision.state
-            self.view = replace(self.view, control=control)
+            self.view = replace(self.view, control=control, written=True)
         self._execute(control)
 
     async def _observe(self) -> Control | None:

@@ -40,8 +40,8 @@ from controller.core.steps import (
     Verified,
     Verify,
 )
+from controller.durations import MeasuredExecutor
 from controller.errors import TrimaranError
-from controller.execute import Executor
 from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
 from controller.probing.sql_probe import SqlProbe
@@ -147,6 +147,12 @@ class Room:
         async with asyncio.timeout(5), self.http.post(url, headers=headers, **given) as response:
             return response.status, await response.json(content_type=None)
 
+    async def numbers(self, site: Site = AWS) -> dict[str, float]:
+        """One controller's metrics, each by its name and labels as they are written."""
+        async with asyncio.timeout(5), self.http.get(self.servers[site].make_url("/metrics")) as response:
+            told = (line.rsplit(" ", 1) for line in (await response.text()).splitlines() if not line.startswith("#"))
+            return {name: float(value) for name, value in told}
+
     def write_context(self, folder: Path) -> str:
         """A context file that names these controllers, and the file of their token beside it."""
         path = folder / "context.json"
@@ -239,7 +245,12 @@ def _add_controller(given: Room, site: Site, policy: Policy, *, companion: bool)
             controller=site,
             coordination=store,
             observer=observer,
-            executor=Executor(coordination=store, actions=given.hands, clock=given.clock),  # type: ignore[arg-type]
+            executor=MeasuredExecutor(
+                coordination=store,
+                actions=given.hands,  # type: ignore[arg-type]
+                clock=given.clock,
+                durations=metrics.durations,
+            ),
             policy=policy,
             clock=given.clock,
             metrics=metrics,
