@@ -211,7 +211,11 @@ class Loop:
             self._work = asyncio.create_task(self._carry(control), name=f"plan {control.plan.id}")
 
     async def _carry(self, control: Control) -> None:
-        try:
-            await self.executor.carry(control)
-        except TrimaranError as error:
-            log.warning("plan", service=self.service, error=str(error))
+        assert control.plan is not None, "only a plan is carried out"
+        # Bound for everything that is started from here: 1. a cut waits for a session that a deadline shut; 2. the session's own line
+        # says so; 3. without the plan's name on it nobody finds the two together among a thousand services.
+        with structlog.contextvars.bound_contextvars(plan=control.plan.id):
+            try:
+                await self.executor.carry(control)
+            except TrimaranError as error:
+                log.warning("plan", service=self.service, error=str(error))

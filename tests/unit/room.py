@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import structlog
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
@@ -51,6 +52,8 @@ from controller.providers.memory.coordination import MemoryEtcd, MemoryLink, coo
 from controller.providers.memory.probe import Behaviour, MemoryNode, MemoryProbe
 from tests.unit.core.worlds import AWS, AZURE, GCP, SITES, follower, writing
 
+log = structlog.get_logger()
+
 STEP = timedelta(milliseconds=100)
 TOKEN = "a-token-of-this-room"
 
@@ -63,6 +66,7 @@ class Hands:
 
     async def perform(self, step: Step, token: Token) -> Result:
         """See `Actions.perform`."""
+        log.info("performing", step=step.step)
         if self.hanging:
             return Unanswered(because="nobody answers")
         match step:

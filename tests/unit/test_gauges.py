@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from controller.providers.memory.probe import Behaviour
 from tests.unit.core.worlds import AWS, AZURE, GCP
@@ -109,3 +111,13 @@ async def refusals(given: Room, site: str) -> float:
     """Of all guards, at one controller."""
     told = await given.numbers(site)  # type: ignore[arg-type]
     return sum(value for name, value in told.items() if name.startswith("trimaran_guard_refusals_total"))
+
+
+async def test_what_is_logged_while_a_plan_is_carried_out_names_it() -> None:
+    """Also by whoever is called, and by tasks that are started for it."""
+    async with room() as given:
+        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+            given.kill(AZURE)
+            await given.tick(60)
+        said = [one for one in logs if one["event"] == "performing"]
+        assert said and all(one["plan"].startswith("failover-e2-") for one in said if one["step"] == "open")
