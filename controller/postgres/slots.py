@@ -75,7 +75,8 @@ async def place_slot(node: Node, *, token: Token, epoch: Epoch, sibling: Site, p
 
 
 def _moved(name: str, *, end: str) -> tuple[Statement, ...]:
-    """Move the unplaced slot forward to `end`, and copy it to the name that is streamed from. Answers where that one stands.
+    """Move the unplaced slot forward to `end`, and copy it to the name that is streamed from. Answers where that one stands; one that an
+    earlier try placed, or a controller of an earlier version half-way, is moved on to `end` as it is.
 
     A move is kept in memory until the next checkpoint; a copy is written down, confirmed position and all, before it has a name. 1. aws is
     elected, and gcp's slot is moved behind the last payment that gcp has. 2. aws crashes and comes back: the slot stands where the spare
@@ -87,6 +88,7 @@ def _moved(name: str, *, end: str) -> tuple[Statement, ...]:
         *alone(_ADVANCE.format(end=end), unplaced),
         *alone(_SETTLE.format(end=end), name, unplaced, name),
         *alone(_CLEAR, unplaced, name),
+        *alone(_ADVANCE.format(end=end), name),
         *alone(_STANDS.format(end=end), name),
     )
 

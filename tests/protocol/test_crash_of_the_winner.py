@@ -50,6 +50,20 @@ async def test_a_placed_slot_stands_where_it_was_placed_after_a_crash(trio: Trio
     assert await confirmed(trio, AWS, slot) == placed
 
 
+@pytest.mark.parametrize("level", [False, True], ids=["mapped", "at-the-end"])
+async def test_a_slot_that_was_placed_may_be_placed_again(trio: Trio, *, level: bool) -> None:
+    """The first answer was lost, and the log has grown since by what is not published, another service's writes among it."""
+    await trio.await_equal()
+    trio.lose(AZURE)
+    await cut(trio, AWS)
+    position = await cut(trio, GCP)
+    for _ in range(2):
+        assert (
+            await trio.databases[AWS].place_slot(token=TOKEN, epoch=SECOND, sibling=GCP, position=position, level=level) is None
+        )
+        await trio.sql(AWS, "SELECT pg_logical_emit_message(true, 'another', repeat('x', 100000))")
+
+
 async def test_a_slot_that_follows_the_fenced_writer_stands_after_a_crash_too(trio: Trio) -> None:
     """The same for the writer's own slots, when it is elected again."""
     for _ in range(3):
