@@ -36,6 +36,7 @@ _DROP_CLOSED = """SELECT s.slot_name, pg_drop_replication_slot(s.slot_name)
          regexp_match(s.slot_name, '^' || n.service || '_(?:spare_)?e(\\d+)_') AS m (part)
     WHERE NOT s.active AND s.database = current_database() AND n.epoch = %s AND n.role <> 'fenced' AND (
         m.part[1]::bigint < n.epoch
+        OR m.part[1]::bigint = n.epoch AND right(s.slot_name, length(%s)) = %s
         OR trimaran.is_copy_slot(s.slot_name)
             AND NOT EXISTS (SELECT FROM pg_replication_slots AS o WHERE o.slot_name = ANY (%s::text[]))
             AND NOT EXISTS (
@@ -254,14 +255,15 @@ def short_end(changes: Iterable[Transaction], *, origin: str, lsn: Lsn) -> Lsn |
 
 
 async def _drop_closed(node: Node, reign: Epoch, outside: frozenset[Site]) -> tuple[str, ...]:
-    """Drop this service's slots of earlier epochs, and those that copies of the ledger left behind. A slot still in use is left for
-    the next round.
+    """Drop this service's slots of earlier epochs, those that were never placed in a reign that is open by now, and those that copies of
+    the ledger left behind. A slot still in use is left for the next round.
 
     A copy's slot may be needed although nobody streams from it, and without it that copy would never end. Only nodes outside are
     copied to, and their stream's slot is there before the copy begins; anybody else who copies is connected without a slot.
     """
     streams = [node.slot_for(reign, site) for site in sorted(outside)]
-    rows = await node.run("tend", (_DROP_CLOSED, (reign, streams)))
+    unplaced = naming.unplaced("")
+    rows = await node.run("tend", (_DROP_CLOSED, (reign, unplaced, unplaced, streams)))
     return tuple(f"dropped {name}" for name, _ in rows[0])
 
 

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from controller.core import naming
 from controller.core.model import Epoch, Lsn, Position, Site, Token
 from controller.core.plans import PlanKind
 from controller.errors import Transient
+from controller.postgres.slots import tend
 from tests.protocol.trio import AWS, AZURE, GCP, Trio
 
 TOKEN = Token(1 << 40)
@@ -17,6 +19,12 @@ SECOND = Epoch(2)
 async def confirmed(trio: Trio, at: Site, slot: str) -> str:
     """Where a slot stands, as its server says."""
     return (await trio.sql(at, "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s", slot))[0][0]
+
+
+async def slots(trio: Trio, at: Site) -> set[str]:
+    """All of the service's."""
+    rows = await trio.sql(at, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")
+    return {name for (name,) in rows}
 
 
 async def cut(trio: Trio, site: Site) -> Position:
@@ -103,12 +111,15 @@ async def test_a_winner_that_crashes_before_anybody_follows_it_is_followed_when_
 
 
 async def test_nothing_is_left_of_how_a_slot_was_placed(trio: Trio) -> None:
-    """A slot that nobody reads keeps log until the disk is full."""
+    """A slot that nobody reads keeps log until the disk is full: none is left by a placing that ends, nor for long by one that does not."""
     await trio.pay(AZURE)
     await trio.await_equal()
     await trio.carry(PlanKind.SWITCHOVER, AWS)
-    names = {
-        name for (name,) in await trio.sql(AWS, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")
-    }
+    names = await slots(trio, AWS)
     assert names >= {trio.nodes[AWS].slot_for(SECOND, site) for site in (AZURE, GCP)}
     assert not [name for name in names if name.endswith("_new")]
+    left = naming.unplaced(trio.nodes[AWS].slot_for(SECOND, GCP))
+    await trio.sql(AWS, "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", left)
+    said = await tend(trio.nodes[AWS], reign=SECOND, writer=AWS, siblings={}, outside=frozenset(), limit=1 << 30)
+    assert f"dropped {left}" in said
+    assert {trio.nodes[AWS].slot_for(SECOND, site) for site in (AZURE, GCP)} <= await slots(trio, AWS)
