@@ -125,7 +125,7 @@ async def _place_at_end(node: Node, token: Token, name: str, promise: tuple[Stat
         *promise,
     )
     if _standing(node, name, rows[-5]) is None:
-        raise Transient(f"{node.site} has not made {name}")
+        raise Transient(f"{name} on {node.site} is still being placed")
 
 
 async def _copy(node: Node, source: str, end: Lsn, *, name: str, promise: tuple[Statement, ...]) -> Lsn | None:
