@@ -20,7 +20,7 @@ GRANT = "azure-native:authorization:RoleAssignment"
 IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 KEY = "azure-native:keyvault:Key"
 DEFINITION = "azure-native:authorization:RoleDefinition"
-WRAPS, READS = "e147488a-f6f5-4113-8e2d-b22465e65bf6", "4633458b-17de-408a-874b-0445c86b69e6"
+WRAPS, READS = "e147488a-f6f5-4113-8e2d-b22465e65bf6", "4633458b-17de-408a-b874-0445c86b69e6"
 
 
 def grants(stack: Recording, role: str) -> dict[str, set[str]]:

@@ -18,7 +18,7 @@ VAULT_NAME = 24
 
 ROLES: Mapping[str, str] = {
     "wraps": "e147488a-f6f5-4113-8e2d-b22465e65bf6",
-    "reads secrets": "4633458b-17de-408a-874b-0445c86b69e6",
+    "reads secrets": "4633458b-17de-408a-b874-0445c86b69e6",
     "pulls images": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
     "writes blobs": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
 }
