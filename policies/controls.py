@@ -13,13 +13,16 @@ from policies.rules import (
     data,
     database,
     identity,
+    ingress,
     mesh,
     network,
     operability,
     residency,
     resilience,
+    rights,
     sources,
     topology,
+    trust,
 )
 from policies.rules.seen import Facts, Finding, Resource
 
@@ -268,7 +271,7 @@ CONTROLS: tuple[Control, ...] = (
     _control(
         "no-open-ingress",
         R,
-        network.no_open_ingress,
+        ingress.no_open_ingress,
         CRITICAL,
         "PCI DSS 1.2.5; PCI DSS 1.3.1",
         "name who may come; write ranges down, so that they can be looked at",
@@ -298,13 +301,18 @@ CONTROLS: tuple[Control, ...] = (
     _control(
         "federation-conditions",
         R,
-        identity.federation_conditions,
+        trust.federation_conditions,
         CRITICAL,
         "PCI DSS 7.2; PCI DSS 8.6",
         "name the audience and the subject",
     ),
     _control(
-        "iam-least-privilege", R, identity.iam_least_privilege, HIGH, "PCI DSS 7.2.1", "name actions, resources and principals"
+        "iam-least-privilege",
+        R,
+        rights.iam_least_privilege,
+        HIGH,
+        "PCI DSS 7.2.1",
+        "name actions, resources and principals; what grants is for whoever deploys",
     ),
     _control(
         "vm-hardening", R, identity.vm_hardening, HIGH, "PCI DSS 2.2", "switch on what the vendor has against a stolen machine"
@@ -377,7 +385,6 @@ CONTROLS: tuple[Control, ...] = (
     ),
 )
 
-LOOKED_AT: frozenset[str] = frozenset().union(
-    *(module.LOOKS_AT for module in (authorities, data, database, identity, mesh, network, operability, residency, resilience))
-)
+_MODULES = (authorities, data, database, identity, ingress, mesh, network, operability, residency, resilience, rights, trust)
+LOOKED_AT: frozenset[str] = frozenset().union(*(module.LOOKS_AT for module in _MODULES))
 """Types that some rule asks about by name. Rules about providers, regions and tags ask about all."""

@@ -31,6 +31,11 @@ def _aws_tunnel(number: int) -> tuple[Is | Absent, ...]:
 
 
 _POLICY = "ipsecPolicies[]"
+_SUITE = "cipherSuite"
+"""Google's. Where it is left out, whatever both sides know of a long list is taken ("Supported IKE ciphers")."""
+_GOOGLE_GCM = (["AES-GCM-16-256"],)
+_GOOGLE_GROUPS = tuple([f"Group-{group}"] for group in _GROUPS)
+_INTEGRITY = "AES-GCM brings its own"
 CRYPTO: Table = {
     VPN: (*_aws_tunnel(1), *_aws_tunnel(2), Is(path="staticRoutesOnly", allowed=(False,), absent=True)),
     CONNECTION: (
@@ -43,7 +48,17 @@ CRYPTO: Table = {
         Is(path=f"{_POLICY}.dhGroup", allowed=("ECP256", "ECP384")),
         Is(path=f"{_POLICY}.pfsGroup", allowed=("ECP256", "ECP384")),
     ),
-    TUNNEL: (Is(path="ikeVersion", allowed=(2, 2.0)), Given(path="router", limit="routes are learned by BGP")),
+    TUNNEL: (
+        Is(path="ikeVersion", allowed=(2, 2.0)),
+        Is(path=f"{_SUITE}.phase1.encryptions", allowed=_GOOGLE_GCM),
+        Is(path=f"{_SUITE}.phase1.prves", allowed=tuple([f"PRF-HMAC-SHA2-{bits}"] for bits in (256, 384, 512))),
+        Is(path=f"{_SUITE}.phase1.dhs", allowed=_GOOGLE_GROUPS),
+        Absent(path=f"{_SUITE}.phase1.integrities", limit=_INTEGRITY),
+        Is(path=f"{_SUITE}.phase2.encryptions", allowed=_GOOGLE_GCM),
+        Is(path=f"{_SUITE}.phase2.pfs", allowed=_GOOGLE_GROUPS),
+        Absent(path=f"{_SUITE}.phase2.integrities", limit=_INTEGRITY),
+        Given(path="router", limit="routes are learned by BGP"),
+    ),
 }
 
 

@@ -9,10 +9,12 @@ So here the whole stack is looked at: an unknown value is computed from resource
 from collections.abc import Iterator, Mapping
 
 from policies.rules.data import CLOUD_SQL, ENCRYPTED, ENVIRONMENTS, FLEXIBLE, SCRIPTS, TASK
+from policies.rules.documents import DOCUMENTS, ROLE
 from policies.rules.expect import Given, joined
-from policies.rules.identity import DOCUMENTS, FEDERATED, GRANTS, POOL_PROVIDER, ROLE
 from policies.rules.mesh import TUNNEL
+from policies.rules.rights import GRANTS
 from policies.rules.seen import UNKNOWN, Facts, Finding, Resource
+from policies.rules.trust import FEDERATED, POOL_PROVIDER
 
 REFERENCE = "pulumi:pulumi:StackReference"
 """What another stack has published: that stack's policies looked at it."""
@@ -61,7 +63,7 @@ DEFERRED: Mapping[str, tuple[str, ...]] = {
     **SCRIPTS,
     **{token: (path.partition("[]")[0],) for token, path in ENVIRONMENTS.items()},
     **DOCUMENTS,
-    ROLE: (*DOCUMENTS[ROLE], "managedPolicyArns"),
+    ROLE: ("assumeRolePolicy", "inlinePolicies", "managedPolicyArns"),
     **{token: ("members" if token.endswith("Binding") else "member",) for token in GRANTS},
     POOL_PROVIDER: ("attributeCondition",),
     FEDERATED: ("subject", "issuer"),

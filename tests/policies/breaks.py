@@ -7,8 +7,9 @@ have is left out there; that every row has met something is the samples' part.
 import json
 from collections.abc import Mapping
 
+from tests.policies import breaks_rights as rights
 from tests.policies.breaking import GONE, Break, How, InPreview
-from tests.policies.samples import TAGS, may, script, task, trust
+from tests.policies.samples import TAGS, script, task, trust
 
 TRACED, NEVER = InPreview.TRACED, InPreview.NEVER
 
@@ -46,10 +47,12 @@ INGRESS, TASK = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "aw
 APP, RUN = "azure-native:app:ContainerApp", "gcp:cloudrunv2/service:Service"
 CERTIFICATE, WORKERS = "azure-native:app:Certificate", "gcp:cloudrunv2/workerPool:WorkerPool"
 COPIES = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
-ATTACHED, TO_AZURE = "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "azure-native:authorization:RoleAssignment"
-DEFINED = "azure-native:authorization:RoleDefinition"
 POOL = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
 PARAMETER = "azure-native:dbforpostgresql:Configuration"
+WALL, WALL_POLICY = "azure-native:network:AzureFirewall", "azure-native:network:FirewallPolicy"
+PASSED = "azure-native:network:FirewallPolicyRuleCollectionGroup"
+ANYTHING = {"ruleType": "NetworkRule", "ipProtocols": ["TCP"], "sourceAddresses": ["*"], "destinationPorts": ["5432"]}
+"""Of Azure's firewall: from everywhere to databases."""
 LOCKED = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 UNCHANGED = "immutableStorageWithVersioning.immutabilityPolicy"
 CMK = "encryption-at-rest-cmk"
@@ -130,8 +133,6 @@ AWS = (
     _b("audit-retention", "aws:cloudwatch/logGroup:LogGroup", "deletionProtectionEnabled", False),
     _b("audit-retention", LOCKED, "rule.defaultRetention.days", 90),
     _b("audit-retention", "aws:cloudtrail/trail:Trail", "enableLogFileValidation", False),
-    _b("iam-least-privilege", "aws:iam/rolePolicy:RolePolicy", "policy", may("*", "*"), in_preview=TRACED),
-    _b("iam-least-privilege", "aws:iam/rolePolicy:RolePolicy", "policy", may("kms:*", "*"), in_preview=TRACED),
     _b("secrets-not-plaintext", TASK, "containerDefinitions", task(DATABASE_PASSWORD="x"), in_preview=TRACED),
     _b("secrets-not-plaintext", RDS, "password", "hunter2"),
     _b("image-digest", TASK, "containerDefinitions", task(image="r/edge:latest"), in_preview=NEVER),
@@ -141,9 +142,6 @@ AWS = (
     _b("no-force-destroy", "aws:secretsmanager/secret:Secret", "recoveryWindowInDays", 0),
 )
 AZURE = (
-    _b("iam-least-privilege", DEFINED, "permissions[0].actions", ["*"]),
-    _b("iam-least-privilege", DEFINED, "permissions[0].actions", ["Microsoft.DBforPostgreSQL/*"]),
-    _b("iam-least-privilege", DEFINED, "permissions[0].dataActions", ["Microsoft.KeyVault/vaults/secrets/*"]),
     _b("region-pinned", FLEXIBLE, "location", "westus2"),
     _b("region-pinned", "pulumi:providers:azure-native", "location", "westeurope"),
     _b("explicit-provider", "pulumi:providers:azure-native", "subscriptionId", "00000000-0000-0000-0000-000000000009"),
@@ -191,6 +189,14 @@ AZURE = (
     _b("no-open-ingress", APP, "configuration.ingress.additionalPortMappings", [{"targetPort": 22, "external": True}]),
     _b("no-open-ingress", APP, "configuration.ingress.additionalPortMappings", [{"targetPort": 8444, "exposedPort": 22}]),
     _b("no-open-ingress", "azure-native:app:ManagedEnvironment", "vnetConfiguration.internal", False),
+    _b("no-open-ingress", PASSED, "ruleCollections[0].rules[0].destinationPorts", ["5432"]),
+    _b("no-open-ingress", PASSED, "ruleCollections[0].rules[0].destinationPorts", ["443", "22"]),
+    _b("no-open-ingress", PASSED, "ruleCollections[0].rules[0].translatedPort", "5432"),
+    _b("no-open-ingress", PASSED, "ruleCollections[0].rules[0].translatedPort", "8445"),
+    _b("no-open-ingress", PASSED, "ruleCollections[0].rules[0].ipProtocols", ["Any"]),
+    _b("no-open-ingress", PASSED, "ruleCollections[0].rules[0]", ANYTHING),
+    _b("no-open-ingress", WALL, "natRuleCollections", [{"name": "beside"}]),
+    _b("no-open-ingress", WALL_POLICY, "basePolicy", {"id": "above"}),
     _gone("flow-logs-on", "azure-native:network:FlowLog"),
     _b("audit-retention", "azure-native:operationalinsights:Workspace", "retentionInDays", 30),
     _b("audit-retention", "azure-native:storage:StorageAccount", "immutableStorageWithVersioning", GONE),
@@ -266,10 +272,6 @@ GCP = (
     ),
     _b("audit-retention", "gcp:logging/projectBucketConfig:ProjectBucketConfig", "retentionDays", 30),
     _b("audit-retention", "gcp:logging/projectBucketConfig:ProjectBucketConfig", "deletionPolicy", "DELETE"),
-    _b("iam-least-privilege", "gcp:projects/iAMMember:IAMMember", "role", "roles/editor"),
-    _b("iam-least-privilege", "gcp:projects/iAMMember:IAMMember", "member", "allUsers", in_preview=TRACED),
-    _b("iam-least-privilege", "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "role", "roles/owner"),
-    _b("iam-least-privilege", "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "member", "allUsers", in_preview=TRACED),
     _b("secrets-not-plaintext", RUN, "template.containers[0].envs", [{"name": "DATABASE_PASSWORD", "value": "x"}]),
     _b("secrets-not-plaintext", SQL, "rootPassword", "hunter2"),
     _b("image-digest", RUN, "template.containers[0].image", "r/edge:latest"),
@@ -289,6 +291,13 @@ INTERCONNECT = (
     _b("vpn-crypto", WAY, "ipsecPolicies[0].ipsecEncryption", "AES128"),
     _b("vpn-crypto", WAY, "ipsecPolicies", []),
     _b("vpn-crypto", TUNNEL, "ikeVersion", 1),
+    _b("vpn-crypto", TUNNEL, "cipherSuite", GONE),
+    _b("vpn-crypto", TUNNEL, "cipherSuite.phase1.encryptions", ["AES-CBC-128"]),
+    _b("vpn-crypto", TUNNEL, "cipherSuite.phase1.prves", ["PRF-HMAC-SHA1"]),
+    _b("vpn-crypto", TUNNEL, "cipherSuite.phase1.dhs", ["Group-20", "Group-2"]),
+    _b("vpn-crypto", TUNNEL, "cipherSuite.phase1.integrities", ["HMAC-SHA1-96"]),
+    _b("vpn-crypto", TUNNEL, "cipherSuite.phase2.encryptions", ["AES-GCM-16-256", "AES-CBC-128"]),
+    _b("vpn-crypto", TUNNEL, "cipherSuite.phase2.pfs", GONE),
     _b("vpn-crypto", TUNNEL, "router", GONE, in_preview=TRACED),
     _b("vpn-secret-from-output", VPN, "tunnel1PresharedKey", "typed-by-hand", in_preview=NEVER, hand=True),
     _gone("vpn-mesh-complete", VPN),
@@ -318,7 +327,6 @@ EDGE = (
     _bare("gcp:dns/managedZone:ManagedZone"),
 )
 ROLE, FEDERATED = "aws:iam/role:Role", "azure-native:managedidentity:FederatedIdentityCredential"
-GRANT, CUSTOM = "gcp:projects/iAMMember:IAMMember", "gcp:projects/iAMCustomRole:IAMCustomRole"
 LEAKS = script('export A=1\npassword="correct-horse"')
 VM, NODE, MACHINE = "azure-native:compute:VirtualMachine", "aws:ec2/instance:Instance", "gcp:compute/instance:Instance"
 CONTROL = (
@@ -331,13 +339,6 @@ CONTROL = (
         in_preview=TRACED,
         hand=True,
     ),
-    _b(
-        "iam-least-privilege",
-        ROLE,
-        "managedPolicyArns",
-        ["arn:aws:iam::aws:policy/AdministratorAccess"],
-        in_preview=TRACED,
-    ),
     _b("federation-conditions", FEDERATED, "subject", "repo:*", in_preview=TRACED),
     _b("federation-conditions", FEDERATED, "audiences", ["*"]),
     _b(
@@ -347,24 +348,6 @@ CONTROL = (
         GONE,
         in_preview=TRACED,
     ),
-    _b(
-        "iam-least-privilege",
-        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-        "policyArn",
-        "arn:aws:iam::aws:policy/AdministratorAccess",
-        in_preview=TRACED,
-    ),
-    _b(
-        "iam-least-privilege",
-        TO_AZURE,
-        "roleDefinitionId",
-        "/x/roleDefinitions/8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
-        in_preview=TRACED,
-    ),
-    _b("iam-least-privilege", GRANT, "role", "roles/owner"),
-    _b("iam-least-privilege", GRANT, "member", "allUsers", in_preview=TRACED),
-    _b("iam-least-privilege", CUSTOM, "permissions", ["resourcemanager.projects.setIamPolicy"]),
-    _b("iam-least-privilege", CUSTOM, "permissions[0]", "iam.roles.update"),
     _b("vm-hardening", NODE, "metadataOptions.httpTokens", "optional"),
     _b("vm-hardening", NODE, "associatePublicIpAddress", True),
     _b("vm-hardening", NODE, "keyName", "ops"),
@@ -387,10 +370,10 @@ CONTROL = (
     _bare("gcp:compute/disk:Disk"),
 )
 BREAKS: Mapping[str, tuple[Break, ...]] = {
-    "aws": AWS,
-    "azure": AZURE,
-    "gcp": GCP,
+    "aws": (*AWS, *rights.AWS),
+    "azure": (*AZURE, *rights.AZURE),
+    "gcp": (*GCP, *rights.GCP),
     "interconnect": INTERCONNECT,
     "edge": EDGE,
-    "control": CONTROL,
+    "control": (*CONTROL, *rights.CONTROL),
 }

@@ -6,6 +6,7 @@ from tests.policies.samples import AZURE_REGION, GCP_REGION, KEYS, PROJECT, TAGS
 
 ASNS = {"aws": 64512, "azure": 65010, "gcp": 64514}
 HELLO = script("#!/bin/sh\necho hello")
+POOL = "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/clouds"
 IPS = ("192.0.2.10", "192.0.2.20", "192.0.2.30")
 
 
@@ -44,6 +45,13 @@ def interconnect() -> list[Told]:
                 sharedKey="made up",
                 **here,
             )
+    first: dict[str, Any] = {
+        "encryptions": ["AES-GCM-16-256"],
+        "prves": ["PRF-HMAC-SHA2-384"],
+        "dhs": ["Group-20"],
+        "integrities": [],
+    }
+    suite = {"phase1": first, "phase2": {"encryptions": ["AES-GCM-16-256"], "pfs": ["Group-20"]}}
     for far, count in (("aws", 4), ("azure", 2)):
         for number in range(count):
             s.has(
@@ -52,6 +60,7 @@ def interconnect() -> list[Told]:
                 sources={"sharedSecretWo": secret},
                 region=GCP_REGION,
                 ikeVersion=2,
+                cipherSuite=suite,
                 router="mesh",
                 sharedSecretWo="made up",
             )
@@ -145,7 +154,12 @@ def control() -> list[Told]:
         aws={"accountId": "111111111111"},
         attributeCondition="attribute.aws_role=='controller'",
     )
-    s.has("gcp:serviceaccount/iAMMember:IAMMember", "aws", role="roles/iam.workloadIdentityUser", member="principalSet://x")
+    s.has(
+        "gcp:serviceaccount/iAMMember:IAMMember",
+        "aws",
+        role="roles/iam.workloadIdentityUser",
+        member=f"{POOL}/attribute.aws_role/controller",
+    )
     s.has("gcp:projects/iAMCustomRole:IAMCustomRole", "steer", permissions=["dns.changes.create", "dns.changes.get"])
     s.has(
         "gcp:projects/iAMMember:IAMMember",

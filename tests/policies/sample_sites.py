@@ -128,6 +128,7 @@ def azure() -> list[Told]:
         {"name": "nobody", "sourceAddressPrefix": "*", "destinationPortRange": "*", **rule, "access": "Deny"},
     ]
     s.has("azure-native:network:NetworkSecurityGroup", "services", securityRules=rules, **here)
+    _firewall(s, here)
     keeps = {"tenantId": "t", "enablePurgeProtection": True, "softDeleteRetentionInDays": 90}
     s.has("azure-native:keyvault:Vault", "keys", protect=True, properties=keeps, **here)
     turns: dict[str, Any] = {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P1Y"}, "action": {"type": "rotate"}}]}
@@ -199,6 +200,15 @@ def azure() -> list[Told]:
     )
     s.has("azure-native:privatedns:PrivateZone", "databases", location="global", tags=TAGS)
     return s.told
+
+
+def _firewall(s: Stack, here: dict[str, Any]) -> None:
+    """By which clients come in."""
+    s.has("azure-native:network:AzureFirewall", "door", zones=["1", "2", "3"], **here)
+    s.has("azure-native:network:FirewallPolicy", "door", threatIntelMode="Alert", **here)
+    clients = {"ruleType": "NatRule", "ipProtocols": ["TCP"], "sourceAddresses": ["*"], "destinationPorts": ["443"]}
+    translated = {"action": {"type": "DNAT"}, "rules": [{**clients, "translatedAddress": "10.20.0.4", "translatedPort": "8443"}]}
+    s.has("azure-native:network:FirewallPolicyRuleCollectionGroup", "door", ruleCollections=[translated])
 
 
 def gcp() -> list[Told]:

@@ -54,6 +54,9 @@ TAKEN_FOR_THE_WORST: Mapping[str, frozenset[str]] = {
     "aws:lb/listener:Listener": frozenset({"defaultActions", "defaultActions[]", "defaultActions[].type", "protocol"}),
     "aws:route53/record:Record": frozenset({"ttl", "weightedRoutingPolicies"}),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": frozenset({"fromPort", "toPort"}),
+    "azure-native:network:FirewallPolicyRuleCollectionGroup": frozenset(
+        f"ruleCollections[].{name}" for name in ("action", "action.type", "rules[].ruleType")
+    ),
     "azure-native:network:LocalNetworkGateway": frozenset({"bgpSettings", "bgpSettings.asn"}),
     "azure-native:network:NetworkSecurityGroup": frozenset(
         f"securityRules[].{name}" for name in ("access", "destinationPortRange", "direction", "sourceAddressPrefix")
