@@ -55,6 +55,7 @@ ANYTHING = {"ruleType": "NetworkRule", "ipProtocols": ["TCP"], "sourceAddresses"
 """Of Azure's firewall: from everywhere to databases."""
 LOCKED = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 UNCHANGED = "immutableStorageWithVersioning.immutabilityPolicy"
+COPY = "azure-native:containerregistry:Replication"
 CMK = "encryption-at-rest-cmk"
 OTHER_TAGS = {**TAGS, "residency": "us"}
 
@@ -148,6 +149,8 @@ AZURE = (
     Break(control="explicit-provider", type=FLEXIBLE, how=How.UNPROVIDE, in_preview=NEVER),
     _b("no-extra-jurisdiction-replica", FLEXIBLE, "backup.geoRedundantBackup", GONE),
     _b("no-extra-jurisdiction-replica", "azure-native:storage:StorageAccount", "sku.name", "Standard_GRS"),
+    _b("no-extra-jurisdiction-replica", COPY, "location", "centralus", also=("region-pinned",)),
+    _b("no-extra-jurisdiction-replica", COPY, "location", "southcentralus", also=("region-pinned",)),
     _b(CMK, FLEXIBLE, "dataEncryption.type", "SystemManaged"),
     _b(CMK, FLEXIBLE, "dataEncryption.primaryKeyURI", GONE, in_preview=TRACED),
     _b(CMK, "azure-native:storage:StorageAccount", "encryption.keySource", "Microsoft.Storage"),

@@ -198,6 +198,7 @@ def azure() -> list[Told]:
         encryption={"status": "enabled", "keyVaultProperties": {"keyIdentifier": KEYS["azure"]}},
         **here,
     )
+    s.has("azure-native:containerregistry:Replication", "images", **here)
     s.has("azure-native:privatedns:PrivateZone", "databases", location="global", tags=TAGS)
     return s.told
 

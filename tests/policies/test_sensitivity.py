@@ -8,9 +8,11 @@ from _pytest.mark.structures import ParameterSet
 
 from policies.controls import CONTROLS, Scope
 from tests.policies.breaking import SAMPLES, Break, How, InPreview, broken_by, the_one, unknown, with_break
-from tests.policies.breaks import BREAKS
+from tests.policies.breaks import BREAKS, COPY
 from tests.policies.landed import LANDED, Landed, usually
-from tests.policies.samples import Told, script
+from tests.policies.samples import AWS_REGION, AZURE_REGION, GCP_REGION, Told, script
+
+REGIONS = {"aws": AWS_REGION, "azure": AZURE_REGION, "gcp": GCP_REGION, "least_km": 1000}
 
 PAIRS = [(role, row) for role, rows in BREAKS.items() for row in rows]
 
@@ -89,13 +91,16 @@ def test_real_stacks_are_as_sensitive(landed: Landed, row: Break) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "is_refused"), [("swedensouth", False), ("italynorth", False), ("centralus", True), ("southcentralus", True)]
+    ("place", "law"),
+    [("swedensouth", "EU"), ("italynorth", "EU"), ("centralus", "US"), ("southcentralus", "US"), ("northcentralus", "US")],
 )
-def test_a_copy_stays_under_the_law_also_in_the_pair_of_a_region(place: str, is_refused: bool) -> None:
-    """Azure's pair of a region in America is in America."""
-    copied = {**SAMPLES["azure"]()[-1], "type": "azure-native:containerregistry:Replication", "inputs": {"location": place}}
-    found = broken_by("prod-azure", [*SAMPLES["azure"](), copied])
-    assert ("no-extra-jurisdiction-replica" in found) is is_refused
+@pytest.mark.parametrize("under", ["EU", "US"])
+def test_a_copy_stays_under_the_law_also_in_the_pair_of_a_region(place: str, law: str, under: str) -> None:
+    """Azure's pair of a region in America is in America: refused where the topology says Europe, taken where it says America."""
+    row = Break(control="no-extra-jurisdiction-replica", type=COPY, path="location", value=place)
+    topology = {**REGIONS, "jurisdiction": under}
+    found = broken_by("prod-azure", with_break(SAMPLES["azure"](), row), topology=topology)
+    assert (row.control in found) is (law != under)
 
 
 ANY_TYPE = "secrets-not-plaintext"
