@@ -155,9 +155,7 @@ def _may(statement: Statement) -> Iterator[str]:
     """What is wrong with what it lets somebody do."""
     everywhere = any(re.fullmatch(WIDE, where) for where in statement.resources)
     for action in statement.actions:
-        if re.match(r"[^:]*[*?]", action):
-            yield "allows every action; actions are named"
-        elif _leads_on(action) and (action != ASSUMES or any(re.search(r"[*?]", where) for where in statement.resources)):
+        if _leads_on(action) and (action != ASSUMES or any(re.search(r"[*?]", where) for where in statement.resources)):
             yield f"allows {action}, which leads to other rights; whoever deploys has it, and no service"
         elif everywhere and action not in ANYWHERE:
             yield f"allows {action} on everything; resources are named"
@@ -175,7 +173,7 @@ def _lets(statement: Statement, account: str | None) -> Iterator[str]:
             yield f"lets {who} in; the account of the configuration is {account or 'missing'}"
     if "canonicaluser" in statement.kinds:
         yield "lets somebody in by a number that names no account; name a role"
-    if named and set(named) <= owners:
+    if named and set(named) <= owners and statement.kinds == {"aws"}:
         return  # what the account's own roles may do is in their own documents
     for action in statement.actions:
         if _is_every(action):

@@ -17,6 +17,7 @@ POOL = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
 GRANT, CUSTOM = "gcp:projects/iAMMember:IAMMember", "gcp:projects/iAMCustomRole:IAMCustomRole"
 TAKEN, DOOR = "gcp:serviceaccount/iAMMember:IAMMember", "gcp:cloudrunv2/serviceIamMember:ServiceIamMember"
 ELSEWHERE = "arn:aws:iam::999999999999:root"
+OWNER = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 GOOGLE = {"Federated": "accounts.google.com"}
 ONE = {"accounts.google.com:oaud": "trimaran", "accounts.google.com:sub": "1234"}
 """Of the conditions that trust of Google's has to have."""
@@ -71,6 +72,9 @@ AWS = (
     _wrong(ROLE_POLICY, "policy", "{"),
     _wrong(KEY, "policy", allows(Action="kms:Decrypt", Resource="*", Principal={"AWS": ELSEWHERE})),
     _wrong(KEY, "policy", allows(Action="kms:Decrypt", Resource="*", Principal="*")),
+    _wrong(KEY, "policy", allows(Action="kms:Decrypt", Resource="*", Principal={"CanonicalUser": "79a59df900b949e5"})),
+    _wrong(KEY, "policy", allows(Action="kms:*", Resource="*", Principal={**OWNER, "Service": "logs.amazonaws.com"})),
+    _wrong(KEY, "policy", allows(Action="kms:PutKeyPolicy", Resource="*", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/x"})),
     _wrong(KEY, "policy", allows(Action="kms:*", Resource="*", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/x"})),
 )
 AZURE = (
