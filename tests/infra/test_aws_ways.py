@@ -1,6 +1,7 @@
 """Who reaches whom at AWS: as `services.PROGRAMS` says, and nobody else."""
 
 from ipaddress import IPv4Network
+from string import ascii_letters, digits
 
 import pytest
 
@@ -130,6 +131,21 @@ def test_guards_have_no_rules_but_those_of_the_list(stack: str) -> None:
     assert len(recording.of_type(INGRESS)) == sum(
         isinstance(way.target, Guarded) and way.target.name != "images" for way in listed
     )
+
+
+@pytest.mark.parametrize("why", ["", "another site's edge", "an edge → a service", "x" * 256])
+def test_a_reason_that_aws_does_not_take_is_no_way(why: str) -> None:
+    """It is the rule's description: two of five rules would be refused in the middle of an update, and the site closed to the others."""
+    with pytest.raises(ValueError, match="AWS takes no rule"):
+        Way(source=ANYBODY, target=Guarded("door"), port=HTTPS, why=why)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_rule_says_why_in_words_that_aws_takes(stack: str) -> None:
+    """In EC2's letters, as they go over the wire: the reason's own check is not in the way of a rule that is made without one."""
+    letters = frozenset(f"{ascii_letters}{digits}. _-:/()#,@[]+=&;{{}}!$*")
+    told = [one.inputs["description"] for token in (EGRESS, INGRESS, GROUP) for one in recorded(stack).of_type(token)]
+    assert told and [one for one in told if not 0 < len(one) < 256 or set(one) - letters] == []
 
 
 def test_no_way_is_listed_twice() -> None:
