@@ -78,6 +78,7 @@ def test_a_service_goes_where_its_program_says_and_nowhere_else(service: Service
         {("control", ETCD_CLIENT), *((f"{site.control_node}/32", ETCD_CLIENT) for site in OTHERS)} if program.asks_etcd else set()
     )
     wanted |= {("0.0.0.0/0", HTTPS)} if program.asks_outside else set()
+    wanted |= {(str(AZURE.endpoints), HTTPS)} if program.asks_keys else set()
     wanted |= {(str(site.environment), EDGE_DOOR) for site in OTHERS} if service is Service.EDGE else set()
     assert found == {(service.value, *way) for way in wanted}
 
@@ -98,6 +99,16 @@ def test_the_side_door_is_for_other_sites_edges_and_for_controllers() -> None:
     edges = {(str(site.environment), EDGE_DOOR) for site in OTHERS}
     controllers = {("control", AGENT), *((f"{site.control_node}/32", AGENT) for site in OTHERS)}
     assert found == {("side-door", *way) for way in edges | controllers}
+
+
+def test_azures_resolver_is_asked_by_what_hands_names_on_and_by_nobody_else() -> None:
+    """Over both protocols: an answer that is too long for the one comes by the other. Nobody opens anything towards it."""
+    recording = recorded("prod-aws")
+    there = f"{AZURE.resolver_address}/32"
+    asked = [one for one in recording.of_type(EGRESS) if one.inputs.get("cidrIpv4") == there]
+    assert rules(recording, EGRESS, "resolver") == {("resolver", there, 53)} and not rules(recording, INGRESS, "resolver")
+    assert {one.inputs["securityGroupId"] for one in asked} == {"sg-guards-resolver"}
+    assert {one.inputs["ipProtocol"] for one in asked} == {"tcp", "udp"}
 
 
 def test_etcd_is_for_its_members_and_for_edges() -> None:

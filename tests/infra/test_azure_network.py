@@ -256,8 +256,8 @@ def test_nothing_of_the_vendor_has_a_public_door(stack: str) -> None:
     assert environment.inputs["vnetConfiguration"]["internal"] is True
 
 
-def test_private_names_are_answered_in_the_network_and_for_the_other_sites() -> None:
-    """A server whose zone is not linked is found by nobody."""
+def test_private_names_are_answered_in_the_network_and_whoever_hands_on_is_let_in() -> None:
+    """A server whose zone is not linked is found by nobody. That the other sites hand anything on is shown by `test_private_names.py`."""
     stack = recorded("prod-azure")
     zones = {one.outputs["name"] for one in stack.of_type("azure-native:privatedns:PrivateZone")}
     linked = {one.inputs["privateZoneName"] for one in stack.of_type("azure-native:privatedns:VirtualNetworkLink")}
@@ -266,7 +266,9 @@ def test_private_names_are_answered_in_the_network_and_for_the_other_sites() -> 
     (address,) = door.inputs["ipConfigurations"]
     assert address["privateIpAddress"] == str(SITE.resolver_address)
     names = allowed("resolver")
-    assert sources(names["names"]) == {"10.10.0.0/16", "10.30.0.0/16"} and ports(names["names"]) == {"53"}
+    services = {str(zone) for zone in PLAN.sites[Cloud.AWS].services}
+    assert sources(names["names"]) == services | {"35.199.192.0/19"} and ports(names["names"]) == {"53"}
+    assert names["names"]["protocol"] == "*" and targets(names["names"]) == {str(SITE.resolver)}
 
 
 def test_every_private_endpoint_is_named_in_the_zone_of_its_kind() -> None:

@@ -40,6 +40,8 @@ class Place(StrEnum):
     CONTROL = "control"
     ENDPOINTS = "endpoints"
     """AWS's own services, inside the network."""
+    RESOLVER = "resolver"
+    """Asks another site for its private names."""
     IMAGES = "images"
     """Where layers of images lie: S3, which has addresses and no guard."""
 
@@ -61,7 +63,7 @@ class Protocol(StrEnum):
 Side = Guarded | IPv4Network
 
 DOOR, SIDE_DOOR, CONTROL = Guarded(Place.DOOR), Guarded(Place.SIDE_DOOR), Guarded(Place.CONTROL)
-ENDPOINTS, IMAGES = Guarded(Place.ENDPOINTS), Guarded(Place.IMAGES)
+ENDPOINTS, IMAGES, RESOLVER = Guarded(Place.ENDPOINTS), Guarded(Place.IMAGES), Guarded(Place.RESOLVER)
 ANYBODY = IPv4Network("0.0.0.0/0")
 DNS = 53
 
@@ -103,18 +105,22 @@ GUARDED: tuple[Guarded, ...] = (
     SIDE_DOOR,
     CONTROL,
     ENDPOINTS,
+    RESOLVER,
 )
 
 
 def ways(plan: AddressPlan) -> tuple[Way, ...]:
     """All of them, each once."""
     others = tuple(plan.others(Cloud.AWS).values())
+    azure = plan.sites[Cloud.AZURE]
     nodes = tuple(IPv4Network(f"{one.control_node}/32") for one in others)
     return (
         *(way for program in PROGRAMS.values() for way in _of_program(program, others, nodes)),
+        *(way for program in PROGRAMS.values() for way in _of_keys(program, azure)),
         *_of_doors(others, nodes),
         *(way for one in DATABASES for way in _of_database(one, others, nodes)),
         *_of_control(others, nodes),
+        *_of_resolver(azure),
     )
 
 
@@ -139,6 +145,23 @@ def _of_program(program: Program, others: tuple[SiteNetwork, ...], nodes: tuple[
             yield Way(source=me, target=node, port=ETCD_CLIENT, why=f"{name} reads the posture")
     if program.asks_outside:
         yield Way(source=me, target=ANYBODY, port=HTTPS, why=f"{name} asks outside")
+
+
+def _of_keys(program: Program, azure: SiteNetwork) -> Iterator[Way]:
+    """Key services of AWS and Google have public doors; Azure's is a private address of that site, and opens to no other."""
+    if program.asks_keys:
+        yield Way(
+            source=service(program.service),
+            target=azure.endpoints,
+            port=HTTPS,
+            why=f"{program.service} wraps with the key at Azure",
+        )
+
+
+def _of_resolver(azure: SiteNetwork) -> Iterator[Way]:
+    for protocol in Protocol:
+        there = IPv4Network(f"{azure.resolver_address}/32")
+        yield Way(source=RESOLVER, target=there, port=DNS, protocol=protocol, why="names at Azure are asked for there")
 
 
 def _of_doors(others: tuple[SiteNetwork, ...], nodes: tuple[IPv4Network, ...]) -> Iterator[Way]:

@@ -199,7 +199,9 @@ class Network(pulumi.ComponentResource):
         return made, link
 
     def _resolver(self) -> dnsresolver.InboundEndpoint:
-        """A private zone is answered inside this network alone. Other sites ask here for databases and the wrapping key."""
+        """A private zone is answered inside this network alone. The other sites' resolvers hand on to here what they are asked about
+        `private_names.ANSWERED_AT_AZURE`: databases, and the wrapping key. This is half of it: theirs is in `aws/forwarding.py` and
+        `gcp/network.py`."""
         resolver = dnsresolver.DnsResolver(
             f"{self._name}-resolver",
             resource_group_name=self._ground.group,
