@@ -13,7 +13,7 @@ from infra.services import PROGRAMS, Service
 from infra.settings import read_settings
 from infra.topology import Cloud
 from tests.infra.recording import recorded, recorded_live
-from tests.infra.stacks import settings_of
+from tests.infra.stacks import ROOT, settings_of
 
 GUARD = "azure-native:network:NetworkSecurityGroup"
 SUBNET = "azure-native:network:Subnet"
@@ -81,6 +81,14 @@ def test_only_programs_and_the_control_node_go_out() -> None:
     """A database that can open connections to anywhere can carry cards there."""
     out = {one.inputs["subnetName"] for one in recorded("prod-azure").of_type(SUBNET) if "natGateway" in one.inputs}
     assert out == {"environment", "control"}
+
+
+@pytest.mark.parametrize("stack", ["dev-azure", "prod-azure"])
+def test_a_way_out_that_one_zone_carries_is_told_where_the_site_is_deployed(stack: str) -> None:
+    """Its kind stands in one zone: whoever reads that zones do not share a way out at AWS would believe it of all three."""
+    (gateway,) = recorded(stack).of_type("azure-native:network:NatGateway")
+    assert gateway.inputs["sku"] == {"name": "Standard"} and "zones" not in gateway.inputs
+    assert "**One zone carries Azure's way out**" in (ROOT / "docs" / "deploy.md").read_text()
 
 
 @pytest.mark.parametrize("stack", ["dev-azure", "prod-azure"])

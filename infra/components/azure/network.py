@@ -91,6 +91,9 @@ class Network(pulumi.ComponentResource):
         )
 
     def _way_out(self) -> tuple[network.PublicIPAddress, network.NatGateway]:
+        """One zone carries it, chosen by Azure, and takes it along when it is lost (docs/deploy.md, "What one zone takes"). The other kind,
+        `StandardV2`, stands in all zones and is not let into a subnet that is lent to Container Apps (Azure, "What is Azure NAT Gateway?",
+        key limitations); and a subnet has one gateway."""
         outside = network.PublicIPAddress(
             f"{self._name}-outside",
             resource_group_name=self._ground.group,
