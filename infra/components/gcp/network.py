@@ -175,8 +175,8 @@ class Network(pulumi.ComponentResource):
         )
 
     def _ask_azure(self) -> None:
-        """Names that Azure's resolver alone answers are asked for there, through the mesh; and Cloud SQL, whose servers stand in Google's
-        own network, asks this one for those of the databases that it follows."""
+        """Names that Azure's resolver alone answers are asked for there, through the mesh. Google's own network, where Cloud SQL's servers
+        stand, is told to ask this one for those of databases (Service Networking API, `peeredDnsDomains`): they follow some."""
         there = str(self._settings.network.plan().sites[Cloud.AZURE].resolver_address)
         target = gcp.dns.ManagedZoneForwardingConfigTargetNameServerArgs(ipv4_address=there, forwarding_path="private")
         for zone in ANSWERED_AT_AZURE:
