@@ -20,6 +20,7 @@ from infra.program import stack_name
 from infra.settings import Role
 from infra.topology import Cloud
 from policies.check import main as check
+from policies.rules.resilience import SERVING
 from tests.engine.exports import passed_over
 from tests.engine.ground import ANEW, Engine, Said
 from tests.engine.provider import token_of
@@ -55,6 +56,7 @@ TASK = "aws:ecs/taskDefinition:TaskDefinition"
 MADE_BY_CHANCE = "random:index/randomPassword:RandomPassword"
 PLANTED = "correct-horse-battery-staple"
 PROTECTED = re.compile(r'unable to replace resource "([^"]+)"')
+KEPT = re.compile(r'resource "([^"]+)" cannot be deleted')
 GUARDS_OFF = (
     "sed -i.guarded -e 's/deletion_protection=True/deletion_protection=False/' "
     "-e 's/deletion_protection_enabled=True/deletion_protection_enabled=False/' "
@@ -304,6 +306,17 @@ def test_going_live_takes_nothing_away(engine: Engine, applied: dict[str, Said],
     assert {one.type for one in said.done(*ANEW)} == ({TASK} if stack == AWS else set())
     assert not said.done("delete")
     assert there(engine, stack) == named(recorded_live(stack)) >= before
+
+
+@pytest.mark.parametrize("stack", [AWS, AZURE, GCP, CONTROL])
+def test_a_stack_that_serves_is_not_taken_away_by_one_line_less(engine: Engine, applied: dict[str, Said], stack: str) -> None:
+    """Somebody takes back the commit that set `live`: the update names what it would delete, and ends before it has begun."""
+    calls, before = engine.calls(), there(engine, stack)
+    with engine.configured(stack, live=None):
+        said = engine.up(stack)
+    assert not said.is_well
+    assert {token_of(urn) for urn in KEPT.findall(said.text)} & {*SERVING, *MACHINES.values()}, said.text[-3000:]
+    assert engine.calls() == calls and there(engine, stack) == before
 
 
 @pytest.mark.parametrize("stack", STACKS)
