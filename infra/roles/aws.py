@@ -32,8 +32,7 @@ def build(settings: Settings) -> None:
     Endpoints("endpoints", settings, network, guards.of(ENDPOINTS), opts=opts)
     Forwarding("forwarding", settings, network, guards.of(RESOLVER), opts=opts)
     secrets = Secrets("secrets", settings, keys, opts=opts)
-    if settings.filling is not None and settings.filling.aws:
-        Filling("filling", settings, keys, secrets, settings.filling.aws, opts=opts)
+    _let_fill(settings, keys, secrets, opts)
     databases = {
         one: Database(
             f"{one}-database", settings, one, network, guards.of(database(one)), keys.databases[one], keys.logs.arn, opts=opts
@@ -72,3 +71,9 @@ def build(settings: Settings) -> None:
             log=audit.log.arn,
         )
     )
+
+
+def _let_fill(settings: Settings, keys: Keys, secrets: Secrets, opts: pulumi.ResourceOptions) -> None:
+    """Nobody, where the stack names nobody."""
+    if settings.filling is not None and settings.filling.aws:
+        Filling("filling", settings, keys, secrets, settings.filling.aws, opts=opts)

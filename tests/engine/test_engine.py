@@ -24,6 +24,7 @@ from policies.rules.resilience import SERVING
 from tests.engine.exports import passed_over
 from tests.engine.ground import ANEW, Engine, Said
 from tests.engine.provider import token_of
+from tests.engine.unfit import REST_OF_NETWORK, UNFIT
 from tests.infra.answers import ANSWERS
 from tests.infra.recording import Recording, record, recorded, recorded_live
 from tests.infra.stacks import ROOT, gone_live
@@ -37,19 +38,6 @@ ENVIRONMENT = "prod"
 ORDER = (Role.AWS, Role.AZURE, Role.GCP, Role.INTERCONNECT, Role.EDGE, Role.CONTROL)
 STACKS = tuple(stack_name(ENVIRONMENT, role) for role in ORDER)
 AWS, AZURE, GCP, MESH, EDGE, CONTROL = STACKS
-IN_ONE_TOWN = {
-    "aws": "eu-central-1",
-    "azure": "germanywestcentral",
-    "gcp": "europe-west3",
-    "jurisdiction": "EU",
-    "least_km": 1000,
-}
-ENOUGH = {"peak": 4, "floor": 2, "ceiling": 8}
-TOO_FEW = {
-    "payments": {"peak": 7, "floor": 3, "ceiling": 20},
-    **dict.fromkeys(("vault", "screening", "webhooks", "edge"), ENOUGH),
-}
-REST_OF_NETWORK = {"azure": {"block": "10.20.0.0/16", "asn": 65010}, "gcp": {"block": "10.30.0.0/16", "asn": 64514}}
 ENGINES_OWN = ("pulumi:pulumi:", "pulumi:providers:pulumi")
 """Stacks themselves, what is read of others, and by whom."""
 TASK = "aws:ecs/taskDefinition:TaskDefinition"
@@ -121,21 +109,7 @@ def test_the_same_again_changes_nothing(engine: Engine, applied: dict[str, Said]
     assert said.is_well, said.text[-6000:]
 
 
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [
-        (
-            {"network": {"aws": {"block": "10.20.0.0/16", "asn": 64512}, **REST_OF_NETWORK}},
-            "trimaran:network.aws.block, network.azure.block: ",
-        ),
-        ({"topology": IN_ONE_TOWN}, "trimaran:topology.aws, topology.azure: "),
-        ({"capacity": TOO_FEW}, "trimaran:capacity.payments.floor: "),
-        ({"images": None}, "trimaran:images: missing"),
-        ({"environment": None}, "is missing configuration value 'trimaran:environment'"),
-        ({"lives": True}, "trimaran:lives: Extra inputs are not permitted"),
-    ],
-    ids=["overlap", "one town", "undersized", "missing", "missing anywhere", "misspelled"],
-)
+@pytest.mark.parametrize(("changed", "told"), [*UNFIT.values()], ids=[*UNFIT])
 def test_what_cannot_keep_the_promises_is_refused_at_preview(
     engine: Engine, applied: dict[str, Said], changed: Mapping[str, object], told: str
 ) -> None:

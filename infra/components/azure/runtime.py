@@ -92,8 +92,8 @@ class App(pulumi.ComponentResource):
     has set before it writes; without it, what it wrote itself last. An app is made with the floor; afterwards the settings' floor is the
     controller's to bring about.
 
-    Until the site is `live` there is no app: Azure looks a secret up when an app is made, and refuses one that has no value yet. From then on
-    it is protected: one line less in a stack's file, and all five would be gone while clients ask for them.
+    Until the site is `live` there is no app: Azure looks a secret up when an app is made, and refuses one that has no value yet. From
+    then on it is protected: by one line less in a stack's file all five would be gone while clients ask for them.
     """
 
     def __init__(self, name: str, args: AppArgs, opts: ResourceOptions) -> None:
