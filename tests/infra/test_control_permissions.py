@@ -137,7 +137,7 @@ def test_nothing_that_is_allowed_deletes_what_is_kept_or_grants() -> None:
 
 
 def test_what_can_exchange_a_services_image_stands_on_the_page() -> None:
-    """Whoever decides to run this reads there what a node that is taken over can do: with the leave's own name, for each cloud that has one."""
+    """Whoever decides to run this reads there what a node that is taken over can do, by the leave's own name, for each cloud."""
     page = (
         (ROOT / "docs" / "nodes.md").read_text().partition("## What a controller may do at the clouds")[2].partition("\n## ")[0]
     )
