@@ -48,6 +48,10 @@ _STREAMS = (
 _TIMEOUTS = (_dynamic("wal_sender_timeout", "5000"), _dynamic("wal_receiver_timeout", "5000"))
 """Milliseconds. With the usual minute a stream that hangs is noticed long after its writer has been replaced."""
 
+_OWN_NAMES = (_static("rds.custom_dns_resolution", "1"),)
+"""Else a server asks a resolver of RDS's own, which knows nothing of what the network hands on, and follows nobody at Azure (Amazon RDS
+User Guide, "Using a custom DNS server for outbound network access": with this and no server of one's own, Route 53 of the network)."""
+
 _SILENT = (_dynamic("log_error_verbosity", "terse"), _dynamic("log_min_error_statement", "panic"))
 """Who reads a server's log is not who may read its rows: no row that an error is about, no statement, no value."""
 
@@ -58,6 +62,7 @@ PARAMETERS: Mapping[Cloud, tuple[Parameter, ...]] = {
         _dynamic("ssl_min_protocol_version", "TLSv1.2"),
         _dynamic("max_slot_wal_keep_size", "65536"),
         _dynamic("password_encryption", "scram-sha-256"),
+        *_OWN_NAMES,
         *_STREAMS,
         *_TIMEOUTS,
         *_SILENT,

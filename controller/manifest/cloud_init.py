@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from controller.manifest.files import File
 from controller.manifest.node import BOOT, Node
+from controller.manifest.operating import command, context
 from controller.manifest.system import system
 from controller.manifest.units import RENEWAL, TARGET, TOKENS_TOLD, units
 
@@ -40,13 +41,13 @@ COMMANDS = (
 
 def files(node: Node) -> tuple[File, ...]:
     """Everything that is put on the node."""
-    return (*_programs(), *system(node), *units(node))
+    return (*_programs(), *system(node), *units(node), context(node), command(node))
 
 
 def document(node: Node) -> str:
     """What cloud-init is given."""
     told = {
-        "write_files": [{"path": str(one.path), "permissions": "0644", "content": one.content} for one in files(node)],
+        "write_files": [{"path": str(one.path), "permissions": one.permissions, "content": one.content} for one in files(node)],
         "runcmd": [list(command) for command in COMMANDS],
         "ssh_pwauth": False,
         "disable_root": True,

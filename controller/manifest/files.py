@@ -12,6 +12,7 @@ class File:
 
     path: PurePosixPath
     content: str
+    permissions: str = "0644"
 
 
 def unit(name: str, *lines: str) -> File:

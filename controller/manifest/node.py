@@ -21,6 +21,8 @@ PLACE = PurePosixPath("/run/trimaran")
 """Papers: in memory, and gone with the machine."""
 TOKENS = PLACE / "tokens"
 """By the name of the cloud that it is shown to: what the own cloud says of the node."""
+WORK = PLACE / "work"
+"""What people bring to a command, and what it leaves: gone with the machine."""
 
 REGISTRIES: Mapping[str, str] = {
     "aws": r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com",

@@ -16,6 +16,7 @@ from controller.manifest.node import (
     PROGRAMS,
     TOKENS,
     TOLD,
+    WORK,
     Node,
     content,
 )
@@ -65,9 +66,14 @@ def _users() -> File:
 
 
 def _places() -> File:
-    """The controller sees its tokens' place as it is when it starts, so it is there before."""
+    """The controller sees its tokens' place as it is when it starts, so it is there before. What people bring is in memory, too."""
     own = CONTROLLER.name
-    return _file("/etc/tmpfiles.d/trimaran.conf", f"d {PROGRAMS} 0755 root root -", f"d {TOKENS} 0700 {own} {own} -")
+    return _file(
+        "/etc/tmpfiles.d/trimaran.conf",
+        f"d {PROGRAMS} 0755 root root -",
+        f"d {TOKENS} 0700 {own} {own} -",
+        f"d {WORK} 0700 {own} {own} -",
+    )
 
 
 def _clock(node: Node) -> File:

@@ -99,6 +99,8 @@ def boot(command: str) -> str:
     return f"/usr/bin/python3 -P -B -m controller.boot {command}"
 
 
+INTERPRETER = "/opt/trimaran/bin/python -I"
+"""In the controller's image."""
 FOUND = f"Environment=PYTHONPATH={BOOT}"
 """Where it is found."""
 
@@ -263,9 +265,6 @@ def _member(node: Node) -> File:
 
 def _controller(node: Node) -> File:
     """Not after etcd: one whose own member is down observes, and acts, by way of the other two."""
-    seen = " ".join(
-        (str(CONTROLLER.place), str(TOKENS), "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/usr/share/ca-certificates")
-    )
     return unit(
         DECIDES,
         "[Unit]",
@@ -274,18 +273,28 @@ def _controller(node: Node) -> File:
         NEVER_GIVE_UP,
         "[Service]",
         "Type=exec",
-        f"RootDirectory={content(node.controller)}",
-        "MountAPIVFS=yes",
-        f"BindReadOnlyPaths={seen}",
-        f"EnvironmentFile={ENVIRONMENT.path}",
-        f"ExecStart=/opt/trimaran/bin/python -I {' '.join(controller(str(SETTINGS.path)))}",
+        f"ExecStart={INTERPRETER} {' '.join(controller(str(SETTINGS.path)))}",
         *FOR_EVER,
         "TimeoutStopSec=5",
-        *_as(CONTROLLER),
         "MemoryMax=2G",
         "TasksMax=512",
         "CPUWeight=500",
         "LimitNOFILE=65536",
+        *placed(node),
+    )
+
+
+def placed(node: Node) -> tuple[str, ...]:
+    """Where the controller's program runs, as whom, with which papers, and what it may: its unit's, and that of commands on the node."""
+    seen = " ".join(
+        (str(CONTROLLER.place), str(TOKENS), "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/usr/share/ca-certificates")
+    )
+    return (
+        f"RootDirectory={content(node.controller)}",
+        "MountAPIVFS=yes",
+        f"BindReadOnlyPaths={seen}",
+        f"EnvironmentFile={ENVIRONMENT.path}",
+        *_as(CONTROLLER),
         "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
         *POWERLESS,
         *HARDENED,

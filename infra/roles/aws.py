@@ -6,6 +6,7 @@ from infra.components.aws.audit import Audit
 from infra.components.aws.database import Database
 from infra.components.aws.endpoints import Endpoints, ImageGateway
 from infra.components.aws.filling import Filling
+from infra.components.aws.forwarding import Forwarding
 from infra.components.aws.guards import Guards
 from infra.components.aws.ingress import Ingress
 from infra.components.aws.keys import Keys
@@ -14,7 +15,7 @@ from infra.components.aws.provider import make_provider
 from infra.components.aws.runtime import Runtime
 from infra.components.aws.secrets import Secrets
 from infra.components.aws.side_door import SideDoor
-from infra.components.aws.ways import CONTROL, ENDPOINTS, database
+from infra.components.aws.ways import CONTROL, ENDPOINTS, RESOLVER, database
 from infra.contracts import SiteContract, doors_at, publish
 from infra.services import DATABASES, Service
 from infra.settings import Settings
@@ -29,9 +30,9 @@ def build(settings: Settings) -> None:
     images = ImageGateway("image-gateway", settings, network, opts=opts)
     guards = Guards("guards", settings, network, images.prefixes, opts=opts)
     Endpoints("endpoints", settings, network, guards.of(ENDPOINTS), opts=opts)
+    Forwarding("forwarding", settings, network, guards.of(RESOLVER), opts=opts)
     secrets = Secrets("secrets", settings, keys, opts=opts)
-    if settings.filling is not None and settings.filling.aws:
-        Filling("filling", settings, keys, secrets, settings.filling.aws, opts=opts)
+    _let_fill(settings, keys, secrets, opts)
     databases = {
         one: Database(
             f"{one}-database", settings, one, network, guards.of(database(one)), keys.databases[one], keys.logs.arn, opts=opts
@@ -70,3 +71,9 @@ def build(settings: Settings) -> None:
             log=audit.log.arn,
         )
     )
+
+
+def _let_fill(settings: Settings, keys: Keys, secrets: Secrets, opts: pulumi.ResourceOptions) -> None:
+    """Nobody, where the stack names nobody."""
+    if settings.filling is not None and settings.filling.aws:
+        Filling("filling", settings, keys, secrets, settings.filling.aws, opts=opts)

@@ -39,15 +39,13 @@ def build(settings: Settings) -> None:
     secrets = Secrets(named("secrets"), settings, keys=keys, identities=identities, opts=here)
     _let_fill(settings, secrets, here)
     images = Images(named("images"), settings, keys.images, node=identities.control, opts=here)
-    databases = {
-        one: Database(named(f"{one}-database"), settings, service=one, network=network, lock=keys.databases[one], opts=here)
-        for one in DATABASES
-    }
+    databases = _databases(settings, network, keys, here)
     runtime = Runtime(named("runtime"), settings, network=network, keys=keys, identities=identities, secrets=secrets, opts=here)
     terms = Trust(named("trust"), settings, here).terms
     word = Word(named("word"), pulumi.ResourceOptions(providers=[random.Provider("chance")])).value
-    edges = runtime.names[Service.EDGE]
-    ingress = Ingress(named("ingress"), settings, network=network, terms=terms, word=word, instances=edges, opts=here)
+    ingress = Ingress(
+        named("ingress"), settings, network=network, terms=terms, word=word, instances=runtime.names[Service.EDGE], opts=here
+    )
     balancers = _balancers(settings, network, runtime, terms, word, here)
     doors = {one: balancer.place.address for one, balancer in balancers.items()}
     hosts = {one: database.address for one, database in databases.items()}
@@ -77,6 +75,14 @@ def build(settings: Settings) -> None:
             log=audit.records.id,
         )
     )
+
+
+def _databases(settings: Settings, network: Network, keys: Keys, here: pulumi.ResourceOptions) -> dict[Service, Database]:
+    called = {one: name_of(settings.environment, f"{one}-database") for one in DATABASES}
+    return {
+        one: Database(called[one], settings, service=one, network=network, lock=keys.databases[one], opts=here)
+        for one in DATABASES
+    }
 
 
 def _let_fill(settings: Settings, secrets: Secrets, here: pulumi.ResourceOptions) -> None:

@@ -44,11 +44,22 @@ STATEFUL: frozenset[str] = frozenset(
 """What cannot be made again as it was: data, keys, names, addresses that others wrote down, records. Azure's environment of containers
 has the site's address."""
 ADDRESS = "gcp:compute/address:Address"
+SERVING: frozenset[str] = frozenset(
+    {
+        "aws:ecs/service:Service",
+        "aws:lb/listener:Listener",
+        "azure-native:app:ContainerApp",
+        "gcp:cloudrunv2/service:Service",
+        "gcp:cloudrunv2/workerPool:WorkerPool",
+    }
+)
+"""What can be made again, and is made only once a site is live: one line less in a stack's file would take a serving site away, and no
+other rule would say a word about what is no longer there."""
 
 
 def stateful_protect(one: Resource, facts: Facts) -> Iterator[Finding]:
-    """Pulumi deletes nothing that cannot be made again, whatever becomes of a program."""
-    kept = one.type in STATEFUL or (one.type == ADDRESS and one.at("addressType") in (None, "EXTERNAL", UNKNOWN))
+    """Pulumi deletes nothing that cannot be made again, and nothing that serves, whatever becomes of a program."""
+    kept = one.type in STATEFUL | SERVING or (one.type == ADDRESS and one.at("addressType") in (None, "EXTERNAL", UNKNOWN))
     if kept and not one.protect:
         yield one.finding("it is not protected (protect=True)")
 
@@ -77,4 +88,4 @@ def container_min_capacity(one: Resource, facts: Facts, *, least: float) -> Iter
     )
 
 
-LOOKS_AT = STATEFUL | frozenset(FLOORS) | {ADDRESS}
+LOOKS_AT = STATEFUL | SERVING | frozenset(FLOORS) | {ADDRESS}

@@ -2,7 +2,8 @@
 and makes up what `tests.infra.answers` makes up, so that other stacks have addresses and ids to read. It wants anew what the vendor makes
 anew, and deletes nothing that the vendor would keep (`tests.engine.replacing`).
 
-Nothing is validated as the vendor's plugin would: a misspelt region is none of its business. It prints its port, and ends with the engine.
+Nothing is validated as the vendor's plugin would, but the few names and texts of `tests.engine.limits`: a misspelt region is none of its
+business, and an update that is well here has not been validated. It prints its port, and ends with the engine.
 Whatever it makes, changes and deletes is a line in the file CALLS, without any value. With `out` its cloud does not answer.
 """
 
@@ -19,6 +20,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.engine.lasting import serve
+from tests.engine.limits import refused
 from tests.engine.replacing import REPLACED, guards
 from tests.infra.answers import ANSWERS, CALLS, planned
 
@@ -52,8 +54,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
-        """Everything is taken as it is given."""
-        return provider_pb2.CheckResponse(inputs=request.news)
+        """Everything is taken as it is given, but what a row of `limits` says that the vendor would refuse."""
+        wrong = refused(token_of(request.urn), request.urn.rpartition("::")[2], _told(request.news))
+        failures = [provider_pb2.CheckFailure(property=key, reason=why) for key, why in wrong]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802  the wire's name
         """What is asked for now against what was asked for then, key by key; in place, or anew where the vendor cannot change it."""

@@ -20,9 +20,11 @@ from infra.program import stack_name
 from infra.settings import Role
 from infra.topology import Cloud
 from policies.check import main as check
+from policies.rules.resilience import SERVING
 from tests.engine.exports import passed_over
 from tests.engine.ground import ANEW, Engine, Said
 from tests.engine.provider import token_of
+from tests.engine.unfit import REST_OF_NETWORK, UNFIT
 from tests.infra.answers import ANSWERS
 from tests.infra.recording import Recording, record, recorded, recorded_live
 from tests.infra.stacks import ROOT, gone_live
@@ -36,25 +38,13 @@ ENVIRONMENT = "prod"
 ORDER = (Role.AWS, Role.AZURE, Role.GCP, Role.INTERCONNECT, Role.EDGE, Role.CONTROL)
 STACKS = tuple(stack_name(ENVIRONMENT, role) for role in ORDER)
 AWS, AZURE, GCP, MESH, EDGE, CONTROL = STACKS
-IN_ONE_TOWN = {
-    "aws": "eu-central-1",
-    "azure": "germanywestcentral",
-    "gcp": "europe-west3",
-    "jurisdiction": "EU",
-    "least_km": 1000,
-}
-ENOUGH = {"peak": 4, "floor": 2, "ceiling": 8}
-TOO_FEW = {
-    "payments": {"peak": 7, "floor": 3, "ceiling": 20},
-    **dict.fromkeys(("vault", "screening", "webhooks", "edge"), ENOUGH),
-}
-REST_OF_NETWORK = {"azure": {"block": "10.20.0.0/16", "asn": 65010}, "gcp": {"block": "10.30.0.0/16", "asn": 64514}}
 ENGINES_OWN = ("pulumi:pulumi:", "pulumi:providers:pulumi")
 """Stacks themselves, what is read of others, and by whom."""
 TASK = "aws:ecs/taskDefinition:TaskDefinition"
 MADE_BY_CHANCE = "random:index/randomPassword:RandomPassword"
 PLANTED = "correct-horse-battery-staple"
 PROTECTED = re.compile(r'unable to replace resource "([^"]+)"')
+KEPT = re.compile(r'resource "([^"]+)" cannot be deleted')
 GUARDS_OFF = (
     "sed -i.guarded -e 's/deletion_protection=True/deletion_protection=False/' "
     "-e 's/deletion_protection_enabled=True/deletion_protection_enabled=False/' "
@@ -119,21 +109,7 @@ def test_the_same_again_changes_nothing(engine: Engine, applied: dict[str, Said]
     assert said.is_well, said.text[-6000:]
 
 
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [
-        (
-            {"network": {"aws": {"block": "10.20.0.0/16", "asn": 64512}, **REST_OF_NETWORK}},
-            "trimaran:network.aws.block, network.azure.block: ",
-        ),
-        ({"topology": IN_ONE_TOWN}, "trimaran:topology.aws, topology.azure: "),
-        ({"capacity": TOO_FEW}, "trimaran:capacity.payments.floor: "),
-        ({"images": None}, "trimaran:images: missing"),
-        ({"environment": None}, "is missing configuration value 'trimaran:environment'"),
-        ({"lives": True}, "trimaran:lives: Extra inputs are not permitted"),
-    ],
-    ids=["overlap", "one town", "undersized", "missing", "missing anywhere", "misspelled"],
-)
+@pytest.mark.parametrize(("changed", "told"), [*UNFIT.values()], ids=[*UNFIT])
 def test_what_cannot_keep_the_promises_is_refused_at_preview(
     engine: Engine, applied: dict[str, Said], changed: Mapping[str, object], told: str
 ) -> None:
@@ -304,6 +280,17 @@ def test_going_live_takes_nothing_away(engine: Engine, applied: dict[str, Said],
     assert {one.type for one in said.done(*ANEW)} == ({TASK} if stack == AWS else set())
     assert not said.done("delete")
     assert there(engine, stack) == named(recorded_live(stack)) >= before
+
+
+@pytest.mark.parametrize("stack", [AWS, AZURE, GCP, CONTROL])
+def test_a_stack_that_serves_is_not_taken_away_by_one_line_less(engine: Engine, applied: dict[str, Said], stack: str) -> None:
+    """Somebody takes back the commit that set `live`: the update names what it would delete, and ends before it has begun."""
+    calls, before = engine.calls(), there(engine, stack)
+    with engine.configured(stack, live=None):
+        said = engine.up(stack)
+    assert not said.is_well
+    assert {token_of(urn) for urn in KEPT.findall(said.text)} & {*SERVING, *MACHINES.values()}, said.text[-3000:]
+    assert engine.calls() == calls and there(engine, stack) == before
 
 
 @pytest.mark.parametrize("stack", STACKS)

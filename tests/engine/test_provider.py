@@ -1,4 +1,5 @@
-"""The stand-in for vendors' plugins: what it wants anew, what it does not delete, and that its table speaks of what there is."""
+"""The stand-in for vendors' plugins: what it refuses, what it wants anew, what it does not delete, and that its table speaks of what there
+is."""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from typing import Any, NoReturn
 import grpc
 import pytest
 from google.protobuf import json_format, struct_pb2
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from infra.settings import Role
@@ -16,6 +18,9 @@ from tests.engine.replacing import REPLACED, guards
 from tests.infra.recording import recorded, recorded_live
 from tests.policies.sdk import takes
 
+RULE = "urn:pulumi:prod-aws::trimaran::trimaran:aws:Guards$aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule::guards-edge-payments"
+VAULT = "urn:pulumi:prod-azure::trimaran::trimaran:azure:Vault$azure-native:keyvault:Vault::keys"
+BALANCER = "urn:pulumi:prod-aws::trimaran::trimaran:aws:Ingress$aws:lb/loadBalancer:LoadBalancer::"
 SERVER = "urn:pulumi:prod-gcp::trimaran::trimaran:gcp:Database$gcp:sql/databaseInstance:DatabaseInstance::payments-server"
 OF_MANY = frozenset(("project", "resourceGroupName"))
 """Said of all of a vendor's types, whether they have it or not."""
@@ -50,9 +55,31 @@ def differs(urn: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> tupl
     return list(told.diffs), list(told.replaces)
 
 
+def refuses(urn: str, asked: Mapping[str, Any]) -> list[str]:
+    """Which properties the vendor would not take."""
+    told = Provider(Path("nothing is written")).Check(provider_pb2.CheckRequest(urn=urn, news=struct(asked)), Call())
+    assert json_format.MessageToDict(told.inputs) == asked
+    return [one.property for one in told.failures]
+
+
 def deletes(calls: Path, state: Mapping[str, Any]) -> None:
     """Ask for it."""
     Provider(calls).Delete(provider_pb2.DeleteRequest(id="server", urn=SERVER, properties=struct(state)), Call())
+
+
+def test_a_text_that_the_vendor_refuses_is_refused_before_anything_is_made() -> None:
+    """As it would be in the preview of an update, and not when half of a site's rules are there."""
+    assert refuses(RULE, {"description": "edge asks payments", "ipProtocol": "tcp"}) == []
+    assert refuses(RULE, {"description": "another site's edge", "ipProtocol": "tcp"}) == ["description"]
+    assert refuses(VAULT, {"vaultName": "trimaran-prod-a-longer-name"}) == ["vaultName"]
+
+
+def test_a_name_that_the_engine_makes_up_is_as_long_as_it_will_be() -> None:
+    """It adds eight letters; one that is not known yet is nobody's to judge."""
+    assert refuses(f"{BALANCER}{'n' * 24}", {}) == []
+    assert refuses(f"{BALANCER}{'n' * 25}", {}) == ["name"]
+    assert refuses(f"{BALANCER}{'n' * 25}", {"name": "short"}) == []
+    assert refuses(RULE, {"description": rpc.UNKNOWN}) == []
 
 
 @pytest.mark.parametrize("token", sorted(one for one in REPLACED if not one.startswith("random:")))

@@ -1,6 +1,7 @@
 """Who reaches whom at AWS: as `services.PROGRAMS` says, and nobody else."""
 
 from ipaddress import IPv4Network
+from string import ascii_letters, digits
 
 import pytest
 
@@ -77,6 +78,7 @@ def test_a_service_goes_where_its_program_says_and_nowhere_else(service: Service
         {("control", ETCD_CLIENT), *((f"{site.control_node}/32", ETCD_CLIENT) for site in OTHERS)} if program.asks_etcd else set()
     )
     wanted |= {("0.0.0.0/0", HTTPS)} if program.asks_outside else set()
+    wanted |= {(str(AZURE.endpoints), HTTPS)} if program.asks_keys else set()
     wanted |= {(str(site.environment), EDGE_DOOR) for site in OTHERS} if service is Service.EDGE else set()
     assert found == {(service.value, *way) for way in wanted}
 
@@ -97,6 +99,16 @@ def test_the_side_door_is_for_other_sites_edges_and_for_controllers() -> None:
     edges = {(str(site.environment), EDGE_DOOR) for site in OTHERS}
     controllers = {("control", AGENT), *((f"{site.control_node}/32", AGENT) for site in OTHERS)}
     assert found == {("side-door", *way) for way in edges | controllers}
+
+
+def test_azures_resolver_is_asked_by_what_hands_names_on_and_by_nobody_else() -> None:
+    """Over both protocols: an answer that is too long for the one comes by the other. Nobody opens anything towards it."""
+    recording = recorded("prod-aws")
+    there = f"{AZURE.resolver_address}/32"
+    asked = [one for one in recording.of_type(EGRESS) if one.inputs.get("cidrIpv4") == there]
+    assert rules(recording, EGRESS, "resolver") == {("resolver", there, 53)} and not rules(recording, INGRESS, "resolver")
+    assert {one.inputs["securityGroupId"] for one in asked} == {"sg-guards-resolver"}
+    assert {one.inputs["ipProtocol"] for one in asked} == {"tcp", "udp"}
 
 
 def test_etcd_is_for_its_members_and_for_edges() -> None:
@@ -130,6 +142,21 @@ def test_guards_have_no_rules_but_those_of_the_list(stack: str) -> None:
     assert len(recording.of_type(INGRESS)) == sum(
         isinstance(way.target, Guarded) and way.target.name != "images" for way in listed
     )
+
+
+@pytest.mark.parametrize("why", ["", "another site's edge", "an edge → a service", "x" * 256])
+def test_a_reason_that_aws_does_not_take_is_no_way(why: str) -> None:
+    """It is the rule's description: two of five rules would be refused in the middle of an update, and the site closed to the others."""
+    with pytest.raises(ValueError, match="AWS takes no rule"):
+        Way(source=ANYBODY, target=Guarded("door"), port=HTTPS, why=why)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_rule_says_why_in_words_that_aws_takes(stack: str) -> None:
+    """In EC2's letters, as they go over the wire: the reason's own check is not in the way of a rule that is made without one."""
+    letters = frozenset(f"{ascii_letters}{digits}. _-:/()#,@[]+=&;{{}}!$*")
+    told = [one.inputs["description"] for token in (EGRESS, INGRESS, GROUP) for one in recorded(stack).of_type(token)]
+    assert told and [one for one in told if not 0 < len(one) < 256 or set(one) - letters] == []
 
 
 def test_no_way_is_listed_twice() -> None:

@@ -13,7 +13,7 @@ from infra.services import PROGRAMS, Service
 from infra.settings import read_settings
 from infra.topology import Cloud
 from tests.infra.recording import recorded, recorded_live
-from tests.infra.stacks import settings_of
+from tests.infra.stacks import ROOT, settings_of
 
 GUARD = "azure-native:network:NetworkSecurityGroup"
 SUBNET = "azure-native:network:Subnet"
@@ -81,6 +81,14 @@ def test_only_programs_and_the_control_node_go_out() -> None:
     """A database that can open connections to anywhere can carry cards there."""
     out = {one.inputs["subnetName"] for one in recorded("prod-azure").of_type(SUBNET) if "natGateway" in one.inputs}
     assert out == {"environment", "control"}
+
+
+@pytest.mark.parametrize("stack", ["dev-azure", "prod-azure"])
+def test_a_way_out_that_one_zone_carries_is_told_where_the_site_is_deployed(stack: str) -> None:
+    """Its kind stands in one zone: whoever reads that zones do not share a way out at AWS would believe it of all three."""
+    (gateway,) = recorded(stack).of_type("azure-native:network:NatGateway")
+    assert gateway.inputs["sku"] == {"name": "Standard"} and "zones" not in gateway.inputs
+    assert "**one zone carries Azure's way out**" in (ROOT / "docs" / "deploy.md").read_text()
 
 
 @pytest.mark.parametrize("stack", ["dev-azure", "prod-azure"])
@@ -256,8 +264,8 @@ def test_nothing_of_the_vendor_has_a_public_door(stack: str) -> None:
     assert environment.inputs["vnetConfiguration"]["internal"] is True
 
 
-def test_private_names_are_answered_in_the_network_and_for_the_other_sites() -> None:
-    """A server whose zone is not linked is found by nobody."""
+def test_private_names_are_answered_in_the_network_and_whoever_hands_on_is_let_in() -> None:
+    """A server whose zone is not linked is found by nobody. That the other sites hand anything on is shown by `test_private_names.py`."""
     stack = recorded("prod-azure")
     zones = {one.outputs["name"] for one in stack.of_type("azure-native:privatedns:PrivateZone")}
     linked = {one.inputs["privateZoneName"] for one in stack.of_type("azure-native:privatedns:VirtualNetworkLink")}
@@ -266,7 +274,9 @@ def test_private_names_are_answered_in_the_network_and_for_the_other_sites() -> 
     (address,) = door.inputs["ipConfigurations"]
     assert address["privateIpAddress"] == str(SITE.resolver_address)
     names = allowed("resolver")
-    assert sources(names["names"]) == {"10.10.0.0/16", "10.30.0.0/16"} and ports(names["names"]) == {"53"}
+    services = {str(zone) for zone in PLAN.sites[Cloud.AWS].services}
+    assert sources(names["names"]) == services | {"35.199.192.0/19"} and ports(names["names"]) == {"53"}
+    assert names["names"]["protocol"] == "*" and targets(names["names"]) == {str(SITE.resolver)}
 
 
 def test_every_private_endpoint_is_named_in_the_zone_of_its_kind() -> None:

@@ -15,7 +15,7 @@ from infra.services import CONTROL_IMAGES
 from infra.topology import Cloud
 from tests.infra.controls import STACKS, live, settings
 from tests.infra.recording import Recording, Resource, previewed, record, recorded
-from tests.infra.stacks import MADE, gone_live, node_images
+from tests.infra.stacks import MADE, ROOT, gone_live, node_images
 
 MACHINES = ("aws:ec2/instance:Instance", "azure-native:compute:VirtualMachine", "gcp:compute/instance:Instance")
 DISKS = ("aws:ebs/volume:Volume", "azure-native:compute:Disk", "gcp:compute/disk:Disk")
@@ -317,3 +317,12 @@ def test_a_node_finds_its_disk_by_the_name_it_was_attached_with(stack: str) -> N
             if one["path"] == "/etc/systemd/system/var-lib-trimaran-etcd.mount"
         )
         assert f"What={device_of(cloud.value, named[cloud])}\n" in mount
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_a_subscription_has_to_switch_on_first_is_told_before_anything(stack: str) -> None:
+    """Azure refuses such a machine in a subscription that is new, in the last step but two."""
+    assert machine(stack, AZURE).inputs["securityProfile"]["encryptionAtHost"] is True
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    told = page.partition("### Before anything")[2].partition("###")[0]
+    assert "az feature register --namespace Microsoft.Compute --name EncryptionAtHost" in told

@@ -1,6 +1,7 @@
 """What a role allows is what the adapters ask: their source is read, and compared with the lists that roles are made from."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,3 +134,25 @@ def test_nothing_that_is_allowed_deletes_what_is_kept_or_grants() -> None:
     ]
     zone = gcp_permissions.permissions(gcp_permissions.CONTROLLER, gcp_permissions.On.ZONE)
     assert [one for one in zone if "delete" in one] == ["dns.resourceRecordSets.delete"]
+
+
+def test_what_can_exchange_a_services_image_stands_on_the_page() -> None:
+    """Whoever decides to run this reads there what a node that is taken over can do, by the leave's own name, for each cloud."""
+    page = (
+        (ROOT / "docs" / "nodes.md").read_text().partition("## What a controller may do at the clouds")[2].partition("\n## ")[0]
+    )
+    rows = dict(re.findall(r"^\| (AWS|Azure|Google) \| (.*)$", page, re.MULTILINE))
+    writes = {
+        "AWS": [one for one, on in aws_permissions.CONTROLLER.items() if on is aws_permissions.On.SERVICES and "Update" in one],
+        "Azure": [one for one in azure_permissions.actions(azure_permissions.On.GROUP) if one.endswith("/write")],
+        "Google": [
+            *(
+                one
+                for one in gcp_permissions.permissions(gcp_permissions.CONTROLLER, gcp_permissions.On.PROJECT)
+                if "update" in one
+            ),
+            *gcp_permissions.permissions(gcp_permissions.CONTROLLER, gcp_permissions.On.RUNNERS),
+        ],
+    }
+    assert [len(found) for found in writes.values()] == [1, 1, 2]
+    assert [one for cloud, found in writes.items() for one in found if f"`{one}`" not in rows[cloud]] == []

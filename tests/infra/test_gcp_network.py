@@ -125,6 +125,19 @@ def test_only_those_that_ask_outside_get_there_and_443_only(stack: str) -> None:
 
 
 @both
+def test_whoever_wraps_reaches_azures_keys_before_private_addresses_are_closed(stack: str) -> None:
+    """They have no public door: what is open to the outside comes after the refusal of all private addresses, and helps nobody."""
+    azure, names = site(stack, Cloud.AZURE), accounts(stack)
+    told = [rule for rule in allowed(stack, "EGRESS") if str(azure.endpoints) in rule.inputs["destinationRanges"]]
+    opened = {
+        (names[account], port) for rule in told for account in rule.inputs["targetServiceAccounts"] for port in _ports(rule)
+    }
+    assert opened == {(str(one), "443") for one, program in PROGRAMS.items() if program.asks_keys} != set()
+    closed = [one.inputs["priority"] for one in recorded(stack).of_type(FIREWALL) if one.inputs.get("denies")]
+    assert all(rule.inputs["priority"] < min(closed) for rule in told)
+
+
+@both
 def test_the_others_databases_edges_and_control_nodes_can_be_reached(stack: str) -> None:
     """Wherever the writer is, whoever hands over, whoever votes."""
     found: dict[tuple[str, str], set[str]] = {}
@@ -216,6 +229,10 @@ def test_nothing_is_public_but_443_at_the_door(stack: str) -> None:
     assert {one.inputs["loadBalancingScheme"] for one in doors} == {"EXTERNAL_MANAGED", "INTERNAL_MANAGED"}
     addresses = [one.name for one in told.of_type("gcp:compute/address:Address") if one.inputs["addressType"] == "EXTERNAL"]
     assert sorted(name.rpartition("-")[2] for name in addresses) == ["exit", "ingress"]
+
+
+def _ports(rule: Resource) -> list[str]:
+    return [port for allow in rule.inputs["allows"] for port in allow["ports"]]
 
 
 def _ranges(rule: Resource) -> list[str]:

@@ -66,7 +66,7 @@ def test_the_range_of_cloud_sql_is_told_to_the_others(stack: str) -> None:
     (router,) = on_sites(stack).of_type("gcp:compute/router:Router")
     site = read_settings(settings_of(stack)).network.plan().sites[Cloud.GCP]
     assert router.inputs["bgp"]["advertiseMode"] == "CUSTOM" and router.inputs["bgp"]["advertisedGroups"] == ["ALL_SUBNETS"]
-    assert [one["range"] for one in router.inputs["bgp"]["advertisedIpRanges"]] == [str(site.databases)]
+    assert [one["range"] for one in router.inputs["bgp"]["advertisedIpRanges"]] == [str(site.databases), "35.199.192.0/19"]
 
 
 def test_every_route_table_of_the_network_learns_the_ways() -> None:

@@ -111,6 +111,7 @@ AWS = (
     _bare("aws:globalaccelerator/accelerator:Accelerator"),
     _bare("aws:cloudwatch/logGroup:LogGroup"),
     _bare("aws:s3/bucket:Bucket"),
+    *(_bare(one) for one in ("aws:ecs/service:Service", "aws:lb/listener:Listener")),
     _b("no-open-ingress", INGRESS, "cidrIpv4", "0.0.0.0/0", name="mesh", hand=True),
     _b("no-open-ingress", INGRESS, "cidrIpv4", "0.0.0.0/1", name="mesh", hand=True),
     _b("no-open-ingress", INGRESS, "toPort", 444, name="door", hand=True, in_preview=InPreview.REFUSED),
@@ -183,6 +184,7 @@ AZURE = (
     _bare("azure-native:keyvault:Key"),
     _bare("azure-native:storage:StorageAccount"),
     _bare("azure-native:app:ManagedEnvironment"),
+    _bare(APP),
     _gone("pg-delete-lock", "azure-native:authorization:ManagementLockByScope", hand=True),
     _b("pg-delete-lock", "azure-native:authorization:ManagementLockByScope", "level", "ReadOnly", hand=True),
     _b(
@@ -256,6 +258,7 @@ GCP = (
     _bare(SQL, ("pg-delete-guard",)),
     _bare("gcp:kms/cryptoKey:CryptoKey"),
     _bare("gcp:logging/projectBucketConfig:ProjectBucketConfig"),
+    *(_bare(one) for one in (RUN, WORKERS)),
     _bare("gcp:compute/address:Address"),
     _bare("gcp:resourcemanager/lien:Lien"),
     _b("no-open-ingress", "gcp:compute/firewall:Firewall", "sourceRanges", ["0.0.0.0/0"], name="mesh", hand=True),

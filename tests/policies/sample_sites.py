@@ -65,7 +65,7 @@ def aws() -> list[Told]:
     s.has("aws:secretsmanager/secret:Secret", "settings", protect=True, kmsKeyId=KEYS["aws"], recoveryWindowInDays=30)
     s.has("aws:ecr/repository:Repository", "edge", encryptionConfigurations=[{"encryptionType": "KMS", "kmsKey": KEYS["aws"]}])
     s.has("aws:ecs/taskDefinition:TaskDefinition", "edge", sources={"containerDefinitions": key}, containerDefinitions=task())
-    s.has("aws:ecs/service:Service", "edge", desiredCount=3, networkConfiguration={"assignPublicIp": False})
+    s.has("aws:ecs/service:Service", "edge", protect=True, desiredCount=3, networkConfiguration={"assignPublicIp": False})
     s.has("aws:appautoscaling/target:Target", "edge", minCapacity=3, maxCapacity=8)
     s.has("aws:globalaccelerator/accelerator:Accelerator", "door", protect=True)
     s.has("aws:globalaccelerator/listener:Listener", "door", portRanges=[{"fromPort": 443, "toPort": 443}])
@@ -75,14 +75,15 @@ def aws() -> list[Told]:
     s.has(
         "aws:lb/listener:Listener",
         "door",
+        protect=True,
         port=443,
         protocol="HTTPS",
         sslPolicy="ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
         defaultActions=[{"type": "forward"}],
     )
-    s.has("aws:lb/listener:Listener", "passed", port=443, protocol="TCP", defaultActions=[{"type": "forward"}])
+    s.has("aws:lb/listener:Listener", "passed", protect=True, port=443, protocol="TCP", defaultActions=[{"type": "forward"}])
     s.has("aws:lb/targetGroup:TargetGroup", "passed", protocol="TCP", port=8443)
-    s.has("aws:lb/listener:Listener", "plain", port=80, protocol="HTTP", defaultActions=[{"type": "redirect"}])
+    s.has("aws:lb/listener:Listener", "plain", protect=True, port=80, protocol="HTTP", defaultActions=[{"type": "redirect"}])
     s.has("aws:cloudtrail/trail:Trail", "audit", kmsKeyId=KEYS["aws"], enableLogFileValidation=True)
     bucket = s.has("aws:s3/bucket:Bucket", "audit", protect=True)
     ours = [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEYS["aws"]}}]
@@ -185,6 +186,7 @@ def azure() -> list[Told]:
     s.has(
         "azure-native:app:ContainerApp",
         "edge",
+        protect=True,
         configuration={"ingress": ingress, "secrets": places},
         template={"containers": [container], "scale": {"minReplicas": 3}},
         **here,
@@ -269,6 +271,7 @@ def gcp() -> list[Told]:
     s.has(
         "gcp:cloudrunv2/service:Service",
         "edge",
+        protect=True,
         location=GCP_REGION,
         ingress="INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER",
         defaultUriDisabled=True,
@@ -277,6 +280,7 @@ def gcp() -> list[Told]:
     s.has(
         "gcp:cloudrunv2/workerPool:WorkerPool",
         "webhooks",
+        protect=True,
         location=GCP_REGION,
         scaling={"scalingMode": "MANUAL", "manualInstanceCount": 3},
         template={"containers": [container], "encryptionKey": KEYS["gcp"]},

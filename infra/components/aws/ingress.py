@@ -27,7 +27,7 @@ class Ingress(pulumi.ComponentResource):
     Manager's takes one: 1. the zone of that one is lost. 2. Edges and databases in the two others live on, and nobody reaches them. 3. Who
     keeps addresses longer than their TTL is turned away for as long as the zone is gone, by a site that could have served him.
 
-    It listens when the site is live, and not before: there is no edge that could answer.
+    It listens when the site is live, and not before: there is no edge that could answer. Then it goes on listening, see `runtime.Runtime`.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Ingress(pulumi.ComponentResource):
             port=HTTPS,
             protocol="TCP",
             default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", target_group_arn=targets.arn)],
-            opts=self._child,
+            opts=self._kept,
         )
 
     def _accelerator(self) -> aws.globalaccelerator.Accelerator:

@@ -41,7 +41,9 @@ class Runtime(pulumi.ComponentResource):
     another, would set the count back to the floor: `desiredCount` is ignored, always. Then a count that began as 0 would stay 0 for ever,
     and ECS's autoscaler only lifts what is below its floor when there is load (Amazon ECS Developer Guide, "Automatically scale your Amazon
     ECS service"). So a site that is not live has no service that could count: task definitions, roles, names and balancers are there, and
-    what starts instances is made, with the floor, by the `pulumi up` that sets `live`. Setting it back removes it.
+    what starts instances is made, with the floor, by the `pulumi up` that sets `live`. It is protected from then on: 1. somebody takes
+    back the commit that set `live`, or writes a stack's file anew without that line. 2. Nothing is to be there, and all five services are
+    deleted. 3. The site that writes answers nobody, and policies have nothing to say about what is not there.
     A floor that is raised later is made true by `trimaran`'s own raising of floors, as in an outage, or by the next load.
     """
 
@@ -177,6 +179,7 @@ class Runtime(pulumi.ComponentResource):
             propagate_tags="SERVICE",
             opts=pulumi.ResourceOptions(
                 parent=self,
+                protect=True,
                 ignore_changes=["desiredCount"],
                 depends_on=[*self._identities.allowed, *self._open_doors],
             ),

@@ -75,7 +75,7 @@ class SideDoor(pulumi.ComponentResource):
             port=port,
             protocol="TCP",
             default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", target_group_arn=targets.arn)],
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
         return Door(targets=targets.arn, port=port), listener
 

@@ -106,6 +106,9 @@ class Network(pulumi.ComponentResource):
         )
 
     def _way_out(self) -> tuple[network.PublicIPAddress, network.NatGateway]:
+        """One zone carries it, chosen by Azure, and takes it along when it is lost (docs/deploy.md, "What one zone takes"). The other kind,
+        `StandardV2`, stands in all zones and is not let into a subnet that is lent to Container Apps (Azure, "What is Azure NAT Gateway?",
+        key limitations); and a subnet has one gateway."""
         # Merchants let this address in: another one would end webhooks.
         outside = static_address(f"{self._name}-outside", self._ground, "outside", parent=self)
         nat = network.NatGateway(
@@ -204,7 +207,9 @@ class Network(pulumi.ComponentResource):
         return made, link
 
     def _resolver(self) -> dnsresolver.InboundEndpoint:
-        """A private zone is answered inside this network alone. Other sites ask here for databases and the wrapping key."""
+        """A private zone is answered inside this network alone. The other sites' resolvers hand on to here what they are asked about
+        `private_names.ANSWERED_AT_AZURE`: databases, and the wrapping key. This is half of it: theirs is in `aws/forwarding.py` and
+        `gcp/network.py`."""
         resolver = dnsresolver.DnsResolver(
             f"{self._name}-resolver",
             resource_group_name=self._ground.group,

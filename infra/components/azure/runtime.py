@@ -92,7 +92,8 @@ class App(pulumi.ComponentResource):
     has set before it writes; without it, what it wrote itself last. An app is made with the floor; afterwards the settings' floor is the
     controller's to bring about.
 
-    Until the site is `live` there is no app: Azure looks a secret up when an app is made, and refuses one that has no value yet.
+    Until the site is `live` there is no app: Azure looks a secret up when an app is made, and refuses one that has no value yet. From
+    then on it is protected: by one line less in a stack's file all five would be gone while clients ask for them.
     """
 
     def __init__(self, name: str, args: AppArgs, opts: ResourceOptions) -> None:
@@ -120,6 +121,7 @@ class App(pulumi.ComponentResource):
             tags=args.ground.tags(),
             opts=ResourceOptions(
                 parent=self,
+                protect=True,
                 depends_on=[pulls, args.secrets.readable],
                 ignore_changes=["template.scale.minReplicas", "template.scale.maxReplicas"],
             ),

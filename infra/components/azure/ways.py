@@ -11,12 +11,13 @@ Azure Database for PostgreSQL, "Networking with private access".
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from typing import Literal
+from typing import Literal, assert_never
 
 from pulumi_azure_native.network import SecurityRuleArgs
 
 from infra import services
 from infra.address_plan import AddressPlan, SiteNetwork
+from infra.private_names import GOOGLE_ASKS_FROM
 from infra.services import PROGRAMS, Program, Service
 from infra.topology import Cloud
 
@@ -180,8 +181,22 @@ class Ways:
         )
 
     def resolver(self) -> tuple[Way, ...]:
-        """Private names of this site, for the other two."""
-        return (_in("names", _texts(*(site.block for site in self.others)), self.site.resolver, DNS, protocol="*"),)
+        """Private names of this site, for the other two: nothing of theirs asks here itself, but their vendors' resolvers do."""
+        askers = (part for cloud, site in self.plan.others(self.cloud).items() for part in _asking(cloud, site))
+        return (_in("names", _texts(*askers), self.site.resolver, DNS, protocol="*"),)
+
+
+def _asking(cloud: Cloud, site: SiteNetwork) -> tuple[IPv4Network, ...]:
+    """Where another site's resolver hands questions on from."""
+    match cloud:
+        case Cloud.AWS:
+            return site.services
+        case Cloud.GCP:
+            return (GOOGLE_ASKS_FROM,)
+        case Cloud.AZURE:
+            return (site.block,)
+        case _:
+            assert_never(cloud)
 
 
 def rules(ways: Iterable[Way]) -> list[SecurityRuleArgs]:

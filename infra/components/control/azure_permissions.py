@@ -12,7 +12,8 @@ class On(StrEnum):
     """What an action is allowed on."""
 
     GROUP = "group"
-    """The site's resource group: apps come and go in it, and profiles are listed by it."""
+    """The site's resource group: profiles are listed by it, and apps are not there before the site is live, so that nothing narrower could
+    be named. Whoever may write an app writes all of it, its image too: docs/nodes.md, "What a controller may do at the clouds"."""
     SERVER = "server"
     """Each database server."""
     PROFILE = "profile"

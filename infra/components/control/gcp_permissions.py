@@ -15,7 +15,8 @@ class On(StrEnum):
     ZONE = "zone"
     """The managed zone."""
     PROJECT = "project"
-    """The site's project. Services are not there before the site is live, so that nothing narrower could be named."""
+    """The site's project. Services are not there before the site is live, so that nothing narrower could be named. Whoever may change one
+    may change its image: docs/nodes.md, "What a controller may do at the clouds"."""
     RUNNERS = "runners"
     """The accounts that services run as: who changes a service, be it its floor alone, must be let act as its account (Cloud Run,
     "Configure service identity for services")."""

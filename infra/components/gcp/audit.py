@@ -22,8 +22,9 @@ AUDITED = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
 
 
 class Audit(pulumi.ComponentResource):
-    """Everything is kept in this region with a key of ours. What people and programs did is locked: nobody can shorten its time any more,
-    us included.
+    """Everything is kept in this region with a key of ours. What people and programs did is locked in production: nobody can shorten its
+    time any more, us included. A trial's is not: nobody takes a lock off again, and a locked bucket is deleted when it is empty and not
+    before (Cloud Logging API, `LogBucket.locked`), so a look of a day would stand there for `KEPT_DAYS`.
 
     Google's own default place is outside of any region, so nothing is written there.
     """
@@ -40,7 +41,7 @@ class Audit(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
         deeds = " OR ".join(DEEDS)
-        self.audit = self._kept("audit", "Who did what, and who read what", deeds, locked=True)
+        self.audit = self._kept("audit", "Who did what, and who read what", deeds, locked=settings.environment == "prod")
         self.records = self._kept("records", "Networks, balancers, databases, programs", f"NOT ({deeds})", locked=False)
         gcp.logging.ProjectSink(
             f"{name}-default",

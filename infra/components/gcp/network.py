@@ -6,8 +6,10 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.address_plan import SiteNetwork
+from infra.private_names import ANSWERED_AT_AZURE, DATABASES_AT_AZURE
 from infra.services import PROGRAMS, Service
 from infra.settings import Settings
+from infra.topology import Cloud
 
 HALF = 23
 """Subnets of Google span a region's zones, so the zones' ranges of `services` are cut anew: one half of a zone's range for each service."""
@@ -61,6 +63,7 @@ class Network(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.zone = self._zone()
+        self._ask_azure()
         self.register_outputs({})
 
     @property
@@ -161,16 +164,44 @@ class Network(pulumi.ComponentResource):
         return address
 
     def _zone(self) -> gcp.dns.ManagedZone:
-        here = gcp.dns.ManagedZonePrivateVisibilityConfigNetworkArgs(network_url=self.vpc.id)
         return gcp.dns.ManagedZone(
             f"{self._name}-names",
             dns_name=f"{self.domain}.",
             description="Names of this network",
             visibility="private",
-            private_visibility_config=gcp.dns.ManagedZonePrivateVisibilityConfigArgs(networks=[here]),
+            private_visibility_config=self._seen_here(),
             force_destroy=False,
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
+
+    def _ask_azure(self) -> None:
+        """Names that Azure's resolver alone answers are asked for there, through the mesh. Google's own network, where Cloud SQL's servers
+        stand, is told to ask this one for those of databases (Service Networking API, `peeredDnsDomains`): they follow some."""
+        there = str(self._settings.network.plan().sites[Cloud.AZURE].resolver_address)
+        target = gcp.dns.ManagedZoneForwardingConfigTargetNameServerArgs(ipv4_address=there, forwarding_path="private")
+        for zone in ANSWERED_AT_AZURE:
+            gcp.dns.ManagedZone(
+                f"{self._name}-{zone.replace('.', '-')}",
+                dns_name=f"{zone}.",
+                description="Asked for at Azure",
+                visibility="private",
+                private_visibility_config=self._seen_here(),
+                forwarding_config=gcp.dns.ManagedZoneForwardingConfigArgs(target_name_servers=[target]),
+                force_destroy=False,
+                opts=pulumi.ResourceOptions(parent=self, protect=True),
+            )
+        gcp.servicenetworking.PeeredDnsDomain(
+            f"{self._name}-databases",
+            network=self.vpc.name,
+            service="servicenetworking.googleapis.com",
+            dns_suffix=f"{DATABASES_AT_AZURE}.",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.peering]),
+        )
+
+    def _seen_here(self) -> gcp.dns.ManagedZonePrivateVisibilityConfigArgs:
+        """In this network and no other."""
+        here = gcp.dns.ManagedZonePrivateVisibilityConfigNetworkArgs(network_url=self.vpc.id)
+        return gcp.dns.ManagedZonePrivateVisibilityConfigArgs(networks=[here])
 
 
 def internal_domain(settings: Settings) -> str:

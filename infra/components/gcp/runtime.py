@@ -181,6 +181,7 @@ class Runtime(pulumi.ComponentResource):
     def _options(self, service: Service, owned: str) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=self,
+            protect=True,
             ignore_changes=[owned, "client", "clientVersion"],
             depends_on=[*self._secrets.grants[service], *self._keys.services[service].grants],
         )

@@ -20,6 +20,7 @@ from infra.services import (
     Service,
 )
 from infra.settings import Settings
+from infra.topology import Cloud
 
 ANYWHERE = "0.0.0.0/0"
 DNS = 53
@@ -56,7 +57,9 @@ class Ways(pulumi.ComponentResource):
         super().__init__("trimaran:gcp:Ways", name, None, opts)
         self._name, self._network, self._identities = name, network, identities
         self._balancers, self._databases = balancers, databases
-        others = settings.network.plan().others(settings.cloud).values()
+        plan = settings.network.plan()
+        others = plan.others(settings.cloud).values()
+        self._keys_elsewhere = [str(plan.sites[Cloud.AZURE].endpoints)]
         self._databases_elsewhere = [str(one.databases) for one in others]
         self._services_elsewhere = [str(one.environment) for one in others]
         self._control_elsewhere = [f"{one.control_node}/32" for one in others]
@@ -97,6 +100,9 @@ class Ways(pulumi.ComponentResource):
         for database in program.databases:
             to: list[pulumi.Input[str]] = [_alone(self._databases[database]), *self._databases_elsewhere]
             self._send(f"{sender}-to-{database}-databases", account, to, STREAMED)
+        if program.asks_keys:
+            # Azure's key service alone has no public door: it is a private address of that site.
+            self._send(f"{sender}-to-keys", account, self._keys_elsewhere, HTTPS)
         if program.asks_etcd:
             self._send(f"{sender}-to-etcd", account, [self._control_here, *self._control_elsewhere], ETCD_CLIENT)
         if program.asks_outside:

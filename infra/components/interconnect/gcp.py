@@ -13,6 +13,7 @@ from pulumi_gcp import compute
 from infra.components.interconnect.encryption import GOOGLE_VERSION, SharedKey, google_suite
 from infra.contracts import SiteContract
 from infra.names import name_of
+from infra.private_names import GOOGLE_ASKS_FROM
 from infra.settings import Settings
 from infra.topology import Cloud
 from infra.tunnel_plan import INSIDE, Pair, Tunnel
@@ -28,7 +29,8 @@ REDUNDANCY = {2: "TWO_IPS_REDUNDANCY", 4: "FOUR_IPS_REDUNDANCY"}
 
 class GoogleGateways(pulumi.ComponentResource):
     """Promises that the others learn every range of this network, that of Cloud SQL among them, which lies behind a peering: a router tells
-    of subnets alone unless it is told to, and the followers elsewhere would never find the writer here."""
+    of subnets alone unless it is told to, and the followers elsewhere would never find the writer here. And the range that Google's
+    resolver asks from: Azure's answers would leave by its internet door otherwise, and no name there would ever be known here."""
 
     router: pulumi.Output[str]
     gateways: dict[Pair, Sequence[compute.HaVpnGateway]]
@@ -47,7 +49,12 @@ class GoogleGateways(pulumi.ComponentResource):
                 advertise_mode="CUSTOM",
                 advertised_groups=["ALL_SUBNETS"],
                 advertised_ip_ranges=[
-                    compute.RouterBgpAdvertisedIpRangeArgs(range=str(plan.databases), description="Cloud SQL, behind its peering")
+                    compute.RouterBgpAdvertisedIpRangeArgs(
+                        range=str(plan.databases), description="Cloud SQL, behind its peering"
+                    ),
+                    compute.RouterBgpAdvertisedIpRangeArgs(
+                        range=str(GOOGLE_ASKS_FROM), description="Cloud DNS, where it hands on"
+                    ),
                 ],
             ),
             opts=pulumi.ResourceOptions(parent=self, protect=True),

@@ -162,9 +162,9 @@ def test_the_firewall_lets_in_who_the_plan_names(cloud: str) -> None:
 
 
 def test_every_file_is_roots_and_none_is_hidden_by_another() -> None:
-    """Modes are all the same, because nothing is secret; one path twice would be a file that nobody sees."""
+    """Everybody may read all of them, because nothing is secret; one path twice would be a file that nobody sees."""
     files = read(node())["write_files"]
-    assert {one["permissions"] for one in files} == {"0644"} and not [one for one in files if "owner" in one]
+    assert {one["permissions"] for one in files} == {"0644", "0755"} and not [one for one in files if "owner" in one]
     assert len({one["path"] for one in files}) == len(files)
 
 
