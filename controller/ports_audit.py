@@ -39,6 +39,12 @@ class HeadBoard(Protocol):
     async def heads(self, service: str, after: HeadName | None = None, limit: int = 1000) -> Mapping[HeadName, str]:
         """Heads above a name, in order."""
 
+    async def post_receipt(self, service: str, name: HeadName, anchor: str, text: str) -> None:
+        """Keep what an anchor answered for a head."""
+
+    async def receipts(self, service: str, after: str = "", limit: int = 1000) -> Mapping[str, str]:
+        """Receipts above a key, in order of the heads that they are for."""
+
 
 class Anchor(Protocol):
     """Somewhere outside of all three sites, where a head is put so that whoever holds the sites cannot take it back."""
@@ -46,6 +52,10 @@ class Anchor(Protocol):
     @property
     def name(self) -> str:
         """For reports: where it is, without secrets."""
+
+    @property
+    def id(self) -> str:
+        """Letters, digits and dashes: part of a key in etcd."""
 
     async def put(self, text: str, deadline: timedelta) -> str:
         """Put one signed head there, once however often it is asked; answers the receipt, empty when the place gives none.
