@@ -19,6 +19,8 @@ import aiohttp
 import structlog
 
 from controller.actions import Actions
+from controller.audit.archive import Archive
+from controller.audit.notary import Notary
 from controller.caretaker import Caretaker
 from controller.clock import SystemClock
 from controller.coordination.etcd import Etcd
@@ -48,6 +50,7 @@ from controller.rebuild import hindered
 from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSettings, Settings, SiteSettings
 from controller.steering import Helm, Rudder
 from controller.traffic_watch import TrafficWatch
+from controller.wiring_audit import archives, notaries
 from controller.wiring_clouds import Providers, authorities, providers
 from controller.zone_watch import ZoneWatch
 
@@ -76,6 +79,9 @@ class Assembly:
     """Keeps the access token that canaries are paid with."""
     traffic: TrafficWatch | None = None
     """None: the own site's edge has no agent that the settings name."""
+    notaries: tuple[Notary, ...] = ()
+    archives: Mapping[str, Archive] = field(default_factory=dict)
+    """By service."""
     nodes: Mapping[str, Mapping[Site, Database]]
     """Every service's: who founds one asks them first whether it was led already."""
 
@@ -109,6 +115,8 @@ class Assembly:
             for service_name, watch in self.providers.items():
                 tasks.create_task(watch.run(), name=f"providers of {service_name}")
             tasks.create_task(self.zone.run(), name="zone")
+            for notary in self.notaries:
+                tasks.create_task(notary.run(), name=f"notary of {notary.service}")
             if self.traffic is not None:
                 tasks.create_task(self.traffic.run(), name="traffic")
             if self.bearer is not None:
@@ -141,7 +149,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
         nodes: dict[str, Mapping[Site, Database]] = {}
-        caretakers = []
+        caretakers, beside = [], dict[str, PostgresDatabase]()
         asked = {service.name: providers(service, settings) for service in settings.services.values()}
         edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
@@ -160,7 +168,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             )
             metrics.watch(loop)
             rudders = _rudders(helms, service, settings, urgent=False)
-            own = databases[settings.site]
+            own = beside[service.name] = databases[settings.site]
             copyist = Copyist(service=service.name, coordination=store, copy=own)
             caretakers.append(
                 Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock, copyist=copyist)
@@ -177,6 +185,8 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             providers=_watches(settings, asked, clock, metrics),
             bearer=bearer,
             traffic=traffic,
+            notaries=notaries(settings, etcd, store, beside, clock),
+            archives=archives(settings, etcd, beside),
             nodes=nodes,
         )
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import structlog
 
+from controller.audit.evidence import Receipt
 from controller.audit.keys import Doubt, Ring
 from controller.audit.signer import Signer
 from controller.coordination.chain import START, End, end_of, verify
@@ -41,15 +42,6 @@ Read = Callable[[HeadName | None, int], Awaitable[Mapping[HeadName, str]]]
 """A page of heads above a name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What an anchor answered for a head."""
-
-    anchor: str
-    head: SignedHead
-    receipt: str
-
-
 @dataclass(slots=True, kw_only=True)
 class Notary:
     """One controller's signature under one service's journal."""
@@ -70,6 +62,8 @@ class Notary:
     """How far this controller has followed the journal. None: since its start it has not looked yet."""
     _last: SignedHead | None = None
     _plan_ended: bool = False
+    _searched: End = START
+    """How far a journal that is not signed was searched for a rebuild."""
     _anchored: dict[str, SignedHead] = field(default_factory=dict)
     """By anchor: the last head that it has."""
     _copied_to: HeadName | None = None
@@ -131,15 +125,15 @@ class Notary:
 
     async def _begun_anew(self) -> bool:
         """Was the control plane rebuilt since the last head? Then the journal is followed from its first entry again, once."""
-        end, rebuilt = START, False
-        while page := await self.coordination.journal(self.service, end.sequence, PAGE):
-            rebuilt |= any(one.kind == REBUILT and (not self._last or one.at >= self._last.head.at) for one in page)
-            end = end_of(page[-1])
+        since = self._last.head.at if self._last else None
+        while page := await self.coordination.journal(self.service, self._searched.sequence, PAGE):
+            self._searched = end_of(page[-1])
+            if any(one.kind == REBUILT and (since is None or one.at >= since) for one in page):
+                log.warning("the journal begins anew after a rebuild; what was signed before stays", service=self.service)
+                self._end, self._last, self._searched = START, None, START
+                return True
             await self.clock.sleep(self.between_pages)
-        if rebuilt:
-            log.warning("the journal begins anew after a rebuild; what was signed before stays", service=self.service)
-            self._end, self._last = START, None
-        return rebuilt
+        return False
 
     def _refuse(self, wrong: str) -> None:
         way_out = "It is not signed. See trimaran audit verify; docs/audit.md says what it may mean."

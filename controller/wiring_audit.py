@@ -1,0 +1,67 @@
+"""Puts together who signs the journal's heads, and where they go. Part of `wiring`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from controller.anchoring.file import FileAnchor
+from controller.anchoring.http import HttpAnchor
+from controller.audit.archive import Archive
+from controller.audit.keys import ring
+from controller.audit.notary import Notary
+from controller.coordination.heads import EtcdHeads
+from controller.coordination.transaction import KeyValue
+from controller.ports import Clock, Coordination
+from controller.ports_audit import Anchor
+from controller.postgres.database import PostgresDatabase
+from controller.settings import Settings
+from controller.settings_audit import AnchorSettings
+
+NEVER_ASKED = timedelta(seconds=5)
+
+
+def notaries(
+    settings: Settings, kv: KeyValue, coordination: Coordination, own: Mapping[str, PostgresDatabase], clock: Clock
+) -> tuple[Notary, ...]:
+    """One for each service; `own`: the own site's node of each. None where settings have no `[audit]`."""
+    if settings.audit is None:
+        return ()
+    audit = settings.audit
+    return tuple(
+        Notary(
+            service=service,
+            signer=audit.signer,
+            ring=ring(audit.keys),
+            coordination=coordination,
+            board=EtcdHeads(kv),
+            copy=database,
+            clock=clock,
+            rhythm=audit.rhythm,
+            anchors=tuple(map(_anchor, audit.anchors)),
+            anchor_deadline=max((one.deadline for one in audit.anchors), default=NEVER_ASKED),
+        )
+        for service, database in own.items()
+    )
+
+
+def archives(settings: Settings, kv: KeyValue, own: Mapping[str, PostgresDatabase]) -> Mapping[str, Archive]:
+    """What this controller can show of each service, whether it signs or not."""
+    audit = settings.audit
+    return {
+        service: Archive(
+            service=service,
+            controller=settings.site,
+            board=EtcdHeads(kv),
+            copy=database,
+            heads=database,
+            keys=audit.keys if audit else (),
+            rhythm=audit.rhythm if audit else None,
+        )
+        for service, database in own.items()
+    }
+
+
+def _anchor(given: AnchorSettings) -> Anchor:
+    if given.file is not None:
+        return FileAnchor(given.file)
+    assert given.url is not None, "one of both, see settings_audit"
+    return HttpAnchor(given.url, token=given.token)
