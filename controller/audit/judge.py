@@ -14,6 +14,8 @@ from controller.core.heads import SignedHead
 from controller.core.model import JournalEntry
 
 JOURNAL = "the journal"
+OUTSIDE = ("anchor",)
+"""Places that nobody who holds the sites can write to."""
 
 SKEW = timedelta(minutes=5)
 """By how much two controllers' clocks may differ before a head is called backdated."""
@@ -192,12 +194,20 @@ def _contradictions(heads: Sequence[Seen], journal: _Journal) -> Iterator[Findin
     against = [one for one in heads if one.signed.head.sequence <= journal.held and not _agrees(one, journal)]
     if against:
         head = against[0].signed.head
-        first = max((one.signed.head.sequence for one in agreed if one.signed.head.sequence < head.sequence), default=0) + 1
+        first = _trusted_to(against[0], agreed) + 1
         entry = journal.entry(head.sequence)
         assert entry is not None, "within the unbroken part"
         between = f"entry {first}" if first == head.sequence else f"one of the entries {first} to {head.sequence}"
         detail = f"{between} is another than {head.controller} signed on {_at(head.at)}: {head.digest}, and now {entry.digest}"
         yield Finding(sequence=first, wrong=Wrong.REWRITTEN, place=JOURNAL, detail=detail + _more(against[1:], against[0]))
+
+
+def _trusted_to(witness: Seen, agreed: Sequence[Seen]) -> int:
+    """Up to where the same witness saw this very journal. Others who agree may be whoever rewrote it: one who lies outside of the sites is
+    believed before what lies there, and a controller's own heads before those of another."""
+    head, outside = witness.signed.head, set(witness.places) & set(OUTSIDE)
+    own = (one for one in agreed if one.signed.head.controller == head.controller and outside <= set(one.places))
+    return max((one.signed.head.sequence for one in own if one.signed.head.sequence < head.sequence), default=0)
 
 
 def _agrees(one: Seen, journal: _Journal) -> bool:
