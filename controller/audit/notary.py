@@ -175,6 +175,8 @@ class Notary:
             mine = {name: text for name, text in page.items() if name.controller == self.signer.controller}
             found += [one for name, text in mine.items() if (one := self._proven(name, text)) is not None]
             after = max(page)
+            if len(page) == PAGE:
+                await self.clock.sleep(self.between_pages)
         return found
 
     # ------------------------------------------------------------------------------------------------ keeping
@@ -232,12 +234,17 @@ class Notary:
             raise failed
 
     async def _put(self, place: Anchor, head: SignedHead) -> str:
-        """Whatever the adapter does about its deadline, this one ends."""
+        """Whatever the adapter does about its deadline, this one ends. Raises TrimaranError."""
+        putting = asyncio.ensure_future(place.put(encode(head), self.anchor_deadline))
+        over = asyncio.ensure_future(self.clock.sleep(2 * self.anchor_deadline))
         try:
-            async with asyncio.timeout(2 * self.anchor_deadline.total_seconds()):
-                return await place.put(encode(head), self.anchor_deadline)
-        except TimeoutError as error:
-            raise Transient(f"{place.name} was silent beyond its deadline") from error
+            await asyncio.wait({putting, over}, return_when=asyncio.FIRST_COMPLETED)
+            if not putting.done():
+                raise Transient(f"{place.name} was silent beyond its deadline")
+            return putting.result()
+        finally:
+            putting.cancel()
+            over.cancel()
 
     def _tell(self, about: str, said: str, way_out: str = "") -> None:
         """Once, until it is another sentence."""

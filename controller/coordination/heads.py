@@ -26,10 +26,17 @@ class EtcdHeads:
     async def heads(self, service: str, after: HeadName | None = None, limit: int = 1000) -> Mapping[HeadName, str]:
         """Heads above a name, in order; what is no head's key is left out."""
         prefix = _prefix(service)
-        span = below(prefix)
+        span, found = below(prefix), dict[HeadName, str]()
         start = span.key if after is None else f"{prefix}{_path(after)}\0"
-        answer = await self._kv.transact(Txn(reads=(Range(key=start, end=span.end, limit=limit),)))
-        return dict(filter(None, (_named(item, prefix) for item in answer.found[0])))
+        while len(found) < limit:
+            size = limit - len(found)
+            answer = await self._kv.transact(Txn(reads=(Range(key=start, end=span.end, limit=size),)))
+            (page,) = answer.found
+            found |= dict(filter(None, (_named(item, prefix) for item in page)))
+            if len(page) < size:
+                break
+            start = f"{page[-1].key}\0"
+        return found
 
     async def post_receipt(self, service: str, name: HeadName, anchor: str, text: str) -> None:
         """Keep what an anchor answered."""

@@ -19,6 +19,8 @@ class MemoryAnchor:
     loses_answers: bool = False
     """What is put there stands, and nobody is told."""
     asked: int = 0
+    number: int = 0
+    """Tells several of them apart."""
 
     @property
     def name(self) -> str:
@@ -28,7 +30,7 @@ class MemoryAnchor:
     @property
     def id(self) -> str:
         """Part of a key."""
-        return "memory-0"
+        return f"memory-{self.number}"
 
     async def put(self, text: str, deadline: timedelta) -> str:
         """See `ports_audit.Anchor`."""

@@ -1,0 +1,404 @@
+"""A controller signs what it has followed, keeps everybody's heads, and holds up nobody."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from controller.audit.evidence import Wrong
+from controller.audit.judge import judge
+from controller.audit.keys import PublicKey, ring
+from controller.audit.notary import PAGE, PLAN_DONE, Notary
+from controller.audit.raw import Raw, evidence_of
+from controller.coordination.codec import decode, encode, plain
+from controller.coordination.heads import EtcdHeads
+from controller.coordination.layout import Keys
+from controller.coordination.transaction import Put, Txn
+from controller.core.heads import Rhythm, SignedHead
+from controller.core.model import JournalEntry, Site
+from controller.errors import Transient
+from controller.journal_copy import REBUILT, Copyist
+from controller.ports import Draft
+from controller.ports_audit import HeadName
+from controller.providers.memory.anchor import MemoryAnchor
+from controller.providers.memory.database import MemoryDatabase
+from tests.unit.audit.ground import KEYS, SIGNERS, rewritten, signer
+from tests.unit.stage import AWS, GCP, SERVICE, AllSeeing, Stage, failover, staged
+
+pytestmark = pytest.mark.asyncio
+
+RHYTHM = Rhythm(entries=20, every=timedelta(minutes=10))
+
+
+def board(stage: Stage) -> EtcdHeads:
+    """Heads in etcd."""
+    return EtcdHeads(AllSeeing(stage.etcd))
+
+
+def copy_of(stage: Stage, site: Site = AWS) -> MemoryDatabase:
+    """A site's node."""
+    return MemoryDatabase(stage.world, site, stage.clock)
+
+
+def notary(stage: Stage, site: Site = AWS, *anchors: MemoryAnchor, keys: tuple[PublicKey, ...] = KEYS) -> Notary:
+    """That of a site's controller, as it starts."""
+    return Notary(
+        service=SERVICE,
+        signer=SIGNERS[site],
+        ring=ring(keys),
+        coordination=stage.reader,
+        board=board(stage),
+        copy=copy_of(stage, site),
+        clock=stage.clock,
+        rhythm=RHYTHM,
+        anchors=anchors,
+    )
+
+
+async def journaled(stage: Stage, count: int, kind: str = "said") -> None:
+    """So many entries more."""
+    for _ in range(count):
+        await stage.reader.commit(await stage.control(), journal=[Draft(kind=kind, body={})])
+
+
+def rewrite(stage: Stage, entries: list[JournalEntry]) -> None:
+    """Somebody who holds etcd puts these in place of what is there."""
+    for entry in entries:
+        stage.etcd.transact(Txn(writes=(Put(key=Keys(SERVICE).entry(entry.sequence), value=encode(entry)),)))
+
+
+async def heads(stage: Stage, site: Site | None = None) -> list[SignedHead]:
+    """In etcd, or in a site's node."""
+    found = await (copy_of(stage, site).kept_heads() if site else board(stage).heads(SERVICE))
+    return [decode(SignedHead, text, key="a head") for text in found.values()]
+
+
+async def end(stage: Stage) -> int:
+    """Number of the journal's last entry."""
+    return (await stage.reader.journal(SERVICE))[-1].sequence
+
+
+async def test_the_end_is_signed_at_first_after_plans_after_entries_and_after_a_while() -> None:
+    """And not in between. A head says what it is of, is proven by its key, and lies in etcd and in the own node."""
+    async with staged() as stage:
+        signing = notary(stage)
+        first = await stage.drive(signing.sign_what_is_due())
+        assert first is not None and ring(KEYS).doubt(first) is None
+        last = (await stage.reader.journal(SERVICE))[-1]
+        assert (first.head.service, first.head.sequence, first.head.digest) == (SERVICE, last.sequence, last.digest)
+        assert await heads(stage) == await heads(stage, AWS) == [first]
+        await journaled(stage, RHYTHM.entries - 1)
+        assert await stage.drive(signing.sign_what_is_due()) is None
+        await journaled(stage, 1)
+        assert (await stage.drive(signing.sign_what_is_due())) is not None
+        await journaled(stage, 1, PLAN_DONE)
+        ended = await stage.drive(signing.sign_what_is_due())
+        assert ended is not None and ended.head.sequence == await end(stage)
+        assert await stage.drive(signing.sign_what_is_due()) is None
+        await stage.clock.advance(RHYTHM.every)
+        again = await stage.drive(signing.sign_what_is_due())
+        assert again is not None and again.head.sequence == ended.head.sequence and again.head.at > ended.head.at
+        assert [one.head.at for one in await heads(stage)][-1] == again.head.at, "etcd has the youngest"
+        assert [one.head.at for one in await heads(stage, AWS)][-1] == ended.head.at, "the copy is never rewritten"
+
+
+async def test_a_long_journal_is_followed_page_by_page() -> None:
+    """A plan that ended in the first page is not forgotten at the last."""
+    async with staged() as stage:
+        signing = notary(stage)
+        await stage.drive(signing.sign_what_is_due())
+        await journaled(stage, 1, PLAN_DONE)
+        signing.rhythm = Rhythm(entries=10_000)
+        await journaled(stage, 2 * PAGE)
+        found = await stage.drive(signing.sign_what_is_due())
+        assert found is not None and found.head.sequence == await end(stage)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_journal_that_does_not_continue_what_was_signed_is_not_signed(restarted: bool) -> None:
+    """Rewritten in etcd with every digest and without any head; told once. Neither a long while nor a restart changes that: the own node
+    remembers."""
+    async with staged() as stage:
+        await journaled(stage, 30)
+        signing = notary(stage)
+        await stage.drive(signing.sign_what_is_due())
+        before = await heads(stage, AWS)
+        stage.etcd.restore()
+        await stage.found()
+        await journaled(stage, 40)
+        signing = notary(stage) if restarted else signing
+        with capture_logs() as said:
+            for _ in range(3):
+                await stage.clock.advance(RHYTHM.every)
+                assert await stage.drive(signing.sign_what_is_due()) is None
+        assert [one["about"] for one in said] == ["journal"] and "not the one that was signed" in said[0]["error"]
+        assert await heads(stage) == [] and await heads(stage, AWS) == before
+
+
+async def test_an_entry_that_was_rewritten_before_it_was_followed_is_not_signed() -> None:
+    """Without its digest: the chain is broken between the last head and the end."""
+    async with staged() as stage:
+        signing = notary(stage)
+        await stage.drive(signing.sign_what_is_due())
+        await journaled(stage, 30)
+        journal = await stage.reader.journal(SERVICE)
+        rewrite(stage, [replace(journal[20], actor="mallory")])
+        with capture_logs() as said:
+            assert await stage.drive(signing.sign_what_is_due()) is None
+        assert "entry 21 (changed)" in said[0]["error"]
+        rewrite(stage, [journal[20]])
+        assert await stage.drive(signing.sign_what_is_due()) is not None, "put right, it is signed"
+
+
+async def test_after_a_rebuild_that_is_journaled_the_journal_is_signed_again() -> None:
+    """From its first entry. What was signed before stays, and tells of the fork."""
+    async with staged() as stage:
+        await journaled(stage, 30)
+        signing = notary(stage)
+        await stage.drive(signing.sign_what_is_due())
+        (before,) = await heads(stage, AWS)
+        await stage.clock.advance(timedelta(minutes=1))
+        stage.etcd.restore()
+        await stage.found()
+        await journaled(stage, 1, REBUILT)
+        await journaled(stage, 60)
+        found = await stage.drive(signing.sign_what_is_due())
+        assert found is not None and found.head.sequence == await end(stage)
+        assert await heads(stage, AWS) == [before, found]
+        await journaled(stage, 1, PLAN_DONE)
+        assert await stage.drive(notary(stage).sign_what_is_due()) is not None, "a restart goes on with the new one"
+
+
+async def test_a_rebuild_of_before_the_last_head_excuses_nothing() -> None:
+    """Whoever rewrites a journal that was rebuilt once is not let through by that."""
+    async with staged() as stage:
+        await journaled(stage, 1, REBUILT)
+        await journaled(stage, 10)
+        signing = notary(stage)
+        await stage.clock.advance(timedelta(minutes=1))
+        await stage.drive(signing.sign_what_is_due())
+        rewrite(stage, rewritten(await stage.reader.journal(SERVICE), 5, actor="mallory"))
+        await stage.clock.advance(RHYTHM.every)
+        assert await stage.drive(signing.sign_what_is_due()) is None
+
+
+async def test_everybodys_heads_come_to_all_three_nodes_and_false_ones_to_none() -> None:
+    """A false head that was there first does not keep the true one of its name out."""
+    async with staged() as stage:
+        await journaled(stage, 5)
+        crew = {site: notary(stage, site) for site in (AWS, GCP)}
+        entry = (await stage.reader.journal(SERVICE))[-1]
+        name = HeadName(sequence=entry.sequence, controller="gcp", digest=entry.digest)
+        await board(stage).post_head(SERVICE, name, "no head at all")
+        forged = SIGNERS["aws"].sign(replace(await an_empty_head(stage, crew[GCP]), at=stage.clock.now()))
+        await board(stage).post_head(SERVICE, replace(name, digest="jcs-0"), encode(forged))
+        await stage.drive(crew[AWS].sign_what_is_due())
+        with capture_logs() as said:
+            assert await crew[AWS].keep_others() == 1
+        assert len(said) == 2 and await heads(stage, AWS) == [
+            one for one in await heads(stage, AWS) if one.head.controller == "aws"
+        ]
+        true = await stage.drive(crew[GCP].sign_what_is_due())
+        for one in crew.values():
+            await one.keep_others()
+        for site in (AWS, GCP):
+            assert {one.head.controller for one in await heads(stage, site)} == {"aws", "gcp"}
+            assert true in await heads(stage, site)
+
+
+async def an_empty_head(stage: Stage, of: Notary) -> object:
+    """What that controller would sign now."""
+    from controller.core.heads import Head
+
+    entry = (await stage.reader.journal(SERVICE))[-1]
+    return Head(
+        service=SERVICE,
+        sequence=entry.sequence,
+        digest="jcs-0",
+        at=stage.clock.now(),
+        controller=of.signer.controller,
+        key=of.signer.id,
+    )
+
+
+async def test_many_heads_are_copied_page_by_page_and_once() -> None:
+    """Also those of while this controller was away."""
+    async with staged() as stage:
+        other, mine = notary(stage, GCP), notary(stage)
+        for _ in range(PAGE + 5):
+            await journaled(stage, 1, PLAN_DONE)
+            await stage.drive(other.sign_what_is_due())
+        assert [await mine.keep_others(), await mine.keep_others(), await mine.keep_others()] == [PAGE, 5, 0]
+        assert len(await heads(stage, AWS)) == PAGE + 5
+
+
+async def test_a_node_that_keeps_nothing_keeps_nobody_from_signing() -> None:
+    """It is down, or has no table: told once; when it is there again it gets what it missed."""
+    async with staged() as stage:
+        await journaled(stage, 5)
+        signing = notary(stage)
+        stage.world.crash(AWS)
+        with capture_logs() as said:
+            found = await stage.drive(signing.sign_what_is_due())
+        assert found is not None and await heads(stage) == [found]
+        assert [one["about"] for one in said if one["log_level"] == "warning"] == ["own copy"]
+        stage.world.start(AWS)
+        assert await stage.drive(signing.keep_others()) == 1
+        assert await heads(stage, AWS) == [found]
+
+
+async def test_a_key_is_changed_without_a_gap() -> None:
+    """aws starts with a new key: it finds its own last head, signed with the old one, and goes on from there."""
+    async with staged() as stage:
+        await journaled(stage, 5)
+        await stage.drive(notary(stage).sign_what_is_due())
+        retired = replace(KEYS[0], until=stage.clock.now())
+        new = signer("aws", 1)
+        keys = (retired, PublicKey(controller="aws", public=new.public), *KEYS[1:])
+        signing = notary(stage, keys=keys)
+        signing.signer = new
+        await stage.clock.advance(timedelta(minutes=1))
+        assert await stage.drive(signing.sign_what_is_due()) is None, "nothing is due: it knows its last head"
+        await journaled(stage, RHYTHM.entries)
+        found = await stage.drive(signing.sign_what_is_due())
+        assert found is not None and found.head.key == new.id
+        assert [ring(keys).doubt(one) for one in await heads(stage)] == [None, None]
+
+
+# ---------------------------------------------------------------------------------------------------- anchors
+
+
+async def test_a_head_is_anchored_once_and_its_receipt_kept() -> None:
+    """After a lost answer it is asked again, and the place has it once."""
+    async with staged() as stage:
+        place = MemoryAnchor(loses_answers=True)
+        signing = notary(stage, AWS, place)
+        found = await stage.drive(signing.sign_what_is_due())
+        with pytest.raises(Transient):
+            await stage.drive(signing.anchor())
+        place.loses_answers = False
+        for _ in range(3):
+            await stage.drive(signing.anchor())
+        assert place.heads == [encode(found)] and place.asked == 2
+        (kept,) = (await board(stage).receipts(SERVICE)).values()
+        assert '"receipt":"receipt ' in kept and '"anchor":"memory"' in kept
+
+
+async def test_an_anchor_that_fails_or_hangs_holds_up_no_head_and_no_other_anchor() -> None:
+    """It is told once, and heads are signed and anchored elsewhere meanwhile; when it answers again it gets the latest."""
+    async with staged() as stage:
+        dead, hanging, well = MemoryAnchor(reachable=False, number=1), MemoryAnchor(hangs=True, number=2), MemoryAnchor(number=3)
+        signing = notary(stage, AWS, dead, hanging, well)
+
+        task = stage.keep(signing.run())
+        with capture_logs() as said:
+            for _ in range(30):
+                await stage.clock.advance(timedelta(seconds=10))
+                await journaled(stage, 1, PLAN_DONE)
+        assert len(well.heads) > 5 and len(await heads(stage)) > 5
+        assert [one["about"] for one in said if one["log_level"] == "warning"] == ["anchoring"]
+        dead.reachable = True
+        await stage.clock.advance(timedelta(minutes=2))
+        assert dead.heads[-1:] == well.heads[-1:]
+        task.cancel()
+
+
+# ---------------------------------------------------------------------------------------------------- nobody waits
+
+
+class Hanging(MemoryDatabase):
+    """A node that keeps and reads no heads, and never says so."""
+
+    async def keep_heads(self, heads: Mapping[HeadName, str]) -> None:
+        """Never ends."""
+        await asyncio.Event().wait()
+
+    async def kept_heads(self, after: HeadName | None = None, limit: int = 1000) -> Mapping[HeadName, str]:
+        """Never ends."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def lasted(*, hanging: bool) -> timedelta:
+    """How long a failover takes, beside notaries that hang or beside none."""
+    async with staged() as stage:
+        tasks = []
+        if hanging:
+            for site in (AWS, GCP):
+                one = notary(stage, site, MemoryAnchor(hangs=True))
+                one.copy = Hanging(stage.world, site, stage.clock)
+                tasks.append(stage.keep(one.run()))
+        began = stage.clock.monotonic()
+        await stage.carry(failover())
+        assert await stage.promises() == ()
+        for task in tasks:
+            task.cancel()
+        return stage.clock.monotonic() - began
+
+
+async def test_a_failover_is_as_quick_beside_notaries_that_hang() -> None:
+    """Every path of theirs is a black hole."""
+    assert await lasted(hanging=True) == await lasted(hanging=False)
+
+
+async def test_whatever_fails_ends_a_round_and_nothing_else() -> None:
+    """etcd's majority is lost, and somebody put something into it that no version ever wrote."""
+    async with staged() as stage:
+        await journaled(stage, 5)
+        signing = notary(stage)
+        for number in range(2 * PAGE):
+            stage.etcd.transact(Txn(writes=(Put(key=f"/trimaran/{SERVICE}/heads/0{number}", value="\0"),)))
+        task = stage.keep(signing.run())
+        await stage.clock.advance(timedelta(seconds=30))
+        stage.etcd.majority = False
+        await stage.clock.advance(timedelta(seconds=30))
+        stage.etcd.majority = True
+        await journaled(stage, 1, PLAN_DONE)
+        await stage.clock.advance(timedelta(seconds=30))
+        assert not task.done() and (await heads(stage))[-1].head.sequence == await end(stage)
+        assert len(await board(stage).heads(SERVICE, None, 1)) == 1, "what is no head does not hide those that are"
+        task.cancel()
+
+
+# ---------------------------------------------------------------------------------------------------- all of it together
+
+
+async def test_what_three_controllers_copied_and_signed_is_judged_whole_and_a_forger_is_found() -> None:
+    """Etcd, copies and heads as they came to be; then somebody rewrites etcd, and each controller's copy and heads tell."""
+    async with staged() as stage:
+        crew = {site: notary(stage, site) for site in SIGNERS_BY_SITE}
+        copyists = {
+            site: Copyist(service=SERVICE, coordination=stage.reader, copy=copy_of(stage, site)) for site in SIGNERS_BY_SITE
+        }
+        for _ in range(3):
+            await journaled(stage, RHYTHM.entries)
+            for site, one in crew.items():
+                await stage.drive(one.sign_what_is_due())
+                await copyists[site].keep()
+            for one in crew.values():
+                await one.keep_others()
+        assert judge(evidence_of(await gathered(stage))).findings == ()
+        rewrite(stage, rewritten(await stage.reader.journal(SERVICE), 25, actor="mallory"))
+        found = judge(evidence_of(await gathered(stage))).findings
+        assert (found[0].sequence, found[0].wrong) in {(22, Wrong.REWRITTEN), (25, Wrong.FORKED)}
+        assert {one.place for one in found if one.wrong is Wrong.FORKED} == {f"{site}'s copy" for site in SIGNERS_BY_SITE}
+
+
+SIGNERS_BY_SITE = tuple(map(Site, SIGNERS))
+
+
+async def gathered(stage: Stage) -> Raw:
+    """As `trimaran audit` does it, without the network in between."""
+    import json
+
+    raw = Raw(service=SERVICE, at=stage.clock.now(), journal=[plain(one) for one in await stage.reader.journal(SERVICE)])
+    for site in SIGNERS_BY_SITE:
+        raw.copies[site, 1] = [json.loads(text) for text in (await copy_of(stage, site).kept_journal(1)).values()]
+        raw.heads[site] = list((await copy_of(stage, site).kept_heads()).values())
+        raw.said[site] = {"keys": [{"controller": one.controller, "public": one.public, "until": None} for one in KEYS]}
+    raw.heads["etcd"] = list((await board(stage).heads(SERVICE)).values())
+    raw.recognise()
+    return raw
