@@ -84,7 +84,7 @@ class Wrong(StrEnum):
     RETIRED_KEY = "retired key"
     NO_SIGNATURE = "no signature of it"
     BACKDATED = "backdated"
-    """Signed, by its own word, before the entry was written."""
+    """Signed with a retired key and, by its own word, before the entry was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ def judge(evidence: Evidence, *, lost: Iterable[End] = (), expected: Iterable[En
     asked = [one for one in believed if (one.signed.head.sequence, one.signed.head.digest) not in forgiven]
     findings += _contradictions(asked, journal)
     findings += _forks(asked)
-    findings += _backdated(asked, journal)
+    findings += _backdated(asked, journal, evidence.ring)
     findings += _unexpected(expected, journal)
     stands = tuple(_stands(asked, journal))
     last = end_of(evidence.journal[-1]) if evidence.journal else START
@@ -239,15 +239,16 @@ def _forks(heads: Sequence[Seen]) -> Iterator[Finding]:
             yield Finding(sequence=head.sequence, wrong=Wrong.FORKED, place="heads", detail=detail)
 
 
-def _backdated(heads: Sequence[Seen], journal: _Journal) -> Iterator[Finding]:
+def _backdated(heads: Sequence[Seen], journal: _Journal, ring: Ring) -> Iterator[Finding]:
     """1. A key is stolen years after it was retired. 2. It still signs what says that it is of before. 3. But the entry says when it was
-    written."""
+    written. Of keys in use nothing is concluded: a clock that is wrong by an hour is no forger."""
     for one in heads:
         head = one.signed.head
-        entry = journal.entry(head.sequence)
-        if entry is not None and entry.digest == head.digest and head.at + SKEW < entry.at:
+        entry, key = journal.entry(head.sequence), ring.keys[head.key]
+        if key.until is not None and entry is not None and entry.digest == head.digest and head.at + SKEW < entry.at:
             detail = f"the head of {head.controller} says {_at(head.at)}, and the entry was written on {_at(entry.at)}"
-            yield Finding(sequence=head.sequence, wrong=Wrong.BACKDATED, place=f"heads in {', '.join(one.places)}", detail=detail)
+            place = f"heads in {', '.join(one.places)}"
+            yield Finding(sequence=head.sequence, wrong=Wrong.BACKDATED, place=place, detail=f"{detail}; its key was retired")
 
 
 def _unexpected(expected: Iterable[End], journal: _Journal) -> Iterator[Finding]:

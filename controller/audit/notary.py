@@ -34,6 +34,9 @@ PAGE = 50
 LOOKED_BACK = 1000
 """Entries behind the end in which others' heads may still come in."""
 
+SKEW = timedelta(minutes=5)
+"""By how much the clock of who rebuilds may be behind."""
+
 PLAN_DONE = "plan.done"
 """Kind of the entry that a plan ends with."""
 
@@ -128,7 +131,7 @@ class Notary:
         since = self._last.head.at if self._last else None
         while page := await self.coordination.journal(self.service, self._searched.sequence, PAGE):
             self._searched = end_of(page[-1])
-            if any(one.kind == REBUILT and (since is None or one.at >= since) for one in page):
+            if any(one.kind == REBUILT and (since is None or one.at + SKEW >= since) for one in page):
                 log.warning("the journal begins anew after a rebuild; what was signed before stays", service=self.service)
                 self._end, self._last, self._searched = START, None, START
                 return True

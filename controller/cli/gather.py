@@ -33,10 +33,9 @@ async def gather(inquiry: Inquiry) -> Raw:
 
 
 async def _of(inquiry: Inquiry, raw: Raw, site: str) -> None:
-    """One controller's own: what its settings say, its heads, its copy."""
+    """One controller's own: what its settings say, its copy, its heads. A node without a place for heads has its copy all the same."""
     try:
         said = await inquiry.of(site, "audit")
-        kept = [text async for _, text in _pages(inquiry, site, "kept")]
         copies = {}
         for branch in sorted(map(int, said.pop("branches"))):
             pages = _pages(inquiry, site, f"copy-{branch}")
@@ -45,8 +44,11 @@ async def _of(inquiry: Inquiry, raw: Raw, site: str) -> None:
         raw.silent[site] = str(error)
         return
     raw.said[site] = said
-    raw.heads[site] = kept
     raw.copies |= copies
+    try:
+        raw.heads[site] = [text async for _, text in _pages(inquiry, site, "kept")]
+    except (Unanswered, LookupError, TypeError, ValueError) as error:
+        raw.silent[f"{site}'s heads"] = str(error)
 
 
 async def _posted(inquiry: Inquiry, raw: Raw) -> None:

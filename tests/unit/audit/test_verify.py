@@ -345,6 +345,15 @@ def test_whoever_finds_a_retired_key_cannot_sign_into_the_past() -> None:
     assert first(judged(ground.export())) == (40, Wrong.BACKDATED)
 
 
+def test_a_clock_that_is_wrong_is_no_forger() -> None:
+    """A controller's clock is an hour behind the others', and its key is in use."""
+    ground = Ground()
+    ground.heads = [head(one, SIGNERS["aws"], one.at - timedelta(hours=1)) for one in ground.journal[9::10]] + [
+        one for one in ground.heads if one.head.controller != "aws" or one.head.sequence == 42
+    ]
+    assert judged(ground.export()).findings == ()
+
+
 def test_settings_that_do_not_agree_about_keys_are_told() -> None:
     """gcp's controller was not told of aws's new key: what it proves is less than it should be."""
     ground = Ground()
