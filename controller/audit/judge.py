@@ -104,12 +104,10 @@ def _of_copy(copy: Copy, journal: _Journal, forgiven: frozenset[tuple[int, str]]
             return
         known = journal.entry(entry.sequence)
         if known is not None and known.digest != entry.digest:
-            detail = (
-                f"it has {entry.kind} of {entry.actor} with digest {entry.digest}, and the journal {known.kind} of {known.actor}"
-            )
-            yield Finding(
-                sequence=entry.sequence, wrong=Wrong.FORKED, place=copy.name, detail=f"{detail} with digest {known.digest}"
-            )
+            last = copy.entries[-1]
+            detail = f"it has {entry.kind} of {entry.actor} there, and the journal {known.kind} of {known.actor}"
+            detail += f"; its end is {last.sequence}:{last.digest}"
+            yield Finding(sequence=entry.sequence, wrong=Wrong.FORKED, place=copy.name, detail=detail)
             return
 
 

@@ -383,6 +383,8 @@ def test_a_journal_that_is_known_to_be_lost_is_no_contradiction_and_the_rest_sti
     ground.heads += [head(ground.journal[-1], one) for one in SIGNERS.values()]
     number, wrong = first(judged(ground.export()))
     assert (number, wrong) == (31, Wrong.REWRITTEN)
+    named = f"{lost[-1].sequence}:{lost[-1].digest}"
+    assert any(named in one.detail for one in judged(ground.export()).findings), "what to give to --lost"
     found = judged(ground.export(), lost=[end_of(lost[-1])])
     assert (found.findings, found.weak) == ((), ())
     ground.rewrite(12, actor="mallory")
