@@ -65,7 +65,7 @@ def _named(heads: Mapping[HeadName, str]) -> list[tuple[str, str]]:
 def _head(after: str) -> HeadName | None:
     if not after:
         return None
-    number, controller, digest = after.split("/")
+    number, controller, digest = after.split("/", 2)
     return HeadName(sequence=int(number), controller=controller, digest=digest)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from controller.audit.raw import Json, Raw
+from controller.audit.raw import Json, Raw, strictly
 from controller.coordination.codec import canonical
 
 VERSION = 1
@@ -52,7 +52,8 @@ def _records(raw: Raw) -> Iterator[Json]:
 def _of_copy(of: Json, entries: list[Json], own: set[int]) -> Iterator[Json]:
     """Stretches that are the journal's own as two numbers, and the last entry always in full: were the journal cut off in the file, it
     would tell."""
-    begun = until = None
+    begun: int | None = None
+    until = 0
     for one in entries[:-1]:
         mine, number = id(one) in own, one.get("sequence")
         if begun is not None and not (mine and number == until + 1):
@@ -94,7 +95,7 @@ def parse(text: Iterable[str]) -> Raw:
     number, ended = 1, False
     for number, line in numbered:
         try:
-            record = json.loads(line)
+            record = strictly(line)
             if record["record"] == "end":
                 ended = record["records"] == number - 1
             else:

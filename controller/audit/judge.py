@@ -243,7 +243,7 @@ def _backdated(heads: Sequence[Seen], journal: _Journal, ring: Ring) -> Iterator
     for one in heads:
         head = one.signed.head
         entry, key = journal.entry(head.sequence), ring.keys[head.key]
-        if key.until is not None and entry is not None and entry.digest == head.digest and head.at + SKEW < entry.at:
+        if key.until is not None and entry is not None and entry.digest == head.digest and entry.at - head.at > SKEW:
             detail = f"the head of {head.controller} says {_at(head.at)}, and the entry was written on {_at(entry.at)}"
             place = f"heads in {', '.join(one.places)}"
             yield Finding(sequence=head.sequence, wrong=Wrong.BACKDATED, place=place, detail=f"{detail}; its key was retired")

@@ -94,7 +94,7 @@ def proves(key: PublicKey, head: Head, signature: str) -> bool:
 
     try:
         Ed25519PublicKey.from_public_bytes(b64decode(key.public)).verify(b64decode(signature, validate=True), message(head))
-    except (InvalidSignature, ValueError):
+    except (InvalidSignature, ValueError, OverflowError):
         return False
     return True
 

@@ -129,14 +129,20 @@ class Notary:
     async def _begun_anew(self) -> bool:
         """Was the control plane rebuilt since the last head? Then the journal is followed from its first entry again, once."""
         since = self._last.head.at if self._last else None
-        while page := await self.coordination.journal(self.service, self._searched.sequence, PAGE):
-            self._searched = end_of(page[-1])
-            if any(one.kind == REBUILT and (since is None or one.at + SKEW >= since) for one in page):
+        while True:
+            page = await self.coordination.journal(self.service, max(self._searched.sequence - 1, 0), PAGE)
+            if _discontinued(page, self._searched):
+                self._searched = START  # it began anew once more
+                continue
+            new = page if self._searched == START else page[1:]
+            if not new:
+                return False
+            if any(one.kind == REBUILT and (since is None or since - one.at <= SKEW) for one in new):
                 log.warning("the journal begins anew after a rebuild; what was signed before stays", service=self.service)
                 self._end, self._last, self._searched = START, None, START
                 return True
+            self._searched = end_of(new[-1])
             await self.clock.sleep(self.between_pages)
-        return False
 
     def _refuse(self, wrong: str) -> None:
         way_out = "It is not signed. See trimaran audit verify; docs/audit.md says what it may mean."
@@ -173,7 +179,8 @@ class Notary:
         return max((*kept, *posted), key=lambda one: one.head.at, default=None)
 
     async def _own(self, read: Read) -> list[SignedHead]:
-        found, after = list[SignedHead](), None
+        found: list[SignedHead] = []
+        after: HeadName | None = None
         while page := await read(after, PAGE):
             mine = {name: text for name, text in page.items() if name.controller == self.signer.controller}
             found += [one for name, text in mine.items() if (one := self._proven(name, text)) is not None]

@@ -1,6 +1,7 @@
 """What was gathered, in the words in which it was found, and the evidence that it makes. An export holds nothing else."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,12 +37,32 @@ class Raw:
 
     def recognise(self) -> None:
         """Let entries of copies that are the journal's own, letter by letter, be the very same objects."""
-        own = {one["sequence"]: (canonical(one), one) for one in self.journal if isinstance(one.get("sequence"), int)}
+        own = {one["sequence"]: (_text(one), one) for one in self.journal if isinstance(one.get("sequence"), int)}
         for entries in self.copies.values():
             for place, one in enumerate(entries):
-                text, known = own.get(one.get("sequence"), ("", one))
-                if known is not one and text == canonical(one):
+                number = one.get("sequence")
+                text, known = own.get(number, ("", one)) if isinstance(number, int) else ("", one)
+                if known is not one and text and text == _text(one):
                     entries[place] = known
+
+
+def strictly(text: str) -> Any:
+    """A value of JSON. Raises ValueError, also for numbers that JSON has not, or that nobody can hold."""
+    return json.loads(text, parse_constant=_number, parse_float=_number)
+
+
+def _number(said: str) -> float:
+    if not math.isfinite(value := float(said)):
+        raise ValueError(f"{said} is no number of JSON")
+    return value
+
+
+def _text(value: object) -> str:
+    """Letter by letter; empty for what has no spelling, which is nobody's own."""
+    try:
+        return canonical(value)
+    except ValueError:
+        return ""
 
 
 def evidence_of(raw: Raw, *, own_keys: Sequence[PublicKey] | None = None, anchored: Iterable[str] = ()) -> Evidence:
@@ -54,7 +75,8 @@ def evidence_of(raw: Raw, *, own_keys: Sequence[PublicKey] | None = None, anchor
         Copy(site=site, branch=branch, entries=[*_entries(entries, f"{site}'s copy", unreadable, known)])
         for (site, branch), entries in sorted(raw.copies.items())
     )
-    keys, disputed = ([*own_keys], []) if own_keys is not None else _keys(raw.said, unreadable)
+    disputed: list[str] = []
+    keys = list(own_keys) if own_keys is not None else _keys(raw.said, unreadable, disputed)
     rhythms = [said["entries"] for said in raw.said.values() if isinstance(said.get("entries"), int)]
     return Evidence(
         service=raw.service,
@@ -78,7 +100,7 @@ def entry_of(item: object) -> JournalEntry:
     if wrong:
         raise ValueError(f"{wrong[0]}: expected {FIELDS[wrong[0]].__name__}")
     at = datetime.fromisoformat(item["at"])
-    if at.tzinfo is None:
+    if at.tzinfo is None or not 1 < at.year < 9999:
         raise ValueError("at: expected a time with its zone")
     return JournalEntry(**{**item, "at": at})
 
@@ -115,7 +137,9 @@ def _heads(raw: Raw, anchored: Iterable[str], unreadable: list[str]) -> Iterator
         except Unreadable as error:
             unreadable.append(f"a head in {', '.join(found)}: {error.blocked_by}")
             continue
-        if signed.head.service == raw.service:
+        if signed.head.sequence < 1:
+            unreadable.append(f"a head in {', '.join(found)}: it is of entry {signed.head.sequence}")
+        elif signed.head.service == raw.service:
             yield Seen(signed=signed, places=tuple(found))
         elif text not in others:
             unreadable.append(f"a head in {', '.join(found)}: it is of {signed.head.service}, not of {raw.service}")
@@ -128,7 +152,7 @@ def _anchored(service: str, lines: Iterable[str], places: dict[str, list[str]], 
         if not line.strip():
             continue
         try:
-            item = json.loads(line)
+            item = strictly(line)
             text = canonical(item)
             of = item["head"]["service"]
         except (ValueError, TypeError, KeyError):
@@ -141,7 +165,7 @@ def _anchored(service: str, lines: Iterable[str], places: dict[str, list[str]], 
     return frozenset(others)
 
 
-def _keys(said: Mapping[str, Json], unreadable: list[str]) -> tuple[list[PublicKey], list[str]]:
+def _keys(said: Mapping[str, Json], unreadable: list[str], disputed: list[str]) -> list[PublicKey]:
     """Everybody's keys as the controllers name them, and where they do not agree."""
     found: dict[str, dict[PublicKey, list[str]]] = {}
     for who, document in sorted(said.items()):
@@ -152,14 +176,13 @@ def _keys(said: Mapping[str, Json], unreadable: list[str]) -> tuple[list[PublicK
                 unreadable.append(f"a key in the settings of {who}: {error}")
             else:
                 found.setdefault(key.id, {}).setdefault(key, []).append(who)
-    disputed = []
     for versions in found.values():
         key, *others = versions
         if others:
             disputed.append(f"the settings of {', '.join(sorted(said))} say different things of key {key.id}")
         elif missing := sorted({who for who, one in said.items() if one.get("keys")} - set(versions[key])):
             disputed.append(f"the settings of {', '.join(missing)} do not name key {key.id} of {key.controller}")
-    return [min(versions, key=_strictest) for versions in found.values()], disputed
+    return [min(versions, key=_strictest) for versions in found.values()]
 
 
 def _strictest(key: PublicKey) -> tuple[bool, str]:

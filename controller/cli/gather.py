@@ -4,11 +4,10 @@ Copies come first and the journal last, so that a journal that goes on meanwhile
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from controller.audit.raw import Raw
+from controller.audit.raw import Json, Raw, strictly
 from controller.cli.exits import Ended, Exit
 from controller.cli.inquiry import Inquiry, Unanswered
 
@@ -36,7 +35,7 @@ async def _of(inquiry: Inquiry, raw: Raw, site: str) -> None:
     """One controller's own: what its settings say, its copy, its heads. A node without a place for heads has its copy all the same."""
     try:
         said = await inquiry.of(site, "audit")
-        copies = {}
+        copies: dict[tuple[str, int], list[Json]] = {}
         for branch in sorted(map(int, said.pop("branches"))):
             pages = _pages(inquiry, site, f"copy-{branch}")
             copies[site, branch] = [entry async for number, text in pages if (entry := _read(raw, site, number, text))]
@@ -77,10 +76,10 @@ async def _pages(inquiry: Inquiry, site: str, kind: str) -> AsyncIterator[tuple[
         after = page["next"]
 
 
-def _read(raw: Raw, site: str, number: str, text: str) -> dict[str, object] | None:
+def _read(raw: Raw, site: str, number: str, text: str) -> Json | None:
     """An entry of a copy; what is none is told, and the others are read on."""
     try:
-        found = json.loads(text)
+        found: object = strictly(text)
     except ValueError as error:
         raw.unreadable.append(f"entry {number} of {site}'s copy: {error}")
         return None

@@ -78,11 +78,9 @@ def digest(entry: JournalEntry) -> str:
 
 def _agreeing(entry: JournalEntry) -> str:
     """The digest that its fields give in the spelling that the entry's own names."""
-    if not entry.digest.startswith(RFC8785):
-        return _digest_of_before(entry)
     try:
-        return _digest(entry)
-    except Unspellable as error:
+        return _digest(entry) if entry.digest.startswith(RFC8785) else _digest_of_before(entry)
+    except ValueError as error:
         return f"none ({error})"
 
 

@@ -402,3 +402,19 @@ async def gathered(stage: Stage) -> Raw:
     raw.heads["etcd"] = list((await board(stage).heads(SERVICE)).values())
     raw.recognise()
     return raw
+
+
+async def test_a_rebuild_after_a_second_loss_is_found_too() -> None:
+    """etcd is emptied, goes on unsigned for a while, is emptied again, and only then rebuilt."""
+    async with staged() as stage:
+        await journaled(stage, 30)
+        signing = notary(stage)
+        await stage.drive(signing.sign_what_is_due())
+        stage.etcd.restore()
+        await stage.found()
+        await journaled(stage, 100)
+        assert await stage.drive(signing.sign_what_is_due()) is None
+        stage.etcd.restore()
+        await stage.found()
+        await journaled(stage, 1, REBUILT)
+        assert await stage.drive(signing.sign_what_is_due()) is not None

@@ -442,3 +442,23 @@ def test_what_is_the_journals_own_is_written_once() -> None:
     """Three copies of 42 entries are 42 entries and a few lines."""
     records = [json.loads(line)["record"] for line in Ground().export()]
     assert (records.count("entry"), records.count("same"), records.count("copied")) == (42, 3, 3)
+
+
+def test_nonsense_in_a_file_is_told_and_ends_nothing() -> None:
+    """Numbers that are none, entries of no number, moments outside of time, heads of entry 0: each is said, and the rest is judged."""
+    export = Ground().export()
+    at = next(place for place, line in enumerate(export) if '"sequence":17' in line)
+    for before, after in (
+        ('"took_ms":8.5', '"took_ms":NaN'),
+        ('"sequence":17', '"sequence":[]'),
+        ('"at":"2026', '"at":"0001'),
+        ('"at":"2026', '"at":"2026-'),
+        ('"kind":"said"', '"kind":7'),
+        ('"kind":"said",', ""),
+        ('"took_ms":8.5', '"took_ms":1e999'),
+    ):
+        assert before in export[at]
+        found = judged([*export[:at], export[at].replace(before, after), *export[at + 1 :]])
+        assert {one.wrong for one in found.findings} & {Wrong.UNREADABLE, Wrong.CHANGED}, after
+    zero = replace(head(Ground().journal[0], SIGNERS["aws"]).head, sequence=0)
+    assert first(judged(with_head(SIGNERS["aws"].sign(zero)))) == (0, Wrong.UNREADABLE)
