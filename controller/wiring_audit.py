@@ -17,6 +17,8 @@ from controller.settings import Settings
 from controller.settings_audit import AnchorSettings
 
 NEVER_ASKED = timedelta(seconds=5)
+EVERY = timedelta(seconds=10)
+"""Between two looks of a notary; those of one process look one after the other."""
 
 
 def notaries(
@@ -37,9 +39,11 @@ def notaries(
             clock=clock,
             rhythm=audit.rhythm,
             anchors=tuple(map(_anchor, audit.anchors)),
+            look_every=EVERY,
+            begins=EVERY * number / len(own),
             anchor_deadline=max((one.deadline for one in audit.anchors), default=NEVER_ASKED),
         )
-        for service, database in own.items()
+        for number, (service, database) in enumerate(own.items())
     )
 
 

@@ -8,7 +8,7 @@ Nothing waits for any of it: no tick, no plan and no payment. A head that is los
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -60,6 +60,10 @@ class Notary:
     anchors: Sequence[Anchor] = ()
     anchor_deadline: timedelta = timedelta(seconds=5)
     look_every: timedelta = timedelta(seconds=10)
+    keep_every: timedelta = timedelta(minutes=1)
+    """Between two looks at what others signed."""
+    begins: timedelta = timedelta(0)
+    """Before the first look: the notaries of a thousand services do not all look in one moment."""
     between_pages: timedelta = timedelta(seconds=0.2)
     _end: End | None = None
     """How far this controller has followed the journal. None: since its start it has not looked yet."""
@@ -69,18 +73,16 @@ class Notary:
     """How far a journal that is not signed was searched for a rebuild."""
     _anchored: dict[str, SignedHead] = field(default_factory=dict)
     """By anchor: the last head that it has."""
+    _keep_due: timedelta = timedelta(0)
     _copied_to: HeadName | None = None
     _copied: set[HeadName] = field(default_factory=set)
     _told: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Look, sign, keep, anchor, until cancelled. Whatever fails is told once and tried again."""
+        await self.clock.sleep(self.begins)
         while True:
-            for chore, work in (
-                ("signing", self.sign_what_is_due),
-                ("keeping heads", self.keep_others),
-                ("anchoring", self.anchor),
-            ):
+            for chore, work in self._chores():
                 try:
                     await work()
                 except TrimaranError as error:
@@ -90,6 +92,12 @@ class Notary:
                 else:
                     self._told.pop(chore, None)
             await self.clock.sleep(self.look_every)
+
+    def _chores(self) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
+        yield "signing", self.sign_what_is_due
+        if self.clock.monotonic() >= self._keep_due:
+            yield "keeping heads", self.keep_others
+        yield "anchoring", self.anchor
 
     # ------------------------------------------------------------------------------------------------ signing
 
@@ -204,6 +212,7 @@ class Notary:
         if len(page) == PAGE:
             self._copied_to = max(page)
         else:
+            self._keep_due = self.clock.monotonic() + self.keep_every
             floor = max((self._end or START).sequence - LOOKED_BACK, 0)
             self._copied = {name for name in self._copied if name.sequence >= floor}
             self._copied_to = HeadName(sequence=floor, controller="", digest="")

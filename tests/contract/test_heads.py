@@ -1,12 +1,25 @@
-"""Places where signed heads are kept: nodes in memory and on real PostgreSQL 18."""
+"""Places where signed heads are kept: nodes in memory and on real PostgreSQL 18, etcd in memory and a real member."""
+
+from collections.abc import AsyncIterator
+from itertools import count
 
 import pytest
 
+from controller.coordination.etcd import Etcd
+from controller.coordination.heads import EtcdHeads
+from controller.coordination.store import Store
+from controller.coordination.transaction import KeyValue, Put, Txn
 from controller.core.model import Site
+from controller.core.naming import key
 from controller.errors import TrimaranError
 from controller.ports_audit import HeadCopy, HeadName
+from controller.providers.memory.coordination import MemoryEtcd, MemoryLink
+from tests.contract.conftest import SteadyClock
 from tests.contract.database_worlds import DatabaseWorld, Postgres
+from tests.contract.test_coordination import first_posture
 from tests.protocol.trio import AWS, AZURE, GCP
+
+NUMBERS = count(1)
 
 pytest_plugins = ("tests.contract.database_fixtures",)
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
@@ -52,3 +65,47 @@ async def test_a_node_without_the_table_keeps_no_heads_and_is_failed_over_all_th
     await three.level(AZURE, AWS, GCP)
     await three.fail_over()
     assert await three.pay(AWS, "b") and {"a", "b"} <= await three.keys(AWS)
+
+
+# ------------------------------------------------------------------------------------------------ etcd
+
+
+@pytest.fixture(params=["memory", "etcd"])
+async def kv(request: pytest.FixtureRequest) -> AsyncIterator[KeyValue]:
+    """etcd in memory, and a real member."""
+    if request.param == "memory":
+        yield MemoryLink(MemoryEtcd(clock=SteadyClock()))
+        return
+    etcd = Etcd(request.getfixturevalue("etcd_member").urls)
+    yield etcd
+    await etcd.close()
+
+
+async def test_heads_in_etcd_are_read_in_order_and_replaced_by_name(kv: KeyValue) -> None:
+    """Whatever else lies there hides none; receipts lie beside them; and a tick's own span has none of it."""
+    board, service = EtcdHeads(kv), f"heads{next(NUMBERS)}"
+    assert await board.heads(service) == {} and await board.receipts(service) == {}
+    await Store(kv, controller="aws", clock=SteadyClock()).found(first_posture(service))
+    for stranger in range(5):
+        await kv.transact(Txn(writes=(Put(key=key(service, f"heads/0{stranger}"), value="?"),)))
+    given = {name(2): "two", name(11): "eleven", name(2, "gcp"): "of gcp", name(2, "aws", "e"): "of a fork"}
+    for one, text in given.items():
+        await board.post_head(service, one, text)
+    await board.post_head(service, name(11), "eleven, signed again")
+    wanted = [
+        (name(2), "two"),
+        (name(2, "aws", "e"), "of a fork"),
+        (name(2, "gcp"), "of gcp"),
+        (name(11), "eleven, signed again"),
+    ]
+    assert list((await board.heads(service)).items()) == wanted
+    assert list((await board.heads(service, name(2), 2)).items()) == wanted[1:3]
+    await board.post_receipt(service, name(2), "file-1", "noted")
+    await board.post_receipt(service, name(11), "file-1", "noted again")
+    receipts = await board.receipts(service)
+    assert list(receipts.values()) == ["noted", "noted again"]
+    assert list((await board.receipts(service, next(iter(receipts)))).values()) == ["noted again"]
+    store = Store(kv, controller="aws", clock=SteadyClock())
+    control = await store.read(service)
+    assert control is not None and not [one for one in control.revisions if "head" in one and not one.endswith("journal_head")]
+    assert [one.sequence for one in await store.journal(service)] == [1]
