@@ -59,6 +59,7 @@ def archives(settings: Settings, kv: KeyValue, own: Mapping[str, PostgresDatabas
             heads=database,
             keys=audit.keys if audit else (),
             rhythm=audit.rhythm if audit else None,
+            anchors=tuple(_anchor(one).name for one in audit.anchors) if audit else (),
         )
         for service, database in own.items()
     }

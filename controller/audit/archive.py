@@ -22,6 +22,8 @@ class Archive:
     keys: tuple[PublicKey, ...] = ()
     rhythm: Rhythm | None = None
     """None: this controller signs nothing."""
+    anchors: tuple[str, ...] = ()
+    """Names of the places outside that its heads are put to."""
 
     def said(self) -> Mapping[str, object]:
         """What its settings say: the public keys, and how often it signs."""
@@ -33,6 +35,7 @@ class Archive:
             ],
             "entries": self.rhythm.entries if self.rhythm else None,
             "every_s": self.rhythm.every.total_seconds() if self.rhythm else None,
+            "anchors": list(self.anchors),
         }
 
     async def page(self, kind: str, after: str, limit: int) -> tuple[str, list[tuple[str, str]]]:
