@@ -116,7 +116,7 @@ def of_audit(document: Mapping[str, object], sites: frozenset[str]) -> Iterator[
         controller, public = given.get("controller"), given.get("public")
         if sites and isinstance(controller, str) and controller not in sites:
             yield f"audit.keys.{number}.controller", f"one of {', '.join(sorted(sites))}"
-        if isinstance(public, str) and (first := seen.setdefault(public.strip(), number)) != number:
+        if isinstance(public, str) and (first := seen.setdefault(_same(public), number)) != number:
             yield f"audit.keys.{number}.public", f"another key than that of audit.keys.{first}: one key, one controller"
     for number, one in enumerate(anchors if isinstance(anchors, list) else ()):
         given = one if isinstance(one, dict) else {}
@@ -127,6 +127,14 @@ def of_audit(document: Mapping[str, object], sites: frozenset[str]) -> Iterator[
             yield f"audit.anchors.{number}.url", "an https:// address; whoever sits between could keep the head to himself"
         if "token_file" in given and "url" not in given:
             yield f"audit.anchors.{number}.token_file", "nothing: a file is asked without a token"
+
+
+def _same(public: str) -> str:
+    """One key has more than one spelling in base64."""
+    try:
+        return understood(public)
+    except ValueError:
+        return public  # told already by its own shape
 
 
 def _anchor(place: Path, number: int, given: AnchorTable, tell: Tell) -> AnchorSettings:

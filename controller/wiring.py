@@ -19,8 +19,6 @@ import aiohttp
 import structlog
 
 from controller.actions import Actions
-from controller.audit.archive import Archive
-from controller.audit.notary import Notary
 from controller.caretaker import Caretaker
 from controller.clock import SystemClock
 from controller.coordination.etcd import Etcd
@@ -34,7 +32,7 @@ from controller.journal_copy import Copyist
 from controller.loop import Loop
 from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
-from controller.ports import Clock, Database, Probe
+from controller.ports import Clock, Probe
 from controller.postgres.database import PostgresDatabase
 from controller.postgres.node import Node
 from controller.postgres.session import Address, Sessions
@@ -50,7 +48,7 @@ from controller.rebuild import hindered
 from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSettings, Settings, SiteSettings
 from controller.steering import Helm, Rudder
 from controller.traffic_watch import TrafficWatch
-from controller.wiring_audit import archives, notaries
+from controller.wiring_audit import notaries
 from controller.wiring_clouds import Providers, authorities, providers
 from controller.zone_watch import ZoneWatch
 
@@ -79,10 +77,7 @@ class Assembly:
     """Keeps the access token that canaries are paid with."""
     traffic: TrafficWatch | None = None
     """None: the own site's edge has no agent that the settings name."""
-    notaries: tuple[Notary, ...] = ()
-    archives: Mapping[str, Archive] = field(default_factory=dict)
-    """By service."""
-    nodes: Mapping[str, Mapping[Site, Database]]
+    nodes: Mapping[str, Databases]
     """Every service's: who founds one asks them first whether it was led already."""
 
     async def found(self, service: ServiceSettings) -> None:
@@ -115,7 +110,7 @@ class Assembly:
             for service_name, watch in self.providers.items():
                 tasks.create_task(watch.run(), name=f"providers of {service_name}")
             tasks.create_task(self.zone.run(), name="zone")
-            for notary in self.notaries:
+            for notary in notaries(self.settings, self.store, self.nodes, self.clock):
                 tasks.create_task(notary.run(), name=f"notary of {notary.service}")
             if self.traffic is not None:
                 tasks.create_task(self.traffic.run(), name="traffic")
@@ -148,8 +143,8 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar()))
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
-        nodes: dict[str, Mapping[Site, Database]] = {}
-        caretakers, beside = [], dict[str, PostgresDatabase]()
+        nodes: dict[str, Databases] = {}
+        caretakers = []
         asked = {service.name: providers(service, settings) for service in settings.services.values()}
         edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)
         helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
@@ -168,7 +163,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             )
             metrics.watch(loop)
             rudders = _rudders(helms, service, settings, urgent=False)
-            own = beside[service.name] = databases[settings.site]
+            own = databases[settings.site]
             copyist = Copyist(service=service.name, coordination=store, copy=own)
             caretakers.append(
                 Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock, copyist=copyist)
@@ -185,8 +180,6 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             providers=_watches(settings, asked, clock, metrics),
             bearer=bearer,
             traffic=traffic,
-            notaries=notaries(settings, etcd, store, beside, clock),
-            archives=archives(settings, etcd, beside),
             nodes=nodes,
         )
 

@@ -271,6 +271,13 @@ def test_one_controllers_key_does_not_rewrite_what_the_others_signed() -> None:
     assert [one.controller for one in found.stands] == ["aws"]
 
 
+def test_a_forgers_own_heads_do_not_lead_away_from_the_place() -> None:
+    """aws's forged head of 10 agrees with the forgery, and azure's first honest one is of 20: the place may be before 10 all the same."""
+    ground = forged_by("aws")
+    ground.drop_heads(lambda one: one.controller != "aws" and one.sequence <= 10)
+    assert first(judged(ground.export())) == (1, Wrong.REWRITTEN)
+
+
 def test_whoever_also_takes_the_others_heads_away_is_seen_by_their_absence() -> None:
     """Nothing contradicts any more. But azure and gcp have keys, and not one head."""
     ground = forged_by("aws")
