@@ -2,6 +2,7 @@
 not found is here too, so that nobody believes more than is shown."""
 
 import json
+from base64 import b64decode
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +10,10 @@ import pytest
 
 from controller.audit.evidence import Judgement, Wrong
 from controller.audit.file import NoExport, parse
+from controller.audit.judge import judge
+from controller.audit.raw import evidence_of
 from controller.coordination.chain import end_of
+from controller.coordination.codec import decode, encode
 from controller.core.heads import SignedHead
 from tests.unit.audit.ground import (
     KEYS,
@@ -54,6 +58,17 @@ def test_an_edited_entry_is_found() -> None:
             ],
         )
         assert first(judged(export)) == (17, Wrong.CHANGED)
+
+
+def test_no_letter_of_an_entry_can_be_changed() -> None:
+    """Each of them, one after the other, in a journal that nobody signed: the chain alone tells, or the line is no entry any more."""
+    ground = Ground(journal=chained(2))
+    ground.drop_heads(lambda _: True)
+    export = ground.export()
+    at = next(place for place, line in enumerate(export) if '"record":"entry"' in line)
+    for place, letter in enumerate(export[at]):
+        other = export[at][:place] + ("1" if letter == "0" else "0") + export[at][place + 1 :]
+        assert judged([*export[:at], other, *export[at + 1 :]]).findings, other
 
 
 def test_reordered_entries_are_found() -> None:
@@ -237,6 +252,24 @@ def test_a_signature_over_another_head_is_found_and_which() -> None:
         assert first(judged(with_head(SignedHead(head=other, signature=mine.signature)))) == (20, Wrong.NO_SIGNATURE)
     for nothing in (NOTHING, "", "no base64!"):
         assert first(judged(with_head(SignedHead(head=posing, signature=nothing)))) == (25, Wrong.NO_SIGNATURE)
+
+
+def test_no_letter_of_a_head_can_be_changed() -> None:
+    """Each of them, one after the other: what is still read as the same head with the same signature is no change."""
+    ground = Ground(journal=chained(2))
+    signed = ground.heads[0]
+    text = encode(signed)
+    raw = ground.raw()
+    changed = 0
+    for place, letter in enumerate(text):
+        other = text[:place] + ("1" if letter == "0" else "0") + text[place + 1 :]
+        raw.heads = {"etcd": [other]}
+        if not judge(evidence_of(raw)).findings:
+            same = decode(SignedHead, other, key="a head")
+            assert (same.head, b64decode(same.signature)) == (signed.head, b64decode(signed.signature)), other
+        else:
+            changed += 1
+    assert changed > 0.98 * len(text)
 
 
 def test_a_key_that_nobody_knows_is_found() -> None:
