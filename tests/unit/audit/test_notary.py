@@ -195,10 +195,11 @@ async def test_everybodys_heads_come_to_all_three_nodes_and_false_ones_to_none()
         await board(stage).post_head(SERVICE, name, "no head at all")
         forged = SIGNERS["aws"].sign(replace(await an_empty_head(stage, crew[GCP]), at=stage.clock.now()))
         await board(stage).post_head(SERVICE, replace(name, digest="jcs-0"), encode(forged))
-        await stage.drive(crew[AWS].sign_what_is_due())
+        mine = await stage.drive(crew[AWS].sign_what_is_due())
+        await board(stage).post_head(SERVICE, replace(name, digest="jcs-1"), encode(mine))  # a true one, under another's name
         with capture_logs() as said:
             assert await crew[AWS].keep_others() == 1
-        assert len(said) == 2 and await heads(stage, AWS) == [
+        assert len(said) == 3 and await heads(stage, AWS) == [
             one for one in await heads(stage, AWS) if one.head.controller == "aws"
         ]
         true = await stage.drive(crew[GCP].sign_what_is_due())
