@@ -175,7 +175,8 @@ def _keys(said: Mapping[str, Json], unreadable: list[str], disputed: list[str]) 
     """Everybody's keys as the controllers name them, and where they do not agree."""
     found: dict[str, dict[PublicKey, list[str]]] = {}
     for who, document in sorted(said.items()):
-        for item in document.get("keys", ()):
+        named = document.get("keys")
+        for item in named if isinstance(named, list) else ():
             try:
                 key = key_of(item)
             except ValueError as error:

@@ -13,6 +13,9 @@ from controller.cli.inquiry import Inquiry, Unanswered
 
 PAGE = 1000
 
+ENTRY = "/journal/"
+"""In what a controller says of an entry in etcd that it cannot read: somebody put something else there."""
+
 
 async def gather(inquiry: Inquiry) -> Raw:
     """All of it. Who does not answer is said in it. Raises Ended when nobody gives the journal."""
@@ -20,15 +23,30 @@ async def gather(inquiry: Inquiry) -> Raw:
     inquiry.doing = "reading the sites' copies"
     await asyncio.gather(*(_of(inquiry, raw, site) for site in inquiry.context.controllers))
     await _posted(inquiry, raw)
-    after = 0
-    while page := (await inquiry.freshest("journal", after=after, limit=PAGE))["entries"]:
-        raw.journal += page
-        if page[-1]["sequence"] <= after:
-            raise Ended(Exit.BROKEN, f"the journal's entry {page[-1]['sequence']} follows entry {after}")
-        after = page[-1]["sequence"]
-        inquiry.doing = f"{after} entries read"
+    await _journal(inquiry, raw)
     raw.recognise()
     return raw
+
+
+async def _journal(inquiry: Inquiry, raw: Raw) -> None:
+    """As far as it can be read. Raises Ended when nobody gives it."""
+    after = 0
+    while True:
+        try:
+            page = (await inquiry.freshest("journal", after=after, limit=PAGE))["entries"]
+        except Ended as end:
+            if ENTRY not in end.line:
+                raise
+            raw.unreadable.append(f"the journal behind entry {after}: {end.line}")
+            return
+        if not page:
+            return
+        last = page[-1].get("sequence") if isinstance(page[-1], dict) else None
+        if not isinstance(last, int) or last <= after:
+            raise Ended(Exit.BROKEN, f"entry {last} of the journal stands behind entry {after}")
+        raw.journal += page
+        after = last
+        inquiry.doing = f"{after} entries read"
 
 
 async def _of(inquiry: Inquiry, raw: Raw, site: str) -> None:
@@ -45,7 +63,7 @@ async def _of(inquiry: Inquiry, raw: Raw, site: str) -> None:
     raw.said[site] = said
     raw.copies |= copies
     try:
-        raw.heads[site] = [text async for _, text in _pages(inquiry, site, "kept")]
+        raw.heads[site] = [str(text) async for _, text in _pages(inquiry, site, "kept")]
     except (Unanswered, LookupError, TypeError, ValueError) as error:
         raw.silent[f"{site}'s heads"] = str(error)
 
@@ -57,8 +75,8 @@ async def _posted(inquiry: Inquiry, raw: Raw) -> None:
         if site in raw.silent:
             continue
         try:
-            raw.heads["etcd"] = [text async for _, text in _pages(inquiry, site, "posted")]
-            raw.receipts = [text async for _, text in _pages(inquiry, site, "receipts")]
+            raw.heads["etcd"] = [str(text) async for _, text in _pages(inquiry, site, "posted")]
+            raw.receipts = [str(text) async for _, text in _pages(inquiry, site, "receipts")]
         except (Unanswered, LookupError, TypeError, ValueError) as error:
             why[site] = str(error)
         else:

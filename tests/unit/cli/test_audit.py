@@ -107,6 +107,13 @@ async def test_a_forged_journal_is_told_in_the_first_line(signed: Room, trimaran
     assert sum("entry 7 (forked) in" in line for line in more) == 3
 
 
+async def test_an_entry_that_is_none_any_more_is_told_by_its_key(signed: Room, trimaran: Trimaran) -> None:
+    """No controller can read it, and that is no reason to say that nobody answers."""
+    signed.etcd.transact(Txn(writes=(Put(key=Keys(SERVICE).entry(17), value="{}"),)))
+    said = await trimaran("audit", "verify")
+    assert said.status == Exit.BROKEN and "/trimaran/payments/journal/000000000017" in said.err.splitlines()[0]
+
+
 async def test_a_controller_that_is_gone_is_missing_in_the_proof(signed: Room, trimaran: Trimaran) -> None:
     """Its copy cannot be compared: that is said, and is no success."""
     await signed.servers[GCP].close()
