@@ -91,6 +91,7 @@ class ByHttp(Place):
         self.status, self.silent, self.long = 201, False, False
         app = web.Application()
         app.router.add_post("/heads", self._note)
+        app.router.add_route("*", "/elsewhere", self._note)
         self.server = TestServer(app)
 
     async def start(self) -> "ByHttp":
@@ -162,6 +163,18 @@ async def test_a_line_that_a_crash_left_torn_is_ended_and_stays(tmp_path: Path) 
     await FileAnchor(path).put('{"head":2}', SOON)
     await FileAnchor(path).put('{"head":1}', SOON)
     assert path.read_text() == '{"head":1}\n{"he\n{"head":2}\n'
+
+
+async def test_a_file_system_that_hangs_keeps_one_thread(tmp_path: Path) -> None:
+    """What comes meanwhile is refused at once; threads that pile up would be all that this process has."""
+    place = OnDisk(tmp_path / "heads.jsonl")
+    place.hang()
+    with pytest.raises(Transient, match="did not answer within"):
+        await place.anchor.put('{"head":1}', timedelta(milliseconds=50))
+    with pytest.raises(Transient, match="has not come to an end"):
+        await place.anchor.put('{"head":2}', SOON)
+    await place.go_on()
+    assert place.lines() == ['{"head":1}']
 
 
 async def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
