@@ -146,10 +146,12 @@ async def test_a_head_is_put_once_however_often_it_is_asked(place: Place) -> Non
 async def test_a_place_that_hangs_is_told_by_the_deadline(place: Place) -> None:
     """And asked again it is told again; nothing piles up."""
     place.hang()
-    for _ in range(2):
-        with pytest.raises(Transient):
-            await asyncio.wait_for(place.anchor.put("{}", timedelta(milliseconds=50)), 5)
-    await place.go_on()
+    try:
+        for _ in range(2):
+            with pytest.raises(Transient):
+                await asyncio.wait_for(place.anchor.put("{}", timedelta(milliseconds=50)), 5)
+    finally:
+        await place.go_on()
     assert len(place.lines()) <= 1
 
 
@@ -169,11 +171,13 @@ async def test_a_file_system_that_hangs_keeps_one_thread(tmp_path: Path) -> None
     """What comes meanwhile is refused at once; threads that pile up would be all that this process has."""
     place = OnDisk(tmp_path / "heads.jsonl")
     place.hang()
-    with pytest.raises(Transient, match="did not answer within"):
-        await place.anchor.put('{"head":1}', timedelta(milliseconds=50))
-    with pytest.raises(Transient, match="has not come to an end"):
-        await place.anchor.put('{"head":2}', SOON)
-    await place.go_on()
+    try:
+        with pytest.raises(Transient, match="did not answer within"):
+            await place.anchor.put('{"head":1}', timedelta(milliseconds=50))
+        with pytest.raises(Transient, match="has not come to an end"):
+            await place.anchor.put('{"head":2}', timedelta(milliseconds=50))
+    finally:
+        await place.go_on()
     assert place.lines() == ['{"head":1}']
 
 
