@@ -55,7 +55,7 @@ def _of_copy(of: Json, entries: list[Json], own: set[int]) -> Iterator[Json]:
     begun: int | None = None
     until = 0
     for one in entries[:-1]:
-        mine, number = id(one) in own, one.get("sequence")
+        mine, number = id(one) in own, one.get("sequence", 0)
         if begun is not None and not (mine and number == until + 1):
             yield {"record": "same", **of, "first": begun, "last": until}
             begun = None
