@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from controller.audit.evidence import Judgement
+from controller.audit.evidence import Judgement, Wrong
 from controller.audit.file import lines, parse
 from controller.audit.judge import judge
 from controller.audit.keys import PublicKey
@@ -173,3 +173,9 @@ def signature_of(one: SignedHead) -> str:
 
 NOTHING = b64encode(b"\0" * 64).decode()
 """A signature that nobody made."""
+
+
+def first(found: Judgement) -> tuple[int, Wrong]:
+    """What the first line says."""
+    assert found.findings, "nothing was found"
+    return found.findings[0].sequence, found.findings[0].wrong
