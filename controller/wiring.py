@@ -26,6 +26,8 @@ from controller.coordination.store import Store
 from controller.core import naming
 from controller.core.model import Epoch, Posture, Site
 from controller.core.traffic import Limits, Track
+from controller.counted import CountedDns
+from controller.durations import MeasuredExecutor
 from controller.errors import TrimaranError
 from controller.execute import Executor
 from controller.journal_copy import Copyist
@@ -139,15 +141,16 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         etcd = Etcd(settings.etcd, context=known_to_etcd(settings))
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
-        warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trust(settings))
-        http = await stack.enter_async_context(aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar()))
+        http = await stack.enter_async_context(_http(settings))
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
         nodes: dict[str, Databases] = {}
         caretakers = []
-        asked = {service.name: providers(service, settings) for service in settings.services.values()}
+        tally = metrics.durations.asked
+        asked = {one.name: providers(one, settings).counted(tally, clock) for one in settings.services.values()}
         edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)
-        helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
+        served = authorities(settings.clouds, settings.authorities, settings.groups)
+        helms = tuple(Helm(CountedDns(authority, tally, clock), clock) for authority in served)
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
             databases = nodes[service.name] = databases_of(service, settings, stack)
@@ -156,14 +159,13 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
                 controller=settings.site,
                 coordination=store,
                 observer=_observer(service, settings, databases, edges, traffic, clock),
-                executor=_executor(service, settings, store, databases, helms, asked[service.name], http, bearer, clock),
+                executor=_executor(service, settings, store, databases, helms, asked[service.name], http, bearer, clock, metrics),
                 policy=service.policy,
                 clock=clock,
                 metrics=metrics,
             )
             metrics.watch(loop)
-            rudders = _rudders(helms, service, settings, urgent=False)
-            own = databases[settings.site]
+            own, rudders = databases[settings.site], _rudders(helms, service, settings, urgent=False)
             copyist = Copyist(service=service.name, coordination=store, copy=own)
             caretakers.append(
                 Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock, copyist=copyist)
@@ -182,6 +184,12 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             traffic=traffic,
             nodes=nodes,
         )
+
+
+def _http(settings: Settings) -> aiohttp.ClientSession:
+    """For everything that is asked: connections are kept, so that a failover makes none."""
+    warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trust(settings))
+    return aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar())
 
 
 def trust(settings: Settings) -> ssl.SSLContext | bool:
@@ -297,6 +305,7 @@ def _executor(
     http: aiohttp.ClientSession,
     bearer: Bearer | None,
     clock: Clock,
+    metrics: Metrics,
 ) -> Executor:
     actions = Actions(
         service=service.name,
@@ -308,7 +317,7 @@ def _executor(
         floors={site: instances.floor for site, instances in service.capacity.items()},
         clock=clock,
     )
-    return Executor(coordination=store, actions=actions, clock=clock)
+    return MeasuredExecutor(coordination=store, actions=actions, clock=clock, durations=metrics.durations)
 
 
 def _canary(
