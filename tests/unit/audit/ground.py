@@ -146,6 +146,13 @@ def rewritten(journal: Sequence[JournalEntry], sequence: int, **fields: object) 
     return found
 
 
+def with_head(one: SignedHead) -> list[str]:
+    """An export into which somebody has put a head."""
+    ground = Ground()
+    ground.heads.append(one)
+    return ground.export()
+
+
 def edited(export: Sequence[str], edit: Callable[[list[Json]], Iterable[Mapping[str, object]]]) -> list[str]:
     """The file after somebody has worked on its records, with an end that fits."""
     *records, end = map(json.loads, export)

@@ -19,6 +19,7 @@ from tests.unit.audit.ground import (
     head,
     judged,
     rewritten,
+    with_head,
 )
 
 

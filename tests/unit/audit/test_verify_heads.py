@@ -1,4 +1,4 @@
-"""Heads that are not what they say, and what is left of the proof in the hands of who holds keys, in an export and without asking anybody."""
+"""Heads that are not what they say, and what is left of the proof in the hands of who holds keys: in an export, without asking anybody."""
 
 from base64 import b64decode
 from dataclasses import replace
@@ -23,16 +23,10 @@ from tests.unit.audit.ground import (
     public,
     rewritten,
     signer,
+    with_head,
 )
 
 # ---------------------------------------------------------------------------------------------------- heads
-
-
-def with_head(one: SignedHead) -> list[str]:
-    """An export into which somebody has put a head."""
-    ground = Ground()
-    ground.heads.append(one)
-    return ground.export()
 
 
 def test_two_heads_of_one_entry_with_different_digests_are_a_fork() -> None:
