@@ -83,7 +83,7 @@ async def kv(request: pytest.FixtureRequest) -> AsyncIterator[KeyValue]:
 
 async def test_heads_in_etcd_are_read_in_order_and_replaced_by_name(kv: KeyValue) -> None:
     """Whatever else lies there hides none; receipts lie beside them; and a tick's own span has none of it."""
-    board, service = EtcdHeads(kv), f"heads{next(NUMBERS)}"
+    board, service = EtcdHeads(kv), f"board{next(NUMBERS)}"
     assert await board.heads(service) == {} and await board.receipts(service) == {}
     await Store(kv, controller="aws", clock=SteadyClock()).found(first_posture(service))
     for stranger in range(5):
