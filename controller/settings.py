@@ -123,6 +123,8 @@ class Settings:
     """None: etcd's members are asked without a certificate, as in the lab."""
     tokens: TokenSettings | None = None
     """None: canaries are paid without a token."""
+    traces: str | None = None
+    """Whole URL of an OTLP/HTTP collector that is told what plans took; None: nobody is."""
 
     def led_by(self, service: str) -> tuple[Group, ...]:
         """Steering groups whose traffic follows this service's posture."""
@@ -248,6 +250,7 @@ def _settings(
         etcd_identity=papers.etcd,
         identity=papers.identity,
         tokens=papers.tokens,
+        traces=None if table.traces is None else table.traces.collector,
     )
 
 

@@ -20,6 +20,7 @@ from controller.settings_tables import (
     SiteTable,
     Table,
     TokensTable,
+    TracesTable,
 )
 
 
@@ -52,3 +53,4 @@ class SettingsTable(Table):
     groups: dict[GroupName, GroupTable] = Field(default_factory=dict)
     identity: IdentityTable | None = None
     tokens: TokensTable | None = None
+    traces: TracesTable | None = None

@@ -7,7 +7,7 @@ over, and a cut that waited behind it would be late by as much.
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -140,6 +140,8 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         store = Store(etcd, controller=settings.site, clock=clock)
         http = await stack.enter_async_context(_http(settings))
         metrics = Metrics(clock)
+        if settings.traces is not None:
+            stack.callback(_traced(metrics, settings.traces, settings.site))
         loops: dict[str, Loop] = {}
         nodes: dict[str, Mapping[Site, Database]] = {}
         caretakers = []
@@ -181,6 +183,14 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             traffic=traffic,
             nodes=nodes,
         )
+
+
+def _traced(metrics: Metrics, collector: str, site: Site) -> Callable[[], None]:
+    """Have what plans took told; answers what ends it. Without a collector, a controller never loads what speaks to one."""
+    from controller.tracing import tracer
+
+    metrics.durations.tell = told = tracer(collector, site=site, count=metrics.durations.sent)
+    return told.close
 
 
 def _http(settings: Settings) -> aiohttp.ClientSession:
