@@ -1,7 +1,7 @@
 """A plan as one trace: from the first missed probe to the last step, whoever carried out which part of it.
 
-1. aws's controller claims a failover and cuts two nodes. 2. It dies; gcp's goes on from the journal. 3. Each tells of what it did itself. The
-trace and the place in it follow from the plan's id alone, so both tell of the same trace and nobody has to hand anything over.
+1. aws's controller claims a failover and cuts two nodes. 2. It dies; gcp's goes on from the journal. 3. Each tells of what it did itself.
+The trace and the place in it follow from the plan's id alone, so both tell of the same trace and nobody has to hand anything over.
 """
 
 import hashlib
@@ -36,8 +36,8 @@ class Span:
 
     @property
     def id(self) -> int:
-        """64 bits that are its own: a step that is carried out again later is another one."""
-        return _root(self.plan) if self.whole else _number(8, "span", self.plan, self.name, self.ended.isoformat())
+        """64 bits that are its own: a step that is carried out again later is another one, and so is the same step at another site."""
+        return _root(self.plan) if self.whole else _number(8, "span", self.plan, self.name, self.ended.isoformat(), repr(self.notes))
 
     @property
     def parent(self) -> int | None:

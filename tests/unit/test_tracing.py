@@ -94,7 +94,7 @@ async def test_a_collector_that_hangs_holds_nobody() -> None:
     assert ended < FAREWELL.total_seconds() + 0.5
 
 
-def test_a_controller_without_a_collector_loads_nothing_for_one() -> None:
+async def test_a_controller_without_a_collector_loads_nothing_for_one() -> None:
     """The SDK costs a start a good part of its time."""
     seen = subprocess.run(
         [sys.executable, "-c", "import sys, controller.wiring; print(*sorted(name for name in sys.modules if 'otlp' in name))"],

@@ -44,6 +44,12 @@ def test_a_step_that_is_carried_out_again_is_another_span() -> None:
     assert cut(ended=LATER + timedelta(seconds=1)).id != cut().id
 
 
+def test_results_that_are_written_together_are_spans_of_their_own() -> None:
+    """Two nodes are cut at once: the same name, the same moment."""
+    other = carried(PLAN, step="cut", took=timedelta(seconds=0.2), ended=LATER, said="aws was cut", left_behind=False)
+    assert other.id != cut().id
+
+
 def test_a_step_ends_when_its_result_was_known() -> None:
     """And began as long before as it took."""
     assert (cut().began, cut().ended) == (LATER - timedelta(seconds=0.2), LATER)
