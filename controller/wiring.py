@@ -7,7 +7,7 @@ over, and a cut that waited behind it would be late by as much.
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -139,9 +139,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
         http = await stack.enter_async_context(_http(settings))
-        metrics = Metrics(clock)
-        if settings.traces is not None:
-            stack.callback(_traced(metrics, settings.traces, settings.site))
+        metrics = _metrics(settings, clock, stack)
         loops: dict[str, Loop] = {}
         nodes: dict[str, Mapping[Site, Database]] = {}
         caretakers = []
@@ -185,12 +183,15 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         )
 
 
-def _traced(metrics: Metrics, collector: str, site: Site) -> Callable[[], None]:
-    """Have what plans took told; answers what ends it. Without a collector, a controller never loads what speaks to one."""
-    from controller.tracing import tracer
+def _metrics(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Metrics:
+    """What plans took is told, too, where there is somebody to tell. Otherwise a controller never loads what speaks to a collector."""
+    metrics = Metrics(clock)
+    if settings.traces is not None:
+        from controller.tracing import tracer
 
-    metrics.durations.tell = told = tracer(collector, site=site, count=metrics.durations.sent)
-    return told.close
+        metrics.durations.tell = told = tracer(settings.traces, site=settings.site, count=metrics.durations.sent)
+        stack.callback(told.close)
+    return metrics
 
 
 def _http(settings: Settings) -> aiohttp.ClientSession:

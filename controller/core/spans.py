@@ -37,7 +37,9 @@ class Span:
     @property
     def id(self) -> int:
         """64 bits that are its own: a step that is carried out again later is another one, and so is the same step at another site."""
-        return _root(self.plan) if self.whole else _number(8, "span", self.plan, self.name, self.ended.isoformat(), repr(self.notes))
+        return (
+            _root(self.plan) if self.whole else _number(8, "span", self.plan, self.name, self.ended.isoformat(), repr(self.notes))
+        )
 
     @property
     def parent(self) -> int | None:
