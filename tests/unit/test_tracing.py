@@ -4,6 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -82,6 +83,7 @@ async def test_a_collector_is_told() -> None:
 
 async def test_a_collector_that_hangs_holds_nobody() -> None:
     """It takes the connection and never answers: more than the queue holds is told of in no time, and the end waits its moment only."""
+    before = set(threading.enumerate())
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         tell = tracer(f"http://127.0.0.1:{deaf.getsockname()[1]}/v1/traces", site="aws", count=lambda *_: None)
         began = time.monotonic()
@@ -90,6 +92,10 @@ async def test_a_collector_that_hangs_holds_nobody() -> None:
         told = time.monotonic() - began
         tell.close()
         ended = time.monotonic() - began - told
+    for left in set(threading.enumerate()) - before:
+        assert left.daemon
+        left.join(10)
+        assert not left.is_alive(), "its deadline ends it"
     assert told < 2.0, "each would have waited for an answer"
     assert ended < FAREWELL.total_seconds() + 0.5
 
