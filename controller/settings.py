@@ -126,6 +126,8 @@ class Settings:
     """None: canaries are paid without a token."""
     audit: AuditSettings | None = None
     """None: the journal's heads are not signed."""
+    traces: str | None = None
+    """Whole URL of an OTLP/HTTP collector that is told what plans took; None: nobody is."""
 
     def led_by(self, service: str) -> tuple[Group, ...]:
         """Steering groups whose traffic follows this service's posture."""
@@ -254,6 +256,7 @@ def _settings(
         identity=papers.identity,
         tokens=papers.tokens,
         audit=papers.audit,
+        traces=None if table.traces is None else table.traces.collector,
     )
 
 

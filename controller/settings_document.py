@@ -21,6 +21,7 @@ from controller.settings_tables import (
     SiteTable,
     Table,
     TokensTable,
+    TracesTable,
 )
 
 
@@ -54,3 +55,4 @@ class SettingsTable(Table):
     identity: IdentityTable | None = None
     tokens: TokensTable | None = None
     audit: AuditTable | None = None
+    traces: TracesTable | None = None

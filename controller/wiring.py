@@ -142,7 +142,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
         http = await stack.enter_async_context(_http(settings))
-        metrics = Metrics(clock)
+        metrics = _metrics(settings, clock, stack)
         loops: dict[str, Loop] = {}
         nodes: dict[str, Databases] = {}
         caretakers = []
@@ -184,6 +184,17 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             traffic=traffic,
             nodes=nodes,
         )
+
+
+def _metrics(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Metrics:
+    """What plans took is told, too, where there is somebody to tell. Otherwise a controller never loads what speaks to a collector."""
+    metrics = Metrics(clock)
+    if settings.traces is not None:
+        from controller.tracing import tracer
+
+        metrics.durations.tell = told = tracer(settings.traces, site=settings.site, count=metrics.durations.sent)
+        stack.callback(told.close)
+    return metrics
 
 
 def _http(settings: Settings) -> aiohttp.ClientSession:
