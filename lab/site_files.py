@@ -51,8 +51,8 @@ def write_files(site: Site, around: Surroundings) -> None:
         around.receiver.hand_out(site.settings / SECRETS)
         told = service_door(cabling, papers, name, WEBHOOKS)
         site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS, told))
-    told = (*audit_lines(papers.place / "audit", name), *around.collector.controllers_settings())
-    own = [*controller_papers(cabling, papers, name), *told]
+    signing = audit_lines(papers.place / "audit", name)
+    own = [*controller_papers(cabling, papers, name), *signing, *around.collector.controllers_settings()]
     site.write(CONTROLLER, controller_settings(cabling, name, around.zones, own, around.policy, services))
     for service in services:
         site.amend(service, around.collector.settings())
