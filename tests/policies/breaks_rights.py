@@ -74,6 +74,7 @@ AWS = (
     _wrong(KEY, "policy", allows(Action="kms:Decrypt", Resource="*", Principal="*")),
     _wrong(KEY, "policy", allows(Action="kms:Decrypt", Resource="*", Principal={"CanonicalUser": "79a59df900b949e5"})),
     _wrong(KEY, "policy", allows(Action="kms:*", Resource="*", Principal={**OWNER, "Service": "logs.amazonaws.com"})),
+    _wrong(KEY, "policy", allows(Action="kms:*", Resource="*", Principal={"Service": "logs.amazonaws.com"})),
     _wrong(KEY, "policy", allows(Action="kms:PutKeyPolicy", Resource="*", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/x"})),
     _wrong(KEY, "policy", allows(Action="kms:*", Resource="*", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/x"})),
 )
