@@ -303,6 +303,7 @@ INTERCONNECT = (
     _b("vpn-crypto", TUNNEL, "cipherSuite.phase1.dhs", ["Group-20", "Group-2"]),
     _b("vpn-crypto", TUNNEL, "cipherSuite.phase1.integrities", ["HMAC-SHA1-96"]),
     _b("vpn-crypto", TUNNEL, "cipherSuite.phase2.encryptions", ["AES-GCM-16-256", "AES-CBC-128"]),
+    _b("vpn-crypto", TUNNEL, "cipherSuite.phase2.integrities", ["HMAC-SHA1-96"]),
     _b("vpn-crypto", TUNNEL, "cipherSuite.phase2.pfs", GONE),
     _b("vpn-crypto", TUNNEL, "router", GONE, in_preview=TRACED),
     _b("vpn-secret-from-output", VPN, "tunnel1PresharedKey", "typed-by-hand", in_preview=NEVER, hand=True),
