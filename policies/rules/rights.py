@@ -91,6 +91,7 @@ DOOR_GRANTS = frozenset(
     {"gcp:cloudrunv2/serviceIamMember:ServiceIamMember", "gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding"}
 )
 """Cloud Run asks who calls before the service does. What is reached by its own balancer alone, with TLS of its own, may let all call."""
+INVOKES = "roles/run.invoker"
 
 
 def iam_least_privilege(one: Resource, facts: Facts) -> Iterator[Finding]:
@@ -203,11 +204,13 @@ def _granted(one: Resource, project: str | None) -> Iterator[Finding]:
         yield one.finding(
             f"role {said(role)}; one of Google's, or of the project {project or '(missing)'}, where it is looked at"
         )
+    elif one.type in DOOR_GRANTS and role != INVOKES:
+        yield one.finding(f"role {said(role)}; whoever calls a service calls it, and may do nothing else to it")
     who = "members[]" if one.type.endswith("Binding") else "member"
     for _, member in one.every(who):
         if member is UNKNOWN or (isinstance(member, str) and re.fullmatch(SOMEBODY, member)):
             continue
-        if one.type not in DOOR_GRANTS or role != "roles/run.invoker" or member != "allUsers":
+        if one.type not in DOOR_GRANTS or member != "allUsers":
             yield one.finding(f"it is granted to {member}; members are named, one by one")
 
 
