@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from controller.core.model import Group, Mode, Site
 from controller.core.policy import Policy
 from controller.errors import SettingsError, SettingsProblem
+from controller.settings_audit import AuditSettings, read_audit
 from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
 from controller.settings_document import ServiceTable, SettingsTable
 from controller.settings_papers import IdentitySettings, TokenSettings, read_identity, read_tokens
@@ -123,6 +124,10 @@ class Settings:
     """None: etcd's members are asked without a certificate, as in the lab."""
     tokens: TokenSettings | None = None
     """None: canaries are paid without a token."""
+    audit: AuditSettings | None = None
+    """None: the journal's heads are not signed."""
+    traces: str | None = None
+    """Whole URL of an OTLP/HTTP collector that is told what plans took; None: nobody is."""
 
     def led_by(self, service: str) -> tuple[Group, ...]:
         """Steering groups whose traffic follows this service's posture."""
@@ -206,6 +211,7 @@ class _Papers:
     identity: IdentitySettings | None = None
     etcd: IdentitySettings | None = None
     tokens: TokenSettings | None = None
+    audit: AuditSettings | None = None
 
 
 def _papers(place: Path, table: SettingsTable, tell: Callable[[str, str], None]) -> _Papers:
@@ -213,6 +219,7 @@ def _papers(place: Path, table: SettingsTable, tell: Callable[[str, str], None])
         identity=read_identity(place, table.identity, tell),
         etcd=read_identity(place, table.etcd.identity, tell, "etcd.identity"),
         tokens=read_tokens(place, table.tokens, tell),
+        audit=read_audit(place, table.site, table.audit, tell),
     )
 
 
@@ -248,6 +255,8 @@ def _settings(
         etcd_identity=papers.etcd,
         identity=papers.identity,
         tokens=papers.tokens,
+        audit=papers.audit,
+        traces=None if table.traces is None else table.traces.collector,
     )
 
 

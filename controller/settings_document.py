@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from controller.core.model import Mode
+from controller.settings_audit import AuditTable
 from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
 from controller.settings_tables import (
     CanaryTable,
@@ -20,6 +21,7 @@ from controller.settings_tables import (
     SiteTable,
     Table,
     TokensTable,
+    TracesTable,
 )
 
 
@@ -52,3 +54,5 @@ class SettingsTable(Table):
     groups: dict[GroupName, GroupTable] = Field(default_factory=dict)
     identity: IdentityTable | None = None
     tokens: TokensTable | None = None
+    audit: AuditTable | None = None
+    traces: TracesTable | None = None

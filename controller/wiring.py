@@ -34,7 +34,7 @@ from controller.journal_copy import Copyist
 from controller.loop import Loop
 from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
-from controller.ports import Clock, Database, Probe
+from controller.ports import Clock, Probe
 from controller.postgres.database import PostgresDatabase
 from controller.postgres.node import Node
 from controller.postgres.session import Address, Sessions
@@ -50,6 +50,7 @@ from controller.rebuild import hindered
 from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSettings, Settings, SiteSettings
 from controller.steering import Helm, Rudder
 from controller.traffic_watch import TrafficWatch
+from controller.wiring_audit import notaries
 from controller.wiring_clouds import Providers, authorities, providers
 from controller.zone_watch import ZoneWatch
 
@@ -78,7 +79,7 @@ class Assembly:
     """Keeps the access token that canaries are paid with."""
     traffic: TrafficWatch | None = None
     """None: the own site's edge has no agent that the settings name."""
-    nodes: Mapping[str, Mapping[Site, Database]]
+    nodes: Mapping[str, Databases]
     """Every service's: who founds one asks them first whether it was led already."""
 
     async def found(self, service: ServiceSettings) -> None:
@@ -111,6 +112,8 @@ class Assembly:
             for service_name, watch in self.providers.items():
                 tasks.create_task(watch.run(), name=f"providers of {service_name}")
             tasks.create_task(self.zone.run(), name="zone")
+            for notary in notaries(self.settings, self.store, self.nodes, self.clock):
+                tasks.create_task(notary.run(), name=f"notary of {notary.service}")
             if self.traffic is not None:
                 tasks.create_task(self.traffic.run(), name="traffic")
             if self.bearer is not None:
@@ -139,9 +142,9 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
         http = await stack.enter_async_context(_http(settings))
-        metrics = Metrics(clock)
+        metrics = _metrics(settings, clock, stack)
         loops: dict[str, Loop] = {}
-        nodes: dict[str, Mapping[Site, Database]] = {}
+        nodes: dict[str, Databases] = {}
         caretakers = []
         tally = metrics.durations.asked
         asked = {one.name: providers(one, settings).counted(tally, clock) for one in settings.services.values()}
@@ -181,6 +184,17 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             traffic=traffic,
             nodes=nodes,
         )
+
+
+def _metrics(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Metrics:
+    """What plans took is told, too, where there is somebody to tell. Otherwise a controller never loads what speaks to a collector."""
+    metrics = Metrics(clock)
+    if settings.traces is not None:
+        from controller.tracing import tracer
+
+        metrics.durations.tell = told = tracer(settings.traces, site=settings.site, count=metrics.durations.sent)
+        stack.callback(told.close)
+    return metrics
 
 
 def _http(settings: Settings) -> aiohttp.ClientSession:
