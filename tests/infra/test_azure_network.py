@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from infra.components.azure.ways import BALANCER, Ways, rules
+from infra.private_names import GOOGLE_ASKS_FROM
 from infra.services import PROGRAMS, Service
 from infra.settings import read_settings
 from infra.topology import Cloud
@@ -104,12 +105,15 @@ def test_every_guard_ends_with_nothing(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", ["dev-azure", "prod-azure"])
 def test_nothing_comes_in_from_outside_through_any_guard(stack: str) -> None:
-    """Clients come through the firewall, and stand behind its address."""
+    """Clients come through the firewall, and stand behind its address. Google's resolver asks ours from addresses that are no network's own
+    and come by the mesh: at the resolver, and nowhere else."""
     for guard in recorded(stack).of_type(GUARD):
         for rule in guard.inputs["securityRules"]:
             if rule["access"] == "Allow" and rule["direction"] == "Inbound":
-                inside = [one for one in sources(rule) if one != BALANCER]
+                beside = {BALANCER, str(GOOGLE_ASKS_FROM)} if rule["name"] == "names" else {BALANCER}
+                inside = sources(rule) - beside
                 assert all(IPv4Network(one).subnet_of(IPv4Network("10.0.0.0/8")) for one in inside), rule["name"]
+                assert str(GOOGLE_ASKS_FROM) not in beside or ports(rule) == {"53"}
 
 
 def test_priorities_of_a_guard_differ() -> None:
