@@ -38,8 +38,8 @@ ANYWHERE = frozenset(
         "sts:getwebidentitytoken",
     }
 )
-"""Allowed on everything, as AWS's own pages write them: a registry's token, tokens of one's own, one's own session, and numbers of what goes
-on. Whatever else somebody adds names what it is about."""
+"""Allowed on everything, as AWS's own pages write them: a registry's token, tokens of one's own, one's own session, and numbers of what
+goes on. Whatever else somebody adds names what it is about."""
 WIDE = r"([^:]*:){0,4}[^:]*[*?].*|arn:([^:]*:){4}[*?/:]+"
 """Everything, everything of a service, or of whichever account or region."""
 ALMIGHTY = r"(?i)/(\w*Administrator\w*|PowerUserAccess|\w*FullAccess\w*)$"
