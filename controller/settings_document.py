@@ -6,6 +6,7 @@ from pydantic import Field
 
 from controller.core.model import Mode
 from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
+from controller.settings_notify import HeartbeatTable, NotifyTable
 from controller.settings_tables import (
     CanaryTable,
     DatabaseTable,
@@ -52,3 +53,5 @@ class SettingsTable(Table):
     groups: dict[GroupName, GroupTable] = Field(default_factory=dict)
     identity: IdentityTable | None = None
     tokens: TokensTable | None = None
+    notify: tuple[NotifyTable, ...] = ()
+    heartbeat: HeartbeatTable | None = None

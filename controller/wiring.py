@@ -49,6 +49,7 @@ from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSett
 from controller.steering import Helm, Rudder
 from controller.traffic_watch import TrafficWatch
 from controller.wiring_clouds import Providers, authorities, providers
+from controller.wiring_telling import Voices, voices
 from controller.zone_watch import ZoneWatch
 
 log = structlog.get_logger()
@@ -76,6 +77,8 @@ class Assembly:
     """Keeps the access token that canaries are paid with."""
     traffic: TrafficWatch | None = None
     """None: the own site's edge has no agent that the settings name."""
+    voices: Voices | None = None
+    """What tells people; None: nobody is told."""
     nodes: Mapping[str, Mapping[Site, Database]]
     """Every service's: who founds one asks them first whether it was led already."""
 
@@ -113,6 +116,8 @@ class Assembly:
                 tasks.create_task(self.traffic.run(), name="traffic")
             if self.bearer is not None:
                 tasks.create_task(self.bearer.keep(), name="access token")
+            if self.voices is not None:
+                tasks.create_task(self.voices.work(), name="telling people")
 
 
 def first_posture(service: ServiceSettings, settings: Settings) -> Posture:
@@ -178,7 +183,14 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             bearer=bearer,
             traffic=traffic,
             nodes=nodes,
+            voices=await voices(settings, store, loops, await _etcd_http(settings, stack), clock, stack),
         )
+
+
+async def _etcd_http(settings: Settings, stack: AsyncExitStack) -> aiohttp.ClientSession:
+    """For a look at etcd's members, as who they know us."""
+    connector = aiohttp.TCPConnector(ssl=known_to_etcd(settings) or True)
+    return await stack.enter_async_context(aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()))
 
 
 def trust(settings: Settings) -> ssl.SSLContext | bool:
