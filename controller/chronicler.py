@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import takewhile
 
+import structlog
+
 from controller.core.messages import Message
 from controller.core.model import JournalEntry
 from controller.core.situation import Situation, fold
 from controller.ports import Clock, Coordination
+
+log = structlog.get_logger()
 
 PAGE = 200
 """Entries that are read at once."""
@@ -76,7 +80,12 @@ class Chronicler:
         found: list[Read] = []
         situation = place.situation
         for entry in entries:
-            situation, message = fold(situation, entry, self.service)
+            try:
+                situation, message = fold(situation, entry, self.service)
+            except Exception:
+                # A later version wrote it, say. Raised, it would be met again at every look, and nobody would be told anything any more.
+                log.exception("an entry that cannot be told", service=self.service, entry=entry.sequence, kind=entry.kind)
+                message = None
             behind = Place(sequence=entry.sequence, digest=entry.digest, situation=situation)
             found.append(Read(place=behind, message=message))
         return found

@@ -159,6 +159,9 @@ class Teller:
         present = kept.record.cursors.get(name)
         start = self._start(name, present)
         place, entries = await self.chronicler.read_on(start)
+        if place is not start and self._places.pop(name, None) is not None:  # it was a place in a journal that is gone
+            start = self._start(name, present)
+            place, entries = await self.chronicler.read_on(start)
         cursor = present if present is not None and place is start else _at(place)
         messages = [(one.place, message) for one in entries if (message := one.message) is not None and route.takes(message)]
         end = entries[-1].place if entries else place

@@ -157,7 +157,8 @@ def _message(said: Said | None, entry: JournalEntry, service: str, action: Actio
 
 def _decision(before: Situation, entry: JournalEntry, service: str) -> Read:
     """Told with the claim that follows it; what it holds back is told by its notice."""
-    return replace(before, why=explain(entry)[:LONGEST_WHY]), None
+    _, _, told = explain(entry).partition(": ")  # when and by whom stands elsewhere
+    return replace(before, why=told[:LONGEST_WHY]), None
 
 
 def _claim(before: Situation, entry: JournalEntry, service: str) -> Read:
@@ -180,7 +181,7 @@ def _claim(before: Situation, entry: JournalEntry, service: str) -> Read:
     said = Said(
         title=f"{by} {kind}{_about(kind, subject)}{epoch}",
         severity=Severity.CRITICAL if kind == PlanKind.FAILOVER and not ordered else Severity.WARNING,
-        why=f"{_text(body, 'sentence')}. {before.why}".strip(),
+        why=before.why or _text(body, "sentence"),
         then=advice.FOLLOWS.get(str(kind), "The authorities and edges are told."),
         command=advice.look(service),
         opens=kind == PlanKind.FAILOVER,
@@ -326,7 +327,7 @@ def _notice(before: Situation, entry: JournalEntry, service: str) -> Read:
 def _begun(told: list[Body], stands: Mapping[str, Standing]) -> Said:
     worst = min((stands[_text(one, "key")] for one in told), key=lambda one: RANK[one.severity])
     first = next(one for one in told if stands[_text(one, "key")] is worst)
-    held = max(float(one["held_s"]) for one in told if isinstance(one.get("held_s"), int | float))
+    held = max((float(lasted) for one in told if isinstance(lasted := one.get("held_s"), int | float)), default=0.0)
     more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
     return Said(
         title=f"{_short(worst.said)}{more}",

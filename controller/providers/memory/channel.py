@@ -1,5 +1,6 @@
 """A receiver of messages held in memory, with a switch for each way one fails to take them. Shipped for tests and the simulation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -31,6 +32,8 @@ class MemoryReceiver:
     """The address or the key is no good any more."""
     hanging: bool = False
     """Nothing is answered, and nothing taken."""
+    then: Callable[[], None] | None = None
+    """Done once, right after the next message was taken and before its answer."""
 
     def take(self, message: Message) -> str:
         """One message that has arrived. Raises what a channel raises."""
@@ -47,6 +50,9 @@ class MemoryReceiver:
             self.refused -= 1
             raise Unsupported("answered 400")
         self.came.append(message)
+        if (then := self.then) is not None:
+            self.then = None
+            then()
         if self.lost_answers > 0:
             self.lost_answers -= 1
             raise Transient("the answer was lost")
