@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Annotated, Literal, assert_never
 from urllib.parse import urlsplit
 
-from pydantic import Field
-
 from controller.channels.signing import EXPECTED, Signer, read_signer
 from controller.core.messages import Severity
 from controller.settings_papers import Tell
@@ -49,8 +47,8 @@ class NotifyTable(Table):
     name: Named
     """In logs, receipts and cursors; another one is another channel, which begins to be told anew."""
     kind: Literal["webhook", "pagerduty", "slack"]
-    severities: Annotated[tuple[Severity, ...], Field(min_length=1)] = tuple(Severity)
-    services: Annotated[list[ServiceName], Field(min_length=1)] | None = None
+    severities: tuple[Severity, ...] = tuple(Severity)
+    services: tuple[ServiceName, ...] | None = None
     """Without it those of every service."""
     url_file: Text | None = None
     """Of webhook and slack; of pagerduty only where it is not the usual one."""
@@ -203,6 +201,9 @@ def _channel(secrets: Secrets, key: str, table: NotifyTable) -> NotifySettings |
         case _:
             assert_never(table.kind)
     authority = secrets.authority(f"{key}.authority", table.authority)
+    for name, given in (("severities", table.severities), ("services", table.services)):
+        if given == ():
+            secrets.tell(f"{key}.{name}", "at least one; a channel that is told nothing need not be there")
     if url is None:
         return None
     return NotifySettings(
