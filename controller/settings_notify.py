@@ -100,11 +100,11 @@ def contradictory(document: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """What tables of the raw document cannot mean together."""
     tables, services = document.get("notify"), document.get("services")
     known = frozenset(services) if isinstance(services, dict) else frozenset()
-    seen: set[object] = set()
+    seen: set[str] = set()
     for place, given in enumerate(tables if isinstance(tables, list) else ()):
         if not isinstance(given, dict):
             continue
-        name = given.get("name")
+        name = str(given.get("name"))
         if name in seen or name == RESERVED:
             yield f"notify.{place}.name", f"a name that no other channel has, and not {RESERVED!r}"
         seen.add(name)

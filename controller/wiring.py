@@ -183,14 +183,8 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             bearer=bearer,
             traffic=traffic,
             nodes=nodes,
-            voices=await voices(settings, store, loops, await _etcd_http(settings, stack), clock, stack),
+            voices=await voices(settings, store, loops, known_to_etcd(settings), clock, stack),
         )
-
-
-async def _etcd_http(settings: Settings, stack: AsyncExitStack) -> aiohttp.ClientSession:
-    """For a look at etcd's members, as who they know us."""
-    connector = aiohttp.TCPConnector(ssl=known_to_etcd(settings) or True)
-    return await stack.enter_async_context(aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()))
 
 
 def trust(settings: Settings) -> ssl.SSLContext | bool:

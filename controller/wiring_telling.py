@@ -1,6 +1,7 @@
 """Puts together what tells people: channels, tellers, noticers and the heartbeat of one controller."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from controller.noticing import Noticer
 from controller.ports import Clock
 from controller.probing.etcd_probe import EtcdProbe
 from controller.settings import Settings
-from controller.settings_notify import NotifySettings
+from controller.settings_notify import HeartbeatSettings, NotifySettings
 from controller.telling import Route, Teller
 from controller.telling_ports import Channel
 
@@ -75,32 +76,38 @@ async def voices(
     settings: Settings,
     store: Store,
     loops: Mapping[str, Loop],
-    etcd_http: aiohttp.ClientSession,
+    known_to_etcd: ssl.SSLContext | None,
     clock: Clock,
     stack: AsyncExitStack,
 ) -> Voices:
-    """The parts, closed with the stack. Without a channel nothing is noticed either: nobody would be told."""
-    outside = settings.heartbeat
-    heartbeat = None
-    if outside is not None:
-        http = await stack.enter_async_context(http_client(outside.authority))
-        monitor = Monitor(url=outside.url, http=http, method=outside.method)
-        heartbeat = Heartbeat(loops=tuple(loops.values()), outside=monitor, clock=clock, every=outside.every)
+    """The parts, closed with the stack. What nobody would be told is not noticed either."""
+    heartbeat = await _heartbeat(settings.heartbeat, loops, clock, stack) if settings.heartbeat is not None else None
     if not settings.notify:
         return Voices(heartbeat=heartbeat, clock=clock)
     routes = [await _route(one, clock, stack) for one in settings.notify]
-    members = EtcdProbe(http=etcd_http, urls=settings.etcd, clock=clock)
-    pace, tellers, noticers = Pace(), [], []
+    members = EtcdProbe(http=await _etcd_http(known_to_etcd, stack), urls=settings.etcd, clock=clock)
+    me, pace, tellers, noticers = settings.site, Pace(), list[Teller](), list[Noticer]()
     for service, loop in loops.items():
-        chronicler = Chronicler(service=service, coordination=store, clock=clock, past=pace.past)
         own = [route for route in routes if not route.services or service in route.services]
-        tellers.append(
-            Teller(controller=settings.site, loop=loop, desk=store, chronicler=chronicler, routes=own, clock=clock, pace=pace)
-        )
-        noticers.append(
-            Noticer(controller=settings.site, loop=loop, desk=store, chronicler=chronicler, clock=clock, members=members)
-        )
+        if own:
+            chronicler = Chronicler(service=service, coordination=store, clock=clock, past=pace.past)
+            tellers.append(
+                Teller(controller=me, loop=loop, desk=store, chronicler=chronicler, clock=clock, routes=own, pace=pace)
+            )
+            noticers.append(Noticer(controller=me, loop=loop, desk=store, chronicler=chronicler, clock=clock, members=members))
     return Voices(tellers=tellers, noticers=noticers, members=members, heartbeat=heartbeat, clock=clock)
+
+
+async def _heartbeat(given: HeartbeatSettings, loops: Mapping[str, Loop], clock: Clock, stack: AsyncExitStack) -> Heartbeat:
+    http = await stack.enter_async_context(http_client(given.authority))
+    monitor = Monitor(url=given.url, http=http, method=given.method)
+    return Heartbeat(loops=tuple(loops.values()), outside=monitor, clock=clock, every=given.every)
+
+
+async def _etcd_http(known_to_etcd: ssl.SSLContext | None, stack: AsyncExitStack) -> aiohttp.ClientSession:
+    """For a look at etcd's members, as who they know us."""
+    connector = aiohttp.TCPConnector(ssl=known_to_etcd or True)
+    return await stack.enter_async_context(aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()))
 
 
 async def _route(given: NotifySettings, clock: Clock, stack: AsyncExitStack) -> Route:

@@ -187,9 +187,7 @@ class Store:
     async def telling(self, service: str) -> Kept:
         """See `telling_ports.Desk`."""
         keys = Keys(service)
-        answer = await self._kv.transact(Txn(reads=(Range(key=keys.telling), Range(key=keys.head))))
-        kept, head = answer.found
-        self._tips[service] = self._reader.tip(head)
+        (kept,) = (await self._kv.transact(Txn(reads=(Range(key=keys.telling),)))).found
         if not kept:
             return Kept(record=Telling(), revision=ABSENT)
         return Kept(record=self._reader.value(Telling, kept[0]), revision=kept[0].revision)

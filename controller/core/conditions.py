@@ -224,11 +224,11 @@ def _pause_ending(sight: Sight) -> Iterator[Condition]:
 
 def _controllers(sight: Sight) -> Iterator[Condition]:
     """A site without a session: it decides nothing, and its vantage is missing."""
-    for site in sorted(set(sight.seen.posture.weights) - sight.living):
+    for site in sorted(site for site in sight.seen.posture.weights if site not in sight.living):
         yield Condition(
             kind=Kind.CONTROLLER_SILENT,
             about=site,
-            site=Site(site),
+            site=site,
             severity=Severity.WARNING,
             said=f"{site}'s controller is silent: etcd knows no session of it",
             command=advice.look(sight.seen.posture.service),

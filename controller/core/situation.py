@@ -310,7 +310,8 @@ def _drill_ended(before: Situation, entry: JournalEntry, service: str) -> Read:
 
 
 def _notice(before: Situation, entry: JournalEntry, service: str) -> Read:
-    begun = [one for one in _items(entry.body.get("begun")) if _text(one, "key") not in before.standing]
+    listed = [one for one in _items(entry.body.get("begun")) if isinstance(one, Mapping)]
+    begun: list[Body] = [one for one in listed if _text(one, "key") not in before.standing]
     ended = [key for key in _items(entry.body.get("ended")) if isinstance(key, str) and key in before.standing]
     stands = {_text(one, "key"): _standing(one) for one in begun}
     after = replace(before, standing={**{key: one for key, one in before.standing.items() if key not in ended}, **stands})

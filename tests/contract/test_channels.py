@@ -13,7 +13,7 @@ from standardwebhooks import WebhookVerificationError
 
 from controller.channels.outside import Monitor
 from controller.channels.pagerduty import event
-from controller.channels.post import Resolver, http_client
+from controller.channels.post import Resolver, http_client, judged
 from controller.channels.signing import read_signer, signed
 from controller.channels.slack import LONGEST, Slack, text
 from controller.core.messages import Action, Severity
@@ -204,3 +204,19 @@ def test_a_text_has_no_commands_in_it_and_ends_with_its_ids() -> None:
     assert len(said) <= LONGEST and said.endswith("_incident payments-1-abc, message payments-1-abc_")
     assert 'trimaran failover --from azure --reason "..." --service payments' in said
     assert text(message(action=Action.RESOLVE)).startswith(":white_check_mark:")
+
+
+@pytest.mark.parametrize(("given", "rest"), [("7", 7), ("99999", 300), ("0", 0)])
+def test_a_rest_is_whole_seconds_and_not_for_ever(given: str, rest: int) -> None:
+    """A receiver that says a day would silence us for a day."""
+    with pytest.raises(Busy) as busy:
+        judged(503, given)
+    assert busy.value.rest == timedelta(seconds=rest)
+
+
+@pytest.mark.parametrize("given", ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "1e9", "\u0667", "9" * 30, ""])
+def test_what_is_no_number_of_seconds_is_no_rest(given: str) -> None:
+    """Clocks differ, so a date is not honoured."""
+    with pytest.raises(Transient) as raised:
+        judged(503, given)
+    assert not isinstance(raised.value, Busy)

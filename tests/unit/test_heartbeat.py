@@ -16,13 +16,13 @@ from tests.unit.telling_office import Office, office
 @asynccontextmanager
 async def beating(given: Office) -> AsyncIterator[dict[str, MemoryMonitor]]:
     """Every controller pings a monitor of its own, so that a test sees who did."""
-    monitors = {site: MemoryMonitor(clock=given.clock) for site in SITES}
+    monitors: dict[str, MemoryMonitor] = {site: MemoryMonitor(clock=given.clock) for site in SITES}
     beats = [
         Heartbeat(loops=[one.loop], outside=monitors[site], clock=given.clock, every=timedelta(seconds=10))
         for site, one in given.colleagues.items()
     ]
     tasks = [asyncio.create_task(one.run()) for one in beats]
-    yield dict(monitors)
+    yield monitors
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

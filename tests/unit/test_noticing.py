@@ -1,6 +1,7 @@
 """Conditions get into the journal once, from one controller, and end there too; a crew of three lives through what brings them."""
 
 import asyncio
+from typing import Any
 
 from controller.chronicler import Chronicler
 from controller.core.messages import Action
@@ -24,7 +25,7 @@ class Half:
 
 def noticers(given: Office, members: dict[str, Half]) -> dict[str, Noticer]:
     """Everybody's."""
-    found = {}
+    found: dict[str, Noticer] = {}
     for site, one in given.colleagues.items():
         chronicler = Chronicler(service=SERVICE, coordination=one.store, clock=given.clock, past=given.pace.past)
         found[site] = Noticer(
@@ -40,8 +41,8 @@ def noticers(given: Office, members: dict[str, Half]) -> dict[str, Noticer]:
 
 async def notices(given: Office) -> list[tuple[list[str], list[str]]]:
     """What began and what ended, entry by entry."""
-    entries = [entry.body for entry in await given.writer.journal(SERVICE) if entry.kind == NOTICE]
-    return [([one["key"] for one in body["begun"]], list(body["ended"])) for body in entries]  # type: ignore[index,attr-defined]
+    entries: list[Any] = [entry.body for entry in await given.writer.journal(SERVICE) if entry.kind == NOTICE]
+    return [([one["key"] for one in body["begun"]], list(body["ended"])) for body in entries]
 
 
 async def test_a_silent_controller_is_noticed_once_by_whoever_is_first_and_its_end_too() -> None:
@@ -80,7 +81,7 @@ async def test_two_that_both_think_it_is_their_turn_write_once() -> None:
         await given.live(4)
         made = noticers(given, {})
         first, second = made[AWS], made[AZURE]
-        object.__setattr__(second, "controller", AWS)
+        second.controller = AWS
         for _ in range(8):
             await first.look()
             await second.look()
@@ -98,3 +99,28 @@ async def test_a_failover_that_is_held_is_told_with_the_way_out_and_ends_when_it
         held = [one for one in room.told() if "would fail over from azure" in one.why]
         assert len(held) == 1 and held[0].command == 'trimaran failover --from azure --reason "..." --service payments'
         assert [one.action for one in room.told(Action.OPEN)] == [Action.OPEN]
+
+
+async def test_the_first_by_name_dies_with_its_cloud_and_people_are_told_all_the_same() -> None:
+    """aws tells and notices first; its whole cloud goes. A follower's loss moves no writer: it is the notice that tells of it."""
+    async with newsroom() as room:
+        await room.crash(AWS)
+        await room.crew.live(9)
+        opened = room.told(Action.OPEN)
+        assert len(opened) == 1 and any("aws's" in one.why for one in room.told())
+        assert not room.told(Action.RESOLVE)
+
+
+async def test_a_failover_is_as_fast_with_receivers_that_hang() -> None:
+    """No step, no decision and no write of a plan waits for who is told, or for a heartbeat."""
+    times = []
+    for hanging in (False, True):
+        async with newsroom("pager", "chat") as room:
+            for receiver in room.receivers.values():
+                receiver.hanging = hanging
+            room.monitor.hanging = hanging
+            await room.crash(AZURE)
+            await room.crew.live(3)
+            entries = await room.crew.journal("plan.done")
+            times.append([(entry.at, entry.body["plan"]) for entry in entries])
+    assert len(times[0]) == 1 and times[0] == times[1]

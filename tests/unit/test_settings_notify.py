@@ -42,9 +42,9 @@ def with_notify(*channels: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {**document(), "notify": list(channels), **more}
 
 
-HOOK = {"name": "ops", "kind": "webhook", "url_file": "url", "secret_file": "secret"}
-PAGER = {"name": "oncall", "kind": "pagerduty", "secret_file": "key", "severities": ["critical", "error"]}
-CHAT = {"name": "chat", "kind": "slack", "url_variable": "CHAT_URL", "services": ["payments"]}
+HOOK: dict[str, Any] = {"name": "ops", "kind": "webhook", "url_file": "url", "secret_file": "secret"}
+PAGER: dict[str, Any] = {"name": "oncall", "kind": "pagerduty", "secret_file": "key", "severities": ["critical", "error"]}
+CHAT: dict[str, Any] = {"name": "chat", "kind": "slack", "url_variable": "CHAT_URL", "services": ["payments"]}
 
 
 def test_channels_are_read_with_their_secrets_and_show_none(read: Callable[..., Settings]) -> None:

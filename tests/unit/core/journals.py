@@ -26,8 +26,9 @@ class Journal:
     posture: Posture = field(default_factory=posture)
     _end: End = BEFORE
 
-    def write(self, kind: str, actor: str = "aws", **body: object) -> Message | None:
-        """One more entry; answers what it gives to tell."""
+    def write(self, kind: str, **body: object) -> Message | None:
+        """One more entry, of `actor`; answers what it gives to tell."""
+        actor = str(body.pop("actor", "aws"))
         at = START + timedelta(seconds=len(self.entries))
         entry = link(self._end, at=at, actor=actor, kind=kind, body=body)
         self._end = end_of(entry)

@@ -4,7 +4,7 @@ import pytest
 
 from controller.coordination.codec import decode, encode
 from controller.core.conditions import Kind
-from controller.core.messages import DRILL, Action, Severity
+from controller.core.messages import DRILL, Action, Message, Severity
 from controller.core.model import Mode, Pause, Trigger
 from controller.core.proposals import Failover, Grow, Return, SetMode, SetPause, Switchover
 from controller.core.quarantine import exported
@@ -167,7 +167,7 @@ def test_whoever_goes_on_in_the_middle_tells_the_same() -> None:
     whole.notice(stands(Kind.UNACKNOWLEDGED, "payments", Severity.CRITICAL))
     whole.notice(ended=("unacknowledged:payments", FAILING.key))
     for cut in range(len(whole.entries) + 1):
-        situation, messages = Situation(), []
+        situation, messages = Situation(), list[Message]()
         for number, entry in enumerate(whole.entries):
             if number == cut:
                 situation = decode(Situation, encode(situation), key="telling")
@@ -179,7 +179,14 @@ def test_whoever_goes_on_in_the_middle_tells_the_same() -> None:
 @pytest.mark.parametrize("kind", ["claim", "takeover", "elected", "plan.done", "step.export_tail", "notice", "decision", "x"])
 def test_entries_of_another_version_are_survived(kind: str) -> None:
     """Bodies without what is looked for, or with something else there: nothing is raised, or nobody would be told anything any more."""
-    for body in ({}, {"begun": [{"key": 1, "kind": "new", "severity": "dire"}], "ended": [3], "plan_kind": "dance", "result": 4}):
+    strange: dict[str, object] = {
+        "begun": [{"key": 1, "kind": "new", "severity": "dire"}],
+        "ended": [3],
+        "plan_kind": "dance",
+        "result": 4,
+    }
+    bodies: tuple[dict[str, object], ...] = ({}, strange)
+    for body in bodies:
         journal = Journal()
         journal.write(kind, **body)
         journal.claim(LEAVE)
