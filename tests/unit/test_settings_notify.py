@@ -22,6 +22,11 @@ CANARY = "swordfish"
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., Settings]:
     """Writes the settings beside a few secrets and reads them."""
+    return reader(tmp_path)
+
+
+def reader(tmp_path: Path) -> Callable[..., Settings]:
+    """The same for other tests."""
     files = {"url": "https://hooks.example/swordfish", "key": KEY, "secret": f"{SECRET}\n{SECRET}\n", "open": KEY, "empty": ""}
     files |= {"plain": "http://hooks.example/swordfish", "words": "swordfish swordfish", "home": "http://127.0.0.1:8/swordfish"}
     files |= {"user": "https://swordfish:swordfish@hooks.example/"}

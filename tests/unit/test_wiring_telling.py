@@ -1,8 +1,8 @@
 """What tells people is put together from the settings, and a defect in it ends nothing but itself."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from structlog.testing import capture_logs
 
@@ -12,19 +12,18 @@ from controller.channels.webhook import Webhook
 from controller.heartbeat import Heartbeat
 from controller.providers.memory.channel import MemoryMonitor
 from controller.providers.memory.clock import SteppedClock
-from controller.settings import Settings
 from controller.wiring import assembled
 from controller.wiring_telling import AFTER_A_DEFECT, Voices
 from tests.unit.test_settings import ENVIRON, document
-from tests.unit.test_settings_notify import CHAT, HOOK, PAGER, read, with_notify  # noqa: F401 - a fixture
+from tests.unit.test_settings_notify import CHAT, HOOK, PAGER, reader, with_notify
 
 ENVIRONMENT = {**ENVIRON, "CHAT_URL": "https://hooks.example/services/x"}
 
 
-async def test_every_channel_of_the_settings_is_told_and_the_heartbeat_watches_every_loop(read: Callable[..., Settings]) -> None:
+async def test_every_channel_of_the_settings_is_told_and_the_heartbeat_watches_every_loop(tmp_path: Path) -> None:
     """By the names of the settings, with the loops that tick."""
     given = with_notify(HOOK, PAGER, CHAT, heartbeat={"url_file": "url"})
-    async with assembled(read(given, ENVIRONMENT), SteppedClock()) as assembly:
+    async with assembled(reader(tmp_path)(given, ENVIRONMENT), SteppedClock()) as assembly:
         voices = assembly.voices
         assert voices is not None
         (teller,), (noticer,) = voices.tellers, voices.noticers
@@ -36,9 +35,9 @@ async def test_every_channel_of_the_settings_is_told_and_the_heartbeat_watches_e
         assert voices.heartbeat is not None and list(voices.heartbeat.loops) == list(assembly.loops.values())
 
 
-async def test_without_channels_nothing_is_noticed(read: Callable[..., Settings]) -> None:
+async def test_without_channels_nothing_is_noticed(tmp_path: Path) -> None:
     """Nobody would be told, and the journal is no place for talk."""
-    async with assembled(read(document()), SteppedClock()) as assembly:
+    async with assembled(reader(tmp_path)(document()), SteppedClock()) as assembly:
         assert assembly.voices is not None
         assert not assembly.voices.tellers and not assembly.voices.noticers and assembly.voices.heartbeat is None
 
