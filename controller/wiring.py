@@ -164,8 +164,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
                 metrics=metrics,
             )
             metrics.watch(loop)
-            rudders = _rudders(helms, service, settings, urgent=False)
-            own = databases[settings.site]
+            rudders, own = _rudders(helms, service, settings, urgent=False), databases[settings.site]
             copyist = Copyist(service=service.name, coordination=store, copy=own)
             caretakers.append(
                 Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock, copyist=copyist)
