@@ -4,7 +4,7 @@ A reader that is given a place in a journal that is not this one (etcd was lost,
 of which only the youngest are news.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import takewhile
@@ -36,6 +36,9 @@ class Place:
 
 START = Place()
 
+Fold = Callable[[Situation, JournalEntry, str], tuple[Situation, Message | None]]
+"""See `situation.fold`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
@@ -55,6 +58,7 @@ class Chronicler:
     clock: Clock
     past: timedelta
     """Of a journal that is read for the first time, what is older is no news."""
+    fold: Fold = fold
 
     async def read_on(self, place: Place | None) -> tuple[Place, Sequence[Read]]:
         """Where the reading begins, and the next entries, at most a page. Raises TrimaranError."""
@@ -81,7 +85,7 @@ class Chronicler:
         situation = place.situation
         for entry in entries:
             try:
-                situation, message = fold(situation, entry, self.service)
+                situation, message = self.fold(situation, entry, self.service)
             except Exception:
                 # A later version wrote it, say. Raised, it would be met again at every look, and nobody would be told anything any more.
                 log.exception("an entry that cannot be told", service=self.service, entry=entry.sequence, kind=entry.kind)

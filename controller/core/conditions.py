@@ -129,7 +129,11 @@ def _failing(sight: Sight) -> Iterator[Condition]:
 
 
 def _held(sight: Sight) -> Iterator[Condition]:
-    """Which guard refuses, what it saw and needs, and the way out. What waits for its dwell is not held."""
+    """Which guard refuses, what it saw and needs, and the way out. What waits for its dwell is not held.
+
+    The first guard is part of the name: somebody lifts the pause, as was advised, and then the velocity guard refuses; people would go on
+    believing that they had done what was to be done.
+    """
     withheld, seen = sight.decision.withheld, sight.seen
     refusals = [one for one in sight.decision.reasons if one.verdict is Verdict.REFUSED and one.guard not in WAITS]
     if not isinstance(withheld, Failover | DrainOnly | Shrink) or not refusals:
@@ -138,7 +142,7 @@ def _held(sight: Sight) -> Iterator[Condition]:
     uncut = ",".join(sorted(uncuttable(site, seen) - {seen.posture.writer})) if leaves and site is not None else ""
     yield Condition(
         kind=Kind.HELD,
-        about=f"{plan_kind(withheld)}{f' {site}' if site else ''}",
+        about=f"{plan_kind(withheld)}{f' {site}' if site else ''} by {refusals[0].guard}",
         site=site,
         severity=Severity.CRITICAL if leaves else Severity.WARNING,
         said=f"would {proposed(withheld)}, and may not. {' '.join(map(_refusal, refusals))}",

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from controller.coordination.store import Store
 from controller.core.deliveries import Pace, Telling
-from controller.core.messages import Action
-from controller.core.model import Trigger
+from controller.core.messages import Action, Message
+from controller.core.model import JournalEntry, Trigger
 from controller.core.proposals import Failover
+from controller.core.situation import Situation, fold
 from controller.ports import Draft
 from controller.providers.memory.channel import MemoryReceiver
 from controller.telling_ports import Kept
@@ -242,6 +243,23 @@ async def test_an_adapter_that_stumbles_is_a_failure_like_any_other_and_its_word
         assert len(given.titles("chat")) == 1
         assert "ZeroDivisionError" in str(given.logs) and "secret-address" not in str(given.logs)
         assert SERVICE in str(given.logs)
+
+
+async def test_an_entry_that_cannot_be_read_silences_nothing_behind_it() -> None:
+    """A version ahead wrote it, say: it is logged, and what comes after it is told."""
+
+    def stumbling(before: Situation, entry: JournalEntry, service: str) -> tuple[Situation, Message | None]:
+        if entry.kind == "strange":
+            raise ZeroDivisionError
+        return fold(before, entry, service)
+
+    async with office() as given:
+        for one in given.colleagues.values():
+            one.teller.chronicler = replace(one.teller.chronicler, fold=stumbling)
+        await given.write("strange")
+        await given.write("rebuilt", sentence="after it")
+        await given.live(4)
+        assert [one.why for one in given.receivers["pager"].came] == ["after it"]
 
 
 def _stumble() -> None:

@@ -57,7 +57,8 @@ def test_what_is_held_names_the_guard_and_the_way_out() -> None:
     assert held.severity is Severity.CRITICAL and "mode holds: manual" in held.said
     assert held.command == 'trimaran failover --from azure --reason "..." --service payments'
     paused = posture(pause=Pause(by="kim", reason="storm", since=START))
-    held = seen(replace(DEAD, posture=paused))[Kind.HELD]
+    by_mode, held = held, seen(replace(DEAD, posture=paused))[Kind.HELD]
+    assert held.key != by_mode.key, "another guard is other news"
     assert "paused by kim" in held.said and held.command.startswith("trimaran resume")
     both = replace(DEAD, words={**everybody(AZURE), **everybody(GCP)}, silent=frozenset())
     held = seen(both)[Kind.HELD]
