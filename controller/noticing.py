@@ -47,6 +47,8 @@ class Noticer:
     chronicler: Chronicler
     clock: Clock
     members: Members | None = None
+    tries: Mapping[str, int] = field(default_factory=dict)
+    """The teller's: channels that have not taken what is next."""
     every: timedelta = timedelta(seconds=0.5)
     retained_limit: int = 1 << 30
     _patience: Patience = field(default_factory=Patience)
@@ -117,6 +119,7 @@ class Noticer:
                 decision=view.decision,
                 living=frozenset(view.control.sessions),
                 silent_members=self.members.silent() if self.members is not None else {},
+                tries=self.tries,
                 retained_limit=self.retained_limit,
             )
         )

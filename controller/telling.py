@@ -94,6 +94,8 @@ class Teller:
     _sightings: dict[str, _Sighting] = field(default_factory=dict)
     _places: dict[str, Place] = field(default_factory=dict)
     """How far each channel's journal was read here, at or behind its cursor."""
+    tries: dict[str, int] = field(default_factory=dict)
+    """Channels that have not taken what is next, and how often it was tried, by whomever."""
     _unfiled: bool = True
     """May there be receipts that are not in the journal?"""
 
@@ -165,6 +167,7 @@ class Teller:
         cursor = present if present is not None and place is start else _at(place)
         messages = [(one.place, message) for one in entries if (message := one.message) is not None and route.takes(message)]
         end = entries[-1].place if entries else place
+        self.tries[name] = cursor.tries if messages else 0
         if not messages:
             self._places[name] = end
             if present is None or cursor is not present or end.sequence - present.sequence > FAR:

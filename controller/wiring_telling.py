@@ -91,10 +91,12 @@ async def voices(
         own = [route for route in routes if not route.services or service in route.services]
         if own:
             chronicler = Chronicler(service=service, coordination=store, clock=clock, past=pace.past)
-            tellers.append(
-                Teller(controller=me, loop=loop, desk=store, chronicler=chronicler, clock=clock, routes=own, pace=pace)
+            teller = Teller(controller=me, loop=loop, desk=store, chronicler=chronicler, clock=clock, routes=own, pace=pace)
+            noticer = Noticer(
+                controller=me, loop=loop, desk=store, chronicler=chronicler, clock=clock, members=members, tries=teller.tries
             )
-            noticers.append(Noticer(controller=me, loop=loop, desk=store, chronicler=chronicler, clock=clock, members=members))
+            tellers.append(teller)
+            noticers.append(noticer)
     return Voices(tellers=tellers, noticers=noticers, members=members, heartbeat=heartbeat, clock=clock)
 
 

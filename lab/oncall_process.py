@@ -8,21 +8,18 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lab.addresses import LOCAL
 from lab.authorities import await_ready
 from lab.errors import LabError
 from lab.faults import Fault
+from lab.laboratory import Laboratory
 from lab.lines import DamagedError
 from lab.oncall_record import Line, read_oncall_record
 from lab.processes import Supervised, launch_module
 from lab.receiver_settings import new_secret
 from lab.site import CONTROLLER, Site
 from lab.workspace import Workspace
-
-if TYPE_CHECKING:
-    from lab.laboratory import Laboratory
 
 EVERY = 1.0
 """Seconds between two pings of one controller; in production half a minute."""
@@ -98,7 +95,7 @@ async def start_oncall(workspace: Workspace, grace: float) -> OncallProcess:
     return OncallProcess(process=process, record=record, port=port, secret=secret, routing_key=key, word=word)
 
 
-async def put_on_call(lab: "Laboratory", grace: float = 6.0) -> OncallProcess:
+async def put_on_call(lab: Laboratory, grace: float = 6.0) -> OncallProcess:
     """Start it, and every controller anew with settings that name it, one after the other."""
     oncall = await start_oncall(lab.workspace, grace)
     for name, site in lab.sites.items():

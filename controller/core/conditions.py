@@ -9,7 +9,7 @@ after it has held, or not held, for its time, so that a blink wakes nobody.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -45,6 +45,8 @@ class Kind(StrEnum):
     ETCD_SILENT = "etcd-silent"
     RETENTION = "retention"
     """A slot holds back a writer's log, or has lost it."""
+    CHANNEL_DEAF = "channel-deaf"
+    """A receiver takes nothing of what it is told; the others hear of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Sight:
     """Controllers that etcd knows to live."""
     silent_members: Mapping[str, str]
     """Members of etcd that do not answer it, and what came instead."""
+    tries: Mapping[str, int] = field(default_factory=dict)
+    """Channels that have not taken what is next, and how often it was tried."""
     retained_limit: int = 1 << 30
     """Bytes of log that a slot may hold back."""
 
@@ -87,6 +91,9 @@ ENDS_AFTER = timedelta(seconds=5)
 
 PAUSE_WARNING = timedelta(minutes=10)
 """Before the end of a pause it is said."""
+
+DEAF_AFTER = 6
+"""Tries, by all controllers together, after which a receiver is no longer just slow."""
 
 AT_ONCE, SOON, SHORT, LONG = (timedelta(seconds=seconds) for seconds in (0, 1, 3, 15))
 
@@ -106,7 +113,7 @@ def conditions(sight: Sight) -> tuple[Condition, ...]:
     """Everything that holds now. Nothing without etcd's majority: then nobody could journal it, and what was read is of the past."""
     if not sight.seen.snapshot.majority:
         return ()
-    found = (_failing, _held, _stuck, _acknowledging, _pause_ending, _controllers, _members, _retention)
+    found = (_failing, _held, _stuck, _acknowledging, _pause_ending, _controllers, _members, _retention, _deaf)
     return tuple(one for ask in found for one in ask(sight))
 
 
@@ -269,3 +276,18 @@ def _retention(sight: Sight) -> Iterator[Condition]:
                     command=advice.examine(),
                     begins_after=LONG,
                 )
+
+
+def _deaf(sight: Sight) -> Iterator[Condition]:
+    """At night nobody notices that nobody is paged; whoever reads another channel does."""
+    for channel, tries in sorted(sight.tries.items()):
+        if tries >= DEAF_AFTER:
+            yield Condition(
+                kind=Kind.CHANNEL_DEAF,
+                about=channel,
+                site=None,
+                severity=Severity.WARNING,
+                said=f"channel {channel} takes nothing: {tries} tries by now, and messages wait",
+                command=advice.ask_why(sight.seen.posture.service),
+                begins_after=SHORT,
+            )

@@ -33,6 +33,16 @@ def paged(oncall: OncallProcess, *actions: str) -> list[Told]:
     return [one for one in of(oncall, Told) if one.channel == "pagerduty" and (not actions or one.action in actions)]
 
 
+def ended_of(oncall: OncallProcess, incident: str) -> list[Told]:
+    """The end of this one."""
+    return [one for one in paged(oncall, "resolve") if one.incident == incident]
+
+
+def not_open(oncall: OncallProcess) -> bool:
+    """Is every incident over that the pager knows?"""
+    return {one.incident for one in paged(oncall, "trigger")} <= {one.incident for one in paged(oncall, "resolve")}
+
+
 async def until(oncall: OncallProcess, found: Callable[[], Sequence[L]], seconds: float, what: str) -> Sequence[L]:
     """What is found, once it is."""
     give_up = time.monotonic() + seconds
@@ -54,7 +64,8 @@ async def test_a_dead_cloud_is_one_incident_and_dead_controllers_are_noticed_out
         oncall = await put_on_call(lab, GRACE)
         await lab.wait_until_whole(timedelta(seconds=30))
         await until(oncall, lambda: of(oncall, Heard)[2:], 30, "ping of anybody")
-        await asyncio.sleep(8)  # what the starts of three controllers left is told and over
+        await asyncio.sleep(8)
+        await until(oncall, lambda: [True] if not_open(oncall) else list[bool](), 30, "end of what the controllers' starts began")
         before = len(paged(oncall))
         async with offering(lab, "told"):
             died = await lab.faults.inject(Fault.CRASH, WRITER)
@@ -64,8 +75,8 @@ async def test_a_dead_cloud_is_one_incident_and_dead_controllers_are_noticed_out
             print(f"paged {opened.t - died.at:.2f} s after the crash")
             await lab.faults.heal(WRITER)
             await lab.wait_until_whole(timedelta(seconds=90))
-            ended = (await until(oncall, lambda: paged(oncall, "resolve"), 60, "end"))[-1]
-            assert ended.incident == opened.incident
+            ended = (await until(oncall, lambda: ended_of(oncall, opened.incident), 60, "end"))[-1]
+            assert ended.severity == "critical"
         assert {one.incident for one in paged(oncall)[before:]} == {opened.incident}, "exactly one incident"
         hooks = [one for one in of(oncall, Told) if one.channel == "webhook" and one.incident == opened.incident]
         assert [one.action for one in hooks].count("open") == 1 and hooks[-1].action == "resolve"

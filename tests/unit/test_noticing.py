@@ -35,6 +35,7 @@ def noticers(given: Office, members: dict[str, Half]) -> dict[str, Noticer]:
             chronicler=chronicler,
             clock=given.clock,
             members=members.get(site),
+            tries=one.teller.tries,
         )
     return found
 
@@ -69,6 +70,24 @@ async def test_controllers_that_see_different_things_do_not_contradict_each_othe
         tasks = [asyncio.create_task(one.run()) for one in found.values()]
         await given.live(60)
         assert await notices(given) == [(["etcd-silent:https://etcd-gcp:2379"], [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_receiver_that_takes_nothing_is_told_of_on_the_others() -> None:
+    """The pager's key was withdrawn, and nobody noticed: the chat hears of it, and of its end."""
+    async with office("pager", "chat") as given:
+        tasks = [asyncio.create_task(one.run()) for one in noticers(given, {}).values()]
+        given.receivers["pager"].denied = True
+        await given.write("rebuilt", sentence="s")
+        await given.live(30)
+        (opened,) = [one for one in given.receivers["chat"].came if one.action is Action.OPEN]
+        assert opened.title.startswith("channel pager takes nothing")
+        given.receivers["pager"].denied = False
+        await given.live(45)
+        assert [one.action for one in given.receivers["chat"].came] == [Action.NOTE, Action.OPEN, Action.RESOLVE]
+        assert [one.action for one in given.receivers["pager"].came] == [Action.NOTE, Action.OPEN, Action.RESOLVE]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
