@@ -81,7 +81,7 @@ class Noticer:
             return
         assert self._place is not None, "the journal was read"
         standing, now = self._place.situation.standing, self.clock.monotonic()
-        holds = self._conditions(view)
+        holds = self._conditions(view, frozenset(standing))
         self._patience = watch(self._patience, holds, standing.keys(), now)
         found = news(self._patience, holds, standing.keys(), now)
         if found:
@@ -110,7 +110,7 @@ class Noticer:
         self._read, self._written = view.control.as_of, _count(kept)
         return True
 
-    def _conditions(self, view: View) -> tuple[Condition, ...]:
+    def _conditions(self, view: View, standing: frozenset[str]) -> tuple[Condition, ...]:
         moment = Moment(wall=self.clock.now(), monotonic=self.clock.monotonic())
         seen = circumstances(view.snapshot, self.loop.policy, (), running(view.control), moment)
         return conditions(
@@ -119,6 +119,7 @@ class Noticer:
                 decision=view.decision,
                 living=frozenset(view.control.sessions),
                 silent_members=self.members.silent() if self.members is not None else {},
+                standing=standing,
                 tries=self.tries,
                 retained_limit=self.retained_limit,
             )

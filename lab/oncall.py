@@ -67,13 +67,17 @@ class Oncall:
         return application
 
     async def watch(self) -> None:
-        """Raise the alarm once nobody has been heard for the grace; it is over with the next ping."""
+        """Look until cancelled."""
         while True:
-            now = self._monotonic()
-            if self._pinged is not None and not self._alarmed and now - self._pinged > self._settings.grace:
-                self._alarmed = True
-                self._write(Alarm(silent_s=round(now - self._pinged, 3), t=now))
+            self.look()
             await asyncio.sleep(LOOK)
+
+    def look(self) -> None:
+        """Raise the alarm, once, when nobody has been heard for the grace; it is over with the next ping."""
+        now = self._monotonic()
+        if self._pinged is not None and not self._alarmed and now - self._pinged > self._settings.grace:
+            self._alarmed = True
+            self._write(Alarm(silent_s=round(now - self._pinged, 3), t=now))
 
     async def _ping(self, request: web.Request) -> web.Response:
         self._pinged, self._alarmed = self._monotonic(), False

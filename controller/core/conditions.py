@@ -80,6 +80,8 @@ class Sight:
     """Controllers that etcd knows to live."""
     silent_members: Mapping[str, str]
     """Members of etcd that do not answer it, and what came instead."""
+    standing: frozenset[str] = frozenset()
+    """Keys of the conditions that stand, by the journal."""
     tries: Mapping[str, int] = field(default_factory=dict)
     """Channels that have not taken what is next, and how often it was tried."""
     retained_limit: int = 1 << 30
@@ -118,10 +120,14 @@ def conditions(sight: Sight) -> tuple[Condition, ...]:
 
 
 def _failing(sight: Sight) -> Iterator[Condition]:
-    """By agreement of the vantages, in the words of the agreement."""
+    """By agreement of the vantages, in the words of the agreement. What stands goes on while nothing is known: unknown is not healthy.
+
+    azure's cloud is dead, and gcp's controller is restarted: one vantage is no agreement for a while. People would be told that all is well.
+    """
     service, writer = sight.seen.posture.service, sight.seen.posture.writer
     for (site, part), agreement in sorted(sight.seen.agreements.items()):
-        if agreement.health is Health.FAILING:
+        goes_on = agreement.health is Health.UNKNOWN and f"{Kind.FAILING}:{site}/{part}" in sight.standing
+        if agreement.health is Health.FAILING or goes_on:
             of_writer = part is Part.DATABASE and site == writer
             severity = Severity.CRITICAL if of_writer else Severity.ERROR if part is Part.EDGE else Severity.WARNING
             yield Condition(

@@ -51,6 +51,14 @@ def test_what_the_vantages_agree_on_is_said_with_their_words() -> None:
     assert Kind.FAILING not in seen(World(words={(AWS, GCP, Part.DATABASE): Health.FAILING}))
 
 
+def test_unknown_is_not_healthy() -> None:
+    """Two vantages agreed that azure fails, and one of them is gone: it begins nothing, and what stands goes on."""
+    world = replace(DEAD, silent=frozenset({AZURE, GCP}))
+    assert Kind.FAILING not in seen(world)
+    assert seen(world, standing=frozenset({"failing:azure/database"}))[Kind.FAILING].about == "azure/database"
+    assert Kind.FAILING not in seen(World(), standing=frozenset({"failing:azure/database"})), "healthy by agreement"
+
+
 def test_what_is_held_names_the_guard_and_the_way_out() -> None:
     """The mode, a pause, members that cannot be read: each with the very command."""
     held = seen(replace(DEAD, posture=posture(mode=Mode.MANUAL)))[Kind.HELD]
