@@ -122,7 +122,7 @@ def conditions(sight: Sight) -> tuple[Condition, ...]:
 def _failing(sight: Sight) -> Iterator[Condition]:
     """By agreement of the vantages, in the words of the agreement. What stands goes on while nothing is known: unknown is not healthy.
 
-    azure's cloud is dead, and gcp's controller is restarted: one vantage is no agreement for a while. People would be told that all is well.
+    azure's cloud is dead, and gcp's controller is restarted: one vantage is no agreement for a while. People would be told that it is over.
     """
     service, writer = sight.seen.posture.service, sight.seen.posture.writer
     for (site, part), agreement in sorted(sight.seen.agreements.items()):
