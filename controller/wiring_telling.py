@@ -19,6 +19,8 @@ from controller.channels.webhook import Webhook
 from controller.chronicler import Chronicler
 from controller.coordination.store import Store
 from controller.core.deliveries import Pace
+from controller.core.trial import trials
+from controller.errors import TrimaranError
 from controller.heartbeat import Heartbeat
 from controller.loop import Loop
 from controller.noticing import Noticer
@@ -127,3 +129,20 @@ def _channel(given: NotifySettings, http: aiohttp.ClientSession, clock: Clock) -
             return Slack(name=given.name, url=given.url, http=http)
         case _:
             assert_never(given.kind)
+
+
+async def trial(chosen: Sequence[NotifySettings], service: str, deadline: timedelta, clock: Clock) -> Mapping[str, str]:
+    """Send a trial to each of these channels, all at once; answers by name why it was not accepted, empty where it was."""
+    async with AsyncExitStack() as stack:
+        routes = [await _route(one, clock, stack) for one in chosen]
+        found = await asyncio.gather(*(_tried(route.channel, service, deadline, clock) for route in routes))
+    return {route.channel.name: because for route, because in zip(routes, found, strict=True)}
+
+
+async def _tried(channel: Channel, service: str, deadline: timedelta, clock: Clock) -> str:
+    try:
+        for message in trials(service, clock.now()):
+            await channel.deliver(message, deadline)
+    except TrimaranError as error:
+        return str(error)
+    return ""
