@@ -43,7 +43,8 @@ SAID = {
     "or the ledgers differ or were not compared",
     Exit.REPLACED: "another plan, which is named, took the place of ours before it was done",
     Exit.NOTHING: "nobody ever held anything of what was named; it may be misspelled",
-    Exit.UNFIT: "doctor found something bad, which is named with what to do; nothing was changed. Of notify: not every channel took the trial",
+    Exit.UNFIT: "doctor found something bad, which is named with what to do; nothing was changed. "
+    "Of notify: not every channel took the trial",
     Exit.UNTOLD: "doctor found nothing bad, and could not ask everything; what it could not ask may be bad",
     Exit.HUNG_UP: "a lab was ended because its terminal closed; nothing of it is left",
     Exit.STOPPED: "stopped by Ctrl-C; a request that was named before goes on without us",
