@@ -44,6 +44,18 @@ class _Running:
     task: asyncio.Task[Result]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What results make of a plan."""
+
+    plan: Plan
+    posture: Posture
+    drafts: tuple[Draft, ...]
+    """Empty: nothing is written."""
+    pause: timedelta
+    """Before they are tried again then."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Executor:
     """Carries out the plans one controller owns for one service. One plan at a time."""
@@ -104,25 +116,39 @@ class Executor:
             over.cancel()
 
     async def _record(self, control: Control, plan: Plan, finished: Sequence[_Running]) -> Control:
-        """Write what the results make of the plan. An unanswered step, or one that still waits for a provider, changes nothing."""
-        changed, posture, drafts, pause = plan, control.posture, [], timedelta(0)
-        for one in finished:
-            result = one.task.result()
-            took = self.clock.monotonic() - one.started
-            change = advance(changed, posture, one.step, result)
+        """Write what the results make of the plan. An unanswered step, or one that still waits for a provider, changes nothing.
+
+        1. The only sibling is dead, and was waited for until it may be left behind. 2. Meanwhile somebody drains an edge. 3. Thrown away
+        because the posture is another one, the result is waited for again, and two sites that are well acknowledge nothing. So it is put
+        on top of the posture as it is now, as long as plan and ownership are what they were.
+        """
+        results = [(one.step, one.task.result(), self.clock.monotonic() - one.started) for one in finished]
+        while True:
+            told = self._told(control.posture, plan, results)
+            if not told.drafts:
+                await self.clock.sleep(told.pause)
+                return await self._confirm(control)
+            try:
+                return await self._commit(control, replace(control, posture=told.posture, plan=told.plan), told.drafts)
+            except LostOwnership:
+                known, control = control, await self._confirm(control)
+                if control.plan != plan or control.posture == known.posture:
+                    raise
+
+    def _told(self, posture: Posture, plan: Plan, results: Sequence[tuple[Step, Result, timedelta]]) -> _Told:
+        changed, drafts, pause = plan, list[Draft](), timedelta(0)
+        for step, result, took in results:
+            change = advance(changed, posture, step, result)
             if isinstance(result, Unanswered | Promotion) and change.plan == changed:
-                pause = max(pause, self.pace.provider if isinstance(one.step, ASKS_PROVIDER) else self.pace.again)
+                pause = max(pause, self.pace.provider if isinstance(step, ASKS_PROVIDER) else self.pace.again)
                 continue
-            drafts.append(_draft(changed, one.step, result, took))
+            drafts.append(_draft(changed, step, result, took))
             if change.plan.winner != changed.winner:
                 drafts.append(_elected(change.plan))
             changed, posture = change.plan, change.posture
-        if not drafts:
-            await self.clock.sleep(pause)
-            return await self._confirm(control)
-        if changed.phase is Phase.DONE:
+        if drafts and changed.phase is Phase.DONE:
             drafts.append(_done(changed))
-        return await self._commit(control, replace(control, posture=posture, plan=changed), drafts)
+        return _Told(plan=changed, posture=posture, drafts=tuple(drafts), pause=pause)
 
     async def _commit(self, control: Control, wanted: Control, drafts: Sequence[Draft]) -> Control:
         """Write until it stands. After a lost answer the same call settles whether the first one was applied."""

@@ -13,7 +13,9 @@ from controller.core.comparison import words
 from controller.core.model import Health
 from controller.core.plans import Phase
 from controller.core.steps import Ledgers
+from controller.durations import Durations
 from controller.errors import TrimaranError
+from controller.gauges import Gauges
 from controller.loop import Loop, View
 from controller.ports import Clock, ProviderFacts
 from controller.provider_watch import ProviderWatch
@@ -39,7 +41,9 @@ class Metrics(Collector):
         self._plans = Counter("trimaran_plans", "Plans seen under way.", ["service", "kind"], registry=registry)
         self._plan: dict[str, str] = {}
         self._verified: dict[str, Mapping[str, object]] = {}
+        self.durations = Durations(registry, clock)
         registry.register(self)
+        registry.register(Gauges(self._loops, clock))
 
     def watch(self, loop: Loop) -> None:
         """Show what this loop knows from now on."""
@@ -64,7 +68,7 @@ class Metrics(Collector):
 
     async def measure(self, loop: "MeasuredLoop") -> None:
         """One tick, counted and timed; whatever it raises passes."""
-        began, result = self._clock.monotonic(), "failed"
+        began, result, before = self._clock.monotonic(), "failed", loop.view
         try:
             await Loop.tick(loop)
             result = "done"
@@ -74,6 +78,8 @@ class Metrics(Collector):
         finally:
             self._ticks.labels(loop.service, result).inc()
             self._spent.labels(loop.service).observe((self._clock.monotonic() - began).total_seconds())
+        if loop.view is not None and loop.view is not before:
+            self.durations.ticked(loop, loop.view)
         plan = loop.view.control.plan if loop.view else None
         if plan is not None and self._plan.get(loop.service) != plan.id:
             self._plan[loop.service] = plan.id

@@ -26,6 +26,8 @@ from controller.coordination.store import Store
 from controller.core import naming
 from controller.core.model import Epoch, Posture, Site
 from controller.core.traffic import Limits, Track
+from controller.counted import CountedDns
+from controller.durations import MeasuredExecutor
 from controller.errors import TrimaranError
 from controller.execute import Executor
 from controller.journal_copy import Copyist
@@ -141,15 +143,16 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         etcd = Etcd(settings.etcd, context=known_to_etcd(settings))
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
-        warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trust(settings))
-        http = await stack.enter_async_context(aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar()))
+        http = await stack.enter_async_context(_http(settings))
         metrics = Metrics(clock)
         loops: dict[str, Loop] = {}
         nodes: dict[str, Mapping[Site, Database]] = {}
         caretakers = []
-        asked = {service.name: providers(service, settings) for service in settings.services.values()}
+        tally = metrics.durations.asked
+        asked = {one.name: providers(one, settings).counted(tally, clock) for one in settings.services.values()}
         edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)
-        helms = tuple(Helm(authority, clock) for authority in authorities(settings.clouds, settings.authorities, settings.groups))
+        served = authorities(settings.clouds, settings.authorities, settings.groups)
+        helms = tuple(Helm(CountedDns(authority, tally, clock), clock) for authority in served)
         for service in settings.services.values():
             # One for both: what measures a database every moment keeps the sessions warm that a failover needs at once.
             databases = nodes[service.name] = databases_of(service, settings, stack)
@@ -158,13 +161,13 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
                 controller=settings.site,
                 coordination=store,
                 observer=_observer(service, settings, databases, edges, traffic, clock),
-                executor=_executor(service, settings, store, databases, helms, asked[service.name], http, bearer, clock),
+                executor=_executor(service, settings, store, databases, helms, asked[service.name], http, bearer, clock, metrics),
                 policy=service.policy,
                 clock=clock,
                 metrics=metrics,
             )
             metrics.watch(loop)
-            rudders, own = _rudders(helms, service, settings, urgent=False), databases[settings.site]
+            own, rudders = databases[settings.site], _rudders(helms, service, settings, urgent=False)
             copyist = Copyist(service=service.name, coordination=store, copy=own)
             caretakers.append(
                 Caretaker(site=settings.site, loop=loop, database=own, authorities=rudders, clock=clock, copyist=copyist)
@@ -184,6 +187,12 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             nodes=nodes,
             voices=await voices(settings, store, loops, known_to_etcd(settings), clock, stack),
         )
+
+
+def _http(settings: Settings) -> aiohttp.ClientSession:
+    """For everything that is asked: connections are kept, so that a failover makes none."""
+    warm = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trust(settings))
+    return aiohttp.ClientSession(connector=warm, cookie_jar=aiohttp.DummyCookieJar())
 
 
 def trust(settings: Settings) -> ssl.SSLContext | bool:
@@ -299,6 +308,7 @@ def _executor(
     http: aiohttp.ClientSession,
     bearer: Bearer | None,
     clock: Clock,
+    metrics: Metrics,
 ) -> Executor:
     actions = Actions(
         service=service.name,
@@ -310,7 +320,7 @@ def _executor(
         floors={site: instances.floor for site, instances in service.capacity.items()},
         clock=clock,
     )
-    return Executor(coordination=store, actions=actions, clock=clock)
+    return MeasuredExecutor(coordination=store, actions=actions, clock=clock, durations=metrics.durations)
 
 
 def _canary(

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controller.core.model import Group, Site
+from controller.counted import CountedCapacity, CountedServer, Tally
 from controller.errors import Unsupported
-from controller.ports import Capacity, Dns, ManagedDatabase
+from controller.ports import Capacity, Clock, Dns, ManagedDatabase
 from controller.providers.proof import token_file
 from controller.providers.records import GroupRecords, WeightedName
 from controller.settings import ServiceSettings, Settings
@@ -59,6 +60,14 @@ class Providers:
     """Read replicas that providers manage."""
     servers: Mapping[Site, ManagedDatabase]
     """The sites' own database servers."""
+
+    def counted(self, tally: Tally, clock: Clock) -> "Providers":
+        """The same, each counted when it is asked."""
+        return Providers(
+            capacities={site: CountedCapacity(one, tally, clock) for site, one in self.capacities.items()},
+            replicas={site: CountedServer(one, tally, clock) for site, one in self.replicas.items()},
+            servers={site: CountedServer(one, tally, clock) for site, one in self.servers.items()},
+        )
 
     @property
     def questions(self) -> int:

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from controller.api import traffic
 from controller.api.moves import moves
 from controller.api.readiness import documents, warnings
-from controller.core import naming
 from controller.core.circumstances import Circumstances, circumstances
 from controller.core.comparison import words
 from controller.core.explain import explain_decision
 from controller.core.fleet import Fleet
 from controller.core.fleet import told as said_of
+from controller.core.followers import confirms, lag_bytes
 from controller.core.health import Agreement
 from controller.core.model import Aged, NodeFacts, Part, Pause, Posture, Site
 from controller.core.phases import sentence
@@ -213,26 +213,3 @@ def _node(site: Site, seen: Circumstances) -> Document | None:
         "retained_bytes": max((slot.retained_bytes for slot in facts.slots), default=0),
         "lag_bytes": lag_bytes(site, seen),
     }
-
-
-def confirms(site: Site, seen: Circumstances) -> bool | None:
-    """Does the writer count this follower's confirmations? None while the writer has not said so lately, and of the writer itself.
-
-    Not the must-cut set, which is larger: a member that was taken off the writer's row acknowledges nothing any more, and is still cut.
-    """
-    posture = seen.posture
-    writer = seen.facts(posture.writer)
-    if writer is None or site == posture.writer:
-        return None
-    return naming.stream(posture.service, posture.reign, posture.writer, site) in writer.ack_slots
-
-
-def lag_bytes(site: Site, seen: Circumstances) -> int | None:
-    """Log of the writer that this follower has not confirmed, in bytes, both read from the writer at once; None: not known."""
-    posture = seen.posture
-    writer = seen.snapshot.facts.get(posture.writer)
-    if writer is None or site == posture.writer:
-        return None
-    name = naming.stream(posture.service, posture.reign, posture.writer, site)
-    slot = next((slot for slot in writer.value.slots if slot.name == name), None)
-    return max(0, writer.value.flushed - slot.confirmed) if slot else None

@@ -20,7 +20,7 @@ from controller.core.policy import Moment, Policy
 from controller.core.proposals import Asked, DrainOnly, Failover, GiveUp, Proposal, Running, TakeOver, sentence
 from controller.core.reign_guards import unpinned
 from controller.core.requests import PAUSE, read_request
-from controller.core.stalls import PATIENCE, pointless, stalled
+from controller.core.stalls import endured, pointless, stalled
 from controller.core.steering import returning, wanted_weights, weights_without
 from controller.core.upkeep import patience, repairs
 
@@ -158,7 +158,7 @@ def _carried(running: Running, seen: Circumstances, held: Mapping[str, timedelta
     plan = running.plan
     if not running.owner_alive:
         yield TakeOver(plan=plan, because=f"{running.owner or 'its owner'} is gone")
-    elif (stall := stalled(seen)) and _held_for(stall, seen, held) >= PATIENCE * seen.policy.dwell:
+    elif (stall := stalled(seen)) and _held_for(stall, seen, held) >= endured(seen) * seen.policy.dwell:
         yield TakeOver(plan=plan, because=f"{running.owner} gets nowhere: {stall}")
     if because := pointless(plan, seen):
         yield GiveUp(plan=plan, because=because)

@@ -37,6 +37,11 @@ def stream(service: str, epoch: Epoch, publisher: Site, follower: Site) -> str:
     return f"{service}_e{epoch}_{publisher}_{follower}"
 
 
+def unplaced(stream: str) -> str:
+    """Slot that is still being moved to where the stream's own slot is to begin; read by nobody. It goes with its epoch."""
+    return f"{stream}_new"
+
+
 def spare_stream(service: str, epoch: Epoch, publisher: Site, follower: Site) -> str:
     """Spare slot that one follower keeps for its sibling and, on the sibling, the spare subscription to it: with both, the sibling is
     re-parented without a copy and without dialling anybody first."""

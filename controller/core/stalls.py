@@ -35,7 +35,15 @@ from controller.core.steps import (
 )
 
 PATIENCE = 3
-"""Dwells for which a plan stands still before another controller tries: longer than any step's own deadline."""
+"""Dwells for which a plan stands still before another controller tries: longer than any step's own deadline, but for one."""
+
+LEAVING = 10
+"""The same while a sibling that is out of reach from here too may have to be left behind: longer than its owner waits for the only one.
+
+1. aws is elected, gcp dies before it follows, azure is back. 2. aws's controller waits for gcp, as it has to: it is the only one that
+could acknowledge. 3. azure's takes over, because aws stands there and can be reached; its own wait begins at the beginning. 4. aws's
+takes that over. They did so until gcp came back, and nobody was acknowledged although two sites were well.
+"""
 
 _TAKES_ITS_TIME = frozenset({Phase.RESEED, Phase.CONFIRM})
 """A copy, and a follower that has to come level."""
@@ -55,6 +63,13 @@ def stalled(now: Circumstances) -> str:
         return ""
     stands = f"{plan.id} stands in phase {plan.phase} with {len(plan.positions)} cut in the hands of {running.owner}"
     return f"{stands}, and {', '.join(sorted(needed))} can be reached from here"
+
+
+def endured(now: Circumstances) -> int:
+    """Dwells for which this stall is looked at before anybody else tries."""
+    waits = ready(now.running.plan, now.posture) if now.running is not None else ()
+    leaving = any(isinstance(step, Attach) and now.facts(step.sibling) is None for step in waits)
+    return LEAVING if leaving else PATIENCE
 
 
 def _moves(site: Site, plan: Plan, now: Circumstances) -> bool:

@@ -18,16 +18,25 @@ _PEEK = """SELECT c.data FROM pg_replication_slots AS s,
            WHERE s.slot_name = %s AND s.wal_status <> 'lost'"""
 _ADVANCE = """SELECT pg_replication_slot_advance(slot_name, {end}) FROM pg_replication_slots
               WHERE slot_name = %s AND NOT active AND confirmed_flush_lsn < {end}"""
+_SETTLE = """SELECT pg_copy_logical_replication_slot(slot_name, %s) FROM pg_replication_slots
+             WHERE slot_name = %s AND NOT active AND confirmed_flush_lsn >= {end}
+                AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"""
+_CLEAR = """SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+            WHERE slot_name = %s AND NOT active AND EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"""
 _STANDS = """SELECT confirmed_flush_lsn::text, NOT active AND confirmed_flush_lsn IS NOT NULL AND confirmed_flush_lsn >= {end}
              FROM pg_replication_slots WHERE slot_name = %s"""
 _CREATE = """SELECT pg_create_logical_replication_slot(%s, 'pgoutput')
              WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"""
+
+_CREATE_UNPLACED = """SELECT pg_create_logical_replication_slot(%s, 'pgoutput')
+                      WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name IN (%s, %s))"""
 
 _DROP_CLOSED = """SELECT s.slot_name, pg_drop_replication_slot(s.slot_name)
     FROM pg_replication_slots AS s, trimaran.node AS n,
          regexp_match(s.slot_name, '^' || n.service || '_(?:spare_)?e(\\d+)_') AS m (part)
     WHERE NOT s.active AND s.database = current_database() AND n.epoch = %s AND n.role <> 'fenced' AND (
         m.part[1]::bigint < n.epoch
+        OR m.part[1]::bigint = n.epoch AND right(s.slot_name, length(%s)) = %s
         OR trimaran.is_copy_slot(s.slot_name)
             AND NOT EXISTS (SELECT FROM pg_replication_slots AS o WHERE o.slot_name = ANY (%s::text[]))
             AND NOT EXISTS (
@@ -66,6 +75,25 @@ async def place_slot(node: Node, *, token: Token, epoch: Epoch, sibling: Site, p
     return None
 
 
+def _moved(name: str, *, end: str) -> tuple[Statement, ...]:
+    """Move the unplaced slot forward to `end`, and copy it to the name that is streamed from. Answers where that one stands; one that an
+    earlier try placed, or a controller of an earlier version half-way, is moved on to `end` as it is.
+
+    A move is kept in memory until the next checkpoint; a copy is written down, confirmed position and all, before it has a name. 1. aws is
+    elected, and gcp's slot is moved behind the last payment that gcp has. 2. aws crashes and comes back: the slot stands where the spare
+    one stood. 3. gcp, which has applied nothing of aws yet, is sent the old reign's payments again, stumbles over the first, and confirms
+    nothing; with the old writer gone, nobody is acknowledged. Found by a sequence of faults; `pg_replication_slot_advance` in the manual.
+    """
+    unplaced = naming.unplaced(name)
+    return (
+        *alone(_ADVANCE.format(end=end), unplaced),
+        *alone(_SETTLE.format(end=end), name, unplaced, name),
+        *alone(_CLEAR, unplaced, name),
+        *alone(_ADVANCE.format(end=end), name),
+        *alone(_STANDS.format(end=end), name),
+    )
+
+
 async def _place_at_end(node: Node, token: Token, name: str, promise: tuple[Statement, ...]) -> None:
     """For a sibling that holds all that this node holds: a slot at the end of the log as it is now, before the node is opened.
 
@@ -77,6 +105,7 @@ async def _place_at_end(node: Node, token: Token, name: str, promise: tuple[Stat
     node was open would otherwise move the slot beyond payments.
     """
     end = "CASE WHEN (trimaran.promise_pinned(%s)).role = 'writer' THEN '0/0' ELSE pg_current_wal_flush_lsn()::text END"
+    unplaced = naming.unplaced(name)
     rows = await node.run(
         "place_slot",
         *alone(f"SELECT set_config('trimaran.end', {end}, false)", token),
@@ -84,40 +113,40 @@ async def _place_at_end(node: Node, token: Token, name: str, promise: tuple[Stat
             """SELECT pg_copy_logical_replication_slot(s.slot_name, %s)
                FROM (SELECT slot_name FROM pg_replication_slots
                      WHERE database = current_database() AND starts_with(slot_name, %s) AND NOT active AND wal_status <> 'lost'
-                       AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)
+                       AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name IN (%s, %s))
                      ORDER BY confirmed_flush_lsn DESC LIMIT 1) AS s""",
-            name,
+            unplaced,
             naming.spare_streams(node.service),
             name,
+            unplaced,
         ),
-        *alone(_CREATE, name, name),
-        *alone(_ADVANCE.format(end="current_setting('trimaran.end')::pg_lsn"), name),
-        *alone(_STANDS.format(end="current_setting('trimaran.end')::pg_lsn"), name),
+        *alone(_CREATE_UNPLACED, unplaced, name, unplaced),
+        *_moved(name, end="current_setting('trimaran.end')::pg_lsn"),
         *promise,
     )
     if _standing(node, name, rows[-5]) is None:
-        raise Transient(f"{node.site} has not made {name}")
+        raise Transient(f"{name} on {node.site} is still being placed")
 
 
 async def _copy(node: Node, source: str, end: Lsn, *, name: str, promise: tuple[Statement, ...]) -> Lsn | None:
     """Copy a slot and move the copy forward to `end`; 0 leaves it where the source stands, for a sibling that applied nothing yet.
     The source stays, so that a try that dies in between can be made again. Answers where the copy stands; None: there is none.
     `promise` is made before and after."""
-    target = f"'{lsn_text(end)}'::pg_lsn"
+    unplaced = naming.unplaced(name)
     rows = await node.run(
         "copy_slot",
         *promise,
         *alone(
             """SELECT pg_copy_logical_replication_slot(%s, %s)
                WHERE EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s AND wal_status <> 'lost')
-                 AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)""",
+                 AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name IN (%s, %s))""",
+            source,
+            unplaced,
             source,
             name,
-            source,
-            name,
+            unplaced,
         ),
-        *alone(_ADVANCE.format(end=target), name),
-        *alone(_STANDS.format(end=target), name),
+        *_moved(name, end=f"'{lsn_text(end)}'::pg_lsn"),
         *promise,
     )
     return _standing(node, name, rows[-5])
@@ -226,14 +255,15 @@ def short_end(changes: Iterable[Transaction], *, origin: str, lsn: Lsn) -> Lsn |
 
 
 async def _drop_closed(node: Node, reign: Epoch, outside: frozenset[Site]) -> tuple[str, ...]:
-    """Drop this service's slots of earlier epochs, and those that copies of the ledger left behind. A slot still in use is left for
-    the next round.
+    """Drop this service's slots of earlier epochs, those that were never placed in a reign that is open by now, and those that copies of
+    the ledger left behind. A slot still in use is left for the next round.
 
     A copy's slot may be needed although nobody streams from it, and without it that copy would never end. Only nodes outside are
     copied to, and their stream's slot is there before the copy begins; anybody else who copies is connected without a slot.
     """
     streams = [node.slot_for(reign, site) for site in sorted(outside)]
-    rows = await node.run("tend", (_DROP_CLOSED, (reign, streams)))
+    unplaced = naming.unplaced("")
+    rows = await node.run("tend", (_DROP_CLOSED, (reign, unplaced, unplaced, streams)))
     return tuple(f"dropped {name}" for name, _ in rows[0])
 
 

@@ -29,6 +29,8 @@ AWS, AZURE, GCP, ELSEWHERE = Site("aws"), Site("azure"), Site("gcp"), Site("else
 ALL = {AWS: 1.0, AZURE: 1.0, GCP: 1.0}
 DRAINED = {AWS: 1.0, AZURE: 0.0, GCP: 1.0}
 LONG, SHORT = timedelta(seconds=5), timedelta(milliseconds=600)
+SPENT = timedelta(seconds=2)
+"""A deadline that a call waits out after it has done its work: the work must fit in, on a slow machine too."""
 ADDRESSES = {AWS: "192.0.2.1", AZURE: "192.0.2.2", GCP: "192.0.2.3"}
 
 

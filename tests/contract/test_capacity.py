@@ -9,6 +9,7 @@ from controller.errors import Denied, Transient, Unsupported
 from controller.ports import Raised
 from tests.contract.capacity_worlds import FLOOR, World
 from tests.contract.implementation import Implementation, Started, started
+from tests.contract.pace import paced
 from tests.contract.registry import CAPACITY
 
 LONG, SHORT = timedelta(seconds=5), timedelta(milliseconds=600)
@@ -88,10 +89,9 @@ async def test_a_change_without_effect_is_found_by_asking_again(world: World) ->
 async def test_a_storm_of_throttling_is_transient_in_time(world: World) -> None:
     """Until it is over, nothing changes and nobody waits past the deadline."""
     await world.weather.throttle(1000)
-    began = world.now()
-    with pytest.raises(Transient):
+    with paced(world.now) as pace, pytest.raises(Transient):
         await world.capacity.raise_floor(world.service, FLOOR + 1, SHORT)
-    assert world.now() - began <= SHORT + LATE
+    assert pace.took <= SHORT + LATE + pace.stalled
     with pytest.raises(Transient):
         await world.capacity.floor(world.service)
     await world.weather.heal()
@@ -102,10 +102,9 @@ async def test_a_storm_of_throttling_is_transient_in_time(world: World) -> None:
 async def test_a_provider_that_hangs_costs_the_deadline_and_no_more(world: World) -> None:
     """Transient at the deadline; works again once it is healed."""
     await world.weather.hang()
-    began = world.now()
-    with pytest.raises(Transient):
+    with paced(world.now) as pace, pytest.raises(Transient):
         await world.capacity.raise_floor(world.service, FLOOR + 1, SHORT)
-    assert SHORT - timedelta(seconds=0.05) <= world.now() - began <= SHORT + LATE
+    assert SHORT - timedelta(seconds=0.05) <= pace.took <= SHORT + LATE + pace.stalled
     await world.weather.heal()
     assert (await world.capacity.raise_floor(world.service, FLOOR + 1, LONG)).after == FLOOR + 1
 

@@ -15,7 +15,7 @@ from controller.providers.gcp.identity import StaticCredentials
 from controller.providers.gcp.session import Client
 from controller.providers.records import GroupRecords, WeightedName
 from lab.clouds.faults import FaultKind, Rule
-from tests.contract.dns_worlds import ADDRESSES, ALL, AWS, AZURE, DRAINED, GCP, LONG, SHORT
+from tests.contract.dns_worlds import ADDRESSES, ALL, AWS, AZURE, DRAINED, GCP, LONG, SHORT, SPENT
 from tests.contract.google_worlds import CHANGE, PROJECT, ZONE, CloudDnsWorld, clouddns_world, emulated_google
 
 LIST = "dns.resourceRecordSets.list"
@@ -206,7 +206,7 @@ async def test_a_change_that_got_halfway_is_told_apart_by_group(world: CloudDnsW
 async def test_in_sync_is_never_claimed_for_a_change_nobody_can_ask_about(world: CloudDnsWorld) -> None:
     """The change is accepted, and then the API has no answer about it: the weights stand, and the rest is not known."""
     await world.api.control.inject([Rule(kind=FaultKind.UNAVAILABLE, operation="dns.changes.get")])
-    report = await world.dns.steer({world.first: DRAINED}, SHORT)
+    report = await world.dns.steer({world.first: DRAINED}, SPENT)
     assert report.shifts[world.first].after == HALVES
     assert not report.in_sync
 
@@ -217,7 +217,7 @@ async def test_in_sync_is_asked_anew_for_a_change_whose_answer_was_lost(world: C
     await world.set_by_hand(world.first, AZURE, 1.0)
     lost = Rule(kind=FaultKind.LOSE_ANSWER, operation=CHANGE, count=1)
     await world.api.control.inject([lost, Rule(kind=FaultKind.UNAVAILABLE, operation="dns.changes.list")])
-    report = await world.dns.steer({world.first: DRAINED}, timedelta(seconds=1))
+    report = await world.dns.steer({world.first: DRAINED}, SPENT)
     assert report.shifts[world.first].after == HALVES
     assert not report.in_sync
     await world.weather.heal()
@@ -229,7 +229,7 @@ async def test_a_controller_that_sent_no_change_asks_for_the_newest(world: Cloud
     await world.dns.steer({world.first: DRAINED}, LONG)
     sent = await world.changes()
     await world.api.control.inject([Rule(kind=FaultKind.UNAVAILABLE, operation="dns.changes.list")])
-    assert not (await world.another().steer({world.first: DRAINED}, SHORT)).in_sync
+    assert not (await world.another().steer({world.first: DRAINED}, SPENT)).in_sync
     await world.weather.heal()
     assert (await world.another().steer({world.first: DRAINED}, LONG)).in_sync
     assert await world.changes() == sent

@@ -18,7 +18,7 @@ from controller.providers.calls import Calls
 from controller.providers.records import GroupRecords, WeightedName
 from lab.clouds.control import RECORDS
 from lab.clouds.faults import FaultKind, Rule
-from tests.contract.dns_worlds import ADDRESSES, ALL, AWS, AZURE, DRAINED, GCP, LONG, ROUTE53, SHORT, Route53World
+from tests.contract.dns_worlds import ADDRESSES, ALL, AWS, AZURE, DRAINED, GCP, LONG, ROUTE53, SHORT, SPENT, Route53World
 from tests.contract.implementation import Started, started
 from tests.contract.weather import BECOMES
 
@@ -328,7 +328,7 @@ async def test_one_lie_is_asked_past(route53: Route53World, operation: str) -> N
 async def test_a_change_that_nobody_can_tell_of_is_not_in_sync(route53: Route53World) -> None:
     """The change was accepted, and every question after it is answered with a proxy's page."""
     await route53.control.inject([Rule(kind=FaultKind.LIE, operation="GetChange")])
-    report = await route53.dns.steer({route53.first: {AWS: 1.0}}, SHORT)
+    report = await route53.dns.steer({route53.first: {AWS: 1.0}}, SPENT)
     assert (report.changed, report.in_sync) == (True, False)
 
 

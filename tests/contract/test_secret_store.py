@@ -14,6 +14,7 @@ from controller.errors import Conflict, Denied, Transient, TrimaranError, Unsupp
 from controller.providers.aws.secrets import SecretsManager
 from controller.providers.azure.secrets import KeyVaults
 from tests.contract.implementation import Implementation, Started, started
+from tests.contract.pace import paced
 from tests.contract.registry import SECRETS
 from tests.contract.secret_worlds import SECRETS_MANAGER, AwsWorld, World
 
@@ -155,10 +156,9 @@ async def test_throttling_is_transient_and_changes_nothing(world: World) -> None
 async def test_a_store_that_hangs_costs_the_deadline_and_no_more(world: World) -> None:
     """Transient at the deadline; works again once it is healed."""
     await world.weather.hang()
-    began = world.now()
-    with pytest.raises(Transient):
+    with paced(world.now) as pace, pytest.raises(Transient):
         await world.store.fill(world.place, FIRST, SHORT)
-    assert SHORT - timedelta(seconds=0.05) <= world.now() - began <= SHORT + LATE
+    assert SHORT - timedelta(seconds=0.05) <= pace.took <= SHORT + LATE + pace.stalled
     await world.weather.heal()
     assert (await world.store.fill(world.place, FIRST, LONG)).carried_out
 

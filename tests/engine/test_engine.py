@@ -295,7 +295,7 @@ def test_a_node_is_made_anew_as_its_page_says(engine: Engine, applied: dict[str,
     whatever else there is plugins are asked nothing."""
     (page,) = ANEW_BY_HAND.findall((ROOT / "docs" / "nodes.md").read_text())
     before, calls = there(engine, CONTROL), len(engine.calls())
-    control = {**gone_live(CONTROL)["control"], "joins": cloud}
+    control = {**gone_live(CONTROL)["control"], "joins": cloud.value}
     with engine.configured(CONTROL, control=control):
         said = engine.follow(page.replace("node=aws", f"node={cloud}").replace("goes=machine", f"goes={goes}"))
     assert said.is_well, said.text[-6000:]

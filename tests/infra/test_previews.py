@@ -80,9 +80,13 @@ def test_a_site_that_is_not_there_tells_nobody_its_address(stack: str) -> None:
     )
 
 
+WAITED = r"(prod-(?:aws|azure|gcp)) has published nothing: run `pulumi up --stack organization/trimaran/\1`"
+"""Whichever site is asked about first: the answers of a backend come in any order."""
+
+
 @pytest.mark.parametrize("stack", ["prod-interconnect", "prod-edge"])
 def test_a_preview_before_the_sites_are_there_says_whom_it_waits_for(stack: str) -> None:
     """What another stack publishes is known or there is none: the engine asks the backend, and previews nothing of it."""
-    with pytest.raises(AssertionError, match="prod-aws has published nothing: run `pulumi up --stack"):
+    with pytest.raises(AssertionError, match=WAITED):
         record(stack, preview=True, stacks={})
     assert {one.type for one in previewed(stack).read} == {"pulumi:pulumi:StackReference"}

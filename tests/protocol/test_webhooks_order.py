@@ -107,7 +107,7 @@ async def test_two_that_both_believe_they_sit_keep_the_order(market: Market) -> 
 
 async def test_a_zombie_that_sends_on_after_a_failover_reorders_nothing(market: Market) -> None:
     """The old dispatcher has read its events and goes on sending while the new one sends from the new writer."""
-    await sell(market, 8)
+    await sell(market, 16)
     for shop in (SHOP, OTHER_SHOP):
         market.treat(shop, Mood.SLOW, seconds=0.4)
     async with market.dispatcher(AZURE, seated=AlwaysSeated) as zombie:
@@ -117,7 +117,7 @@ async def test_a_zombie_that_sends_on_after_a_failover_reorders_nothing(market: 
         async with market.dispatcher(AWS, GCP):
             assert zombie.running, "it was to go on sending"
             await sell(market, 2)
-            await market.heard(20, patience=30)
+            await market.heard(36, patience=30)
     outcome = await market.reconcile(AWS, GCP)
     assert outcome.is_sound, outcome.findings
     assert outcome.duplicated > 0, "only one of them sent, so nothing was shown"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import structlog
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
@@ -40,8 +41,8 @@ from controller.core.steps import (
     Verified,
     Verify,
 )
+from controller.durations import MeasuredExecutor
 from controller.errors import TrimaranError
-from controller.execute import Executor
 from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
 from controller.probing.sql_probe import SqlProbe
@@ -50,6 +51,8 @@ from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.coordination import MemoryEtcd, MemoryLink, coordination
 from controller.providers.memory.probe import Behaviour, MemoryNode, MemoryProbe
 from tests.unit.core.worlds import AWS, AZURE, GCP, SITES, follower, writing
+
+log = structlog.get_logger()
 
 STEP = timedelta(milliseconds=100)
 TOKEN = "a-token-of-this-room"
@@ -63,6 +66,7 @@ class Hands:
 
     async def perform(self, step: Step, token: Token) -> Result:
         """See `Actions.perform`."""
+        log.info("performing", step=step.step)
         if self.hanging:
             return Unanswered(because="nobody answers")
         match step:
@@ -146,6 +150,12 @@ class Room:
         url = self.servers[site].make_url("/v1/services/payments/requests")
         async with asyncio.timeout(5), self.http.post(url, headers=headers, **given) as response:
             return response.status, await response.json(content_type=None)
+
+    async def numbers(self, site: Site = AWS) -> dict[str, float]:
+        """One controller's metrics, each by its name and labels as they are written."""
+        async with asyncio.timeout(5), self.http.get(self.servers[site].make_url("/metrics")) as response:
+            told = (line.rsplit(" ", 1) for line in (await response.text()).splitlines() if not line.startswith("#"))
+            return {name: float(value) for name, value in told}
 
     def write_context(self, folder: Path) -> str:
         """A context file that names these controllers, and the file of their token beside it."""
@@ -239,7 +249,12 @@ def _add_controller(given: Room, site: Site, policy: Policy, *, companion: bool)
             controller=site,
             coordination=store,
             observer=observer,
-            executor=Executor(coordination=store, actions=given.hands, clock=given.clock),  # type: ignore[arg-type]
+            executor=MeasuredExecutor(
+                coordination=store,
+                actions=given.hands,  # type: ignore[arg-type]
+                clock=given.clock,
+                durations=metrics.durations,
+            ),
             policy=policy,
             clock=given.clock,
             metrics=metrics,

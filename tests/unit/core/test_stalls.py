@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from controller.actions import Patience
 from controller.core.decide import State
 from controller.core.model import Epoch, Lsn, Position
 from controller.core.plans import Phase, PlanKind
+from controller.core.policy import Policy
 from controller.core.proposals import GiveUp, Running, TakeOver
-from controller.core.stalls import nodes_needed, stalled
+from controller.core.stalls import LEAVING, PATIENCE, nodes_needed, stalled
 from tests.unit.core.worlds import AWS, AZURE, DEAD, GCP, World, decided, everybody, follower, plan, posture, under_way
 
 STUCK = replace(DEAD, vantage=GCP, running=under_way(PlanKind.FAILOVER, weights={AWS: 1.0, AZURE: 0.0, GCP: 1.0}))
@@ -91,3 +93,37 @@ def test_a_return_to_a_node_that_fails_again_is_given_up() -> None:
     given_up = _after(world, 0)
     assert isinstance(given_up, GiveUp)
     assert given_up.because == "azure is failing"
+
+
+ATTACHING = replace(
+    STUCK,
+    posture=posture(epoch=Epoch(5), reign=Epoch(5), writer=AWS, must_cut=frozenset({AWS, GCP})),
+    running=under_way(
+        PlanKind.FAILOVER,
+        phase=Phase.ATTACH,
+        winner=AWS,
+        siblings=(GCP,),
+        positions=tuple(Position(site=site, publisher=AZURE, epoch=Epoch(4), lsn=Lsn(7)) for site in (AWS, GCP)),
+    ),
+)
+"""aws's controller attaches gcp to aws."""
+
+
+def test_a_sibling_that_may_have_to_be_left_behind_is_waited_for() -> None:
+    """Its owner gives the only sibling 15 s. Taken over before that by whoever reaches the winner, the wait would begin anew, for ever."""
+    away = replace(ATTACHING, facts={AWS: follower(AWS)})
+    assert not isinstance(_after(away, 0, Patience().attach_last.total_seconds()), TakeOver)
+    assert isinstance(_after(away, 0, 21), TakeOver), "its owner does not even reach the winner"
+
+
+def test_a_sibling_that_somebody_else_reaches_is_attached_by_them() -> None:
+    """There the owner's own path is broken, and nobody need be left behind for that."""
+    taken = _after(ATTACHING, 0, 7)
+    assert isinstance(taken, TakeOver)
+
+
+def test_who_waits_waits_longer_than_any_step() -> None:
+    """Otherwise a step that takes its time is begun anew by whoever was patient."""
+    policy, patience = Policy(), Patience()
+    assert PATIENCE * policy.dwell > max(patience.attach, patience.settle, patience.join, patience.catch_up, patience.cut)
+    assert LEAVING * policy.dwell > patience.attach_last
