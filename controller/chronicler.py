@@ -11,9 +11,10 @@ from itertools import takewhile
 
 import structlog
 
+from controller.core.incidents import Situation
 from controller.core.messages import Message
 from controller.core.model import JournalEntry
-from controller.core.situation import Situation, fold
+from controller.core.situation import fold
 from controller.ports import Clock, Coordination
 
 log = structlog.get_logger()

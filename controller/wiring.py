@@ -144,10 +144,9 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
         http = await stack.enter_async_context(_http(settings))
-        metrics = Metrics(clock)
+        metrics, caretakers = Metrics(clock), list[Caretaker]()
         loops: dict[str, Loop] = {}
         nodes: dict[str, Mapping[Site, Database]] = {}
-        caretakers = []
         tally = metrics.durations.asked
         asked = {one.name: providers(one, settings).counted(tally, clock) for one in settings.services.values()}
         edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from controller.core.incidents import Situation
 from controller.core.messages import Action, Message
-from controller.core.situation import Situation
 
 RECEIPT = "told"
 """Kind of the journal entry that says who accepted a message."""

@@ -2,31 +2,28 @@
 
 Invariants:
 - the same entries make the same messages, whoever reads them and wherever it begins to (`Situation` is all that is carried along);
-- one incident of a service at a time, from its first bad sign to the settled end: while something of weight stands, or the writer is being
-  moved because of it, it is the same one, and once nothing does, the entry that says so ends it.
+- one incident of a service at a time (`incidents`).
 
 Rules for changing this file: it reads what entries say by field, never by their wording; an entry that it does not know is no message.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.core import advice
 from controller.core.conditions import Kind
+from controller.core.drilling import DRILL_BEGUN, DRILL_ENDED, DRILL_LASTS, LONGEST_DRILL
 from controller.core.explain import DECISION, explain
-from controller.core.messages import RANK, Action, Message, Severity, worse
+from controller.core.incidents import LONGEST_WHY, Incident, Said, Situation, Standing, placed
+from controller.core.messages import RANK, Message, Severity
 from controller.core.model import JournalEntry, Part, Trigger
 from controller.core.notices import NOTICE
 from controller.core.plans import PlanKind
 from controller.core.quarantine import left_for_a_person
 
 CLAIM, TAKEOVER, DONE, ELECTED, EXPORT, REBUILT = "claim", "takeover", "plan.done", "elected", "step.export_tail", "rebuilt"
-DRILL_BEGUN, DRILL_ENDED = "drill.begun", "drill.ended"
 """Kinds of entries, as those who write them call them."""
-
-LONGEST_WHY = 1500
-"""Characters of a reason; receivers cut longer ones off."""
 
 MOVES = frozenset({PlanKind.FAILOVER, PlanKind.SWITCHOVER})
 """While one of them is under way, no incident is over."""
@@ -38,59 +35,6 @@ WORTH_AN_END = frozenset({Kind.FAILING, Kind.HELD, Kind.STUCK, Kind.UNACKNOWLEDG
 """What is told when it ends although the incident goes on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """A condition that stands, by the journal."""
-
-    kind: str
-    site: str
-    severity: Severity
-    said: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
-    """The one that is open."""
-
-    key: str
-    opened: datetime
-    worst: Severity
-    sites: frozenset[str]
-    """Whose failing was told."""
-    drill: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """What the entries so far come to."""
-
-    incident: Incident | None = None
-    standing: Mapping[str, Standing] = field(default_factory=dict)
-    move: str = ""
-    """Id of the plan that moves the writer."""
-    subject: str = ""
-    winner: str = ""
-    why: str = ""
-    """The latest decision as a sentence."""
-    drill: str = ""
-    """The drill that is on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What one entry gives to tell, before it is known whether it opens, goes on or ends something."""
-
-    title: str
-    severity: Severity
-    why: str = ""
-    then: str = ""
-    command: str = ""
-    opens: bool = False
-    sites: frozenset[str] = frozenset()
-    since: timedelta = timedelta()
-    """Before the entry."""
-
-
 Read = tuple[Situation, Said | None]
 Body = Mapping[str, object]
 
@@ -100,59 +44,8 @@ def fold(before: Situation, entry: JournalEntry, service: str) -> tuple[Situatio
     reader = READERS.get(entry.kind)
     if reader is None:
         return before, None
-    after, said = reader(before, entry, service)
-    return _placed(after, said, entry, service)
-
-
-def identity(entry: JournalEntry, service: str) -> str:
-    """Of the message of this entry. The digest is in it, because a journal that was begun anew counts from 1 again."""
-    return f"{service}-{entry.sequence}-{entry.digest[:12]}"
-
-
-def _placed(after: Situation, said: Said | None, entry: JournalEntry, service: str) -> tuple[Situation, Message | None]:
-    incident, key, drill = after.incident, identity(entry, service), after.drill != "" or entry.kind == DRILL_ENDED
-    if incident is None:
-        if said is None or not said.opens:
-            return after, _message(said, entry, service, Action.NOTE, key, drill)
-        begun = Incident(key=key, opened=entry.at - said.since, worst=said.severity, sites=said.sites, drill=drill)
-        return replace(after, incident=begun), _message(said, entry, service, Action.OPEN, key, drill)
-    if said is not None:
-        incident = replace(incident, worst=worse(incident.worst, said.severity), sites=incident.sites | said.sites)
-    if _over(after):
-        ended = replace(said or ALL_WELL, severity=incident.worst, since=entry.at - incident.opened, title=_ended(said))
-        return replace(after, incident=None), _message(ended, entry, service, Action.RESOLVE, incident.key, incident.drill)
-    if said is not None:
-        said = replace(said, since=entry.at - incident.opened)
-    return replace(after, incident=incident), _message(said, entry, service, Action.UPDATE, incident.key, incident.drill)
-
-
-def _over(after: Situation) -> bool:
-    """Does nothing of weight stand any more, and is the writer where it is to stay?"""
-    return not after.move and all(RANK[one.severity] > RANK[Severity.WARNING] for one in after.standing.values())
-
-
-def _ended(said: Said | None) -> str:
-    return f"over: {said.title}" if said is not None else "over: all is well again"
-
-
-def _message(said: Said | None, entry: JournalEntry, service: str, action: Action, incident: str, drill: bool) -> Message | None:
-    if said is None:
-        return None
-    return Message(
-        id=identity(entry, service),
-        service=service,
-        action=action,
-        incident=incident,
-        severity=said.severity,
-        title=said.title,
-        at=entry.at,
-        since=entry.at - said.since,
-        why=said.why[:LONGEST_WHY],
-        then=said.then,
-        command=said.command or advice.ask_why(service),
-        drill=drill,
-        entry=entry.sequence,
-    )
+    after, said = reader(_unless_forgotten(before, entry), entry, service)
+    return placed(after, said, entry, service, drill=after.drill != "" or entry.kind == DRILL_ENDED)
 
 
 def _decision(before: Situation, entry: JournalEntry, service: str) -> Read:
@@ -296,17 +189,30 @@ def _rebuilt(before: Situation, entry: JournalEntry, service: str) -> Read:
     return before, Said(title="the control plane was rebuilt", severity=Severity.WARNING, why=why, command=advice.look(service))
 
 
+def _unless_forgotten(before: Situation, entry: JournalEntry) -> Situation:
+    """Somebody began a drill on Friday and never wrote down its end. On Sunday a cloud dies, and whoever is paged reads [DRILL] and sleeps
+    on: so a drill ends by itself when it was to end."""
+    until = before.drill_until
+    return replace(before, drill="", drill_until=None) if until is not None and entry.at > until else before
+
+
 def _drill_begun(before: Situation, entry: JournalEntry, service: str) -> Read:
     name, by = _text(entry.body, "drill") or "drill", _text(entry.body, "by") or entry.actor
-    said = Said(title=f"{by} began the drill {name}", severity=Severity.INFO, why=_text(entry.body, "sentence"))
-    return replace(before, drill=name), said
+    until = min(_moment(entry.body, "until") or entry.at + DRILL_LASTS, entry.at + LONGEST_DRILL)
+    said = Said(
+        title=f"{by} began the drill {name}",
+        severity=Severity.INFO,
+        why=_text(entry.body, "sentence"),
+        then=f"What is told is marked until it is ended, or {until.isoformat(timespec='seconds')}.",
+    )
+    return replace(before, drill=name, drill_until=until), said
 
 
 def _drill_ended(before: Situation, entry: JournalEntry, service: str) -> Read:
     """The drill is over once this has been told."""
     name = _text(entry.body, "drill") or before.drill
     said = Said(title=f"the drill {name} is over", severity=Severity.INFO, why=_text(entry.body, "sentence"))
-    return replace(before, drill=""), said
+    return replace(before, drill="", drill_until=None), said
 
 
 def _notice(before: Situation, entry: JournalEntry, service: str) -> Read:
@@ -370,11 +276,17 @@ def _text(body: object, name: str) -> str:
     return str(value) if value is not None else ""
 
 
+def _moment(body: object, name: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(_text(body, name))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
 def _items(value: object) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, list | tuple) else ()
 
-
-ALL_WELL = Said(title="all is well again", severity=Severity.INFO, then="Nothing more.")
 
 READERS: Mapping[str, Callable[[Situation, JournalEntry, str], Read]] = {
     DECISION: _decision,

@@ -26,7 +26,8 @@ class Pace:
 
 @contextmanager
 def paced(now: Callable[[], timedelta] = _monotonic) -> Iterator[Pace]:
-    """Measures the block on the clock that its deadlines are counted on. A thread of its own sleeps and wakes beside it: what it oversleeps, nobody in this process could run."""
+    """Measures the block on the clock that its deadlines are counted on. A thread of its own sleeps and wakes beside it: what it
+    oversleeps, nobody in this process could run."""
     pace, over = Pace(), threading.Event()
 
     def watch() -> None:

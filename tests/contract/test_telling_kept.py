@@ -9,8 +9,8 @@ import pytest
 
 from controller.coordination.chain import verify
 from controller.core.deliveries import Cursor, Telling
+from controller.core.incidents import Incident, Situation, Standing
 from controller.core.messages import Severity
-from controller.core.situation import Incident, Situation, Standing
 from controller.errors import LostOwnership, Transient
 from controller.ports import Draft
 from tests.contract.test_coordination import first_posture

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from controller.coordination.store import Store
 from controller.core.deliveries import Pace, Telling
+from controller.core.incidents import Situation
 from controller.core.messages import Action, Message
 from controller.core.model import JournalEntry, Trigger
 from controller.core.proposals import Failover
-from controller.core.situation import Situation, fold
+from controller.core.situation import fold
 from controller.ports import Draft
 from controller.providers.memory.channel import MemoryReceiver
 from controller.telling_ports import Kept
@@ -102,8 +103,8 @@ async def test_who_dies_after_sending_is_followed_by_one_who_tells_what_is_missi
 
 
 async def test_a_controller_whose_own_way_out_is_broken_passes_it_on() -> None:
-    """azure's resolver is gone and its controller lives: another one tells within seconds, and it stays that way."""
-    async with office() as given:
+    """aws's resolver is gone and its controller lives: another one tells within seconds, and does not wait as who has failed must."""
+    async with office(pace=Pace(first_pause=timedelta(seconds=30))) as given:
         given.colleagues[AWS].channels["pager"].reachable = False
         for number in range(3):
             await given.write("takeover", sentence=str(number))

@@ -8,11 +8,12 @@ from controller.coordination.chain import START as BEFORE
 from controller.coordination.chain import End, end_of, link
 from controller.core.claims import claim
 from controller.core.conditions import Condition, Kind
+from controller.core.incidents import Situation
 from controller.core.messages import Message, Severity
 from controller.core.model import JournalEntry, Posture, Site
 from controller.core.notices import NOTICE, News, noticed
 from controller.core.proposals import Proposal
-from controller.core.situation import Situation, fold
+from controller.core.situation import fold
 from tests.unit.core.worlds import START, posture
 
 

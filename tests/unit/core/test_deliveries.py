@@ -17,8 +17,8 @@ from controller.core.deliveries import (
     told_up_to,
     turn,
 )
+from controller.core.incidents import Situation
 from controller.core.messages import RANK, Severity, worse
-from controller.core.situation import Situation
 from tests.unit.core.journals import Journal
 from tests.unit.core.worlds import START
 

@@ -4,11 +4,12 @@ import pytest
 
 from controller.coordination.codec import decode, encode
 from controller.core.conditions import Kind
+from controller.core.incidents import Situation
 from controller.core.messages import DRILL, Action, Message, Severity
 from controller.core.model import Mode, Pause, Trigger
 from controller.core.proposals import Failover, Grow, Return, SetMode, SetPause, Switchover
 from controller.core.quarantine import exported
-from controller.core.situation import Situation, fold
+from controller.core.situation import fold
 from tests.unit.core.journals import Journal, stands
 from tests.unit.core.worlds import AWS, AZURE, GCP, START
 
