@@ -2,14 +2,15 @@
 clouds; and which guards refuse. Each controller counts its own work, so sums over the three are right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from controller.core.model import Part, Site, Trigger, Verdict
 from controller.core.plans import Plan, PlanKind
+from controller.core.spans import Span, carried, detection, over
 from controller.execute import Executor
 from controller.loop import Loop, View
 from controller.ports import Clock, Control, Draft
@@ -26,6 +27,8 @@ class Durations:
 
     def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
         self._clock = clock
+        self.tell: Callable[[Span], None] | None = None
+        """Takes what plans took, as spans of their traces; never waits. None: nobody collects them."""
         self._missing: dict[tuple[str, Site], timedelta] = {}
         self._claimed: dict[str, str] = {}
         self._detection = Histogram(
@@ -56,6 +59,11 @@ class Durations:
             buckets=PHASES,
             registry=registry,
         )
+        self._spans = Counter("trimaran_spans", "Spans of plans, by what became of them.", ["fate"], registry=registry)
+
+    def sent(self, fate: str, spans: int) -> None:
+        """The collector of traces has taken them, or not. See `tracing.Count`."""
+        self._spans.labels(fate).inc(spans)
 
     def asked(self, provider: str, question: str, outcome: str, took: timedelta) -> None:
         """A question to a cloud is over. See `counted.Tally`."""
@@ -75,18 +83,29 @@ class Durations:
         if plan.kind is PlanKind.FAILOVER and plan.trigger is Trigger.AUTOMATIC and plan.by == loop.controller and plan.subject:
             began = self._missing.get((loop.service, plan.subject))
             if began is not None:
-                self._detection.labels(loop.service).observe((self._clock.monotonic() - began).total_seconds())
+                took = self._clock.monotonic() - began
+                self._detection.labels(loop.service).observe(took.total_seconds())
+                self._tell(detection(plan, began=plan.started - took, claimed=plan.started))
 
-    def written(self, service: str, plan: Plan, drafts: Sequence[Draft]) -> None:
-        """Results of this plan are in etcd."""
+    def written(self, service: str, plan: Plan, drafts: Sequence[Draft], ended: datetime) -> None:
+        """Results of this plan are in etcd, and were known at `ended`."""
         for draft in drafts:
-            took = draft.body.get("took_ms")
-            if draft.kind.startswith("step.") and isinstance(took, float):
-                self._steps.labels(service, plan.kind, draft.kind.removeprefix("step.")).observe(took / 1000)
+            took_ms = draft.body.get("took_ms")
+            if draft.kind.startswith("step.") and isinstance(took_ms, float):
+                step, took = draft.kind.removeprefix("step."), timedelta(milliseconds=took_ms)
+                self._steps.labels(service, plan.kind, step).observe(took.total_seconds())
+                said, left_behind = str(draft.body["sentence"]), draft.body["left_behind"] is True
+                self._tell(carried(plan, step=step, took=took, ended=ended, said=said, left_behind=left_behind))
             if draft.kind == "plan.done":
-                spent = (self._clock.now() - plan.started).total_seconds()
-                outcome = "failed" if plan.failure else "done"
-                self._plans.labels(service, plan.kind, outcome).observe(max(0.0, spent))
+                span = over(plan, ended=ended)
+                self._plans.labels(service, plan.kind, "failed" if plan.failure else "done").observe(
+                    (span.ended - span.began).total_seconds()
+                )
+                self._tell(span)
+
+    def _tell(self, span: Span) -> None:
+        if self.tell is not None:
+            self.tell(span)
 
     def _follow_misses(self, loop: Loop, view: View) -> None:
         own = view.snapshot.observations.get(view.snapshot.vantage)
@@ -105,7 +124,8 @@ class MeasuredExecutor(Executor):
     durations: Durations
 
     async def _commit(self, control: Control, wanted: Control, drafts: Sequence[Draft]) -> Control:
+        ended = self.clock.now()
         written = await Executor._commit(self, control, wanted, drafts)
         assert wanted.plan is not None, "only an owned plan is carried out"
-        self.durations.written(control.posture.service, wanted.plan, drafts)
+        self.durations.written(control.posture.service, wanted.plan, drafts, ended)
         return written

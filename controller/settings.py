@@ -126,6 +126,8 @@ class Settings:
     """None: canaries are paid without a token."""
     notify: tuple[NotifySettings, ...] = ()
     heartbeat: HeartbeatSettings | None = None
+    traces: str | None = None
+    """Whole URL of an OTLP/HTTP collector that is told what plans took; None: nobody is."""
 
     def led_by(self, service: str) -> tuple[Group, ...]:
         """Steering groups whose traffic follows this service's posture."""
@@ -258,6 +260,7 @@ def _settings(
         tokens=papers.tokens,
         notify=papers.notify,
         heartbeat=papers.heartbeat,
+        traces=None if table.traces is None else table.traces.collector,
     )
 
 

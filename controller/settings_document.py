@@ -21,6 +21,7 @@ from controller.settings_tables import (
     SiteTable,
     Table,
     TokensTable,
+    TracesTable,
 )
 
 
@@ -55,3 +56,4 @@ class SettingsTable(Table):
     tokens: TokensTable | None = None
     notify: tuple[NotifyTable, ...] = ()
     heartbeat: HeartbeatTable | None = None
+    traces: TracesTable | None = None

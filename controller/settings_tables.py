@@ -135,6 +135,14 @@ class TokensTable(Table):
     """Who vouches for the issuer; without it whom the machine trusts."""
 
 
+class TracesTable(Table):
+    """`[traces]`: who is told, as OpenTelemetry's spans, of what plans took. Nobody waits for it."""
+
+    collector: Annotated[
+        str, one_word(r"https?://[^\s@]+", "the whole URL of an OTLP/HTTP collector, such as http://127.0.0.1:4318/v1/traces")
+    ]
+
+
 class CanaryTable(Table):
     """`services.SERVICE.canary`"""
 

@@ -144,7 +144,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
         http = await stack.enter_async_context(_http(settings))
-        metrics, caretakers = Metrics(clock), list[Caretaker]()
+        metrics, caretakers = _metrics(settings, clock, stack), list[Caretaker]()
         loops: dict[str, Loop] = {}
         nodes: dict[str, Mapping[Site, Database]] = {}
         tally = metrics.durations.asked
@@ -186,6 +186,17 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             nodes=nodes,
             voices=await voices(settings, store, loops, known_to_etcd(settings), clock, stack),
         )
+
+
+def _metrics(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Metrics:
+    """What plans took is told, too, where there is somebody to tell. Otherwise a controller never loads what speaks to a collector."""
+    metrics = Metrics(clock)
+    if settings.traces is not None:
+        from controller.tracing import tracer
+
+        metrics.durations.tell = told = tracer(settings.traces, site=settings.site, count=metrics.durations.sent)
+        stack.callback(told.close)
+    return metrics
 
 
 def _http(settings: Settings) -> aiohttp.ClientSession:

@@ -41,6 +41,10 @@ class CollectorProcess:
         )
         return "\n".join(("[telemetry]", *lines, ""))
 
+    def controllers_settings(self) -> tuple[str, ...]:
+        """`[traces]` of a controller."""
+        return "[traces]", f'collector = "http://{LOCAL}:{self.port}{PATH}"'
+
     def spans(self) -> list[Span]:
         """Everything that was told so far. Raises LabError when it cannot be read."""
         try:

@@ -50,7 +50,7 @@ def write_files(site: Site, around: Surroundings) -> None:
         around.receiver.hand_out(site.settings / SECRETS)
         told = service_door(cabling, papers, name, WEBHOOKS)
         site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS, told))
-    own = controller_papers(cabling, papers, name)
+    own = [*controller_papers(cabling, papers, name), *around.collector.controllers_settings()]
     site.write(CONTROLLER, controller_settings(cabling, name, around.zones, own, around.policy, services))
     for service in services:
         site.amend(service, around.collector.settings())

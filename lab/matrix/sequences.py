@@ -6,10 +6,11 @@ Rules for changing this file: a round promises nothing that its row does not say
 
 import random
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
+from controller.actions import Patience
 from lab.errors import LabError
 from lab.faults import Fault
 from lab.matrix.cells import WAITS, Outcome
@@ -157,7 +158,8 @@ def _second_sites() -> Iterator[Round]:
         for mark in IN_FAILOVER:
             yield _second(f"{who} after {mark}", strike, mark, Back.SECOND)
     for mark in (Mark(), Mark(kind="elected")):
-        yield _second(f"other after {mark}, old writer back", Strike.OTHER, mark, Back.FIRST)
+        one = _second(f"other after {mark}, old writer back", Strike.OTHER, mark, Back.FIRST)
+        yield replace(one, row="last-sibling", pause=WAITS + Patience().attach_last)
 
 
 def _second(name: str, strike: Strike, mark: Mark, back: Back) -> Round:

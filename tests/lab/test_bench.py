@@ -31,6 +31,7 @@ async def test_a_bench_measures_a_failover(tmp_path: Path) -> None:
     assert not os.listdir(tmp_path), "nothing is kept of a run that kept its promises"
 
 
+@pytest.mark.long
 async def test_a_bench_measures_a_switchover(tmp_path: Path) -> None:
     """The pause is seen by the clients and between the epochs alike, and nothing was lost."""
     told: list[str] = []

@@ -50,7 +50,7 @@ async def epoch(lab: Laboratory) -> int:
 
 
 @pytest.mark.parametrize("services", [LEAN, pytest.param(WHOLE, marks=pytest.mark.long)], ids=["lean", "whole"])
-@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.FREEZE, Fault.PARTITION])
+@pytest.mark.parametrize("fault", [Fault.CRASH, pytest.param(Fault.FREEZE, marks=pytest.mark.long), Fault.PARTITION])
 async def test_payments_survive_the_loss_of_the_writers_site(fault: Fault, services: Sequence[str]) -> None:
     """Another site writes in the next epoch, nothing acknowledged is lost, and the site comes back as a follower that counts; where it
     comes back believing that it still writes, payers were there to be told so."""
@@ -103,6 +103,7 @@ SMALL: tuple[tuple[Fault, str, float], ...] = (
 """Faults that cost nobody the reign, with the seconds that each lasts. The APIs of clouds are those of the vault's keys, too."""
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_small_faults_cost_the_whole_fleet_nothing() -> None:
     """One after the other, in one lab, while payers pay, some of them from tokens, cardholders have numbers kept, shown and erased, held

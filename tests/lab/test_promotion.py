@@ -168,8 +168,8 @@ def carried(control: Control, dead: Sequence[str]) -> bool:
     ("provider", "deaths"),
     [
         pytest.param(RDS, (while_it_asks, while_it_waits), id="rds"),
-        pytest.param(FLEXIBLE_SERVER, (while_it_waits,), id="flexible-server"),
-        pytest.param(CLOUD_SQL, (while_it_asks,), id="cloud-sql"),
+        pytest.param(FLEXIBLE_SERVER, (while_it_waits,), id="flexible-server", marks=pytest.mark.long),
+        pytest.param(CLOUD_SQL, (while_it_asks,), id="cloud-sql", marks=pytest.mark.long),
     ],
 )
 async def test_a_promotion_outlives_the_controllers_that_carry_it(

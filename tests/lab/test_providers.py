@@ -138,6 +138,7 @@ async def floors(lab: Laboratory) -> Mapping[str, int | None]:
     return {site: await answered(partial(capacity.floor, SERVICE)) for site, capacity in asked.items()}
 
 
+@pytest.mark.long
 async def test_a_hanging_api_of_instances_delays_no_payment(lab: Laboratory) -> None:
     """azure dies while ECS answers nothing: gcp's floor is raised, aws's is told as not raised, and payments were acknowledged before
     the wait for ECS was over. The dead site is not asked."""

@@ -41,7 +41,12 @@ async def test_a_failover_is_seen_from_the_client_to_the_disk_of_another_cloud()
     async with laboratory("test-seen") as lab:
         seen = await rehearse(lab, Course(fault=Fault.CRASH, run=RUN, rate=RATE))
         lines = {service: list(logged(lab, service)) for service in SERVICES}
-        told = {span.trace for span in lab.collector.spans()}
+        spans = lab.collector.spans()
+    told = {span.trace for span in spans}
+    carried = [span for span in spans if span.service == "trimaran-controller"]
+    (failover,) = (span for span in carried if span.name == "failover")
+    steps = {span.name for span in carried if span.trace == failover.trace and span.parent == failover.id}
+    assert steps >= {"detection", "cut", "attach", "open", "settle", "verify"}, "the plan is a trace of its own"
     said, shown = document(seen), page(seen)
     assert said["trace"]["lacking"] == []
     assert [(one["what"], one["missing"]) for one in said["trace"]["payments"]] == [(BEFORE, []), (SOURCED, []), (DURING, [])]

@@ -21,6 +21,7 @@ from controller import api
 from controller.coordination.store import Store
 from controller.core.model import Epoch, Lsn, Opinion, Position, Posture, Site, Token
 from controller.core.policy import Policy
+from controller.core.spans import Span
 from controller.core.steps import (
     AwaitConfirmed,
     CatchUp,
@@ -108,6 +109,8 @@ class Room:
     providers: ProviderWatch | None = None
     companions: dict[Site, MeasuredLoop] = field(default_factory=dict)
     """Each controller's loop of a second service, `vault`, which ticks when a test says so."""
+    spans: dict[Site, list[Span]] = field(default_factory=dict)
+    """What each controller told of what plans took."""
 
     def kill(self, site: Site) -> None:
         """The site's database and edge are silent from now on, for everybody."""
@@ -234,6 +237,7 @@ def _add_controller(given: Room, site: Site, policy: Policy, *, companion: bool)
     store, given.links[site] = coordination(given.etcd, site)
     given.stores[site] = store
     metrics = Metrics(given.clock)
+    metrics.durations.tell = given.spans.setdefault(site, []).append
 
     def looking_after(service: str) -> MeasuredLoop:
         observer = Observer(

@@ -43,6 +43,9 @@ class Collector:
     def settings(self) -> str:
         return '[telemetry]\ncollector = "http://127.0.0.1:1/v1/traces"\n'
 
+    def controllers_settings(self) -> tuple[str, ...]:
+        return ("[traces]", 'collector = "http://127.0.0.1:1/v1/traces"')
+
 
 @pytest.fixture
 def papers(tmp_path: Path) -> Archive:
