@@ -36,7 +36,7 @@ SAID = {
     Exit.UNFINISHED: "not finished within --timeout; it goes on without us",
     Exit.UNKNOWN: "asked for, and nobody told what became of it: it may be carried out or not; --request ID is the same order, and tells. "
     "Of an erasure: not every service has answered, or finished; the same command again is the same order. "
-    "Of a rebuild: the same command again tells, or writes it",
+    "Of a rebuild or a drill: the same command again tells, or writes it",
     Exit.UNDONE: "the plan is over without what it was for: the wanted site could not be proven and another one writes, or a provider "
     "failed",
     Exit.UNPROVEN: "carried out, but the check at its end failed or was not made: a serving site did not take the canary payment, "

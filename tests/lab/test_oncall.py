@@ -3,15 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pytest
 
+from controller.clock import SystemClock
+from controller.coordination.etcd import Etcd
+from controller.coordination.store import Store
 from controller.core.deliveries import RECEIPT
-from lab.cabling import SITES
+from controller.core.drilling import DRILL_BEGUN, DRILL_ENDED, begun, ended
+from controller.marking import mark
+from controller.ports import Draft
+from lab.addresses import LOCAL
+from lab.cabling import SITES, Door
 from lab.faults import Fault
-from lab.fleet import LEAN
+from lab.fleet import LEAN, PAYMENTS
 from lab.laboratory import Laboratory, laboratory
 from lab.oncall_process import OncallProcess, put_on_call
 from lab.oncall_record import Alarm, Heard, Rejected, Told
@@ -57,9 +64,28 @@ async def receipts(lab: Laboratory) -> list[str]:
     return [str(entry.body) for entry in await lab.witness.journal() if entry.kind == RECEIPT]
 
 
+async def practise(lab: Laboratory, oncall: OncallProcess) -> None:
+    """A controller dies in a drill: everything that anybody is told of it says so."""
+    before = len(of(oncall, Told))
+    etcd = Etcd([f"http://{LOCAL}:{lab.cabling.direct(site, Door.ETCD)}" for site in SITES])
+    try:
+        store = Store(etcd, controller="drill", clock=SystemClock())
+        body = begun("a silent controller", by="kim", reason="practice", at=datetime.now(UTC))
+        await mark(store, PAYMENTS, Draft(kind=DRILL_BEGUN, body=body))
+        await lab.faults.inject(Fault.CONTROLLER, "gcp")
+        opened = (await until(oncall, lambda: [one for one in paged(oncall, "trigger") if "gcp" in one.title], 30, "page"))[-1]
+        await lab.faults.heal("gcp")
+        await until(oncall, lambda: ended_of(oncall, opened.incident), 40, "end")
+        await mark(store, PAYMENTS, Draft(kind=DRILL_ENDED, body=ended("a silent controller", by="kim", reason="done")))
+    finally:
+        await etcd.close()
+    told = of(oncall, Told)[before:]
+    assert len(told) > 6 and [one.title for one in told if "[DRILL]" not in one.title] == []
+
+
 async def test_a_dead_cloud_is_one_incident_and_dead_controllers_are_noticed_outside() -> None:
-    """Under load: the writer's cloud dies, one incident is opened with the decision, and ended when all is as before. Then every
-    controller dies, and whoever is outside raises the alarm within its grace."""
+    """Under load: the writer's cloud dies, one incident is opened with the decision, and ended when all is as before. A drill is told as
+    one. Then every controller dies, and whoever is outside raises the alarm within its grace."""
     async with laboratory("test-oncall", services=LEAN) as lab:
         oncall = await put_on_call(lab, GRACE)
         await lab.wait_until_whole(timedelta(seconds=30))
@@ -75,8 +101,8 @@ async def test_a_dead_cloud_is_one_incident_and_dead_controllers_are_noticed_out
             print(f"paged {opened.t - died.at:.2f} s after the crash")
             await lab.faults.heal(WRITER)
             await lab.wait_until_whole(timedelta(seconds=90))
-            ended = (await until(oncall, lambda: ended_of(oncall, opened.incident), 60, "end"))[-1]
-            assert ended.severity == "critical"
+            last = (await until(oncall, lambda: ended_of(oncall, opened.incident), 60, "end"))[-1]
+            assert last.severity == "critical"
         assert {one.incident for one in paged(oncall)[before:]} == {opened.incident}, "exactly one incident"
         hooks = [one for one in of(oncall, Told) if one.channel == "webhook" and one.incident == opened.incident]
         assert [one.action for one in hooks].count("open") == 1 and hooks[-1].action == "resolve"
@@ -91,6 +117,7 @@ async def test_a_dead_cloud_is_one_incident_and_dead_controllers_are_noticed_out
         everything = " ".join((*said, *(process.log.read_text(errors="replace") for process in lab.processes().values())))
         for secret in (oncall.secret, oncall.routing_key, oncall.word):
             assert secret not in everything, "a secret in a log or in the journal"
+        await practise(lab, oncall)
         for site in SITES:
             await lab.faults.inject(Fault.CONTROLLER, site)
         killed = time.monotonic()

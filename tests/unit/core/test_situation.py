@@ -1,9 +1,12 @@
 """The journal as people are told of it: one incident at a time, opened once, ended once, and everything else beside it."""
 
+from datetime import timedelta
+
 import pytest
 
 from controller.coordination.codec import decode, encode
 from controller.core.conditions import Kind
+from controller.core.drilling import DRILL_BEGUN, DRILL_ENDED, begun, ended
 from controller.core.incidents import Situation
 from controller.core.messages import DRILL, Action, Message, Severity
 from controller.core.model import Mode, Pause, Trigger
@@ -160,6 +163,28 @@ def test_drills_are_marked_until_their_incident_is_over() -> None:
     assert len(journal.messages) == 5 and all(one.headline.startswith(DRILL) for one in journal.messages)
     told = journal.notice(FAILING)
     assert told is not None and not told.headline.startswith(DRILL), "the next one is real"
+
+
+def test_what_really_fails_after_a_drill_is_no_drill_although_its_incident_is_still_open() -> None:
+    """azure was taken down in a drill and is not back; gcp dies in truth, and whoever is paged must not read [DRILL]."""
+    journal = Journal()
+    journal.write(DRILL_BEGUN, **begun("game day", by="kim", reason="practice", at=START))
+    journal.claim(LEAVE)
+    journal.done(journal.situation.move, "failover", verified={"proven": True})
+    journal.write(DRILL_ENDED, **ended("game day", by="kim", reason="done"))
+    told = journal.notice(stands(Kind.FAILING, "gcp/database", Severity.CRITICAL, "gcp"))
+    assert told is not None and told.action is Action.UPDATE and not told.headline.startswith(DRILL)
+    told = journal.notice(ended=(FAILING.key, "failing:gcp/database"))
+    assert told is not None and told.action is Action.RESOLVE and not told.headline.startswith(DRILL)
+
+
+@pytest.mark.parametrize("until", ["", "soon", "2099-01-01T00:00:00+00:00", "2026-01-01T00:00:00"])
+def test_no_drill_is_without_an_end(until: str) -> None:
+    """Whoever wrote the entry: without an end that can be read it lasts an hour, and never longer than a day."""
+    journal = Journal()
+    journal.write(DRILL_BEGUN, drill="d", by="kim", until=until)
+    lasts = journal.situation.drill_until
+    assert lasts is not None and timedelta(hours=1) <= lasts - START <= timedelta(hours=24)
 
 
 def test_whoever_goes_on_in_the_middle_tells_the_same() -> None:
