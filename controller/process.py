@@ -17,9 +17,11 @@ import structlog
 from aiohttp import web
 
 from controller import api
+from controller.api import evidence
 from controller.ports import Clock
 from controller.settings import Settings
 from controller.wiring import Assembly, assembled
+from controller.wiring_audit import archives
 
 log = structlog.get_logger()
 
@@ -87,6 +89,7 @@ async def serve(settings: Settings, listener: socket.socket, told: asyncio.Event
             companions={name: settings.companions_of(name) for name in assembly.loops},
             gate=api.Gate(token=settings.listen.token, local=settings.listen.local),
         )
+        evidence.add(operators, archives(settings, assembly.store, assembly.nodes))
         runner = web.AppRunner(operators, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.SockSite(runner, listener).start()

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from controller.core.model import Group, Mode, Site
 from controller.core.policy import Policy
 from controller.errors import SettingsError, SettingsProblem
+from controller.settings_audit import AuditSettings, read_audit
 from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
 from controller.settings_document import ServiceTable, SettingsTable
 from controller.settings_notify import HeartbeatSettings, NotifySettings, Secrets, read_heartbeat, read_notify
@@ -124,6 +125,8 @@ class Settings:
     """None: etcd's members are asked without a certificate, as in the lab."""
     tokens: TokenSettings | None = None
     """None: canaries are paid without a token."""
+    audit: AuditSettings | None = None
+    """None: the journal's heads are not signed."""
     notify: tuple[NotifySettings, ...] = ()
     heartbeat: HeartbeatSettings | None = None
     traces: str | None = None
@@ -211,6 +214,7 @@ class _Papers:
     identity: IdentitySettings | None = None
     etcd: IdentitySettings | None = None
     tokens: TokenSettings | None = None
+    audit: AuditSettings | None = None
     notify: tuple[NotifySettings, ...] = ()
     heartbeat: HeartbeatSettings | None = None
 
@@ -223,6 +227,7 @@ def _papers(place: Path, table: SettingsTable, environ: Mapping[str, str], tell:
         identity=read_identity(place, table.identity, tell),
         etcd=read_identity(place, table.etcd.identity, tell, "etcd.identity"),
         tokens=read_tokens(place, table.tokens, tell),
+        audit=read_audit(place, table.site, table.audit, tell),
     )
 
 
@@ -258,6 +263,7 @@ def _settings(
         etcd_identity=papers.etcd,
         identity=papers.identity,
         tokens=papers.tokens,
+        audit=papers.audit,
         notify=papers.notify,
         heartbeat=papers.heartbeat,
         traces=None if table.traces is None else table.traces.collector,

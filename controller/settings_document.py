@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from controller.core.model import Mode
+from controller.settings_audit import AuditTable
 from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
 from controller.settings_notify import HeartbeatTable, NotifyTable
 from controller.settings_tables import (
@@ -54,6 +55,7 @@ class SettingsTable(Table):
     groups: dict[GroupName, GroupTable] = Field(default_factory=dict)
     identity: IdentityTable | None = None
     tokens: TokensTable | None = None
+    audit: AuditTable | None = None
     notify: tuple[NotifyTable, ...] = ()
     heartbeat: HeartbeatTable | None = None
     traces: TracesTable | None = None

@@ -34,7 +34,7 @@ from controller.journal_copy import Copyist
 from controller.loop import Loop
 from controller.metrics import MeasuredLoop, Metrics
 from controller.observe import Observer
-from controller.ports import Clock, Database, Probe
+from controller.ports import Clock, Probe
 from controller.postgres.database import PostgresDatabase
 from controller.postgres.node import Node
 from controller.postgres.session import Address, Sessions
@@ -50,6 +50,7 @@ from controller.rebuild import hindered
 from controller.settings import Canary, DatabaseSettings, Readiness, ServiceSettings, Settings, SiteSettings
 from controller.steering import Helm, Rudder
 from controller.traffic_watch import TrafficWatch
+from controller.wiring_audit import notaries
 from controller.wiring_clouds import Providers, authorities, providers
 from controller.wiring_telling import Voices, voices
 from controller.zone_watch import ZoneWatch
@@ -81,7 +82,7 @@ class Assembly:
     """None: the own site's edge has no agent that the settings name."""
     voices: Voices | None = None
     """What tells people; None: nobody is told."""
-    nodes: Mapping[str, Mapping[Site, Database]]
+    nodes: Mapping[str, Databases]
     """Every service's: who founds one asks them first whether it was led already."""
 
     async def found(self, service: ServiceSettings) -> None:
@@ -114,6 +115,8 @@ class Assembly:
             for service_name, watch in self.providers.items():
                 tasks.create_task(watch.run(), name=f"providers of {service_name}")
             tasks.create_task(self.zone.run(), name="zone")
+            for notary in notaries(self.settings, self.store, self.nodes, self.clock):
+                tasks.create_task(notary.run(), name=f"notary of {notary.service}")
             if self.traffic is not None:
                 tasks.create_task(self.traffic.run(), name="traffic")
             if self.bearer is not None:
@@ -146,7 +149,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         http = await stack.enter_async_context(_http(settings))
         metrics, caretakers = _metrics(settings, clock, stack), list[Caretaker]()
         loops: dict[str, Loop] = {}
-        nodes: dict[str, Mapping[Site, Database]] = {}
+        nodes: dict[str, Databases] = {}
         tally = metrics.durations.asked
         asked = {one.name: providers(one, settings).counted(tally, clock) for one in settings.services.values()}
         edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lab.audit_keys import audit_lines
 from lab.cabling import Cabling
 from lab.collector_process import CollectorProcess
 from lab.door_settings import controller_papers, service_door
@@ -50,7 +51,8 @@ def write_files(site: Site, around: Surroundings) -> None:
         around.receiver.hand_out(site.settings / SECRETS)
         told = service_door(cabling, papers, name, WEBHOOKS)
         site.write(WEBHOOKS, dispatcher_at(cabling, name, site.settings / SECRETS, told))
-    own = [*controller_papers(cabling, papers, name), *around.collector.controllers_settings()]
+    signing = audit_lines(papers.place / "audit", name)
+    own = [*controller_papers(cabling, papers, name), *signing, *around.collector.controllers_settings()]
     site.write(CONTROLLER, controller_settings(cabling, name, around.zones, own, around.policy, services))
     for service in services:
         site.amend(service, around.collector.settings())

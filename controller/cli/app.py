@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from controller.cli import act, bootstrap, doctor, drill, erase, look, notify, process, rebuild, schema, settings
+from controller.cli import act, audit, bootstrap, doctor, drill, erase, look, notify, process, rebuild, schema, settings
 from controller.cli.exits import Exit, listed
 
 GROUP = "trimaran.commands"
@@ -38,7 +38,7 @@ def build(arguments: Sequence[str] = (), extensions: Iterable[EntryPoint] = ()) 
     )
     for command in (look.status, look.explain, act.switchover, act.failover, act.promote, act.pause, act.resume, act.mode):
         app.command(command.__name__)(command)
-    app.add_typer(look.audit, name="audit")
+    app.add_typer(audit.app, name="audit")
     app.add_typer(schema.app, name="schema")
     app.command("erase")(erase.erase)
     app.command("doctor")(doctor.doctor)

@@ -26,8 +26,8 @@ class Exit(IntEnum):
 
 SAID = {
     Exit.DONE: "done",
-    Exit.BROKEN: "something is broken: the journal's chain does not hold, an extension cannot be loaded, a lab did not start or a "
-    "promise was broken in it, or the command itself has a defect",
+    Exit.BROKEN: "something is broken: the journal's chain, a site's copy or a signed head contradicts, an extension cannot be loaded, a "
+    "lab did not start or a promise was broken in it, or the command itself has a defect",
     Exit.USAGE: "the command, a settings file or a context file cannot be used as given, or was not confirmed; nothing was changed",
     Exit.REFUSED: "refused by a guard, which is named with what it saw, what it needs and the way out; nothing was changed. "
     "Of an erasure: a service refused, which is named; what the others answered stands",
@@ -45,7 +45,8 @@ SAID = {
     Exit.NOTHING: "nobody ever held anything of what was named; it may be misspelled",
     Exit.UNFIT: "doctor found something bad, which is named with what to do; nothing was changed. "
     "Of notify: not every channel took the trial",
-    Exit.UNTOLD: "doctor found nothing bad, and could not ask everything; what it could not ask may be bad",
+    Exit.UNTOLD: "doctor found nothing bad, and could not ask everything; what it could not ask may be bad. Of an audit: nothing "
+    "contradicts, and a site, or a controller whose key is known, does not speak for it; of an export: the same is not in it",
     Exit.HUNG_UP: "a lab was ended because its terminal closed; nothing of it is left",
     Exit.STOPPED: "stopped by Ctrl-C; a request that was named before goes on without us",
     Exit.ENDED: "a lab was ended by SIGTERM; nothing of it is left",

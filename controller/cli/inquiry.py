@@ -28,6 +28,10 @@ class AnswerLost(Exception):
     """A wish was sent, and whether it waits in etcd nobody said."""
 
 
+class Unanswered(Exception):
+    """One controller did not answer, or not with what was asked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
     path: str
@@ -96,6 +100,13 @@ class Inquiry:
             useless.append(answer)
             self._freshest = None
         raise _ended(self.context, useless)
+
+    async def of(self, site: str, path: str, **query: str | int) -> Document:
+        """What one controller says, and no other could say for it. Raises Unanswered."""
+        answer = await self._one(site, _Question(path=path, query=query, deadline=PAGE_DEADLINE))
+        if isinstance(answer, _Answer) and answer.status < 300:
+            return answer.document
+        raise Unanswered(answer.told if isinstance(answer, _Answer) else answer.said)
 
     async def ask(self, body: Mapping[str, object]) -> Document:
         """Leave a wish with whoever takes it first; all are asked, since the same id is the same wish.

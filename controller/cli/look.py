@@ -1,8 +1,7 @@
-"""Commands that only look: status, explain, and the proof of the journal."""
+"""Commands that only look: status and explain."""
 
 import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,13 +17,6 @@ EVERY = 0.5
 """Seconds between two screens."""
 
 Pause = Callable[[float], Awaitable[None]]
-
-audit = typer.Typer(help="The journal's proof.", no_args_is_help=True)
-
-
-@audit.callback()
-def _group() -> None:
-    """The journal's proof."""
 
 
 def status(
@@ -82,25 +74,3 @@ def explain(
         return
     for entry in entries:
         print(f"{entry['sequence']}  {entry['said']}")
-
-
-@audit.command("verify")
-def verify_journal(
-    context: ContextFile = None,
-    service: Service = None,
-    expect: Annotated[
-        str | None, typer.Option("--expect", metavar="N:DIGEST", help="An end remembered from before; it must be in the chain.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Prove that no entry of the journal was changed, removed, reordered or inserted."""
-    from controller.cli.proof import prove
-
-    proof = with_controllers(context, service, lambda asked: prove(asked, expect), as_json=as_json)
-    if as_json:
-        print(json.dumps(proof.document(), indent=2))
-    elif proof.broken:
-        print(proof.broken, file=sys.stderr)
-    else:
-        print(f"{proof.entries} entries hold; the last is {proof.entries}:{proof.digest}")
-    raise typer.Exit(Exit.BROKEN if proof.broken else Exit.DONE)

@@ -12,6 +12,7 @@ from controller.coordination.chain import End, before, end_of, verify
 from controller.coordination.change import Change, Moved, stamp
 from controller.coordination.codec import decode, encode
 from controller.coordination.commit import Commit
+from controller.coordination.heads import EtcdHeads
 from controller.coordination.layout import Keys, session_key
 from controller.coordination.reading import Reader, control_ranges
 from controller.coordination.records import Tip
@@ -49,6 +50,11 @@ class Store:
         self._reader = Reader()
         self._tips: dict[str, Tip] = {}
         self._published: dict[str, int] = {}
+
+    @property
+    def board(self) -> EtcdHeads:
+        """Signed heads of the journals, in the same etcd."""
+        return EtcdHeads(self._kv)
 
     async def open_session(self) -> int:
         """Have a session lease for this controller, new if the old one lapsed; answers the lease."""

@@ -7,7 +7,9 @@ from typing import Any
 from controller.core.model import Epoch, Lsn, NodeFacts, Position, Role, Site, Slot, Subscription, Token
 from controller.errors import Unsupported
 from controller.ports import JournalCopy, KeyLookup, TailReport
+from controller.ports_audit import HeadCopy, HeadName
 from controller.postgres import cut, journal, promote, slots, tail
+from controller.postgres import heads as signed
 from controller.postgres.errors import translated
 from controller.postgres.node import Node
 
@@ -113,6 +115,14 @@ class PostgresDatabase:
         """See `journal.branches`."""
         return await journal.branches(self._node)
 
+    async def keep_heads(self, heads: Mapping[HeadName, str]) -> None:
+        """See `heads.keep`."""
+        await signed.keep(self._node, heads)
+
+    async def kept_heads(self, after: HeadName | None = None, limit: int = 1000) -> Mapping[HeadName, str]:
+        """See `heads.kept`."""
+        return await signed.kept(self._node, after, limit)
+
     async def close(self) -> None:
         """End every warm session."""
         await self._node.sessions.close()
@@ -165,4 +175,4 @@ def _facts(said: Mapping[str, Any]) -> NodeFacts:
     )
 
 
-_: tuple[type[KeyLookup], type[JournalCopy]] = (PostgresDatabase, PostgresDatabase)
+_: tuple[type[KeyLookup], type[JournalCopy], type[HeadCopy]] = (PostgresDatabase, PostgresDatabase, PostgresDatabase)

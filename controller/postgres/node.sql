@@ -55,11 +55,22 @@ CREATE TABLE IF NOT EXISTS trimaran.journal (
     PRIMARY KEY (branch, sequence)
 );
 
+-- Signed ends of that journal, by every controller: who rewrites the copy above cannot rewrite what others signed. Nothing is decided by
+-- them. Not published: every node has its own. (COLLATE: they are read in one order, wherever the server stands.)
+CREATE TABLE IF NOT EXISTS trimaran.head (
+    sequence   bigint NOT NULL,
+    controller text   COLLATE "C" NOT NULL,
+    digest     text   COLLATE "C" NOT NULL,          -- of that entry, as this controller saw it
+    head       text   NOT NULL,
+    PRIMARY KEY (sequence, controller, digest)
+);
+
 -- Labels: how long, where, and what of (docs/schema.md).
 COMMENT ON TABLE trimaran.node IS 'retention=forever residency=any contains=none: who this node is';
 COMMENT ON TABLE trimaran.marker IS 'retention=forever residency=any contains=none: where reigns and members begin';
 COMMENT ON TABLE trimaran.quarantine IS 'retention=forever residency=any contains=personal: what a person has to look at before it may go';
 COMMENT ON TABLE trimaran.journal IS 'retention=forever residency=any contains=personal: what was decided here, why, and which operator asked';
+COMMENT ON TABLE trimaran.head IS 'retention=forever residency=any contains=none: what each controller signed of the journal';
 COMMENT ON TABLE trimaran.migration IS 'retention=forever residency=any contains=none: what was changed here, and when';
 
 -- Whoever listens hears that this node's role or epoch has changed, in the moment of the commit, and asks which it is now. Services learn of

@@ -18,6 +18,10 @@ from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
 from controller import api
+from controller.api import evidence
+from controller.audit.archive import Archive
+from controller.audit.keys import PublicKey
+from controller.coordination.heads import EtcdHeads
 from controller.coordination.store import Store
 from controller.core.model import Epoch, Lsn, Opinion, Position, Posture, Site, Token
 from controller.core.policy import Policy
@@ -50,7 +54,9 @@ from controller.probing.sql_probe import SqlProbe
 from controller.provider_watch import ProviderWatch
 from controller.providers.memory.clock import SteppedClock
 from controller.providers.memory.coordination import MemoryEtcd, MemoryLink, coordination
+from controller.providers.memory.database import MemoryDatabase
 from controller.providers.memory.probe import Behaviour, MemoryNode, MemoryProbe
+from controller.providers.memory.world import MemoryWorld, found_world
 from tests.unit.core.worlds import AWS, AZURE, GCP, SITES, follower, writing
 
 log = structlog.get_logger()
@@ -107,6 +113,11 @@ class Room:
     traffic: dict[Site, Opinion] = field(default_factory=dict)
     """What each site's edge counted, as its own controller tells it; absent: nothing."""
     providers: ProviderWatch | None = None
+    world: MemoryWorld = field(default_factory=lambda: found_world("payments", SITES, AZURE))
+    """Servers that keep copies of the journal, and are nothing else here."""
+    copies: dict[Site, MemoryDatabase] = field(default_factory=dict)
+    keys: tuple[PublicKey, ...] = ()
+    """Whom all three controllers believe."""
     companions: dict[Site, MeasuredLoop] = field(default_factory=dict)
     """Each controller's loop of a second service, `vault`, which ticks when a test says so."""
     spans: dict[Site, list[Span]] = field(default_factory=dict)
@@ -175,6 +186,7 @@ async def room(
     policy: Policy | None = None,
     providers: Callable[[SteppedClock], ProviderWatch] | None = None,
     companion: bool = False,
+    keys: tuple[PublicKey, ...] = (),
 ) -> AsyncIterator[Room]:
     """Three controllers that have known each other for a second; azure writes epoch 1. Their logs are kept off the terminal.
 
@@ -185,7 +197,7 @@ async def room(
         async with AsyncExitStack() as stack:
             stack.push_async_callback(_let_in)
             http = await stack.enter_async_context(aiohttp.ClientSession())
-            given = Room(clock=clock, etcd=MemoryEtcd(clock=clock), http=http)
+            given = Room(clock=clock, etcd=MemoryEtcd(clock=clock), http=http, keys=keys)
             watch = given.providers = providers(clock) if providers else ProviderWatch(service="payments", clock=clock)
             _furnish(given, policy or Policy(), companion=companion)
             stack.push_async_callback(_ended, asyncio.create_task(watch.run()))
@@ -273,6 +285,10 @@ def _add_controller(given: Room, site: Site, policy: Policy, *, companion: bool)
     watches = {watch.service: watch for watch in (given.providers,) if watch is not None}
     for watch in watches.values():
         metrics.watch_providers(watch)
+    own = given.copies[site] = MemoryDatabase(given.world, site, given.clock)
+    archive = Archive(
+        service="payments", controller=site, board=EtcdHeads(given.links[site]), copy=own, heads=own, keys=given.keys, rhythm=None
+    )
     gate = api.Gate(token=TOKEN, local=True)
     application = api.build(
         site=site,
@@ -284,4 +300,5 @@ def _add_controller(given: Room, site: Site, policy: Policy, *, companion: bool)
         providers=watches,
         companions={name: tuple(loops.keys() - {name}) for name in loops},
     )
+    evidence.add(application, {"payments": archive})
     given.servers[site] = TestServer(application)

@@ -47,6 +47,8 @@ SITES = (AWS, AZURE, GCP)
 SERVICE = "payments"
 GROUP = Group(SERVICE)
 STEP = timedelta(milliseconds=50)
+KEPT_ASIDE = frozenset({"keep_journal", "kept_journal", "keep_heads", "kept_heads"})
+"""Calls on copies of the journal: nothing is decided by them."""
 
 After = Callable[[str], Awaitable[None]]
 """Told what took effect, before its answer goes back."""
@@ -193,7 +195,7 @@ class Stage:
     # ------------------------------------------------------------------------------------------------ after every effect
 
     async def _changed(self, site: Site, method: str) -> None:
-        if method not in {"facts", "digest", "lacks", "await_confirmed", "keep_journal", "kept_journal"}:
+        if method not in {"facts", "digest", "lacks", "await_confirmed", *KEPT_ASIDE}:
             self.called.add((site, method))
             await self._effect(method)
 

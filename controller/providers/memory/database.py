@@ -11,6 +11,7 @@ from controller.core import naming
 from controller.core.model import Epoch, Lsn, NodeFacts, Position, Site, Token
 from controller.errors import Transient
 from controller.ports import Clock, Database, JournalCopy, KeyLookup, TailReport
+from controller.ports_audit import HeadCopy, HeadName
 from controller.providers.memory import positions
 from controller.providers.memory.path import MemoryPath
 from controller.providers.memory.server import MemoryServer
@@ -226,6 +227,22 @@ class MemoryDatabase:
 
         return await self.path.call("kept_journal", self.path.alone(read))
 
+    async def keep_heads(self, heads: Mapping[HeadName, str]) -> None:
+        """Add heads to those that this node has."""
+
+        def keep(server: MemoryServer) -> None:
+            server.heads = dict(sorted({**heads, **server.heads}.items()))
+
+        await self.path.call("keep_heads", self.path.alone(keep))
+
+    async def kept_heads(self, after: HeadName | None = None, limit: int = 1000) -> Mapping[HeadName, str]:
+        """Heads above a name."""
+
+        def read(server: MemoryServer) -> Mapping[HeadName, str]:
+            return dict([(name, text) for name, text in server.heads.items() if after is None or name > after][:limit])
+
+        return await self.path.call("kept_heads", self.path.alone(read))
+
     # ------------------------------------------------------------------------------------------------ caretaker
 
     async def tend(
@@ -240,4 +257,4 @@ class MemoryDatabase:
         return await self.path.call("tend", work)
 
 
-_: tuple[type[Database], type[JournalCopy]] = (MemoryDatabase, MemoryDatabase)
+_: tuple[type[Database], type[JournalCopy], type[HeadCopy]] = (MemoryDatabase, MemoryDatabase, MemoryDatabase)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from controller.core import naming
 from controller.core.model import Epoch, Lsn, Role, Site, Token
 from controller.errors import Conflict, StaleToken, Stuck
+from controller.ports_audit import HeadName
 
 RECORD = 64
 """Bytes of log that one transaction takes."""
@@ -112,6 +113,8 @@ class MemoryServer:
     """Keys kept for a person, and whether the present writer had them."""
     journal: dict[int, dict[int, str]] = field(default_factory=dict)
     """Copy of the journal, by branch and number."""
+    heads: dict[HeadName, str] = field(default_factory=dict)
+    """Signed heads of it."""
     slots: dict[str, LogicalSlot] = field(default_factory=dict)
     streams: dict[str, Stream] = field(default_factory=dict)
     markers: set[Epoch] = field(default_factory=set)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 
 import pytest
 from hypothesis import assume, given
@@ -119,3 +120,43 @@ def test_a_value_that_json_cannot_hold_is_refused() -> None:
     """NaN would be journaled as something that no reader can check."""
     with pytest.raises(ValueError, match="JSON"):
         link(START, at=datetime(2026, 1, 1, tzinfo=UTC), actor="a", kind="k", body={"lag": float("nan")})
+
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def of_before(entry: JournalEntry, spelling: str) -> JournalEntry:
+    """The same entry as a version before RFC 8785 linked it, from the very text."""
+    return replace(entry, digest=sha256(spelling.encode()).hexdigest())
+
+
+def test_a_digest_is_of_the_text_that_the_rfc_writes() -> None:
+    """Anybody can make it, without a line of ours: names in order, 5.0 as 5, letters as they are."""
+    entry = link(START, at=FIRST, actor="aws", kind="k", body={"took_ms": 5.0, "said": "für €"})
+    text = (
+        '{"actor":"aws","at":"2026-01-01T00:00:00.000000+00:00","body":{"said":"für €","took_ms":5},'
+        '"kind":"k","previous":"","sequence":1}'
+    )
+    assert entry.digest == "jcs-" + sha256(text.encode()).hexdigest()
+
+
+def test_entries_of_before_the_rfc_still_hold_and_the_chain_goes_on_from_them() -> None:
+    """A journal is as old as its service; a release that could not prove what the one before wrote would prove nothing."""
+    bare = link(START, at=FIRST, actor="aws", kind="k", body={"took_ms": 5.0, "said": "für €"})
+    text = (
+        '{"actor":"aws","at":"2026-01-01T00:00:00.000000+00:00","body":{"said":"f\\u00fcr \\u20ac","took_ms":5.0},'
+        '"kind":"k","previous":"","sequence":1}'
+    )
+    old = of_before(bare, text)
+    new = link(end_of(old), at=FIRST, actor="aws", kind="k", body={})
+    assert verify([old, new]) is None and new.digest.startswith("jcs-")
+    found = verify([replace(old, actor="gcp"), new])
+    assert found is not None and (found.sequence, found.damage) == (1, Damage.CHANGED)
+
+
+def test_a_value_without_a_spelling_in_the_rfc_is_linked_all_the_same() -> None:
+    """A token beyond 2^53 must not keep a failover from its journal; its neighbour, which a careless reader takes for it, is another."""
+    entry = link(START, at=FIRST, actor="aws", kind="k", body={"token": (1 << 60) + 1})
+    assert not entry.digest.startswith("jcs-") and verify([entry]) is None
+    assert verify([replace(entry, body={"token": 1 << 60})]) is not None
+    assert verify([replace(entry, digest="jcs-" + entry.digest)]) is not None, "no such digest can be made: found, not an error"

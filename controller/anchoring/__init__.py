@@ -1,0 +1,1 @@
+"""Where heads are put outside of the three sites: one module for each kind of place."""
