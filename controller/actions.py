@@ -14,6 +14,7 @@ import structlog
 
 from controller.core import naming
 from controller.core.model import Epoch, Lsn, NodeFacts, Position, Site, Token
+from controller.core.quarantine import exported
 from controller.core.steps import (
     Attach,
     AwaitConfirmed,
@@ -135,10 +136,7 @@ class Actions:
                 return Fenced(seeded=await self.databases[site].fence(token=token, reign=reign))
             case ExportTail(site=site, writer=writer):
                 report = await self.databases[site].export_tail(token=token, known=self.databases[writer])
-                return Done(
-                    detail=f"{report.transactions} payments nobody else had: {report.superseded} superseded, "
-                    f"{report.never_happened} never happened"
-                )
+                return Done(detail=exported(report.transactions, report.superseded, report.never_happened))
             case Reseed():
                 return await self._reseed(step, token)
             case BeginPromotion(site=site):

@@ -17,6 +17,7 @@ from controller.errors import SettingsError, SettingsProblem
 from controller.settings_audit import AuditSettings, read_audit
 from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
 from controller.settings_document import ServiceTable, SettingsTable
+from controller.settings_notify import HeartbeatSettings, NotifySettings, Secrets, read_heartbeat, read_notify
 from controller.settings_papers import IdentitySettings, TokenSettings, read_identity, read_tokens
 from controller.settings_policy import problems, read_policy
 from controller.settings_rules import contradictory
@@ -126,6 +127,8 @@ class Settings:
     """None: canaries are paid without a token."""
     audit: AuditSettings | None = None
     """None: the journal's heads are not signed."""
+    notify: tuple[NotifySettings, ...] = ()
+    heartbeat: HeartbeatSettings | None = None
     traces: str | None = None
     """Whole URL of an OTLP/HTTP collector that is told what plans took; None: nobody is."""
 
@@ -177,7 +180,7 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         for variable in (password_variable(name, role) for name in named for role in ("control", "stream"))
         if not environ.get(variable)
     ]
-    papers = _papers(path.parent, table, tell) if table else _Papers()
+    papers = _papers(path.parent, table, environ, tell) if table else _Papers()
     if table is None or found:
         raise SettingsError(found)
     return _settings(table, policies, token, papers, environ)
@@ -212,10 +215,15 @@ class _Papers:
     etcd: IdentitySettings | None = None
     tokens: TokenSettings | None = None
     audit: AuditSettings | None = None
+    notify: tuple[NotifySettings, ...] = ()
+    heartbeat: HeartbeatSettings | None = None
 
 
-def _papers(place: Path, table: SettingsTable, tell: Callable[[str, str], None]) -> _Papers:
+def _papers(place: Path, table: SettingsTable, environ: Mapping[str, str], tell: Callable[[str, str], None]) -> _Papers:
+    secrets = Secrets(place=place, environ=environ, tell=tell)
     return _Papers(
+        notify=read_notify(secrets, table.notify),
+        heartbeat=read_heartbeat(secrets, table.heartbeat),
         identity=read_identity(place, table.identity, tell),
         etcd=read_identity(place, table.etcd.identity, tell, "etcd.identity"),
         tokens=read_tokens(place, table.tokens, tell),
@@ -256,6 +264,8 @@ def _settings(
         identity=papers.identity,
         tokens=papers.tokens,
         audit=papers.audit,
+        notify=papers.notify,
+        heartbeat=papers.heartbeat,
         traces=None if table.traces is None else table.traces.collector,
     )
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from controller.core.model import Mode
 from controller.settings_audit import AuditTable
 from controller.settings_clouds import AuthoritiesTable, CloudsTable, GroupTable, InstancesTable, ReplicaTable, ServerTable
+from controller.settings_notify import HeartbeatTable, NotifyTable
 from controller.settings_tables import (
     CanaryTable,
     DatabaseTable,
@@ -55,4 +56,6 @@ class SettingsTable(Table):
     identity: IdentityTable | None = None
     tokens: TokensTable | None = None
     audit: AuditTable | None = None
+    notify: tuple[NotifyTable, ...] = ()
+    heartbeat: HeartbeatTable | None = None
     traces: TracesTable | None = None

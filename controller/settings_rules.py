@@ -6,6 +6,7 @@ one table hides no mistake in another; what is missing altogether has been told 
 
 from collections.abc import Iterator, Mapping
 
+from controller import settings_notify
 from controller.settings_audit import of_audit
 from controller.settings_names import taken
 from controller.settings_token import is_loopback
@@ -43,6 +44,7 @@ def contradictory(document: Mapping[str, object]) -> Iterator[Problem]:
     yield from _of_groups(document, sites)
     yield from _of_clouds(document)
     yield from of_audit(document, sites)
+    yield from settings_notify.contradictory(document)
 
 
 def _of_etcd(etcd: Mapping[str, object]) -> Iterator[Problem]:

@@ -52,6 +52,7 @@ from controller.steering import Helm, Rudder
 from controller.traffic_watch import TrafficWatch
 from controller.wiring_audit import notaries
 from controller.wiring_clouds import Providers, authorities, providers
+from controller.wiring_telling import Voices, voices
 from controller.zone_watch import ZoneWatch
 
 log = structlog.get_logger()
@@ -79,6 +80,8 @@ class Assembly:
     """Keeps the access token that canaries are paid with."""
     traffic: TrafficWatch | None = None
     """None: the own site's edge has no agent that the settings name."""
+    voices: Voices | None = None
+    """What tells people; None: nobody is told."""
     nodes: Mapping[str, Databases]
     """Every service's: who founds one asks them first whether it was led already."""
 
@@ -118,6 +121,8 @@ class Assembly:
                 tasks.create_task(self.traffic.run(), name="traffic")
             if self.bearer is not None:
                 tasks.create_task(self.bearer.keep(), name="access token")
+            if self.voices is not None:
+                tasks.create_task(self.voices.work(), name="telling people")
 
 
 def first_posture(service: ServiceSettings, settings: Settings) -> Posture:
@@ -142,10 +147,9 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
         stack.push_async_callback(etcd.close)
         store = Store(etcd, controller=settings.site, clock=clock)
         http = await stack.enter_async_context(_http(settings))
-        metrics = _metrics(settings, clock, stack)
+        metrics, caretakers = _metrics(settings, clock, stack), list[Caretaker]()
         loops: dict[str, Loop] = {}
         nodes: dict[str, Databases] = {}
-        caretakers = []
         tally = metrics.durations.asked
         asked = {one.name: providers(one, settings).counted(tally, clock) for one in settings.services.values()}
         edges, bearer, traffic = _edges(settings, http, clock), _bearer(settings, clock), _traffic(settings, http, clock)
@@ -183,6 +187,7 @@ async def assembled(settings: Settings, clock: Clock | None = None) -> AsyncIter
             bearer=bearer,
             traffic=traffic,
             nodes=nodes,
+            voices=await voices(settings, store, loops, known_to_etcd(settings), clock, stack),
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from controller.cli import act, audit, bootstrap, doctor, erase, look, process, rebuild, schema, settings
+from controller.cli import act, audit, bootstrap, doctor, drill, erase, look, notify, process, rebuild, schema, settings
 from controller.cli.exits import Exit, listed
 
 GROUP = "trimaran.commands"
@@ -42,6 +42,8 @@ def build(arguments: Sequence[str] = (), extensions: Iterable[EntryPoint] = ()) 
     app.add_typer(schema.app, name="schema")
     app.command("erase")(erase.erase)
     app.command("doctor")(doctor.doctor)
+    app.command("notify")(notify.notify)
+    app.add_typer(drill.app, name="drill")
     app.command("bootstrap")(bootstrap.bootstrap)
     app.command("rebuild")(rebuild.rebuild)
     app.add_typer(settings.app, name="settings")

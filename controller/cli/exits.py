@@ -36,14 +36,15 @@ SAID = {
     Exit.UNFINISHED: "not finished within --timeout; it goes on without us",
     Exit.UNKNOWN: "asked for, and nobody told what became of it: it may be carried out or not; --request ID is the same order, and tells. "
     "Of an erasure: not every service has answered, or finished; the same command again is the same order. "
-    "Of a rebuild: the same command again tells, or writes it",
+    "Of a rebuild or a drill: the same command again tells, or writes it",
     Exit.UNDONE: "the plan is over without what it was for: the wanted site could not be proven and another one writes, or a provider "
     "failed",
     Exit.UNPROVEN: "carried out, but the check at its end failed or was not made: a serving site did not take the canary payment, "
     "or the ledgers differ or were not compared",
     Exit.REPLACED: "another plan, which is named, took the place of ours before it was done",
     Exit.NOTHING: "nobody ever held anything of what was named; it may be misspelled",
-    Exit.UNFIT: "doctor found something bad, which is named with what to do; nothing was changed",
+    Exit.UNFIT: "doctor found something bad, which is named with what to do; nothing was changed. "
+    "Of notify: not every channel took the trial",
     Exit.UNTOLD: "doctor found nothing bad, and could not ask everything; what it could not ask may be bad. Of an audit: nothing "
     "contradicts, and a site, or a controller whose key is known, does not speak for it; of an export: the same is not in it",
     Exit.HUNG_UP: "a lab was ended because its terminal closed; nothing of it is left",

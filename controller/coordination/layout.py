@@ -8,9 +8,11 @@
 /trimaran/payments/settled/<id>       wishes that were settled, so that a late repetition is not a new wish
 /trimaran/payments/journal/<number>   twelve digits, so that etcd's order is the journal's
 /trimaran/payments/journal_head       where the chain ends
+/trimaran/payments/telling            how far people were told, by channel, and receipts until they are journaled
 /trimaran/sessions/<controller>       one per living controller, under its session lease
 
-Everything a tick reads of a service lies in one span, from journal_head up to settled; the journal's entries lie before it.
+Everything a tick reads of a service lies in one span, from journal_head up to settled; the journal's entries lie before it, and what is
+told to people behind it.
 """
 
 from dataclasses import dataclass
@@ -66,6 +68,11 @@ class Keys:
     def journal(self) -> str:
         """Prefix of every journal entry."""
         return key(self.service, "journal/")
+
+    @property
+    def telling(self) -> str:
+        """How far people were told."""
+        return key(self.service, "telling")
 
     def observation(self, vantage: Site) -> str:
         """One vantage's observation."""

@@ -18,10 +18,12 @@ from controller.coordination.reading import Reader, control_ranges
 from controller.coordination.records import Tip
 from controller.coordination.session import Session, replace
 from controller.coordination.transaction import ABSENT, KeyValue, LeaseLapsed, Put, Range, Remove, Txn, below
+from controller.core.deliveries import Telling
 from controller.core.model import JournalEntry, Observation, Posture, Token
 from controller.core.plans import Plan
 from controller.errors import LostOwnership, Transient
 from controller.ports import Clock, Control, Draft, Remains, Request
+from controller.telling_ports import Kept
 
 APPENDS = 100
 """Attempts to append while other writers move the journal's head; the store's patience usually ends sooner."""
@@ -31,7 +33,7 @@ PAGE = 200
 
 
 class Store:
-    """One controller's view of etcd. Implements `ports.Coordination`."""
+    """One controller's view of etcd. Implements `ports.Coordination` and `telling_ports.Desk`."""
 
     def __init__(
         self,
@@ -187,6 +189,37 @@ class Store:
             stamp=stamp("rebuild", self._controller, known.revisions, posture, drafts),
         )
         await self._append(change)
+
+    async def telling(self, service: str) -> Kept:
+        """See `telling_ports.Desk`."""
+        keys = Keys(service)
+        (kept,) = (await self._kv.transact(Txn(reads=(Range(key=keys.telling),)))).found
+        if not kept:
+            return Kept(record=Telling(), revision=ABSENT)
+        return Kept(record=self._reader.value(Telling, kept[0]), revision=kept[0].revision)
+
+    async def tell(self, service: str, known: Kept, record: Telling, journal: Sequence[Draft] = ()) -> Kept:
+        """See `telling_ports.Desk`."""
+        keys, drafts = Keys(service), tuple(journal)
+        put = Put(key=keys.telling, value=encode(record))
+        if not drafts:
+            txn = Txn(unchanged={put.key: known.revision}, writes=(put,), reads=(Range(key=put.key),))
+            answer = await self._kv.transact(txn)
+            if answer.succeeded:
+                return Kept(record=record, revision=answer.revision)
+            (found,) = answer.found
+            if found and found[0].value == put.value:  # the first sending was applied, and its answer lost
+                return Kept(record=record, revision=found[0].revision)
+            raise Moved([put.key])
+        change = Change(
+            keys=keys,
+            actor=self._controller,
+            unchanged={put.key: known.revision},
+            writes=(put,),
+            drafts=drafts,
+            stamp=stamp("tell", self._controller, known.revision, record, drafts),
+        )
+        return Kept(record=record, revision=(await self._append(change))[put.key])
 
     async def _put_back(self, keys: Keys, known: Remains, history: Sequence[JournalEntry]) -> None:
         """Entries a page at a time, then the head that makes them the journal. Interrupted, the same ones are put there again."""

@@ -103,7 +103,16 @@ def _plan(proposal: Proposal, posture: Posture, *, by: str, at: datetime) -> Pla
 
 def _posture_only(proposal: SetPause | SetMode | DrainOnly, posture: Posture) -> Claim:
     asked = f" ({proposal.by})" if proposal.by else ""
-    entry = {"sentence": f"{sentence(proposal)}: {proposal.because}{asked}"}
+    match proposal:
+        case SetPause(pause=pause):
+            sets = "pause" if pause else "resume"
+        case SetMode():
+            sets = "mode"
+        case DrainOnly():
+            sets = "weights"
+        case _:
+            assert_never(proposal)
+    entry = {"sentence": f"{sentence(proposal)}: {proposal.because}{asked}", "sets": sets, "by": proposal.by}
     return Claim(posture=posture, plan=None, takes=False, entry=entry)
 
 
