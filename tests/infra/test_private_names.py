@@ -35,7 +35,8 @@ def handed_on_by_google(environment: str) -> dict[str, list[str]]:
     for one in told.of_type(ZONE):
         if (config := one.inputs.get("forwardingConfig")) is not None:
             assert one.inputs["visibility"] == "private"
-            assert [seen["networkUrl"] for seen in one.inputs["privateVisibilityConfig"]["networks"]] == [f"{network.name}-id"]
+            seen = [place["networkUrl"] for place in one.inputs["privateVisibilityConfig"]["networks"]]
+            assert [place.partition("/networks/")[2] for place in seen] == [network.outputs["name"]]
             assert {target["forwardingPath"] for target in config["targetNameServers"]} == {"private"}
             found[one.inputs["dnsName"].removesuffix(".")] = [target["ipv4Address"] for target in config["targetNameServers"]]
     return found
